@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The architecture: each target is named after what it knows, and arrows go one way only.
+//
+//   firn ──▶ FeatureServer ──▶ FeatureStore ──▶ Postgres ──▶ CLibPQ
+//                                   │   └─────▶ Migrations
+//                                   ▼
+//                                Tables ──▶ CZlib, CZstd
+//                                   ▼
+//                             FeatureEngine ──▶ FeatureLanguage
+//
+// FeatureLanguage and FeatureEngine do no I/O; only Postgres knows libpq; only FeatureStore holds SQL.
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
+func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(target)Tests", dependencies: [.byName(name: target), "TestSupport"] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "firn",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "firn", targets: ["firn"]),
+        .library(name: "FeatureStore", targets: ["FeatureStore"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Doors to C: a module map and a shim each.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+
+        // Definitions: parse, type, canonical form, fingerprint. No I/O.
+        .target(
+            name: "FeatureLanguage", dependencies: [crypto, .product(name: "Yams", package: "Yams")], swiftSettings: strict),
+        // Columns, scalar kernels, aggregates, cursors, plans. No I/O, no clock.
+        .target(name: "FeatureEngine", dependencies: ["FeatureLanguage", crypto], swiftSettings: strict),
+        // Columns to and from CSV and NDJSON files, plain or compressed.
+        .target(name: "Tables", dependencies: ["FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"], swiftSettings: strict),
+        // libpq: connections, queries, copies, a pool, the embedded cluster.
+        .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
+        // The numbered SQL files, embedded in the binary.
+        .target(name: "Migrations", path: "migrations", resources: [.embedInCode("0001_foundation.sql")], swiftSettings: strict),
+        // Registry, ledger, batches, training and lookups: the library people import.
+        .target(
+            name: "FeatureStore",
+            dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto],
+            swiftSettings: strict),
+        // HTTP routes, wire types, error mapping.
+        .target(
+            name: "FeatureServer",
+            dependencies: [
+                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Tables", hummingbird,
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // The command line: one file per command.
+        .executableTarget(
+            name: "firn",
+            dependencies: [
+                "FeatureEngine", "FeatureLanguage", "FeatureServer", "FeatureStore", "Postgres", "Tables",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("FeatureLanguage"),
+        tests("FeatureEngine", ["FeatureLanguage"]),
+        tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
+        tests("Postgres"),
+        tests("FeatureStore", ["FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
+        tests("FeatureServer", ["FeatureStore", "Postgres"]),
+        .testTarget(name: "CommandTests", dependencies: ["firn", "TestSupport"], swiftSettings: strict),
+    ]
+)

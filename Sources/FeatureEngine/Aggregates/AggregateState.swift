@@ -1,0 +1,303 @@
+internal import FeatureLanguage
+
+/// What an aggregate needs of the rows it reduces, computed for all of them at once.
+struct AggregateInput {
+    /// The argument's value for each row; nil for `count(*)`.
+    var argument: Column?
+    /// Whether each row takes part: the filter holds, and it is no tombstone; nil where all do.
+    var mask: [Bool]?
+    /// Of a source without `id`: rows where `latest` is NULL until a newer row.
+    var tombstones: [Bool]?
+}
+
+/// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
+///
+/// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's arrays.
+protocol AggregateState: AnyObject {
+    /// - Parameters:
+    ///   - base: the index of the entity's first row.
+    ///   - count: how many rows it has.
+    func begin(base: Int, count: Int)
+    /// Rows counted from `base`, with the timeline that says when each leaves.
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline)
+    func leave(_ rows: [Int32])
+    /// Notes the value at `instant` as that of the next output row.
+    func record(at instant: Int64)
+    /// The values recorded, in order.
+    func finish() -> Column
+}
+
+func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any AggregateState {
+    switch aggregate.operator {
+    case .count: CountState(input)
+    case .countDistinct: DistinctState(input)
+    case .sum, .avg:
+        if case .float64? = input.argument?.type { FloatSumState(input, average: aggregate.operator == .avg) } else {
+            IntegerSumState(input, average: aggregate.operator == .avg)
+        }
+    case .boolAnd, .boolOr: TruthState(input, and: aggregate.operator == .boolAnd)
+    case .min, .max, .latest, .earliest: ExtremeState(input, aggregate.operator)
+    }
+}
+
+/// Rows that an operator takes: those of the mask whose argument isn't NULL.
+private func takes(_ input: AggregateInput, skippingNull: Bool = true) -> [Bool]? {
+    guard skippingNull, let validity = input.argument?.validity else { return input.mask }
+    guard let mask = input.mask else { return validity }
+    return zip(mask, validity).map { $0 && $1 }
+}
+
+/// `count(*)` and `count(x)`.
+private final class CountState: AggregateState {
+    private let takes: [Bool]?
+    private var base = 0
+    private var count: Int64 = 0
+    private var output: [Int64] = []
+
+    init(_ input: AggregateInput) {
+        takes = FeatureEngine.takes(input)
+    }
+
+    func begin(base: Int, count: Int) {
+        self.base = base
+        self.count = 0
+    }
+
+    private func number(_ rows: [Int32]) -> Int64 {
+        guard let takes else { return Int64(rows.count) }
+        return rows.reduce(0) { takes[base + Int($1)] ? $0 + 1 : $0 }
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { count += number(rows) }
+    func leave(_ rows: [Int32]) { count -= number(rows) }
+    func record(at instant: Int64) { output.append(count) }
+    func finish() -> Column { Column(.int64(output)) }
+}
+
+/// `count(distinct x)`: how many of the numbered values are present at least once.
+private final class DistinctState: AggregateState {
+    private let numbers: [Int32]
+    private let takes: [Bool]?
+    private var base = 0
+    private var occurrences: [Int32]
+    private var touched: [Int32] = []
+    private var distinct: Int64 = 0
+    private var output: [Int64] = []
+
+    init(_ input: AggregateInput) {
+        let argument = input.argument!
+        let table = TupleTable([argument], count: argument.count)
+        numbers = table.numbers
+        occurrences = Array(repeating: 0, count: table.count)
+        takes = FeatureEngine.takes(input)
+    }
+
+    func begin(base: Int, count: Int) {
+        for number in touched { occurrences[Int(number)] = 0 }
+        touched.removeAll(keepingCapacity: true)
+        self.base = base
+        distinct = 0
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            let number = numbers[base + Int(row)]
+            if occurrences[Int(number)] == 0 {
+                distinct += 1
+                touched.append(number)
+            }
+            occurrences[Int(number)] += 1
+        }
+    }
+
+    func leave(_ rows: [Int32]) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            let number = Int(numbers[base + Int(row)])
+            occurrences[number] -= 1
+            if occurrences[number] == 0 { distinct -= 1 }
+        }
+    }
+
+    func record(at instant: Int64) { output.append(distinct) }
+    func finish() -> Column { Column(.int64(output)) }
+}
+
+/// `sum` and `avg` of float64: exact until read, so that neither order nor sliding changes a bit.
+private final class FloatSumState: AggregateState {
+    private let values: [Double]
+    private let takes: [Bool]?
+    private let average: Bool
+    private var base = 0
+    private var sum = ExactSum()
+    private var count = 0
+    private var output = ColumnBuilder(.float64)
+
+    init(_ input: AggregateInput, average: Bool) {
+        values = input.argument!.floats
+        takes = FeatureEngine.takes(input)
+        self.average = average
+    }
+
+    func begin(base: Int, count: Int) {
+        self.base = base
+        self.count = 0
+        sum.reset()
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            sum.add(values[base + Int(row)])
+            count += 1
+        }
+    }
+
+    func leave(_ rows: [Int32]) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            sum.remove(values[base + Int(row)])
+            count -= 1
+        }
+    }
+
+    func record(at instant: Int64) {
+        if count == 0 { output.appendNull() } else { output.append(average ? sum.value / Double(count) : sum.value) }
+    }
+
+    func finish() -> Column { output.finish() }
+}
+
+/// `sum` and `avg` of int64, in 128 bits: a sum beyond an int64 is NULL only where it is read.
+private final class IntegerSumState: AggregateState {
+    private let values: [Int64]
+    private let takes: [Bool]?
+    private let average: Bool
+    private var base = 0
+    private var sum: Int128 = 0
+    private var count = 0
+    private var output: ColumnBuilder
+
+    init(_ input: AggregateInput, average: Bool) {
+        values = input.argument!.integers
+        takes = FeatureEngine.takes(input)
+        self.average = average
+        output = ColumnBuilder(average ? .float64 : .int64)
+    }
+
+    func begin(base: Int, count: Int) {
+        self.base = base
+        (sum, self.count) = (0, 0)
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            sum += Int128(values[base + Int(row)])
+            count += 1
+        }
+    }
+
+    func leave(_ rows: [Int32]) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            sum -= Int128(values[base + Int(row)])
+            count -= 1
+        }
+    }
+
+    func record(at instant: Int64) {
+        if count == 0 {
+            output.appendNull()
+        } else if average {
+            output.append(Double(sum) / Double(count))
+        } else if let exact = Int64(exactly: sum) {
+            output.append(exact)
+        } else {
+            output.appendNull()
+        }
+    }
+
+    func finish() -> Column { output.finish() }
+}
+
+/// `bool_and` and `bool_or`.
+private final class TruthState: AggregateState {
+    private let values: [Bool]
+    private let takes: [Bool]?
+    private let and: Bool
+    private var base = 0
+    private var trues = 0
+    private var falses = 0
+    private var output = ColumnBuilder(.bool)
+
+    init(_ input: AggregateInput, and: Bool) {
+        values = input.argument!.bools
+        takes = FeatureEngine.takes(input)
+        self.and = and
+    }
+
+    func begin(base: Int, count: Int) {
+        self.base = base
+        (trues, falses) = (0, 0)
+    }
+
+    private func change(_ rows: [Int32], _ by: Int) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            if values[base + Int(row)] { trues += by } else { falses += by }
+        }
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
+    func leave(_ rows: [Int32]) { change(rows, -1) }
+
+    func record(at instant: Int64) {
+        if trues + falses == 0 { output.appendNull() } else { output.append(and ? falses == 0 : trues > 0) }
+    }
+
+    func finish() -> Column { output.finish() }
+}
+
+/// `min`, `max`, `latest` and `earliest`: the row that is best by some order, and its argument's value.
+///
+/// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest index.
+private final class ExtremeState: AggregateState {
+    private let argument: Column
+    private let takes: [Bool]?
+    private let tombstones: [Bool]?
+    /// The greater, the better; nil for `latest` and `earliest`, which go by the row's index.
+    private let keys: [Int64]?
+    private let newest: Bool
+    private var base = 0
+    private var staircase = Staircase()
+    private var output: [Int32] = []
+
+    init(_ input: AggregateInput, _ operator: AggregateOperator) {
+        argument = input.argument!
+        let byValue = `operator` == .min || `operator` == .max
+        // latest and earliest give a row's value though it is NULL.
+        takes = FeatureEngine.takes(input, skippingNull: byValue)
+        tombstones = input.tombstones
+        newest = `operator` == .latest
+        // ~key reverses the order without overflow.
+        keys = byValue ? input.argument!.sortKeys().map { `operator` == .min ? ~$0 : $0 } : nil
+    }
+
+    func begin(base: Int, count: Int) {
+        self.base = base
+        staircase.reset()
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
+        for row in rows where takes?[base + Int(row)] ?? true {
+            let key = keys?[base + Int(row)] ?? (newest ? Int64(row) : ~Int64(row))
+            staircase.insert(key: key, end: timeline.ends[Int(row)], row: row)
+        }
+    }
+
+    // The staircase knows when its elements leave.
+    func leave(_ rows: [Int32]) {}
+
+    func record(at instant: Int64) {
+        let row = staircase.best(at: instant)
+        let isTombstone = row >= 0 && tombstones?[base + Int(row)] ?? false
+        output.append(row < 0 || isTombstone ? -1 : Int32(base) + row)
+    }
+
+    func finish() -> Column { argument.gathered(output) }
+}

@@ -1,0 +1,34 @@
+/// Orders of values as int64 keys, for `min` and `max`: any type becomes one comparison of words.
+extension Column {
+    /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts by their bytes.
+    func sortKeys() -> [Int64] {
+        switch values {
+        case .bool(let values): values.map { $0 ? 1 : 0 }
+        case .int64(let values), .timestamp(let values): values
+        case .float64(let values): values.map { $0.totalOrderKey }
+        case .string(let values): values.ranks()
+        }
+    }
+}
+
+extension Double {
+    /// IEEE 754's total order with a single NaN, above infinity.
+    fileprivate var totalOrderKey: Int64 {
+        let bits = Int64(bitPattern: isNaN ? Double.nan.bitPattern : bitPattern)
+        return bits < 0 ? bits ^ .max : bits
+    }
+}
+
+extension StringColumn {
+    /// Each text's rank among the distinct texts.
+    fileprivate func ranks() -> [Int64] {
+        let order = (0..<count).sorted { compare($0, self, $1) < 0 }
+        var ranks: [Int64] = Array(repeating: 0, count: count)
+        var rank: Int64 = 0
+        for (index, row) in order.enumerated() {
+            if index > 0, compare(order[index - 1], self, row) != 0 { rank += 1 }
+            ranks[row] = rank
+        }
+        return ranks
+    }
+}

@@ -1,0 +1,112 @@
+/// Numbers the distinct tuples of some columns: entities by their keys, facts by their ids.
+///
+/// Open addressing with linear probing over a power of two of slots, at most half full. Tuples are compared column by column,
+/// never glued together; floats by value, so that −0.0 equals 0.0 and NaN itself. A tuple with a NULL has no number (−1).
+struct TupleTable {
+    private let keys: [TupleColumn]
+    private var slots: [Int32]
+    /// The first row of each tuple.
+    private(set) var representatives: [Int32] = []
+    /// The number of each row's tuple.
+    private(set) var numbers: [Int32] = []
+
+    /// - Parameters:
+    ///   - columns: the parts of the tuples; none make every row the one empty tuple.
+    ///   - count: the number of rows.
+    init(_ columns: [Column], count: Int) {
+        keys = columns.map { TupleColumn($0) }
+        var capacity = 16
+        while capacity < count * 2 { capacity *= 2 }
+        slots = Array(repeating: -1, count: capacity)
+        numbers.reserveCapacity(count)
+        for row in 0..<count {
+            guard let hash = TupleColumn.hash(keys, row) else {
+                numbers.append(-1)
+                continue
+            }
+            var slot = Int(truncatingIfNeeded: hash) & (capacity - 1)
+            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), keys, row) { slot = (slot + 1) & (capacity - 1) }
+            if slots[slot] < 0 {
+                slots[slot] = Int32(representatives.count)
+                representatives.append(Int32(row))
+            }
+            numbers.append(slots[slot])
+        }
+    }
+
+    var count: Int { representatives.count }
+
+    /// The numbers of other rows' tuples by this table's count; −1 where it has none such.
+    func find(_ columns: [Column], count: Int) -> [Int32] {
+        let others = columns.map { TupleColumn($0) }
+        var found: [Int32] = []
+        found.reserveCapacity(count)
+        for row in 0..<count {
+            guard let hash = TupleColumn.hash(others, row) else {
+                found.append(-1)
+                continue
+            }
+            var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), others, row) { slot = (slot + 1) & (slots.count - 1) }
+            found.append(slots[slot])
+        }
+        return found
+    }
+}
+
+/// A column as a part of tuples: fixed-width values as canonical 64-bit words, texts as bytes.
+private struct TupleColumn {
+    private let words: [UInt64]
+    private let texts: StringColumn?
+    private let validity: [Bool]?
+
+    init(_ column: Column) {
+        validity = column.validity
+        switch column.values {
+        case .bool(let values): words = values.map { $0 ? 1 : 0 }
+        case .int64(let values), .timestamp(let values): words = values.map { UInt64(bitPattern: $0) }
+        case .float64(let values): words = values.map { $0.isNaN ? Double.nan.bitPattern : ($0 + 0.0).bitPattern }
+        case .string(let texts):
+            words = []
+            self.texts = texts
+            return
+        }
+        texts = nil
+    }
+
+    /// Nil where a part is NULL.
+    static func hash(_ columns: [TupleColumn], _ row: Int) -> UInt64? {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        for column in columns {
+            if let validity = column.validity, !validity[row] { return nil }
+            if let texts = column.texts {
+                // FNV-1a over the bytes, then the same finish as a word.
+                var text: UInt64 = 0xCBF2_9CE4_8422_2325
+                for byte in texts.bytes[texts.range(row)] { text = (text ^ UInt64(byte)) &* 0x100_0000_01B3 }
+                hash = mix(hash ^ text)
+            } else {
+                hash = mix(hash ^ column.words[row])
+            }
+        }
+        return hash
+    }
+
+    /// The finaliser of splitmix64 (Steele, Lea, Flood 2014).
+    private static func mix(_ word: UInt64) -> UInt64 {
+        var word = word
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    static func equal(_ left: [TupleColumn], _ leftRow: Int, _ right: [TupleColumn], _ rightRow: Int) -> Bool {
+        for (a, b) in zip(left, right) {
+            if let texts = a.texts, let others = b.texts {
+                if texts.compare(leftRow, others, rightRow) != 0 { return false }
+            } else if a.words[leftRow] != b.words[rightRow] {
+                return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,76 @@
+internal import FeatureLanguage
+
+/// `+ - * / %`, unary minus, and a timestamp moved by a span. Integer overflow and division by zero are NULL; float overflow is infinity.
+func arithmetic(_ operation: Operation, _ arguments: [Column]) -> Column {
+    let left = arguments[0]
+    if operation == .negate {
+        switch left.values {
+        case .int64(let values):
+            let (result, validity) = map(values, left.validity, 0) { $0 == .min ? nil : -$0 }
+            return Column(.int64(result), validity: validity)
+        default: return Column(.float64(left.floats.map { -$0 }), validity: left.validity)
+        }
+    }
+    let right = arguments[1]
+    let valid = bothValid(left, right)
+    switch (left.values, right.values) {
+    case (.timestamp(let a), .timestamp(let b)):
+        // Seconds between; the microseconds themselves may overflow 64 bits at the far ends of time.
+        let (result, validity) = map(a, b, valid, 0.0) { Double(Int128($0) - Int128($1)) / 1_000_000 }
+        return Column(.float64(result), validity: validity)
+    case (.timestamp(let a), .int64(let spans)):
+        let (result, validity) = map(a, spans, valid, 0) { time, span -> Int64? in
+            let (sum, overflow) = time.addingReportingOverflow(span)
+            return overflow || !Instant.range.contains(Instant(microseconds: sum)) ? nil : sum
+        }
+        return Column(.timestamp(result), validity: validity)
+    case (.int64(let a), .int64(let b)):
+        let (result, validity) = map(a, b, valid, 0) { integer(operation, $0, $1) }
+        return Column(.int64(result), validity: validity)
+    default:
+        let (result, validity) = map(left.floats, right.floats, valid, 0.0) { float(operation, $0, $1) }
+        return Column(.float64(result), validity: validity)
+    }
+}
+
+private func integer(_ operation: Operation, _ left: Int64, _ right: Int64) -> Int64? {
+    let (result, overflow) =
+        switch operation {
+        case .add: left.addingReportingOverflow(right)
+        case .subtract: left.subtractingReportingOverflow(right)
+        case .multiply: left.multipliedReportingOverflow(by: right)
+        case .divide: left.dividedReportingOverflow(by: right)
+        // PostgreSQL gives 0 for x % -1, also for the smallest int64, whose quotient overflows.
+        default: right == -1 ? (0, false) : left.remainderReportingOverflow(dividingBy: right)
+        }
+    return overflow ? nil : result
+}
+
+private func float(_ operation: Operation, _ left: Double, _ right: Double) -> Double? {
+    switch operation {
+    case .add: left + right
+    case .subtract: left - right
+    case .multiply: left * right
+    default: right == 0 ? nil : left / right
+    }
+}
+
+/// `abs round floor ceil trunc sign sqrt`; floats round half to even, the root of a negative number is NULL.
+func rounding(_ operation: Operation, _ operand: Column) -> Column {
+    if case .int64(let values) = operand.values {
+        let (result, validity) = map(values, operand.validity, 0) { $0 == .min ? nil : Swift.abs($0) }
+        return Column(.int64(result), validity: validity)
+    }
+    let (result, validity) = map(operand.floats, operand.validity, 0.0) { value -> Double? in
+        switch operation {
+        case .abs: value.magnitude
+        case .round: value.rounded(.toNearestOrEven)
+        case .floor: value.rounded(.down)
+        case .ceil: value.rounded(.up)
+        case .trunc: value.rounded(.towardZero)
+        case .sign: value.isNaN ? value : value > 0 ? 1 : value < 0 ? -1 : 0
+        default: value < 0 ? nil : value.squareRoot()
+        }
+    }
+    return Column(.float64(result), validity: validity)
+}

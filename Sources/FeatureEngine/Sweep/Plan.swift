@@ -1,0 +1,176 @@
+public import FeatureLanguage
+
+/// A set compiled: which aggregates to compute from which sources, and how outputs follow from them.
+///
+/// Features share equal aggregates over the same source and keys; features they refer to are inlined. A plan depends on definitions alone.
+public struct Plan: Sendable {
+    /// Aggregates over one source for one choice of spine columns as its keys, read in one mode.
+    public struct Group: Sendable {
+        public var source: Source
+        /// Which spine column holds the entity's part that each source column is held against.
+        public var keys: [(spine: String, column: String)]
+        /// Labels read in hindsight, whatever the request says.
+        public var hindsight: Bool
+        public var aggregates: [Aggregate]
+
+        /// The declared columns that it reads.
+        public var columns: Set<String> {
+            var names = Set(keys.map(\.column)).union(source.id)
+            if let tombstone = source.tombstone { names.insert(tombstone) }
+            for aggregate in aggregates { names.formUnion(Expression.aggregate(aggregate).columns) }
+            return names
+        }
+    }
+
+    public struct Output: Sendable {
+        public var name: String
+        public var type: ValueType
+        public var kind: FunctionKind
+        var scalar: Scalar
+        /// Spine columns of which a NULL makes the value NULL.
+        var keys: [String]
+        /// The groups whose aggregates it reads.
+        var groups: [Int]
+        /// Of a label: how far it looks forward in which source.
+        var forward: [(source: String, span: Int64)]
+    }
+
+    public private(set) var groups: [Group] = []
+    public private(set) var outputs: [Output] = []
+    /// Spine columns that carry keys.
+    public let keys: [ColumnDefinition]
+    public let requests: [ColumnDefinition]
+    /// Where each group's aggregates begin among the inputs of the outputs.
+    private(set) var slots: [Int] = []
+
+    /// - Parameters:
+    ///   - set: what to compute.
+    ///   - catalog: holds the features that the set's features refer to.
+    public init(_ set: FeatureSet, in catalog: Catalog) {
+        keys = set.keys
+        requests = set.requests
+        var compiler = Compiler(catalog: catalog)
+        let compiled = (set.features + set.labels).map { entry in
+            compiler.inline(entry.function, keys: Dictionary(uniqueKeysWithValues: entry.keys.map { ($0.key.name, $0.column) }), hindsight: entry.function.kind == .label)
+        }
+        groups = compiler.groups
+        var next = 1 + requests.count
+        for group in groups {
+            slots.append(next)
+            next += group.aggregates.count
+        }
+        let requestInputs = Dictionary(uniqueKeysWithValues: requests.enumerated().map { ($1.name, $0 + 1) })
+        for (entry, leaves) in zip(set.features + set.labels, compiled) {
+            outputs.append(
+                Output(
+                    name: entry.output, type: entry.function.type, kind: entry.function.kind,
+                    scalar: leaves.scalar(requests: requestInputs, slots: slots), keys: entry.keys.map(\.column), groups: leaves.groups.sorted(),
+                    forward: leaves.forward))
+        }
+    }
+}
+
+/// An expression whose leaves know their place: references are replaced by what they refer to, aggregates by their slot.
+private indirect enum Inlined {
+    case literal(Literal, ValueType)
+    case asOf
+    case request(String, ValueType)
+    case aggregate(group: Int, index: Int, ValueType)
+    case call(Operation, [Inlined], ValueType)
+
+    var groups: Set<Int> {
+        switch self {
+        case .aggregate(let group, _, _): [group]
+        case .call(_, let arguments, _): arguments.reduce(into: []) { $0.formUnion($1.groups) }
+        default: []
+        }
+    }
+
+    /// Inputs of an output: the instant, the request inputs by name, then each group's aggregates.
+    func scalar(requests: [String: Int], slots: [Int]) -> Scalar {
+        switch self {
+        case .literal(let literal, let type): .literal(literal, type)
+        case .asOf: .input(0, .timestamp)
+        case .request(let name, let type): .input(requests[name]!, type)
+        case .aggregate(let group, let index, let type): .input(slots[group] + index, type)
+        case .call(let operation, let arguments, let type): .call(operation, arguments.map { $0.scalar(requests: requests, slots: slots) }, type)
+        }
+    }
+}
+
+/// Gathers groups and their aggregates while features are inlined.
+private struct Compiler {
+    let catalog: Catalog
+    var groups: [Plan.Group] = []
+
+    struct Compiled {
+        var tree: Inlined
+        var groups: Set<Int>
+        var forward: [(source: String, span: Int64)]
+
+        func scalar(requests: [String: Int], slots: [Int]) -> Scalar { tree.scalar(requests: requests, slots: slots) }
+    }
+
+    /// - Parameters:
+    ///   - keys: the spine column for each entity key. A feature that is referred to has keys among these, under the same names.
+    ///   - hindsight: everything that a label reaches is read in hindsight.
+    mutating func inline(_ function: Function, keys: [String: String], hindsight: Bool) -> Compiled {
+        var forward: [(source: String, span: Int64)] = []
+        let tree = inline(function.expression, of: function, keys, hindsight, &forward)
+        return Compiled(tree: tree, groups: tree.groups, forward: forward)
+    }
+
+    private mutating func inline(
+        _ expression: Expression, of function: Function, _ keys: [String: String], _ hindsight: Bool, _ forward: inout [(source: String, span: Int64)]
+    ) -> Inlined {
+        switch expression {
+        case .literal(let literal, let type): return .literal(literal, type)
+        case .asOf: return .asOf
+        case .request(let name, let type): return .request(name, type)
+        case .column: preconditionFailure("the type checker lets no column stand outside an aggregate")
+        case .feature(let name, _):
+            let referred = catalog.functions[name]!
+            return inline(referred.expression, of: referred, keys, hindsight, &forward)
+        case .call(let operation, let arguments, let type):
+            var inlined: [Inlined] = []
+            for argument in arguments { inlined.append(inline(argument, of: function, keys, hindsight, &forward)) }
+            return .call(operation, inlined, type)
+        case .aggregate(let aggregate):
+            let source = function.source!
+            if aggregate.frame.looksForward { forward.append((source.name, -aggregate.frame.newer.microseconds)) }
+            let mapping = function.entity.keys.map { (spine: keys[$0.name]!, column: function.sourceColumn(of: $0.name)) }.sorted { ($0.spine, $0.column) < ($1.spine, $1.column) }
+            let group = self.group(source, mapping, hindsight)
+            if let index = groups[group].aggregates.firstIndex(of: aggregate) { return .aggregate(group: group, index: index, aggregate.type) }
+            groups[group].aggregates.append(aggregate)
+            return .aggregate(group: group, index: groups[group].aggregates.count - 1, aggregate.type)
+        }
+    }
+
+    private mutating func group(_ source: Source, _ keys: [(spine: String, column: String)], _ hindsight: Bool) -> Int {
+        let known = groups.firstIndex { group in
+            group.source.name == source.name && group.hindsight == hindsight && group.keys.elementsEqual(keys) { $0.spine == $1.spine && $0.column == $1.column }
+        }
+        if let known { return known }
+        groups.append(Plan.Group(source: source, keys: keys, hindsight: hindsight, aggregates: []))
+        return groups.count - 1
+    }
+}
+
+extension Plan {
+    /// The names of the sources it reads, each once, sorted.
+    public var sources: [String] { Set(groups.map(\.source.name)).sorted() }
+
+    /// The set's outputs as a table.
+    public func table(_ outputs: Outputs) -> Table {
+        Table(zip(self.outputs, outputs.columns).map { ($0.name, $1) })
+    }
+
+    /// What the result digest covers: keys, the instant, request inputs, features, labels.
+    public func result(_ spine: Spine, _ outputs: Outputs) -> Table {
+        var table = Table(keys.map { ($0.name, spine.columns[$0.name]!) })
+        table.append(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))
+        for request in requests { table.append(request.name, spine.columns[request.name]!) }
+        for (output, column) in zip(self.outputs, outputs.columns) { table.append(output.name, column) }
+        return table
+    }
+}

@@ -1,0 +1,65 @@
+internal import FeatureLanguage
+
+/// Which of an entity's rows enter and leave a frame before each instant asked for.
+///
+/// A row counts from `max(event_time − newest edge, stands from)` until `min(event_time + oldest edge, stands until)`. Rows that come and
+/// go between two instants appear in neither list.
+struct Timeline {
+    /// First instant at which each row counts, and first at which it no longer does.
+    private(set) var starts: [Int64] = []
+    private(set) var ends: [Int64] = []
+    private var byStart: [Int32] = []
+    private var byEnd: [Int32] = []
+    private var nextStart = 0
+    private var nextEnd = 0
+    private var previous: Int64?
+    /// What `advance` found last.
+    private(set) var entering: [Int32] = []
+    private(set) var leaving: [Int32] = []
+
+    /// Rows of one entity, `range` of arrays that hold the rows of all.
+    mutating func begin(_ range: Range<Int>, _ rows: SourceRows, _ lifetimes: Lifetimes, _ frame: Frame) {
+        starts.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        byStart.removeAll(keepingCapacity: true)
+        byEnd.removeAll(keepingCapacity: true)
+        (nextStart, nextEnd, previous) = (0, 0, nil)
+        var startsAscend = true, endsAscend = true
+        for row in range {
+            var start = lifetimes.from[row], end = lifetimes.until[row]
+            if !rows.eventTimes.isEmpty {
+                start = max(start, rows.eventTimes[row].addingClamped(frame.newer.microseconds))
+                if let older = frame.older { end = min(end, rows.eventTimes[row].addingClamped(older.microseconds)) }
+            }
+            let index = Int32(starts.count)
+            if start < end {
+                if let last = byStart.last { startsAscend = startsAscend && starts[Int(last)] <= start }
+                byStart.append(index)
+                if end < .max {
+                    if let last = byEnd.last { endsAscend = endsAscend && ends[Int(last)] <= end }
+                    byEnd.append(index)
+                }
+            }
+            starts.append(start)
+            ends.append(end)
+        }
+        if !startsAscend { byStart.sort { starts[Int($0)] < starts[Int($1)] } }
+        if !endsAscend { byEnd.sort { ends[Int($0)] < ends[Int($1)] } }
+    }
+
+    /// Goes on to `instant`, which must not lie before the one of the last call: fills `entering` and `leaving` with rows counted from the range's start.
+    mutating func advance(to instant: Int64) {
+        entering.removeAll(keepingCapacity: true)
+        leaving.removeAll(keepingCapacity: true)
+        while nextStart < byStart.count, starts[Int(byStart[nextStart])] <= instant {
+            if ends[Int(byStart[nextStart])] > instant { entering.append(byStart[nextStart]) }
+            nextStart += 1
+        }
+        while nextEnd < byEnd.count, ends[Int(byEnd[nextEnd])] <= instant {
+            // Only what had entered by the instant before can leave now.
+            if let previous, starts[Int(byEnd[nextEnd])] <= previous { leaving.append(byEnd[nextEnd]) }
+            nextEnd += 1
+        }
+        previous = instant
+    }
+}

@@ -1,0 +1,108 @@
+internal import Crypto
+
+/// SHA-256 of a canonical form, as 64 hexadecimal digits.
+public struct Fingerprint: Sendable, Hashable, CustomStringConvertible, Codable {
+    public let description: String
+
+    /// Of a canonical text.
+    init(of canonical: String) {
+        description = SHA256.hash(data: Array(canonical.utf8)).hexadecimal
+    }
+
+    public init(from decoder: any Decoder) throws {
+        description = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
+    /// The first 12 digits, for people.
+    public var short: String { String(description.prefix(12)) }
+}
+
+extension Sequence<UInt8> {
+    package var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in self { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+// The canonical forms. Each begins with the version of the language, holds everything that can change a value, and nothing else.
+// `firn 1` never changes: a new meaning is `firn 2`, and what was written under `firn 1` keeps its own.
+
+extension Entity {
+    public var canonical: String { "firn 1\nentity\n" + keys.canonicalLines("key") }
+
+    public var fingerprint: Fingerprint { Fingerprint(of: canonical) }
+}
+
+extension Source {
+    public var canonical: String { "firn 1\nsource\n" + canonicalSettings + columns.canonicalLines("column") }
+
+    public var fingerprint: Fingerprint { Fingerprint(of: canonical) }
+
+    /// Name, times, id and tombstone: what decides which rows there are.
+    fileprivate var canonicalSettings: String {
+        var text = "source \(canonicalText(name))\n"
+        text += "event_time \(eventTime.map(canonicalText) ?? "none")\n"
+        switch knownAt {
+        case .eventTime, .after(microseconds: 0): text += "known_at event_time\n"
+        case .after(let microseconds): text += "known_at after \(microseconds)\n"
+        case .column(let column): text += "known_at \(canonicalText(column))\n"
+        }
+        text += "id" + id.map { " " + canonicalText($0) }.joined() + "\n"
+        text += "tombstone \(tombstone.map(canonicalText) ?? "none")\n"
+        return text
+    }
+
+    /// The columns that settings name, which every reader of the source reads.
+    var settingColumns: [String] {
+        var names = id
+        if let eventTime { names.append(eventTime) }
+        if let tombstone { names.append(tombstone) }
+        if case .column(let column) = knownAt { names.append(column) }
+        return names
+    }
+}
+
+extension Function {
+    /// What the fingerprint is the hash of.
+    public var canonical: String {
+        var text = "firn 1\n\(definition.kind.rawValue)\n"
+        text += entity.keys.canonicalLines("key")
+        if let source {
+            let mapping = entity.keys.map { (key: $0.name, column: sourceColumn(of: $0.name)) }.sorted { $0.key < $1.key }
+            let used = expression.columns.union(mapping.map(\.column)).union(source.settingColumns)
+            text += source.canonicalSettings
+            text += source.columns.filter { used.contains($0.name) }.canonicalLines("column")
+            text += mapping.map { "join \(canonicalText($0.key)) \(canonicalText($0.column))\n" }.joined()
+        }
+        text += expression.requests.map { ColumnDefinition($0.key, $0.value) }.canonicalLines("request")
+        text += "expression "
+        text += expression.canonical { name, type in "feature:\(type.rawValue) \(references[name]?.description ?? "")" }
+        return text + "\n"
+    }
+}
+
+extension FeatureSet {
+    public var canonical: String {
+        func lines(_ kind: String, _ entries: [Entry]) -> String {
+            entries.map { entry in
+                let keys = entry.keys.sorted { $0.key.name < $1.key.name }.map { " \(canonicalText($0.key.name)) \(canonicalText($0.column))" }.joined()
+                return "\(kind) \(canonicalText(entry.output)) \(entry.function.fingerprint)\(keys)\n"
+            }.joined()
+        }
+        return "firn 1\nset\n" + lines("feature", features) + lines("label", labels)
+    }
+}
+
+extension [ColumnDefinition] {
+    /// One line a column, sorted by name: their order changes no value.
+    fileprivate func canonicalLines(_ what: String) -> String {
+        sorted { $0.name < $1.name }.map { "\(what) \(canonicalText($0.name)) \($0.type.rawValue)\n" }.joined()
+    }
+}

@@ -1,0 +1,148 @@
+/// What registering documents would do.
+public struct RegistrationPlan: Sendable {
+    public enum Change: Sendable, Hashable {
+        /// Not registered yet.
+        case new
+        /// Registered with this very meaning; nothing to do.
+        case unchanged
+        /// Registered with this meaning and other notes: the new ones are recorded.
+        case notes
+        /// A registered source that gains nullable columns.
+        case extended(columns: [String])
+        /// Registered with another meaning, which never changes.
+        case refused(reason: String, advice: String)
+    }
+
+    public struct Step: Sendable {
+        public var definition: Definition
+        public var notes: Notes
+        public var change: Change
+        public var fingerprint: Fingerprint
+    }
+
+    public var steps: [Step]
+    /// Registered and planned definitions together.
+    public var catalog: Catalog
+    public var warnings: [String]
+
+    public var isRefused: Bool { steps.contains { if case .refused = $0.change { true } else { false } } }
+
+    /// Whether there is anything to register.
+    public var isEmpty: Bool { steps.allSatisfy { $0.change == .unchanged } }
+
+    /// - Parameters:
+    ///   - documents: what people wrote.
+    ///   - registered: what the registry holds.
+    ///   - notes: the newest notes by kind and name (`feature spend_7d.v1`).
+    /// - Throws: everything that is wrong with the documents.
+    public init(documents: [DefinitionDocument], registered: Catalog, notes: [String: Notes] = [:]) throws(DefinitionError) {
+        catalog = try Catalog(base: registered, documents: documents)
+        steps = []
+        warnings = []
+        for item in documents.flatMap(\.items) {
+            let (fingerprint, change) = RegistrationPlan.change(item.definition, catalog, registered)
+            let old = notes["\(item.definition.kind.rawValue) \(item.definition.name)"] ?? Notes()
+            // A file without notes leaves the registered ones as they are.
+            let renewed = change == .unchanged && !item.notes.isEmpty && item.notes != old
+            steps.append(Step(definition: item.definition, notes: item.notes, change: renewed ? .notes : change, fingerprint: fingerprint))
+            warnings += RegistrationPlan.warnings(item.definition)
+        }
+    }
+
+    private static func change(_ definition: Definition, _ catalog: Catalog, _ registered: Catalog) -> (Fingerprint, Change) {
+        let never = "what is registered never changes"
+        switch definition {
+        case .entity(let entity):
+            guard let old = registered.entities[entity.name] else { return (entity.fingerprint, .new) }
+            let same = old.fingerprint == entity.fingerprint
+            return (entity.fingerprint, same ? .unchanged : .refused(reason: "entity \(entity.name) is registered with other keys: \(old.keys.text)", advice: "\(never); name the new entity otherwise"))
+        case .source(let source):
+            let joined = catalog.sources[source.name] ?? source
+            guard let old = registered.sources[source.name] else { return (source.fingerprint, .new) }
+            let gained = joined.columns.filter { old.column($0.name) == nil }.map(\.name)
+            if let reason = old.conflict(with: source) {
+                return (joined.fingerprint, .refused(reason: reason, advice: "a source may gain columns; \(never); name the new source otherwise"))
+            }
+            return (joined.fingerprint, gained.isEmpty ? .unchanged : .extended(columns: gained))
+        case .function(let function):
+            let new = catalog.functions[function.name]
+            let fingerprint = new?.fingerprint ?? Fingerprint(of: "")
+            guard let old = registered.functions[function.name] else { return (fingerprint, .new) }
+            if old.fingerprint == fingerprint { return (fingerprint, .unchanged) }
+            let highest = registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max() ?? function.name.version
+            return (fingerprint, .refused(reason: old.definition.difference(from: function), advice: "\(never): register it as the next version\n" + function.block(version: highest + 1)))
+        case .set(let set):
+            let fingerprint = catalog.sets[set.name]?.fingerprint ?? Fingerprint(of: "")
+            guard let old = registered.sets[set.name] else { return (fingerprint, .new) }
+            let same = old.fingerprint == fingerprint
+            return (fingerprint, same ? .unchanged : .refused(reason: "set \(set.name) is registered with other entries", advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)"))
+        }
+    }
+
+    private static func warnings(_ definition: Definition) -> [String] {
+        switch definition {
+        case .source(let source) where !source.id.isEmpty && !source.isStatic:
+            guard case .column = source.knownAt else {
+                return ["source \(source.name) has an id and no known_at column: an imported correction to an earlier event time loses against the row it corrects; import --known-now avoids that"]
+            }
+            return []
+        case .function(let function):
+            let unused = function.request.map(\.name).filter { name in
+                guard let node = try? Parser.parse(function.expression) else { return false }
+                return !node.requests.contains(name)
+            }
+            return unused.map { "\(function.name) declares the request input '\($0)' and doesn't use it" }
+        default: return []
+        }
+    }
+}
+
+extension Syntax.Node {
+    /// The request inputs it names.
+    fileprivate var requests: Set<String> {
+        switch syntax {
+        case .request(let name): [name]
+        case .call(_, let arguments): arguments.reduce(into: []) { $0.formUnion($1.requests) }
+        case .cases(let cases, let otherwise): cases.reduce(into: otherwise?.requests ?? []) { $0.formUnion($1.when.requests.union($1.then.requests)) }
+        case .cast(let operand, _), .extract(_, let operand): operand.requests
+        default: []
+        }
+    }
+}
+
+extension [ColumnDefinition] {
+    var text: String { "{" + map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ") + "}" }
+}
+
+extension Source {
+    /// Why `new` can't take the place of this registered source; nil where it can.
+    func conflict(with new: Source) -> String? {
+        for column in new.columns {
+            if let old = self.column(column.name), old.type != column.type {
+                return "column '\(column.name)' of source \(name) is registered as \(old.type.rawValue), not \(column.type.rawValue)"
+            }
+        }
+        if eventTime != new.eventTime { return "source \(name) is registered with event_time: \(eventTime ?? "none")" }
+        if id != new.id { return "source \(name) is registered with id: [\(id.joined(separator: ", "))]" }
+        if tombstone != new.tombstone { return "source \(name) is registered with \(tombstone.map { "tombstone: \($0)" } ?? "no tombstone")" }
+        if knownAt != new.knownAt { return "source \(name) is registered with another known_at" }
+        return nil
+    }
+}
+
+extension FunctionDefinition {
+    /// Both texts, for people.
+    func difference(from new: FunctionDefinition) -> String {
+        if expression != new.expression { return "\(name) is registered as\n      \(expression)\n    and the file says\n      \(new.expression)" }
+        return "\(name) is registered with another entity, source, join, request or referred feature\n    registered:\n\(block(version: name.version))\n    file:\n\(new.block(version: name.version))"
+    }
+
+    /// The YAML to paste for another version.
+    func block(version: Int) -> String {
+        var text = "  \(name.name).v\(version):\n    entity: \(entity)\n"
+        if let source { text += "    source: \(source)\n" }
+        if !join.isEmpty { text += "    join: {" + join.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "}\n" }
+        if !request.isEmpty { text += "    request: \(request.text)\n" }
+        return text + "    expression: |\n      " + expression.replacing("\n", with: "\n      ")
+    }
+}

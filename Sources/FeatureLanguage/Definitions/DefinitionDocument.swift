@@ -1,0 +1,117 @@
+internal import Yams
+
+/// The definitions of one YAML file, each with the places its parts were written at.
+public struct DefinitionDocument: Sendable {
+    public var items: [Item]
+    var source: SourceText
+
+    public struct Item: Sendable {
+        public var definition: Definition
+        public var notes: Notes
+        var places: Places
+    }
+
+    /// Where the parts of one definition stand, for errors found later.
+    struct Places: Sendable {
+        var name: Place
+        /// By key of the definition (`entity`, `source`, `join.customer_id`, …).
+        var parts: [String: Place] = [:]
+        /// Of each byte of the expression.
+        var expression: ExpressionPlaces?
+
+        func place(_ part: String) -> Place { parts[part] ?? name }
+    }
+
+    /// A document larger than this is refused.
+    public static let maximumBytes = 4 * 1024 * 1024
+
+    /// Reads a YAML document (JSON is YAML).
+    ///
+    /// - Parameters:
+    ///   - text: the document.
+    ///   - file: its name, for errors.
+    /// - Throws: everything that is wrong with the document's form, each with line, column and advice. Names that refer to other
+    ///   definitions and expressions are checked by `Catalog`.
+    public init(yaml text: String, file: String) throws(DefinitionError) {
+        source = SourceText(file: file, text: text)
+        guard text.utf8.count <= DefinitionDocument.maximumBytes else {
+            throw DefinitionError([source.diagnostic(nil, "the file is larger than \(DefinitionDocument.maximumBytes) bytes", advice: "split it: several files can be applied together")])
+        }
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch {
+            throw DefinitionError([source.diagnostic(yaml: error)])
+        }
+        var reader = DefinitionReader(source: source)
+        items = root.map { reader.document($0) } ?? []
+        guard reader.diagnostics.isEmpty else { throw DefinitionError(reader.diagnostics) }
+    }
+}
+
+/// The text of a definitions file, for places and carets.
+struct SourceText: Sendable {
+    var file: String
+    var lines: [Substring]
+
+    init(file: String, text: String) {
+        self.file = file
+        lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    }
+
+    func diagnostic(_ place: Place?, _ message: String, advice: String? = nil) -> Diagnostic {
+        let excerpt = place.flatMap { (1...max(1, lines.count)).contains($0.line) && !lines.isEmpty ? String(lines[$0.line - 1]) : nil }
+        return Diagnostic(file: file, place: place, message: message, advice: advice, excerpt: excerpt)
+    }
+
+    /// What the YAML parser says, in our form.
+    func diagnostic(yaml error: any Error) -> Diagnostic {
+        guard let error = error as? YamlError else { return diagnostic(nil, "not YAML: \(error)") }
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            return diagnostic(Place(line: mark.line, column: mark.column), "not YAML: \(problem)", advice: "an expression with ': ' or ' #' in it goes between quotes or after '|'")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let names = duplicates.joined(separator: ", ")
+            return diagnostic(Place(line: context.mark.line, column: context.mark.column), "duplicate name: \(names)", advice: "each name stands once in a list; a changed function is a new version, .v2")
+        case .reader(let problem, let offset, _, _):
+            return diagnostic(nil, "not YAML: \(problem)\(offset.map { " at byte \($0)" } ?? "")")
+        default:
+            return diagnostic(nil, "not YAML: \(error)")
+        }
+    }
+}
+
+/// Maps bytes of an expression back to places of the file, through YAML's quoting, folding and indentation.
+struct ExpressionPlaces: Sendable {
+    private var places: [Place]
+
+    /// Walks the file from where the scalar begins, matching it byte by byte; white space matches loosely, since YAML folds it.
+    init(scalar: String, start: Place, in source: SourceText) {
+        let text = Array(scalar.unicodeScalars)
+        places = []
+        var line = start.line - 1
+        var column = start.column - 1
+        var here = line < source.lines.count ? Array(source.lines[line].unicodeScalars) : []
+        if column < here.count, here[column] == "|" || here[column] == ">" { column = here.count }
+        if column < here.count, here[column] == "\"" || here[column] == "'" { column += 1 }
+        for scalar in text {
+            let isSpace = scalar == " " || scalar == "\n"
+            if !isSpace {
+                while line < source.lines.count, column >= here.count || here[column] != scalar {
+                    // Quotes doubled or escaped inside a quoted scalar, line ends and indentation are passed over.
+                    if column + 1 < here.count { column += 1 } else {
+                        line += 1
+                        column = 0
+                        here = line < source.lines.count ? Array(source.lines[line].unicodeScalars) : []
+                    }
+                }
+            }
+            let place = Place(line: min(line + 1, source.lines.count), column: column + 1)
+            places += Array(repeating: place, count: String(scalar).utf8.count)
+            if !isSpace || column < here.count && here[column] == scalar { column += 1 }
+        }
+        places.append(Place(line: min(line + 1, source.lines.count), column: column + 1))
+    }
+
+    func place(offset: Int) -> Place { places[min(offset, places.count - 1)] }
+}

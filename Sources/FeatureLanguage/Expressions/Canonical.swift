@@ -1,0 +1,67 @@
+/// The canonical text of an expression: what the fingerprint covers, equal exactly where two spellings mean one function.
+///
+/// Prefix notation, every part with its type: `(avg:float64 (column:float64 "amount") filter … over (7d 0s])`. Keyword case, white
+/// space, redundant parentheses, quoting and the spellings of types and windows are gone; nothing is reordered or folded.
+extension Expression {
+    public var canonical: String {
+        var text = ""
+        write(to: &text) { "feature:\($1.rawValue) \($0)" }
+        return text
+    }
+
+    /// The same with each feature reference replaced by what `reference` says of it (its fingerprint, for a fingerprint).
+    func canonical(reference: (VersionedName, ValueType) -> String) -> String {
+        var text = ""
+        write(to: &text, reference)
+        return text
+    }
+
+    private func write(to text: inout String, _ reference: (VersionedName, ValueType) -> String) {
+        switch self {
+        case .literal(let literal, let type): text += "(\(type.rawValue) \(literal.canonical))"
+        case .column(let name, let type): text += "(column:\(type.rawValue) \(canonicalText(name)))"
+        case .request(let name, let type): text += "(request:\(type.rawValue) \(canonicalText(name)))"
+        case .asOf: text += "(as_of)"
+        case .feature(let name, let type): text += "(\(reference(name, type)))"
+        case .call(let operation, let arguments, let type):
+            text += "(\(operation.rawValue):\(type.rawValue)"
+            for argument in arguments {
+                text += " "
+                argument.write(to: &text, reference)
+            }
+            text += ")"
+        case .aggregate(let aggregate):
+            text += "(\(aggregate.operator.rawValue):\(aggregate.type.rawValue) "
+            if let argument = aggregate.argument { argument.write(to: &text, reference) } else { text += "*" }
+            if let filter = aggregate.filter {
+                text += " filter "
+                filter.write(to: &text, reference)
+            }
+            let older = aggregate.frame.older.map { String($0.microseconds) } ?? "unbounded"
+            text += " over \(older) \(aggregate.frame.newer.microseconds))"
+        }
+    }
+}
+
+extension Literal {
+    var canonical: String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): String(value)
+        case .int64(let value): String(value)
+        case .float64(let bits): "0x" + String(Double(bitPattern: bits).isNaN ? Double.nan.bitPattern : bits, radix: 16)
+        case .string(let text): canonicalText(text)
+        case .timestamp(let instant): String(instant.microseconds)
+        }
+    }
+}
+
+/// A text between double quotes, with only the quote and the backslash escaped: no two texts look the same.
+func canonicalText(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+        if scalar == "\"" || scalar == "\\" { quoted.unicodeScalars.append("\\") }
+        quoted.unicodeScalars.append(scalar)
+    }
+    return quoted + "\""
+}

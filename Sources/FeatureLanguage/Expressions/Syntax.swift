@@ -1,0 +1,105 @@
+/// An expression as written: what the parser makes and the type checker reads.
+indirect enum Syntax: Sendable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case decimal(Double)
+    case string(String)
+    case interval(TimeSpan)
+    case column(String)
+    case request(String)
+    case asOf
+    case feature(VersionedName)
+    /// An operator or a function, by its canonical name: `+`, `and`, `coalesce`, …
+    case call(String, [Node])
+    /// `when`, `then` pairs and the `else`.
+    case cases([(when: Node, then: Node)], otherwise: Node?)
+    case cast(Node, ValueType)
+    case extract(String, Node)
+    case aggregate(Call)
+
+    struct Node: Sendable {
+        var syntax: Syntax
+        /// The byte of the expression's text where it begins; of an operator, where the operator stands.
+        var offset: Int
+        /// Levels of the tree below and with this node: bounded, since everything after the parser recurses.
+        var depth = 1
+    }
+
+    struct Call: Sendable {
+        var name: String
+        var isDistinct = false
+        /// Nil for `count(*)`.
+        var arguments: [Node]?
+        var filter: Node?
+        var frame = Frame.allHistory
+    }
+}
+
+/// The name of a feature, label or set with its version: `spend_7d.v1`.
+public struct VersionedName: Sendable, Hashable, Comparable, CustomStringConvertible, Codable {
+    public var name: String
+    public var version: Int
+
+    public init(name: String, version: Int) {
+        self.name = name
+        self.version = version
+    }
+
+    /// Reads `name.vN`, N from 1 without leading zeros.
+    public init?(_ text: some StringProtocol) {
+        guard let dot = text.lastIndex(of: "."), text[text.index(after: dot)...].first == "v" else { return nil }
+        let digits = text[text.index(dot, offsetBy: 2)...]
+        guard let version = Int(digits), version >= 1, String(version) == digits, version <= 1_000_000,
+            Identifier.isPlain(text[..<dot])
+        else { return nil }
+        self.init(name: String(text[..<dot]), version: version)
+    }
+
+    public var description: String { "\(name).v\(version)" }
+
+    public static func < (left: VersionedName, right: VersionedName) -> Bool {
+        (left.name, left.version) < (right.name, right.version)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let name = VersionedName(text) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "not a versioned name"))
+        }
+        self = name
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// What may be a name.
+public enum Identifier {
+    /// `[a-z][a-z0-9_]*`, at most 63 bytes: entities, sources, features, labels and sets.
+    public static func isPlain(_ name: some StringProtocol) -> Bool {
+        guard let first = name.utf8.first, first >= UInt8(ascii: "a"), first <= UInt8(ascii: "z"), name.utf8.count <= 63 else { return false }
+        return name.utf8.allSatisfy {
+            $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 == UInt8(ascii: "_")
+        }
+    }
+
+    private static let systemColumns: Set<String> = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"]
+
+    /// Why `name` can't name a column or key; nil where it can.
+    public static func faultOfColumn(_ name: String) -> String? {
+        if name.isEmpty { return "a column needs a name" }
+        if name.utf8.count > 63 { return "the column name '\(name.prefix(20))…' is longer than 63 bytes" }
+        if name.utf8.contains(0) { return "a column name holds a NUL character" }
+        if name.hasPrefix("firn_") { return "column names that begin with firn_ belong to the store: '\(name)'" }
+        if systemColumns.contains(name) { return "'\(name)' is a system column of PostgreSQL" }
+        return nil
+    }
+
+    /// Whether an unquoted spelling in an expression means this name.
+    static func needsQuotes(_ name: String) -> Bool {
+        !isPlain(name) && !name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") }
+    }
+}

@@ -1,0 +1,471 @@
+/// Gives every part of a parsed expression its type, or says what is wrong and where.
+///
+/// Quoted literals and NULL begin without a type and take that of what they stand beside, as in PostgreSQL; an int64 beside a
+/// float64 becomes float64.
+struct TypeChecker {
+    /// What the expression may name.
+    struct Scope {
+        /// The columns of the feature's source by name; nil where the feature has no source.
+        var columns: [String: ValueType]?
+        var source: String?
+        var requests: [String: ValueType]
+        /// The type of a feature that may be referred to; throws a message with advice otherwise.
+        var feature: (VersionedName) throws(ReferenceFault) -> ValueType
+        var isLabel: Bool
+    }
+
+    /// Why a feature can't be referred to.
+    struct ReferenceFault: Error {
+        var message: String
+        var advice: String?
+    }
+
+    /// An expression on the way: without a type while it is a bare NULL or a quoted literal.
+    private enum Typed {
+        case known(Expression)
+        case unknown(String?)
+        case span(TimeSpan)
+    }
+
+    let scope: Scope
+    private var isInsideAggregate = false
+
+    static func check(_ node: Syntax.Node, in scope: Scope) throws(SyntaxError) -> Expression {
+        var checker = TypeChecker(scope: scope)
+        let typed = try checker.typed(node)
+        if case .unknown(nil) = typed {
+            throw SyntaxError(offset: node.offset, message: "a bare null has no type", advice: "write null::float64, or the type you mean")
+        }
+        return try checker.resolve(typed, as: nil, node)
+    }
+
+    private init(scope: Scope) {
+        self.scope = scope
+    }
+
+    // MARK: Resolution
+
+    /// The expression with a type: `type` for a literal without one, string where nothing else is asked.
+    private func resolve(_ typed: Typed, as type: ValueType?, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        switch typed {
+        case .known(let expression): return expression
+        case .unknown(nil): return .literal(.null, type ?? .string)
+        case .unknown(let text?):
+            let type = type ?? .string
+            guard let literal = Literal(text: text, as: type) else {
+                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not a \(type.rawValue)", advice: TypeChecker.literalAdvice(type))
+            }
+            return .literal(literal, type)
+        case .span:
+            throw SyntaxError(offset: node.offset, message: "an interval can only be added to or taken from a timestamp", advice: "as in as_of - interval '1 day'; for seconds write a number")
+        }
+    }
+
+    private static func literalAdvice(_ type: ValueType) -> String? {
+        switch type {
+        case .timestamp: "write '2024-05-01T09:30:00Z'"
+        case .bool: "write true or false"
+        default: nil
+        }
+    }
+
+    /// The one type that all take: the first known one, float64 where int64 and float64 meet.
+    private func unify(_ typed: [Typed], _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError) -> [Expression] {
+        var common: ValueType?
+        for (part, node) in zip(typed, nodes) {
+            guard case .known(let expression) = part else { continue }
+            guard let sofar = common else {
+                common = expression.type
+                continue
+            }
+            if sofar == expression.type { continue }
+            guard sofar.isNumber, expression.type.isNumber else {
+                throw SyntaxError(
+                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)", advice: "cast one of them: …::\(sofar.rawValue)")
+            }
+            common = .float64
+        }
+        var result: [Expression] = []
+        for (part, node) in zip(typed, nodes) { result.append(convert(try resolve(part, as: common, node), to: common ?? .string)) }
+        return result
+    }
+
+    /// The implicit conversion of an int64 beside a float64.
+    private func convert(_ expression: Expression, to type: ValueType) -> Expression {
+        expression.type == .int64 && type == .float64 ? .call(.cast, [expression], .float64) : expression
+    }
+
+    private mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError) -> Expression {
+        let expression = convert(try resolve(try typed(node), as: type, node), to: type)
+        guard expression.type == type else {
+            throw SyntaxError(offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)", advice: nil)
+        }
+        return expression
+    }
+
+    private mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
+        let expression = try resolve(try typed(node), as: .float64, node)
+        guard expression.type.isNumber else {
+            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: nil)
+        }
+        return expression
+    }
+
+    // MARK: The tree
+
+    private mutating func typed(_ node: Syntax.Node) throws(SyntaxError) -> Typed {
+        switch node.syntax {
+        case .null: return .unknown(nil)
+        case .string(let text): return .unknown(text)
+        case .interval(let span): return .span(span)
+        default: return .known(try expression(node))
+        }
+    }
+
+    private mutating func expression(_ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        switch node.syntax {
+        case .null, .string, .interval: return try resolve(try typed(node), as: nil, node)
+        case .bool(let value): return .literal(.bool(value), .bool)
+        case .integer(let value): return .literal(.int64(value), .int64)
+        case .decimal(let value): return .literal(.float64(value), .float64)
+        case .column(let name): return try column(name, node)
+        case .request(let name):
+            try refuseInsideAggregate(node, "request.\(name)")
+            guard let type = scope.requests[name] else {
+                throw SyntaxError(
+                    offset: node.offset, message: "unknown request input '\(name)'",
+                    advice: scope.requests.isEmpty
+                        ? "declare it: request: {\(name): float64}" : suggestion(for: name, among: Array(scope.requests.keys), what: "request inputs"))
+            }
+            return .request(name, type)
+        case .asOf:
+            try refuseInsideAggregate(node, "as_of")
+            return .asOf
+        case .feature(let name):
+            try refuseInsideAggregate(node, name.description)
+            do {
+                return .feature(name, try scope.feature(name))
+            } catch {
+                throw SyntaxError(offset: node.offset, message: error.message, advice: error.advice)
+            }
+        case .cast(let operand, let type): return try cast(operand, to: type, node)
+        case .extract(let field, let operand):
+            guard TypeChecker.fields.contains(field) else {
+                throw SyntaxError(offset: node.offset, message: "unknown field '\(field)'", advice: suggestion(for: field, among: TypeChecker.fields, what: "fields"))
+            }
+            return .call(.extract, [.literal(.string(field), .string), try expect(operand, .timestamp, "extract")], .float64)
+        case .cases(let cases, let otherwise): return try caseExpression(cases, otherwise)
+        case .aggregate(let call): return try aggregate(call, node)
+        case .call(let name, let arguments): return try self.call(name, arguments, node)
+        }
+    }
+
+    private func refuseInsideAggregate(_ node: Syntax.Node, _ what: String) throws(SyntaxError) {
+        guard isInsideAggregate else { return }
+        throw SyntaxError(
+            offset: node.offset, message: "\(what) can't stand inside an aggregate, which reads rows only",
+            advice: "for rows that match a value of the caller, make an entity of both keys")
+    }
+
+    private func column(_ name: String, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        guard let columns = scope.columns else {
+            throw SyntaxError(offset: node.offset, message: "'\(name)' can't be read: the feature has no source", advice: "name one with source:, or write request.\(name)")
+        }
+        guard let type = columns[name] else {
+            let known = columns.keys.map { Identifier.needsQuotes($0) ? "\"\($0)\"" : $0 }
+            throw SyntaxError(
+                offset: node.offset, message: "source \(scope.source ?? "") has no column '\(name)'", advice: suggestion(for: name, among: known, what: "columns"))
+        }
+        guard isInsideAggregate else {
+            throw SyntaxError(
+                offset: node.offset, message: "column '\(name)' stands outside an aggregate",
+                advice: "an entity has many rows: say which, as in latest(\(name)) or sum(\(name)) over last_7d")
+        }
+        return .column(name, type)
+    }
+
+    private mutating func cast(_ operand: Syntax.Node, to type: ValueType, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        let from: Expression
+        switch try typed(operand) {
+        case .unknown(let text): return try resolve(.unknown(text), as: type, operand)
+        case let typed: from = try resolve(typed, as: nil, operand)
+        }
+        if from.type == type { return from }
+        let allowed =
+            switch (from.type, type) {
+            case (.int64, .float64), (.float64, .int64), (.int64, .bool), (.bool, .int64), (_, .string), (.string, _): true
+            default: false
+            }
+        guard allowed else {
+            let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
+            throw SyntaxError(offset: node.offset, message: "a \(from.type.rawValue) can't be cast to \(type.rawValue)", advice: advice)
+        }
+        return .call(.cast, [from], type)
+    }
+
+    private mutating func caseExpression(_ cases: [(when: Syntax.Node, then: Syntax.Node)], _ otherwise: Syntax.Node?) throws(SyntaxError) -> Expression {
+        var conditions: [Expression] = []
+        var results: [Typed] = []
+        var nodes: [Syntax.Node] = []
+        for (when, then) in cases {
+            conditions.append(try expect(when, .bool, "when"))
+            results.append(try typed(then))
+            nodes.append(then)
+        }
+        results.append(try otherwise.map { node throws(SyntaxError) in try typed(node) } ?? .unknown(nil))
+        nodes.append(otherwise ?? nodes[0])
+        let values = try unify(results, nodes, "case")
+        var arguments: [Expression] = []
+        for (condition, value) in zip(conditions, values) { arguments += [condition, value] }
+        arguments.append(values[values.count - 1])
+        return .call(.cases, arguments, values[0].type)
+    }
+
+    // MARK: Aggregates
+
+    private mutating func aggregate(_ call: Syntax.Call, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        guard !isInsideAggregate else {
+            throw SyntaxError(offset: node.offset, message: "an aggregate inside an aggregate", advice: "compute the inner one as a feature and combine features outside aggregates")
+        }
+        guard scope.columns != nil else {
+            throw SyntaxError(offset: node.offset, message: "\(call.name) needs rows, and the feature has no source", advice: "name one with source:")
+        }
+        guard let plain = AggregateOperator(rawValue: call.name) else {
+            throw SyntaxError(offset: node.offset, message: "\(call.name) is not available yet", advice: "this version computes \(AggregateOperator.allCases.filter { $0 != .countDistinct }.map(\.rawValue).joined(separator: ", ")) and count(distinct x)")
+        }
+        if call.frame.looksForward, !scope.isLabel {
+            throw SyntaxError(offset: node.offset, message: "a feature can't look forward", advice: "over next_… belongs in a label, under labels:")
+        }
+        isInsideAggregate = true
+        defer { isInsideAggregate = false }
+        let filter = try call.filter.map { node throws(SyntaxError) in try expect(node, .bool, "filter") }
+        guard let arguments = call.arguments else {
+            guard plain == .count else { throw SyntaxError(offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *") }
+            return .aggregate(Aggregate(.count, nil, filter: filter, frame: call.frame, type: .int64))
+        }
+        guard arguments.count == 1 else {
+            throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil)
+        }
+        if call.isDistinct, plain != .count {
+            throw SyntaxError(offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
+        }
+        let argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
+        let `operator` = call.isDistinct ? .countDistinct : plain
+        guard let type = `operator`.resultType(of: argument.type) else {
+            throw SyntaxError(offset: arguments[0].offset, message: "\(call.name) doesn't take \(argument.type.rawValue)", advice: nil)
+        }
+        return .aggregate(Aggregate(`operator`, argument, filter: filter, frame: call.frame, type: type))
+    }
+
+    // MARK: Operators and functions
+
+    static let fields = [
+        "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch",
+    ]
+    static let truncations = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"]
+
+    /// Functions of the language that this version of the engine doesn't compute yet.
+    private static let announced: Set<String> = ["ln", "log", "exp", "power"]
+    private static let functions = [
+        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt", "lower", "upper",
+        "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
+    ]
+
+    private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        func arity(_ range: ClosedRange<Int>) throws(SyntaxError) {
+            guard !range.contains(arguments.count) else { return }
+            let wanted = range.count == 1 ? "\(range.lowerBound)" : range.upperBound == .max ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            throw SyntaxError(offset: node.offset, message: "\(name) takes \(wanted) argument\(range == 1...1 ? "" : "s"), not \(arguments.count)", advice: nil)
+        }
+        switch name {
+        case "+", "-", "*", "/", "%": return try arithmetic(name, arguments, node)
+        case "negate":
+            let operand = try number(arguments[0], "-")
+            return .call(.negate, [operand], operand.type)
+        case "=", "<>", "<", "<=", ">", ">=": return try comparison(Operation(rawValue: name)!, arguments, "'\(name)'")
+        case "is distinct from": return try comparison(.isDistinct, arguments, name)
+        case "between": return try comparison(.between, arguments, name)
+        case "in": return try comparison(.in, arguments, name)
+        case "and": return .call(.and, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
+        case "or": return .call(.or, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
+        case "not": return .call(.not, [try expect(arguments[0], .bool, name)], .bool)
+        case "is null": return .call(.isNull, [try resolve(try typed(arguments[0]), as: nil, arguments[0])], .bool)
+        case "like": return .call(.like, [try expect(arguments[0], .string, name), try expect(arguments[1], .string, name)], .bool)
+        case "coalesce", "greatest", "least":
+            try arity(1...(.max))
+            let values = try unify(try all(arguments), arguments, name)
+            return .call(Operation(rawValue: name)!, values, values[0].type)
+        case "nullif":
+            try arity(2...2)
+            return try nullif(arguments)
+        case "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "sqrt":
+            if name == "round" || name == "trunc", arguments.count == 2 {
+                throw SyntaxError(offset: arguments[1].offset, message: "\(name) to a number of digits is not exact in float64", advice: "write \(name)(x * 100) / 100")
+            }
+            try arity(1...1)
+            let operand = try number(arguments[0], name)
+            if name == "abs" { return .call(.abs, [operand], operand.type) }
+            return .call(Operation(rawValue: name == "ceiling" ? "ceil" : name)!, [convert(operand, to: .float64)], .float64)
+        case "||", "concat": return try concatenation(name, arguments)
+        case "lower", "upper":
+            try arity(1...1)
+            return .call(Operation(rawValue: name)!, [try expect(arguments[0], .string, name)], .string)
+        case "length", "char_length", "character_length":
+            try arity(1...1)
+            return .call(.length, [try expect(arguments[0], .string, name)], .int64)
+        case "substring", "substr":
+            try arity(2...3)
+            var parts = [try expect(arguments[0], .string, name)]
+            for argument in arguments.dropFirst() { parts.append(try expect(argument, .int64, name)) }
+            return .call(.substring, parts, .string)
+        case "date_trunc":
+            try arity(2...2)
+            guard case .string(let unit) = arguments[0].syntax, TypeChecker.truncations.contains(unit.lowercased()) else {
+                throw SyntaxError(offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
+            }
+            return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
+        case _ where TypeChecker.announced.contains(name):
+            throw SyntaxError(offset: node.offset, message: "\(name) is not available yet", advice: nil)
+        default:
+            let known = TypeChecker.functions + AggregateOperator.allCases.map(\.rawValue).filter { $0 != "count_distinct" }
+            throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: suggestion(for: name, among: known, what: "functions"))
+        }
+    }
+
+    private mutating func all(_ nodes: [Syntax.Node]) throws(SyntaxError) -> [Typed] {
+        var result: [Typed] = []
+        for node in nodes { result.append(try typed(node)) }
+        return result
+    }
+
+    private mutating func comparison(_ operation: Operation, _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError) -> Expression {
+        .call(operation, try unify(try all(nodes), nodes, what), .bool)
+    }
+
+    private mutating func nullif(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
+        let typed = try all(nodes)
+        let pair = try unify(typed, nodes, "nullif")
+        // As in PostgreSQL the result has the first argument's type; only the comparison is widened.
+        guard case .known(let first) = typed[0], first.type == .int64, pair[0].type == .float64 else { return .call(.nullif, pair, pair[0].type) }
+        return .call(.cases, [.call(.equal, pair, .bool), .literal(.null, .int64), first], .int64)
+    }
+
+    private mutating func concatenation(_ name: String, _ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
+        var parts: [Expression] = []
+        guard !nodes.isEmpty else { return .literal(.string(""), .string) }
+        for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
+        if name == "||", !parts.contains(where: { $0.type == .string }) {
+            throw SyntaxError(offset: nodes[0].offset, message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)", advice: "cast one of them: …::string")
+        }
+        let texts = parts.map { part -> Expression in
+            switch part.type {
+            case .string: part
+            // concat prints a bool as PostgreSQL's output does, || as its cast to text does.
+            case .bool where name == "concat": .call(.cases, [part, .literal(.string("t"), .string), .call(.not, [part], .bool), .literal(.string("f"), .string), .literal(.null, .string)], .string)
+            default: .call(.cast, [part], .string)
+            }
+        }
+        return .call(name == "||" ? .concatenate : .concat, texts, .string)
+    }
+
+    private mutating func arithmetic(_ symbol: String, _ nodes: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+        let sides = try all(nodes)
+        let operation = Operation(rawValue: symbol)!
+        switch (sides[0], sides[1]) {
+        case (let side, .span(let span)) where symbol == "+" || symbol == "-":
+            return try addSpan(side, nodes[0], symbol == "-" ? -span.microseconds : span.microseconds)
+        case (.span(let span), let side) where symbol == "+":
+            return try addSpan(side, nodes[1], span.microseconds)
+        case (.known(let side), _) where side.type == .timestamp, (_, .known(let side)) where side.type == .timestamp:
+            guard symbol == "-" else { break }
+            let pair = try unify(sides, nodes, "'-'")
+            return .call(.subtract, pair, .float64)
+        default: break
+        }
+        let pair = try unify(sides, nodes, "'\(symbol)'")
+        for (expression, side) in zip(pair, nodes) where !expression.type.isNumber {
+            throw SyntaxError(offset: side.offset, message: "'\(symbol)' takes numbers, not \(expression.type.rawValue)", advice: expression.type == .string && symbol == "+" ? "strings are joined with ||" : nil)
+        }
+        if operation == .modulo, pair[0].type != .int64 {
+            throw SyntaxError(offset: node.offset, message: "'%' takes int64s", advice: "cast with ::int64")
+        }
+        return .call(operation, pair, pair[0].type)
+    }
+
+    private func addSpan(_ side: Typed, _ node: Syntax.Node, _ microseconds: Int64) throws(SyntaxError) -> Expression {
+        let operand = try resolve(side, as: .timestamp, node)
+        guard operand.type == .timestamp else {
+            throw SyntaxError(offset: node.offset, message: "an interval can only be added to or taken from a timestamp, not \(operand.type.rawValue)", advice: nil)
+        }
+        return .call(.addSpan, [operand, .literal(.int64(microseconds), .int64)], .timestamp)
+    }
+}
+
+extension ValueType {
+    public var isNumber: Bool { self == .int64 || self == .float64 }
+}
+
+extension AggregateOperator {
+    /// Nil where the operator doesn't take such an argument.
+    func resultType(of argument: ValueType) -> ValueType? {
+        switch self {
+        case .count, .countDistinct: .int64
+        case .sum: argument.isNumber ? argument : nil
+        case .avg: argument.isNumber ? .float64 : nil
+        case .boolAnd, .boolOr: argument == .bool ? .bool : nil
+        case .min, .max, .latest, .earliest: argument
+        }
+    }
+}
+
+extension Literal {
+    /// Reads a text as PostgreSQL reads an input of the type: surrounding white space is ignored but for strings. Nil where it doesn't parse.
+    public init?(text: String, as type: ValueType) {
+        let trimmed = type == .string ? text[...] : text.trimmingPrefix(while: Literal.isSpace)[...].trimmingSuffix(while: Literal.isSpace)
+        switch type {
+        case .string: self = .string(text)
+        case .bool:
+            switch trimmed.lowercased() {
+            case "t", "tr", "tru", "true", "y", "ye", "yes", "on", "1": self = .bool(true)
+            case "f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0": self = .bool(false)
+            default: return nil
+            }
+        case .int64:
+            guard let value = Int64(trimmed) else { return nil }
+            self = .int64(value)
+        case .float64:
+            guard let value = Double(sqlText: trimmed) else { return nil }
+            self = .float64(value)
+        case .timestamp:
+            guard let value = Instant(text: trimmed) else { return nil }
+            self = .timestamp(value)
+        }
+    }
+
+    private static func isSpace(_ character: Character) -> Bool {
+        character == " " || character == "\t" || character == "\n" || character == "\r" || character == "\r\n"
+    }
+}
+
+extension StringProtocol {
+    fileprivate func trimmingSuffix(while predicate: (Character) -> Bool) -> SubSequence {
+        var end = endIndex
+        while end > startIndex, predicate(self[index(before: end)]) { end = index(before: end) }
+        return self[startIndex..<end]
+    }
+}
+
+extension Double {
+    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing that overflows.
+    public init?(sqlText text: some StringProtocol) {
+        let lower = text.lowercased()
+        switch lower {
+        case "nan": self = .nan
+        case "inf", "infinity", "+inf", "+infinity": self = .infinity
+        case "-inf", "-infinity": self = -.infinity
+        default:
+            guard lower.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || "+-.e".utf8.contains($0) }), let value = Double(lower), value.isFinite else { return nil }
+            self = value
+        }
+    }
+}

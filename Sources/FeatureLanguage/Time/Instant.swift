@@ -1,0 +1,141 @@
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, before it negative. As PostgreSQL's `timestamptz`.
+public struct Instant: Sendable, Hashable, Comparable {
+    public var microseconds: Int64
+
+    public init(microseconds: Int64) {
+        self.microseconds = microseconds
+    }
+
+    /// What both 64 bits of microseconds and PostgreSQL's `timestamptz` hold: 4714-11-24 BC to the end of the year 294246.
+    public static let range = Instant(microseconds: -210_866_803_200_000_000)...Instant(microseconds: 106_751_982 * 86_400_000_000 - 1)
+
+    public static func < (left: Instant, right: Instant) -> Bool {
+        left.microseconds < right.microseconds
+    }
+}
+
+extension Instant {
+    /// Reads RFC 3339, also with a space for the `T`, without a zone (then UTC), or a bare date (then midnight UTC).
+    ///
+    /// At most six digits of a second; years of four digits or more. Nil for anything else, February 30th included.
+    public init?(text: some StringProtocol) {
+        let bytes = Array(text.utf8)
+        guard let read = Instant.parse(bytes.span) else { return nil }
+        self = read
+    }
+
+    /// The same over bytes.
+    public init?(utf8 bytes: Span<UInt8>) {
+        guard let read = Instant.parse(bytes) else { return nil }
+        self = read
+    }
+
+    private static func parse(_ bytes: Span<UInt8>) -> Instant? {
+        var reader = DigitReader()
+        let negative = reader.take(UInt8(ascii: "-"), bytes)
+        guard let year = reader.number(digits: 4...6, bytes), reader.take(UInt8(ascii: "-"), bytes),
+            let month = reader.number(digits: 2...2, bytes), reader.take(UInt8(ascii: "-"), bytes),
+            let day = reader.number(digits: 2...2, bytes),
+            year <= 294_246, (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: negative ? -year : year)
+        else { return nil }
+        let date = CivilDate(year: negative ? -year : year, month: month, day: day)
+        var microseconds = date.daysSinceEpoch * microsecondsPerDay
+        if reader.position < bytes.count {
+            guard reader.take(UInt8(ascii: "T"), bytes) || reader.take(UInt8(ascii: "t"), bytes) || reader.take(UInt8(ascii: " "), bytes),
+                let hour = reader.number(digits: 2...2, bytes), reader.take(UInt8(ascii: ":"), bytes),
+                let minute = reader.number(digits: 2...2, bytes), hour < 24, minute < 60
+            else { return nil }
+            microseconds += (hour * 60 + minute) * 60_000_000
+            if reader.take(UInt8(ascii: ":"), bytes) {
+                guard let second = reader.number(digits: 2...2, bytes), second < 60 else { return nil }
+                microseconds += second * 1_000_000
+                if reader.take(UInt8(ascii: "."), bytes) {
+                    guard let fraction = reader.fraction(digits: 6, bytes) else { return nil }
+                    microseconds += fraction
+                }
+            }
+            guard let offset = reader.zone(bytes) else { return nil }
+            microseconds -= offset * 1_000_000
+        }
+        guard reader.position == bytes.count, range.contains(Instant(microseconds: microseconds)) else { return nil }
+        return Instant(microseconds: microseconds)
+    }
+
+    private static let microsecondsPerDay: Int64 = 86_400_000_000
+}
+
+extension Instant: CustomStringConvertible {
+    /// RFC 3339 in UTC; the fraction only where there is one (`2024-05-01T09:30:00.000001Z`).
+    public var description: String {
+        text(separator: "T", zone: "Z")
+    }
+
+    /// Date and time of day with the separator and zone given, the fraction without trailing zeros.
+    public func text(separator: String, zone: String) -> String {
+        let (days, rest) = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay)
+        let date = CivilDate(daysSinceEpoch: days)
+        let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
+        var text = date.year < 0 ? "-" : ""
+        text += padded(abs(date.year), 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + separator
+        text += padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
+        if fraction > 0 {
+            var digits = Substring(padded(fraction, 6))
+            while digits.last == "0" { digits.removeLast() }
+            text += "." + digits
+        }
+        return text + zone
+    }
+
+    private func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}
+
+/// Reads the digits and separators of a timestamp from bytes.
+private struct DigitReader {
+    var position = 0
+
+    mutating func take(_ byte: UInt8, _ bytes: Span<UInt8>) -> Bool {
+        guard position < bytes.count, bytes[position] == byte else { return false }
+        position += 1
+        return true
+    }
+
+    mutating func number(digits: ClosedRange<Int>, _ bytes: Span<UInt8>) -> Int64? {
+        var value: Int64 = 0
+        var count = 0
+        while count < digits.upperBound, position < bytes.count, let digit = Self.digit(bytes[position]) {
+            value = value * 10 + digit
+            position += 1
+            count += 1
+        }
+        return count >= digits.lowerBound ? value : nil
+    }
+
+    /// One to `digits` digits after the point, scaled as if all were there.
+    mutating func fraction(digits: Int, _ bytes: Span<UInt8>) -> Int64? {
+        let start = position
+        guard var value = number(digits: 1...digits, bytes) else { return nil }
+        for _ in (position - start)..<digits { value *= 10 }
+        return value
+    }
+
+    /// `Z`, `+02:00`, `+0200`, `+02` or nothing: seconds east of UTC.
+    mutating func zone(_ bytes: Span<UInt8>) -> Int64? {
+        if position == bytes.count || take(UInt8(ascii: "Z"), bytes) || take(UInt8(ascii: "z"), bytes) { return 0 }
+        let east = take(UInt8(ascii: "+"), bytes)
+        guard east || take(UInt8(ascii: "-"), bytes), let hours = number(digits: 2...2, bytes), hours < 24 else { return nil }
+        let colon = take(UInt8(ascii: ":"), bytes)
+        var minutes: Int64 = 0
+        if colon || position < bytes.count {
+            guard let read = number(digits: 2...2, bytes), read < 60 else { return nil }
+            minutes = read
+        }
+        return (east ? 1 : -1) * (hours * 3600 + minutes * 60)
+    }
+
+    private static func digit(_ byte: UInt8) -> Int64? {
+        byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") ? Int64(byte &- UInt8(ascii: "0")) : nil
+    }
+}

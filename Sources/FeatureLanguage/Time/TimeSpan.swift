@@ -1,0 +1,97 @@
+/// An elapsed time in microseconds. A day is 24 hours, a week 7 days; there are no months.
+public struct TimeSpan: Sendable, Hashable, Comparable {
+    public var microseconds: Int64
+
+    public init(microseconds: Int64) {
+        self.microseconds = microseconds
+    }
+
+    public static let zero = TimeSpan(microseconds: 0)
+
+    public static func < (left: TimeSpan, right: TimeSpan) -> Bool {
+        left.microseconds < right.microseconds
+    }
+
+    /// The units of windows, the largest first.
+    static let units: [(name: String, microseconds: Int64)] = [
+        ("w", 604_800_000_000), ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000),
+        ("us", 1),
+    ]
+
+    /// Reads `<n><unit>`, as in `7d`, `90m` or `250ms`. Nil for anything else, and beyond 64 bits.
+    public init?(text: some StringProtocol) {
+        let digits = text.prefix { $0 >= "0" && $0 <= "9" }
+        guard let count = Int64(digits),
+            let unit = TimeSpan.units.first(where: { $0.name == text.dropFirst(digits.count) })?.microseconds
+        else { return nil }
+        let (product, overflow) = count.multipliedReportingOverflow(by: unit)
+        guard !overflow else { return nil }
+        microseconds = product
+    }
+
+    /// Reads the text of an SQL interval of weeks and smaller: `14 days`, `1 week 2 hours`, `1d 12h`, `-90 seconds`, `02:30:00`.
+    public init?(interval text: some StringProtocol) {
+        var total: Int64 = 0
+        var words = text.lowercased().split(separator: " ")[...]
+        guard !words.isEmpty else { return nil }
+        while let word = words.popFirst() {
+            guard let part = TimeSpan.part(word, &words) else { return nil }
+            let (sum, overflow) = total.addingReportingOverflow(part)
+            guard !overflow else { return nil }
+            total = sum
+        }
+        microseconds = total
+    }
+
+    private static func part(_ word: Substring, _ rest: inout ArraySlice<Substring>) -> Int64? {
+        let negative = word.hasPrefix("-")
+        let body = negative || word.hasPrefix("+") ? word.dropFirst() : word
+        if body.contains(":") {
+            return clock(body).map { negative ? -$0 : $0 }
+        }
+        let digits = body.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        var unit = body.dropFirst(digits.count)
+        if unit.isEmpty { unit = rest.popFirst() ?? "seconds" }
+        guard let scale = scale(of: unit) else { return nil }
+        let point = digits.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let whole = Int64(point[0].isEmpty && point.count == 2 ? "0" : point[0]) else { return nil }
+        var (value, overflow) = whole.multipliedReportingOverflow(by: scale)
+        if point.count == 2 {
+            guard !point[1].isEmpty, point[1].utf8.count <= 6, let fraction = Int64(point[1]) else { return nil }
+            let denominator = (0..<point[1].utf8.count).reduce(Int64(1)) { result, _ in result * 10 }
+            let (share, tooFar) = fraction.multipliedReportingOverflow(by: scale)
+            guard !tooFar, share % denominator == 0 else { return nil }
+            value += share / denominator
+        }
+        overflow = overflow || value < 0
+        return overflow ? nil : negative ? -value : value
+    }
+
+    private static func clock(_ text: Substring) -> Int64? {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ $0 != nil && $0! >= 0 && $0! < 1_000_000 }) else { return nil }
+        return ((parts[0]! * 60 + parts[1]!) * 60 + (parts.count == 3 ? parts[2]! : 0)) * 1_000_000
+    }
+
+    private static func scale(of unit: Substring) -> Int64? {
+        switch unit {
+        case "w", "week", "weeks": 604_800_000_000
+        case "d", "day", "days": 86_400_000_000
+        case "h", "hr", "hrs", "hour", "hours": 3_600_000_000
+        case "m", "min", "mins", "minute", "minutes": 60_000_000
+        case "s", "sec", "secs", "second", "seconds": 1_000_000
+        case "ms", "msec", "msecs", "millisecond", "milliseconds": 1000
+        case "us", "usec", "usecs", "microsecond", "microseconds": 1
+        default: nil
+        }
+    }
+}
+
+extension TimeSpan: CustomStringConvertible {
+    /// The shortest spelling in one unit: `1w` and `7d` are both `7d`, 90 minutes are `90m`.
+    public var description: String {
+        if microseconds == 0 { return "0s" }
+        let unit = TimeSpan.units.dropFirst().first { microseconds % $0.microseconds == 0 } ?? ("us", 1)
+        return "\(microseconds / unit.microseconds)\(unit.name)"
+    }
+}

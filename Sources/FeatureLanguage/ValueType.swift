@@ -1,0 +1,18 @@
+/// The types of columns, keys, request inputs and features.
+public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
+    case bool, int64, float64, string, timestamp
+
+    /// Reads our name of a type or one of PostgreSQL's, in any case (`BIGINT`, `double precision`).
+    ///
+    /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: their ranges are not ours.
+    public init?(spelling: String) {
+        switch spelling.lowercased() {
+        case "bool", "boolean": self = .bool
+        case "int64", "bigint", "int8", "int", "integer": self = .int64
+        case "float64", "double precision", "float8", "float", "double": self = .float64
+        case "string", "text", "varchar", "character varying": self = .string
+        case "timestamp", "timestamptz", "timestamp with time zone", "timestamp without time zone": self = .timestamp
+        default: return nil
+        }
+    }
+}

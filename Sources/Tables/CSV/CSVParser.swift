@@ -1,0 +1,138 @@
+/// Splits CSV (RFC 4180) into records: commas, quotes doubled inside quotes, LF or CRLF, a byte-order mark at the start.
+///
+/// Works on a window of bytes that slides over the file; a record is handed out as ranges of that window, so nothing is copied but
+/// fields with doubled quotes.
+struct CSVParser {
+    struct Field {
+        var range: Range<Int>
+        var isQuoted: Bool
+        /// Doubled quotes inside.
+        var hasEscapes: Bool
+    }
+
+    private let reader: ByteReader
+    private let name: String
+    private(set) var window: [UInt8] = []
+    private var position = 0
+    private var isAtEnd = false
+    /// The line on which the record last handed out begins, from 1.
+    private(set) var line = 0
+    private var nextLine = 1
+    private(set) var fields: [Field] = []
+
+    /// A record longer than this is refused: more likely a quote that is never closed.
+    static let maximumRecord = 16 << 20
+
+    init(_ reader: ByteReader, name: String) throws(TableError) {
+        self.reader = reader
+        self.name = name
+        try fill()
+        if window.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+    }
+
+    private enum Outcome {
+        case record
+        /// The window ends inside the record.
+        case incomplete
+        case end
+    }
+
+    /// Goes on to the next record; false at the end of the file.
+    mutating func next() throws(TableError) -> Bool {
+        while true {
+            let outcome = try scan()
+            switch outcome {
+            case .record: return true
+            case .end: return false
+            case .incomplete:
+                guard window.count - position <= CSVParser.maximumRecord else {
+                    throw TableError(file: name, line: nextLine, message: "a record of more than \(CSVParser.maximumRecord >> 20) MiB", advice: "is a quote never closed?")
+                }
+                try fill()
+            }
+        }
+    }
+
+    private mutating func fill() throws(TableError) {
+        window.removeFirst(position)
+        position = 0
+        if let piece = try reader.next() { window += piece } else { isAtEnd = true }
+    }
+
+    private mutating func scan() throws(TableError) -> Outcome {
+        fields.removeAll(keepingCapacity: true)
+        let held = window
+        let bytes = held.span
+        let count = bytes.count
+        var at = position
+        var lines = 0
+        if at == count { return isAtEnd ? .end : .incomplete }
+        let quote = UInt8(ascii: "\""), comma = UInt8(ascii: ","), newline = UInt8(ascii: "\n"), carriage = UInt8(ascii: "\r")
+        while true {
+            let start = at
+            if at < count, bytes[at] == quote {
+                at += 1
+                var hasEscapes = false
+                while true {
+                    while at < count, bytes[at] != quote {
+                        if bytes[at] == newline { lines += 1 }
+                        at += 1
+                    }
+                    if at + 1 >= count, !isAtEnd { return .incomplete }
+                    guard at < count else { throw TableError(file: name, line: nextLine, message: "a quote that is never closed") }
+                    guard at + 1 < count, bytes[at + 1] == quote else { break }
+                    hasEscapes = true
+                    at += 2
+                }
+                fields.append(Field(range: (start + 1)..<at, isQuoted: true, hasEscapes: hasEscapes))
+                at += 1
+                if at < count, bytes[at] == carriage, at + 1 == count || bytes[at + 1] == newline {
+                    if at + 1 == count, !isAtEnd { return .incomplete }
+                    at += 1
+                }
+                guard at == count || bytes[at] == comma || bytes[at] == newline else {
+                    throw TableError(file: name, line: nextLine, message: "field \(fields.count): something after the closing quote", advice: "a quote inside quotes is written twice")
+                }
+            } else {
+                while at < count, bytes[at] != comma, bytes[at] != newline {
+                    if bytes[at] == quote {
+                        throw TableError(file: name, line: nextLine, message: "field \(fields.count + 1): a quote inside an unquoted field", advice: "quote the whole field and write the quote twice")
+                    }
+                    at += 1
+                }
+                let end = at > start && (at == count ? isAtEnd : bytes[at] == newline) && bytes[at - 1] == carriage ? at - 1 : at
+                fields.append(Field(range: start..<end, isQuoted: false, hasEscapes: false))
+            }
+            if at == count {
+                if !isAtEnd { return .incomplete }
+                position = at
+                break
+            }
+            at += 1
+            if bytes[at - 1] == newline {
+                position = at
+                lines += 1
+                break
+            }
+        }
+        line = nextLine
+        nextLine += lines
+        return .record
+    }
+
+    /// The bytes of a field, its quotes undone.
+    func bytes(_ field: Field) -> ArraySlice<UInt8> {
+        guard field.hasEscapes else { return window[field.range] }
+        var plain: [UInt8] = []
+        var skip = false
+        for byte in window[field.range] {
+            if byte == UInt8(ascii: "\""), skip {
+                skip = false
+                continue
+            }
+            skip = byte == UInt8(ascii: "\"")
+            plain.append(byte)
+        }
+        return plain[...]
+    }
+}

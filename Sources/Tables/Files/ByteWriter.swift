@@ -1,0 +1,143 @@
+internal import CZlib
+internal import CZstd
+internal import Foundation
+
+/// Writes bytes to a file, compressed on the way. The file appears under its name only when it is whole.
+public final class ByteWriter {
+    private let path: String
+    private let temporary: String
+    private let handle: FileHandle
+    private let encoder: (any Encoder)?
+    private var buffer: [UInt8] = []
+    private var isFinished = false
+
+    private static let bufferSize = 1 << 20
+
+    public init(path: String, compression: FileFormat.Compression) throws(TableError) {
+        self.path = path
+        // Devices and pipes are written as they are.
+        let isRegular = (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) ?? .typeRegular == .typeRegular
+        temporary = isRegular ? path + ".part-\(ProcessInfo.processInfo.processIdentifier)" : path
+        if isRegular, !FileManager.default.createFile(atPath: temporary, contents: nil) {
+            throw TableError(file: path, message: "can't be written", advice: "does its directory exist?")
+        }
+        guard let handle = FileHandle(forWritingAtPath: temporary) else { throw TableError(file: path, message: "can't be written") }
+        self.handle = handle
+        switch compression {
+        case .none: encoder = nil
+        case .gzip: encoder = try GzipEncoder(path)
+        case .zstd: encoder = try ZstdEncoder(path)
+        }
+    }
+
+    deinit {
+        if !isFinished, temporary != path { try? FileManager.default.removeItem(atPath: temporary) }
+    }
+
+    public func write(_ bytes: [UInt8]) throws(TableError) {
+        buffer += bytes
+        if buffer.count >= ByteWriter.bufferSize { try flush(isLast: false) }
+    }
+
+    /// Makes the file appear.
+    public func finish() throws(TableError) {
+        try flush(isLast: true)
+        do {
+            try handle.close()
+            if temporary != path { _ = try FileManager.default.replaceItem(temporary, path) }
+        } catch {
+            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
+        }
+        isFinished = true
+    }
+
+    private func flush(isLast: Bool) throws(TableError) {
+        let bytes = try encoder?.encode(buffer, isLast: isLast) ?? buffer
+        buffer.removeAll(keepingCapacity: true)
+        do {
+            try handle.write(contentsOf: Data(bytes))
+        } catch {
+            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension FileManager {
+    /// rename(2): the new file takes the old one's place at once.
+    fileprivate func replaceItem(_ new: String, _ old: String) throws {
+        guard unsafe rename(new, old) == 0 else { throw CocoaError(.fileWriteUnknown) }
+    }
+}
+
+private protocol Encoder {
+    func encode(_ bytes: [UInt8], isLast: Bool) throws(TableError) -> [UInt8]
+}
+
+@safe private final class GzipEncoder: Encoder {
+    private var stream = unsafe z_stream()
+
+    init(_ name: String) throws(TableError) {
+        // 16: with a gzip header.
+        guard unsafe deflateInit2_(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+        else { throw TableError(file: name, message: "no memory to compress it") }
+    }
+
+    deinit { _ = unsafe deflateEnd(&stream) }
+
+    func encode(_ bytes: [UInt8], isLast: Bool) throws(TableError) -> [UInt8] {
+        var bytes = bytes
+        var output: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 18)
+        unsafe bytes.withUnsafeMutableBufferPointer { input in
+            unsafe stream.next_in = input.baseAddress
+            unsafe stream.avail_in = UInt32(input.count)
+            repeat {
+                unsafe chunk.withUnsafeMutableBufferPointer { space in
+                    unsafe stream.next_out = space.baseAddress
+                    unsafe stream.avail_out = UInt32(space.count)
+                    _ = unsafe deflate(&stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+                }
+                unsafe output.append(contentsOf: chunk.prefix(chunk.count - Int(stream.avail_out)))
+            } while unsafe stream.avail_out == 0
+        }
+        return output
+    }
+}
+
+@safe private final class ZstdEncoder: Encoder {
+    private let context: OpaquePointer
+    private let name: String
+
+    init(_ name: String) throws(TableError) {
+        self.name = name
+        guard let context = unsafe ZSTD_createCCtx() else { throw TableError(file: name, message: "no memory to compress it") }
+        unsafe self.context = unsafe context
+    }
+
+    deinit { _ = unsafe ZSTD_freeCCtx(context) }
+
+    func encode(_ bytes: [UInt8], isLast: Bool) throws(TableError) -> [UInt8] {
+        var output: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: ZSTD_CStreamOutSize())
+        var fault = false
+        unsafe bytes.withUnsafeBufferPointer { plain in
+            var input = unsafe ZSTD_inBuffer(src: plain.baseAddress, size: plain.count, pos: 0)
+            var isDone = false
+            while !isDone {
+                let (left, written) = unsafe chunk.withUnsafeMutableBufferPointer { space -> (Int, Int) in
+                    var out = unsafe ZSTD_outBuffer(dst: space.baseAddress, size: space.count, pos: 0)
+                    let left = unsafe ZSTD_compressStream2(context, &out, &input, isLast ? ZSTD_e_end : ZSTD_e_continue)
+                    return unsafe (left, out.pos)
+                }
+                if ZSTD_isError(left) != 0 {
+                    fault = true
+                    return
+                }
+                output.append(contentsOf: chunk.prefix(written))
+                isDone = unsafe isLast ? left == 0 : input.pos == input.size
+            }
+        }
+        if fault { throw TableError(file: name, message: "compressing failed") }
+        return output
+    }
+}

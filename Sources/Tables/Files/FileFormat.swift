@@ -1,0 +1,57 @@
+/// How a file of rows is laid out, by its name: `.csv` or `.ndjson`, each also `.gz` or `.zst`.
+public struct FileFormat: Sendable, Hashable {
+    public enum Layout: String, Sendable { case csv, ndjson }
+    public enum Compression: String, Sendable { case none, gzip = "gz", zstd = "zst" }
+
+    public var layout: Layout
+    public var compression: Compression
+
+    public init(layout: Layout, compression: Compression = .none) {
+        self.layout = layout
+        self.compression = compression
+    }
+
+    /// - Throws: a file whose suffix says nothing of what is in it.
+    public init(path: String) throws(TableError) {
+        var name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
+        compression = .none
+        for compression in [Compression.gzip, .zstd] where name.hasSuffix("." + compression.rawValue) {
+            self.compression = compression
+            name.removeLast(compression.rawValue.utf8.count + 1)
+        }
+        guard let layout = [Layout.csv, .ndjson].first(where: { name.hasSuffix("." + $0.rawValue) }) else {
+            let arrow = name.hasSuffix(".arrow") || name.hasSuffix(".arrows")
+            throw TableError(
+                file: path, message: arrow ? "Arrow files are not read or written yet" : "unknown kind of file",
+                advice: "name it .csv or .ndjson, each also with .gz or .zst")
+        }
+        self.layout = layout
+    }
+}
+
+/// A file of rows that can't be read or written: which, where and what to do. Never the data itself.
+public struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var file: String
+    /// Counted from 1; of a record over several lines, where it begins.
+    public var line: Int?
+    public var column: String?
+    public var message: String
+    public var advice: String?
+
+    public init(file: String, line: Int? = nil, column: String? = nil, message: String, advice: String? = nil) {
+        self.file = file
+        self.line = line
+        self.column = column
+        self.message = message
+        self.advice = advice
+    }
+
+    public var description: String {
+        var text = file
+        if let line { text += ":\(line)" }
+        if let column { text += ": column '\(column)'" }
+        text += ": \(message)"
+        if let advice { text += " (\(advice))" }
+        return text
+    }
+}

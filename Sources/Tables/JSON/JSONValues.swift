@@ -1,0 +1,52 @@
+public import FeatureLanguage
+
+/// Values of our types as JSON, both ways: int64 exact, NaN and the infinities as strings, times in RFC 3339.
+extension JSON {
+    public init(_ literal: Literal) {
+        switch literal {
+        case .null: self = .null
+        case .bool(let value): self = .bool(value)
+        case .int64(let value): self = .number(String(value))
+        case .float64(let bits):
+            let value = Double(bitPattern: bits)
+            if value.isNaN { self = "NaN" } else if value.isInfinite { self = value < 0 ? "-Infinity" : "Infinity" } else { self = .number(value.description) }
+        case .string(let text): self = .string(text)
+        case .timestamp(let instant): self = .string(instant.description)
+        }
+    }
+
+    /// The value as one of `type`; nil where it is none. An int64 is written without a point.
+    ///
+    /// - Parameter epoch: reads integers as times in that unit since 1970.
+    public func literal(as type: ValueType, epoch: Epoch? = nil) -> Literal? {
+        switch (self, type) {
+        case (.null, _): .null
+        case (.bool(let value), .bool): .bool(value)
+        case (.number(let digits), .int64): Int64(digits).map { .int64($0) }
+        case (.number(let digits), .float64): Double(digits).flatMap { $0.isFinite ? .float64($0) : nil }
+        case (.string(let text), .float64):
+            switch text {
+            case "NaN": .float64(.nan)
+            case "Infinity": .float64(.infinity)
+            case "-Infinity": .float64(-.infinity)
+            default: nil
+            }
+        case (.string(let text), .string): text.utf8.contains(0) ? nil : .string(text)
+        case (.string(let text), .timestamp): Instant(text: text).map { .timestamp($0) }
+        case (.number(let digits), .timestamp): epoch.flatMap { epoch in Int64(digits).flatMap { epoch.instant($0) } }.map { .timestamp($0) }
+        default: nil
+        }
+    }
+}
+
+/// The unit of times given as integers since 1970-01-01T00:00:00Z.
+public enum Epoch: String, Sendable, CaseIterable {
+    case seconds = "s", milliseconds = "ms", microseconds = "us"
+
+    func instant(_ number: Int64) -> Instant? {
+        let scale: Int64 = self == .seconds ? 1_000_000 : self == .milliseconds ? 1000 : 1
+        let (microseconds, overflow) = number.multipliedReportingOverflow(by: scale)
+        let instant = Instant(microseconds: microseconds)
+        return !overflow && Instant.range.contains(instant) ? instant : nil
+    }
+}

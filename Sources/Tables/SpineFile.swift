@@ -1,0 +1,112 @@
+public import FeatureEngine
+internal import FeatureLanguage
+
+/// A spine read from a file: every column as it stood there, and typed the ones that a plan reads.
+public struct SpineFile: Sendable {
+    public let spine: Spine
+    /// The file's columns in order, to be written out again as they were.
+    public let passed: [(name: String, fields: PassedColumn)]
+    public var rowCount: Int { spine.instants.count }
+
+    /// Fields as they stood: their text, and how it was written.
+    public struct PassedColumn: Sendable {
+        enum Form: UInt8 {
+            case absent, plain, quoted
+        }
+
+        var texts = StringColumn()
+        var forms: [Form] = []
+    }
+
+    /// - Parameters:
+    ///   - plan: whose keys and request inputs are read; a missing one is an error.
+    ///   - timestamp: the column of instants.
+    /// - Throws: faults by line and column; a NULL instant among them.
+    public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, plan: Plan, timestamp: String, options: ReadOptions) throws(TableError) {
+        let typed = [ColumnDefinition(timestamp, .timestamp)] + plan.keys + plan.requests
+        var builders = typed.map { ColumnBuilder($0.type) }
+        var passed: [(name: String, fields: PassedColumn)] = []
+        switch layout {
+        case .csv:
+            var parser = try CSVParser(bytes, name: name)
+            guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+            let titles = parser.fields.map { String(decoding: parser.bytes($0), as: UTF8.self) }
+            for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
+                throw TableError(file: name, line: 1, column: title, message: "stands twice in the header")
+            }
+            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, timestamp) }
+            passed = titles.map { ($0, PassedColumn()) }
+            let null = options.null.map { Array($0.utf8) }
+            while try parser.next() {
+                if parser.fields.count == 1, titles.count > 1, !parser.fields[0].isQuoted, parser.fields[0].range.isEmpty { continue }
+                guard parser.fields.count == titles.count else {
+                    throw TableError(file: name, line: parser.line, message: "\(parser.fields.count) fields where the header has \(titles.count)")
+                }
+                for (index, field) in parser.fields.enumerated() {
+                    passed[index].fields.texts.append(bytes: parser.bytes(field))
+                    passed[index].fields.forms.append(field.isQuoted ? .quoted : .plain)
+                }
+                for (index, column) in typed.enumerated() {
+                    let field = parser.fields[places[index]]
+                    guard FieldParser(type: column.type, null: null, epoch: options.epoch).append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[index]) else {
+                        throw TableError(file: name, line: parser.line, column: column.name, message: "is not \(column.type == .int64 ? "an" : "a") \(column.type.rawValue)")
+                    }
+                }
+                if builders[0].isLastNull { throw TableError(file: name, line: parser.line, column: timestamp, message: "an instant may not be NULL") }
+            }
+        case .ndjson:
+            var parser = LineParser(bytes, name: name)
+            var count = 0
+            while let (line, value) = try parser.next() {
+                guard case .object(let members) = value else { throw TableError(file: name, line: line, message: "a row is an object") }
+                for member in members where !passed.contains(where: { $0.name == member.key }) {
+                    var column = PassedColumn()
+                    for _ in 0..<count { column.append(.null) }
+                    passed.append((member.key, column))
+                }
+                for index in passed.indices { passed[index].fields.append(value[passed[index].name] ?? .null) }
+                for (index, column) in typed.enumerated() {
+                    guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp) }
+                    guard let literal = member.literal(as: column.type, epoch: options.epoch) else {
+                        throw TableError(file: name, line: line, column: column.name, message: "is not \(column.type == .int64 ? "an" : "a") \(column.type.rawValue)")
+                    }
+                    builders[index].append(literal)
+                }
+                if builders[0].isLastNull { throw TableError(file: name, line: line, column: timestamp, message: "an instant may not be NULL") }
+                count += 1
+            }
+        }
+        guard case .timestamp(let instants) = builders[0].finish().values else { preconditionFailure("the first column is the instant") }
+        var columns: [String: Column] = [:]
+        for index in typed.indices.dropFirst() { columns[typed[index].name] = builders[index].finish() }
+        self.passed = passed
+        spine = Spine(columns: columns, instants: instants)
+    }
+
+    private static func place(of column: String, _ titles: [String], _ name: String, _ timestamp: String) throws(TableError) -> Int {
+        guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: 1, timestamp) }
+        return place
+    }
+
+    private static func missing(_ column: String, _ name: String, line: Int, _ timestamp: String) -> TableError {
+        TableError(
+            file: name, line: line, column: column, message: "the spine lacks it",
+            advice: column == timestamp ? "it holds the instants; --timestamp names another column" : "the set needs it as a key or request input")
+    }
+}
+
+extension SpineFile.PassedColumn {
+    fileprivate mutating func append(_ value: JSON) {
+        switch value {
+        case .null:
+            texts.append("")
+            forms.append(.absent)
+        case .string(let text):
+            texts.append(text)
+            forms.append(.quoted)
+        default:
+            texts.append(value.description)
+            forms.append(.plain)
+        }
+    }
+}

@@ -1,0 +1,213 @@
+public import FeatureEngine
+public import FeatureLanguage
+
+/// Reads typed rows from a CSV or NDJSON file, some thousand at a time.
+///
+/// Every fault names the line and the column, never the value: files hold people's data.
+public struct TableReader {
+    /// The columns to read.
+    public struct Schema: Sendable {
+        public var columns: [ColumnDefinition]
+        /// Those that must be there: in the header, or in every JSON row, if only as null.
+        public var present: Set<String>
+        /// Those in which a NULL is refused.
+        public var notNull: Set<String>
+
+        public init(_ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = []) {
+            self.columns = columns
+            self.present = present
+            self.notNull = notNull
+        }
+    }
+
+    private let name: String
+    private let schema: Schema
+    private let options: ReadOptions
+    private var input: Input
+    public let bytes: ByteReader
+
+    private enum Input {
+        /// For each field of a record, the schema's column it goes to; nil for one that is passed over.
+        case csv(CSVParser, [Int?])
+        case ndjson(LineParser)
+    }
+
+    /// - Parameters:
+    ///   - name: the file's name, for errors.
+    /// - Throws: a header that names a column twice, one that isn't declared, or lacks one that is required.
+    public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, schema: Schema, options: ReadOptions) throws(TableError) {
+        self.bytes = bytes
+        self.name = name
+        self.schema = schema
+        self.options = options
+        switch layout {
+        case .ndjson: input = .ndjson(LineParser(bytes, name: name))
+        case .csv:
+            var parser = try CSVParser(bytes, name: name)
+            guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+            var targets: [Int?] = []
+            for field in parser.fields {
+                let title = String(decoding: parser.bytes(field), as: UTF8.self)
+                let target = schema.columns.firstIndex { $0.name == title }
+                if target == nil, !options.ignoresExtra { throw TableReader.unknown(title, schema, name, line: parser.line) }
+                if let target, targets.contains(target) { throw TableError(file: name, line: parser.line, column: title, message: "stands twice in the header") }
+                targets.append(target)
+            }
+            for column in schema.present.sorted() where !targets.contains(where: { $0.map { schema.columns[$0].name == column } ?? false }) {
+                throw TableError(file: name, line: parser.line, column: column, message: "is missing from the header", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+            }
+            input = .csv(parser, targets)
+        }
+    }
+
+    private static func unknown(_ title: String, _ schema: Schema, _ name: String, line: Int) -> TableError {
+        TableError(
+            file: name, line: line, column: String(title.prefix(63)), message: "is not declared",
+            advice: "known columns: \(schema.columns.map(\.name).joined(separator: ", ")); --ignore-extra passes over others")
+    }
+
+    /// The next rows, at most `limit`; nil at the end. Absent columns are NULL.
+    public mutating func next(_ limit: Int = 8192) throws(TableError) -> Table? {
+        var builders = schema.columns.map { ColumnBuilder($0.type) }
+        var count = 0
+        switch input {
+        case .csv(var parser, let targets):
+            // The enum gives up its hold, so that the parser's window isn't copied.
+            input = .ndjson(LineParser(bytes, name: name))
+            defer { input = .csv(parser, targets) }
+            let parsers = schema.columns.map { FieldParser(type: $0.type, null: options.null.map { Array($0.utf8) }, epoch: options.epoch) }
+            let absent = schema.columns.indices.filter { !targets.contains($0) }
+            let isNotNull = schema.columns.map { schema.notNull.contains($0.name) }
+            while count < limit, try parser.next() {
+                if parser.fields.count == 1, targets.count > 1, !parser.fields[0].isQuoted, parser.fields[0].range.isEmpty { continue }
+                guard parser.fields.count == targets.count else {
+                    throw TableError(file: name, line: parser.line, message: "\(parser.fields.count) fields where the header has \(targets.count)")
+                }
+                for (field, target) in zip(parser.fields, targets) {
+                    guard let target else { continue }
+                    guard parsers[target].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[target]) else {
+                        throw fault(target, parser.line)
+                    }
+                    if isNotNull[target], builders[target].isLastNull { throw null(target, parser.line) }
+                }
+                for column in absent { builders[column].appendNull() }
+                count += 1
+            }
+        case .ndjson(var parser):
+            defer { input = .ndjson(parser) }
+            while count < limit, let (line, value) = try parser.next() {
+                try append(value, line, &builders)
+                count += 1
+            }
+        }
+        guard count > 0 else { return nil }
+        var table = Table(rowCount: count)
+        for (column, index) in zip(schema.columns, builders.indices) { table.append(column.name, builders[index].finish()) }
+        return table
+    }
+
+    /// All rows that are left.
+    public mutating func all() throws(TableError) -> Table {
+        try next(.max) ?? TableReader.empty(schema)
+    }
+
+    private static func empty(_ schema: Schema) -> Table {
+        Table(schema.columns.map { column in
+            var builder = ColumnBuilder(column.type)
+            return (column.name, builder.finish())
+        })
+    }
+
+    private func append(_ value: JSON, _ line: Int, _ builders: inout [ColumnBuilder]) throws(TableError) {
+        guard case .object(let members) = value else { throw TableError(file: name, line: line, message: "a row is an object", advice: "as in {\"customer_id\": 42}") }
+        var seen = 0
+        for (index, column) in schema.columns.enumerated() {
+            let member = value[column.name]
+            if member != nil { seen += 1 } else if schema.present.contains(column.name) {
+                throw TableError(file: name, line: line, column: column.name, message: "is missing")
+            }
+            guard let literal = (member ?? .null).literal(as: column.type, epoch: options.epoch) else { throw fault(index, line) }
+            if literal == .null, schema.notNull.contains(column.name) { throw null(index, line) }
+            builders[index].append(literal)
+        }
+        if seen < members.count, !options.ignoresExtra, let extra = members.first(where: { member in !schema.columns.contains { $0.name == member.key } }) {
+            throw TableReader.unknown(extra.key, schema, name, line: line)
+        }
+    }
+
+    private func fault(_ column: Int, _ line: Int) -> TableError {
+        let type = schema.columns[column].type
+        let advice: String? =
+            switch type {
+            case .timestamp: options.epoch == nil ? "as in 2024-05-01T09:30:00Z; --epoch s, ms or us reads integers" : "an integer, as --epoch says"
+            case .string: "texts are UTF-8 without NUL"
+            case .bool: "true or false"
+            default: options.null == nil ? "--null TEXT names a word that means NULL" : nil
+            }
+        return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type == .int64 ? "an" : "a") \(type.rawValue)", advice: advice)
+    }
+
+    private func null(_ column: Int, _ line: Int) -> TableError {
+        TableError(file: name, line: line, column: schema.columns[column].name, message: "may not be NULL")
+    }
+
+    /// Rows given as a JSON array, each named by its place from 1.
+    public static func table(_ rows: [JSON], name: String, schema: Schema) throws(TableError) -> Table {
+        let reader = try TableReader(ByteReader(bytes: [], name: name), layout: .ndjson, name: name, schema: schema, options: ReadOptions())
+        var builders = schema.columns.map { ColumnBuilder($0.type) }
+        for (index, row) in rows.enumerated() { try reader.append(row, index + 1, &builders) }
+        guard !rows.isEmpty else { return empty(schema) }
+        return Table(zip(schema.columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+    }
+}
+
+/// One JSON value a line.
+struct LineParser {
+    private let reader: ByteReader
+    private let name: String
+    private var window: [UInt8] = []
+    private var position = 0
+    private var line = 0
+
+    static let maximumLine = 16 << 20
+
+    init(_ reader: ByteReader, name: String) {
+        self.reader = reader
+        self.name = name
+    }
+
+    /// The next value and its line from 1; blank lines are passed over.
+    mutating func next() throws(TableError) -> (Int, JSON)? {
+        while true {
+            guard let bytes = try nextLine() else { return nil }
+            line += 1
+            if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+            do {
+                return (line, try JSON(parsing: Array(bytes)))
+            } catch {
+                throw TableError(file: name, line: line, message: error.description)
+            }
+        }
+    }
+
+    private mutating func nextLine() throws(TableError) -> ArraySlice<UInt8>? {
+        var searched = position
+        while true {
+            if let end = window[searched...].firstIndex(of: 0x0A) {
+                let bytes = window[position..<end]
+                position = end + 1
+                return bytes
+            }
+            guard window.count - position <= LineParser.maximumLine else { throw TableError(file: name, line: line + 1, message: "a line of more than \(LineParser.maximumLine >> 20) MiB") }
+            window.removeFirst(position)
+            position = 0
+            searched = window.count
+            guard let piece = try reader.next() else {
+                guard !window.isEmpty else { return nil }
+                position = window.count
+                return window[...]
+            }
+            window += piece
+        }
+    }
+}

@@ -1,0 +1,96 @@
+public import FeatureEngine
+internal import FeatureLanguage
+
+/// Writes a spine's columns as they were and a set's after them, to CSV or NDJSON.
+public struct TableWriter {
+    private let writer: ByteWriter
+    private let layout: FileFormat.Layout
+
+    /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
+    public init(path: String?) throws(TableError) {
+        let path = path ?? "/dev/stdout"
+        let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
+        layout = format.layout
+        writer = try ByteWriter(path: path, compression: format.compression)
+    }
+
+    /// Writes everything; the file appears when it is whole.
+    public func write(_ spine: SpineFile, _ outputs: Table) throws(TableError) {
+        var bytes: [UInt8] = []
+        if layout == .csv {
+            let titles = spine.passed.map(\.name) + outputs.names
+            for (index, title) in titles.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                CSVField.write(title.utf8, isQuoted: false, to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        for row in 0..<spine.rowCount {
+            if layout == .csv { csv(row, spine, outputs, &bytes) } else { ndjson(row, spine, outputs, &bytes) }
+            if bytes.count >= 1 << 16 {
+                try writer.write(bytes)
+                bytes.removeAll(keepingCapacity: true)
+            }
+        }
+        try writer.write(bytes)
+        try writer.finish()
+    }
+
+    private func csv(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
+        for (index, column) in spine.passed.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            let form = column.fields.forms[row]
+            if form != .absent { CSVField.write(column.fields.texts.bytes[column.fields.texts.range(row)], isQuoted: form == .quoted, to: &bytes) }
+        }
+        for (index, column) in outputs.columns.enumerated() {
+            if index > 0 || !spine.passed.isEmpty { bytes.append(UInt8(ascii: ",")) }
+            CSVField.write(column, row, to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    private func ndjson(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
+        var members: [JSON.Member] = []
+        for column in spine.passed {
+            let text = column.fields.texts[row]
+            let isNumber = column.fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
+            let isNull = column.fields.forms[row] == .absent || column.fields.forms[row] == .plain && text.isEmpty
+            members.append(JSON.Member(key: column.name, value: isNull ? .null : isNumber ? .number(text) : .string(text)))
+        }
+        for (name, column) in zip(outputs.names, outputs.columns) { members.append(JSON.Member(key: name, value: JSON(column[row]))) }
+        JSON.object(members).write(to: &bytes)
+        bytes.append(UInt8(ascii: "\n"))
+    }
+}
+
+/// How values stand in CSV.
+enum CSVField {
+    /// A text; quoted where it was or must be.
+    static func write(_ text: some Collection<UInt8>, isQuoted: Bool, to bytes: inout [UInt8]) {
+        let special = isQuoted || text.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0A || $0 == 0x0D }
+        guard special else {
+            bytes += text
+            return
+        }
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text {
+            if byte == UInt8(ascii: "\"") { bytes.append(byte) }
+            bytes.append(byte)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// A value: NULL is nothing, the empty text is quoted, floats read back to the same bits.
+    static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
+        switch column[row] {
+        case .null: break
+        case .bool(let value): bytes += (value ? "true" : "false").utf8
+        case .int64(let value): bytes += value.description.utf8
+        case .float64(let bits):
+            let value = Double(bitPattern: bits)
+            bytes += (value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-inf" : "inf") : value.description).utf8
+        case .string(let text): write(text.utf8, isQuoted: text.isEmpty, to: &bytes)
+        case .timestamp(let instant): bytes += instant.description.utf8
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import FeatureEngine
+import FeatureLanguage
+import Tables
+
+struct Eval: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compute features over files, without a database.",
+        discussion: "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv or .ndjson, each also .gz or .zst.")
+
+    @Argument(help: "Definitions files (YAML).")
+    var definitions: [String]
+
+    @Option(help: "The set to compute, such as fraud.v1.")
+    var set: String?
+
+    @Option(help: "A feature to compute, such as spend_7d.v1; may be given several times.")
+    var feature: [String] = []
+
+    @Option(help: ArgumentHelp("A source's rows; may be given several times.", valueName: "source=file"))
+    var rows: [String] = []
+
+    @Option(help: "The rows to get features for.")
+    var spine: String
+
+    @Option(help: "The spine's column of instants.")
+    var timestamp = FeatureSet.instantColumn
+
+    @OptionGroup var reading: ReadingOptions
+    @OptionGroup var files: FileOptions
+
+    @Option(help: "Where to write the result; standard output without it.")
+    var out: String?
+
+    @Flag(help: "Print a summary with the result's digest as JSON; needs --out.")
+    var json = false
+
+    func validate() throws {
+        guard (set == nil) != feature.isEmpty else { throw ValidationError("Give either --set or --feature.") }
+        guard !json || out != nil else { throw ValidationError("--json needs --out.") }
+    }
+
+    func run() throws {
+        let catalog = try Catalog(documents: readDocuments(definitions))
+        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature.map { name in try VersionedName(parsing: name) })
+        let plan = Plan(chosen, in: catalog)
+        let sources = try readRows(plan, catalog)
+        let spine = try SpineFile(path: spine, plan: plan, timestamp: timestamp, options: files.reading)
+        let outputs = plan.evaluate(sources, spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds))
+        try TableWriter(path: out).write(spine, plan.table(outputs))
+        if json {
+            let digest = Digest(plan.result(spine.spine, outputs))
+            Terminal.out(JSON.object(["rows": JSON(spine.rowCount), "digest": .string(digest.description), "out": JSON(out)]).pretty())
+        }
+    }
+
+    private func readRows(_ plan: Plan, _ catalog: Catalog) throws -> [String: SourceRows] {
+        var sources: [String: SourceRows] = [:]
+        for argument in rows {
+            let parts = argument.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else { throw ValidationError("--rows takes source=file, not '\(argument)'.") }
+            let source = try catalog.source(named: String(parts[0]))
+            guard sources[source.name] == nil else { throw ValidationError("--rows names source \(source.name) twice.") }
+            let path = String(parts[1])
+            var reader = try TableReader(path: path, schema: .init(importing: source, keys: catalog.keyColumns(of: source.name)), options: files.reading)
+            let rows = SourceRows(importing: try reader.all(), into: source)
+            do {
+                sources[source.name] = try rows.withoutDuplicates(of: source)
+            } catch {
+                throw TableError(file: path, message: "row \(error.row + 1) says something else of an id that is taken, and \(source.name) is a static source")
+            }
+        }
+        for name in plan.sources where sources[name] == nil { throw ValidationError("Source \(name) has no rows: give --rows \(name)=FILE.") }
+        return sources
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import Foundation
+
+@main
+struct Firn: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "firn",
+        abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
+        version: "0.1.0",
+        subcommands: [
+            Eval.self,
+        ])
+
+    /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Foundation.exit(Terminal.report(error))
+        }
+    }
+}

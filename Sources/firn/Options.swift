@@ -1,0 +1,59 @@
+public import ArgumentParser
+import FeatureEngine
+import FeatureLanguage
+import Foundation
+import Tables
+
+/// How files of rows are read.
+struct FileOptions: ParsableArguments {
+    @Option(help: "One more word that means NULL where it stands unquoted, such as NA.")
+    var null: String?
+
+    @Option(help: "Times are integers since 1970, in s, ms or us.")
+    var epoch: Epoch?
+
+    @Flag(help: "Pass over columns that the source doesn't declare.")
+    var ignoreExtra = false
+
+    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra) }
+}
+
+/// What is known at the instants of a spine.
+struct ReadingOptions: ParsableArguments {
+    @Flag(help: "Read what is known today at every instant, instead of what was known then.")
+    var hindsight = false
+
+    @Option(help: ArgumentHelp("Only rows known by this time.", valueName: "time"), transform: parseInstant)
+    var knownBy: Instant?
+
+    var mode: Reading.Mode { hindsight ? .hindsight : .asServed }
+}
+
+extension Epoch: ExpressibleByArgument {}
+
+func parseInstant(_ text: String) throws -> Instant {
+    guard let instant = Instant(text: text) else { throw ValidationError("'\(text)' is not a time; write 2024-05-01T09:30:00Z") }
+    return instant
+}
+
+/// Reads definitions files, `-` for standard input.
+func readDocuments(_ paths: [String]) throws -> [DefinitionDocument] {
+    var documents: [DefinitionDocument] = []
+    var diagnostics: [Diagnostic] = []
+    for path in paths {
+        let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
+        guard let data = try handle?.read(upToCount: DefinitionDocument.maximumBytes + 1) else {
+            guard handle != nil else { throw Failure("\(path): can't be read") }
+            documents.append(try DefinitionDocument(yaml: "", file: path))
+            continue
+        }
+        guard let text = String(validating: data, as: UTF8.self) else { throw Failure("\(path): not UTF-8 text") }
+        do {
+            documents.append(try DefinitionDocument(yaml: text, file: path))
+        } catch {
+            diagnostics += error.diagnostics
+        }
+    }
+    guard diagnostics.isEmpty else { throw DefinitionError(diagnostics) }
+    return documents
+}
