@@ -9,7 +9,7 @@
 ///
 /// Only the chunks between `low` and `high` have been touched, which for money is two or three. NaN and the infinities are counted
 /// apart, so that they can leave a window. Reading gives the correctly rounded value: that of Python's `math.fsum`.
-struct ExactSum {
+package struct ExactSum {
     private var chunks: [Int64] = Array(repeating: 0, count: ExactSum.chunkCount)
     private var low = ExactSum.chunkCount
     private var high = -1
@@ -22,10 +22,12 @@ struct ExactSum {
     private static let chunkCount = 68
     private static let additionsBetweenCarries = 1000
 
-    mutating func add(_ value: Double) { accumulate(value, 1) }
+    package init() {}
+
+    package mutating func add(_ value: Double) { accumulate(value, 1) }
 
     /// Takes back a value that was added.
-    mutating func remove(_ value: Double) { accumulate(value, -1) }
+    package mutating func remove(_ value: Double) { accumulate(value, -1) }
 
     mutating func reset() {
         if low <= high { for chunk in low...high { chunks[chunk] = 0 } }
@@ -74,7 +76,7 @@ struct ExactSum {
     }
 
     /// The sum, correctly rounded; beyond the range of a float64 infinite; 0.0 for nothing and for nothing but zeros.
-    var value: Double {
+    package var value: Double {
         mutating get {
             if nans > 0 || positiveInfinities > 0 && negativeInfinities > 0 { return .nan }
             if positiveInfinities > 0 { return .infinity }

@@ -10,11 +10,13 @@
 ///
 /// After Lemire, "Streaming maximum-minimum filter" (2006), with an ordered insertion for ends out of order (late rows, corrections).
 /// Amortised O(1) where ends come in order, O(log n) to find and O(n) to move otherwise.
-struct Staircase {
+package struct Staircase {
     private var keys: [Int64] = []
     private var ends: [Int64] = []
     private var rows: [Int32] = []
     private var front = 0
+
+    package init() {}
 
     mutating func reset() {
         keys.removeAll(keepingCapacity: true)
@@ -26,7 +28,7 @@ struct Staircase {
     /// - Parameters:
     ///   - key: the greater, the better.
     ///   - end: the first instant at which the element is no longer there.
-    mutating func insert(key: Int64, end: Int64, row: Int32) {
+    package mutating func insert(key: Int64, end: Int64, row: Int32) {
         var position = keys.count
         if position > front, ends[position - 1] > end {
             // The first element that leaves at `end` or later.
@@ -56,7 +58,7 @@ struct Staircase {
     }
 
     /// The row of the best element present at `instant`; −1 where none is. Instants must not go back.
-    mutating func best(at instant: Int64) -> Int32 {
+    package mutating func best(at instant: Int64) -> Int32 {
         while front < ends.count, ends[front] <= instant { front += 1 }
         if front > 64, front * 2 > ends.count {
             keys.removeFirst(front)

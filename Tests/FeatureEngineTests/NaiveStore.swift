@@ -1,0 +1,160 @@
+import FeatureEngine
+import FeatureLanguage
+
+/// The rules of time applied literally: admit, let stand, count, compute. Slow, and obviously right.
+struct NaiveStore {
+    struct Row {
+        var values: [String: Literal]
+        var eventTime: Int64
+        /// Nil: never known.
+        var knownAt: Int64?
+        var offset: Int64
+        var isTombstone: Bool
+    }
+
+    let source: Source
+    var rows: [Row] = []
+
+    init(_ table: Table, of source: Source) {
+        self.source = source
+        for index in 0..<table.rowCount {
+            let values = Dictionary(uniqueKeysWithValues: zip(table.names, table.columns.map { $0[index] }))
+            guard case .timestamp(let time)? = values[source.eventTime!] else { preconditionFailure("an event time is never NULL") }
+            var known: Int64? = time.microseconds
+            switch source.knownAt {
+            case .eventTime: break
+            case .after(let delay): known = time.microseconds + delay
+            case .column(let name): if case .timestamp(let instant)? = values[name] { known = instant.microseconds } else { known = nil }
+            }
+            let row = Row(
+                values: values, eventTime: time.microseconds, knownAt: known, offset: Int64(index + 1),
+                isTombstone: source.tombstone.map { values[$0] == .bool(true) } ?? false)
+            if !isDuplicate(row) { rows.append(row) }
+        }
+    }
+
+    private func fact(_ row: Row) -> [Literal] { source.id.map { row.values[$0]! } }
+
+    private static func isBefore(_ a: Row, _ b: Row) -> Bool {
+        switch (a.knownAt, b.knownAt) {
+        case (nil, nil): a.offset < b.offset
+        case (nil, _): true
+        case (_, nil): false
+        case (let x?, let y?): (x, a.offset) < (y, b.offset)
+        }
+    }
+
+    private func isDuplicate(_ row: Row) -> Bool {
+        guard !source.id.isEmpty else { return false }
+        let earlier = rows.filter { fact($0) == fact(row) && NaiveStore.isBefore($0, row) }
+        guard let before = earlier.max(by: NaiveStore.isBefore) else { return false }
+        return before.values == row.values && (before.knownAt != nil || row.knownAt == nil)
+    }
+
+    /// The rows that stand at an instant.
+    func standing(at instant: Int64, _ reading: Reading) -> [Row] {
+        let admitted = rows.filter { row in
+            if row.offset > reading.cuts[source.name] ?? .max { return false }
+            if reading.mode == .asServed, row.knownAt.map({ $0 > instant }) ?? true { return false }
+            if let knownBy = reading.knownBy, row.knownAt.map({ $0 > knownBy }) ?? true { return false }
+            return true
+        }
+        guard !source.id.isEmpty else { return admitted }
+        return admitted.filter { row in
+            !row.isTombstone && !admitted.contains { fact($0) == fact(row) && NaiveStore.isBefore(row, $0) }
+        }
+    }
+
+    /// One aggregate's value: `test` is the filter, `value` the argument.
+    func value(
+        _ operator: String, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
+    ) -> Literal {
+        let seesTombstones = source.id.isEmpty && `operator` == "latest" && !hasFilter
+        let counting = standing(at: instant, reading).filter { row in
+            if row.isTombstone, !seesTombstones { return false }
+            guard key.allSatisfy({ $0.value != .null && row.values[$0.key] == $0.value }) else { return false }
+            if let older = frame.older, row.eventTime <= instant - older.microseconds { return false }
+            return row.eventTime <= instant - frame.newer.microseconds && test(row)
+        }
+        let ordered = counting.sorted { a, b in a.eventTime != b.eventTime ? a.eventTime < b.eventTime : NaiveStore.isBefore(a, b) }
+        let values = ordered.map(value).filter { $0 != .null }
+        switch `operator` {
+        case "count(*)": return .int64(Int64(ordered.count))
+        case "count": return .int64(Int64(values.count))
+        case "count distinct": return .int64(Int64(Set(values.map(NaiveStore.folded)).count))
+        case "latest": return ordered.last.map { $0.isTombstone ? .null : value($0) } ?? .null
+        case "earliest": return ordered.first.map(value) ?? .null
+        case "min": return values.min { NaiveStore.order($0, $1) < 0 } ?? .null
+        case "max": return values.max { NaiveStore.order($0, $1) < 0 } ?? .null
+        case "bool_and": return values.isEmpty ? .null : .bool(!values.contains(.bool(false)))
+        case "bool_or": return values.isEmpty ? .null : .bool(values.contains(.bool(true)))
+        case "sum", "avg": return values.isEmpty ? .null : NaiveStore.sum(values, average: `operator` == "avg")
+        default: preconditionFailure("no operator \(`operator`)")
+        }
+    }
+
+    /// −0.0 and 0.0 are one distinct value, and so are all NaNs.
+    private static func folded(_ literal: Literal) -> Literal {
+        guard case .float64(let bits) = literal else { return literal }
+        let value = Double(bitPattern: bits)
+        return value.isNaN ? .float64(.nan) : .float64(value + 0.0)
+    }
+
+    private static func order(_ a: Literal, _ b: Literal) -> Int {
+        switch (a, b) {
+        case (.int64(let x), .int64(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.timestamp(let x), .timestamp(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.bool(let x), .bool(let y)): x == y ? 0 : x ? 1 : -1
+        case (.string(let x), .string(let y)): x == y ? 0 : x.utf8.lexicographicallyPrecedes(y.utf8) ? -1 : 1
+        case (.float64(let x), .float64(let y)): orderOfFloats(Double(bitPattern: x), Double(bitPattern: y))
+        default: preconditionFailure("values of two types")
+        }
+    }
+
+    private static func orderOfFloats(_ x: Double, _ y: Double) -> Int {
+        if x.isNaN || y.isNaN { return x.isNaN == y.isNaN ? 0 : x.isNaN ? 1 : -1 }
+        if x == y { return x.sign == y.sign ? 0 : x.sign == .minus ? -1 : 1 }
+        return x < y ? -1 : 1
+    }
+
+    private static func sum(_ values: [Literal], average: Bool) -> Literal {
+        if case .int64 = values[0] {
+            let sum = values.reduce(Int128(0)) { if case .int64(let value) = $1 { $0 + Int128(value) } else { $0 } }
+            if average { return .float64(Double(sum) / Double(values.count)) }
+            return Int64(exactly: sum).map { .int64($0) } ?? .null
+        }
+        let sum = exactSum(values.map { if case .float64(let bits) = $0 { Double(bitPattern: bits) } else { 0 } })
+        return .float64(average ? sum / Double(values.count) : sum)
+    }
+
+    /// Shewchuk's algorithm as Python's `math.fsum` has it: non-overlapping partial sums, then one correct rounding.
+    static func exactSum(_ values: [Double]) -> Double {
+        if values.contains(where: { !$0.isFinite }) { return values.filter { !$0.isFinite }.reduce(0, +) }
+        var partials: [Double] = []
+        for var x in values {
+            var kept: [Double] = []
+            for var y in partials {
+                if x.magnitude < y.magnitude { swap(&x, &y) }
+                let high = x + y
+                let low = y - (high - x)
+                if low != 0 { kept.append(low) }
+                x = high
+            }
+            partials = kept + [x]
+        }
+        guard var high = partials.popLast() else { return 0 }
+        var low = 0.0
+        while let y = partials.popLast() {
+            let x = high
+            high = x + y
+            low = y - (high - x)
+            if low != 0 { break }
+        }
+        // Half-way cases: the next partial decides to which side.
+        if let next = partials.last, low < 0 && next < 0 || low > 0 && next > 0 {
+            let twice = low * 2, x = high + twice
+            if twice == x - high { high = x }
+        }
+        return high + 0.0
+    }
+}
