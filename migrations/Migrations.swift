@@ -1,1 +1,7 @@
-public enum Warm {}
+/// The numbered SQL files of this folder, embedded in the binary.
+public enum Migrations {
+    /// By number, ascending. A file that was applied never changes: what comes later is another file.
+    public static let all: [(number: Int, name: String, sql: [UInt8])] = [
+        (1, "0001_foundation.sql", PackageResources._001_foundation_sql)
+    ]
+}

@@ -58,7 +58,7 @@ public struct DefinitionError: Error, Sendable, CustomStringConvertible {
 }
 
 /// The known name nearest to an unknown one, for "did you mean": at most two edits away, or a third of its length.
-func nearest(to name: String, among known: some Sequence<String>) -> String? {
+public func nearestName(to name: String, among known: some Sequence<String>) -> String? {
     let limit = max(2, name.unicodeScalars.count / 3)
     return known.map { ($0, editDistance(name, $0)) }.filter { $0.1 <= limit }.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
 }
@@ -81,7 +81,7 @@ private func editDistance(_ left: String, _ right: String) -> Int {
 
 /// "did you mean spend_7d.v1?" or a list of what there is, for the advice of an unknown name.
 func suggestion(for name: String, among known: [String], what: String) -> String {
-    if let near = nearest(to: name, among: known) { return "did you mean \(near)?" }
+    if let near = nearestName(to: name, among: known) { return "did you mean \(near)?" }
     if known.isEmpty { return "there are no \(what) yet" }
     let shown = known.sorted().prefix(8).joined(separator: ", ")
     return "known \(what): \(shown)\(known.count > 8 ? ", …" : "")"

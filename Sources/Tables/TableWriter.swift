@@ -4,18 +4,29 @@ internal import FeatureLanguage
 /// Writes a spine's columns as they were and a set's after them, to CSV or NDJSON.
 public struct TableWriter {
     private let writer: ByteWriter
+    private let file: NewFile
     private let layout: FileFormat.Layout
 
     /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
     public init(path: String?) throws(TableError) {
         let path = path ?? "/dev/stdout"
         let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
+        let file = try NewFile(path: path)
+        self.file = file
         layout = format.layout
-        writer = try ByteWriter(path: path, compression: format.compression)
+        writer = try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }
     }
 
-    /// Writes everything; the file appears when it is whole.
+    /// Makes the file appear.
+    public func publish() throws(TableError) { try file.publish() }
+
+    /// Writes everything; the file doesn't appear yet.
     public func write(_ spine: SpineFile, _ outputs: Table) throws(TableError) {
+        try TableWriter.write(spine, outputs, layout, to: writer)
+    }
+
+    /// Writes a table's text to any writer, to its end.
+    static func write(_ spine: SpineFile, _ outputs: Table, _ layout: FileFormat.Layout, to writer: ByteWriter) throws(TableError) {
         var bytes: [UInt8] = []
         if layout == .csv {
             let titles = spine.passed.map(\.name) + outputs.names
@@ -36,7 +47,7 @@ public struct TableWriter {
         try writer.finish()
     }
 
-    private func csv(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
+    private static func csv(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
         for (index, column) in spine.passed.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             let form = column.fields.forms[row]
@@ -49,15 +60,15 @@ public struct TableWriter {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    private func ndjson(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
+    private static func ndjson(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
         var members: [JSON.Member] = []
         for column in spine.passed {
             let text = column.fields.texts[row]
             let isNumber = column.fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
             let isNull = column.fields.forms[row] == .absent || column.fields.forms[row] == .plain && text.isEmpty
-            members.append(JSON.Member(key: column.name, value: isNull ? .null : isNumber ? .number(text) : .string(text)))
+            members.append(JSON.Member(column.name, isNull ? .null : isNumber ? .number(text) : .string(text)))
         }
-        for (name, column) in zip(outputs.names, outputs.columns) { members.append(JSON.Member(key: name, value: JSON(column[row]))) }
+        for (name, column) in zip(outputs.names, outputs.columns) { members.append(JSON.Member(name, JSON(column[row]))) }
         JSON.object(members).write(to: &bytes)
         bytes.append(UInt8(ascii: "\n"))
     }
@@ -92,5 +103,22 @@ enum CSVField {
         case .string(let text): write(text.utf8, isQuoted: text.isEmpty, to: &bytes)
         case .timestamp(let instant): bytes += instant.description.utf8
         }
+    }
+}
+
+extension SpineFile {
+    /// Its columns as CSV, in pieces compressed with zstd: what is kept of it with a snapshot.
+    ///
+    /// - Parameter plain: sees the text before it is compressed, for a digest.
+    public func archive(plain: @escaping ([UInt8]) -> Void) throws(TableError) -> [[UInt8]] {
+        var pieces: [[UInt8]] = []
+        let packed = try ByteWriter(.zstd, name: "spine") { bytes throws(TableError) in pieces.append(bytes) }
+        let text = try ByteWriter(.none, name: "spine") { bytes throws(TableError) in
+            plain(bytes)
+            try packed.write(bytes)
+        }
+        try TableWriter.write(self, Table(rowCount: rowCount), .csv, to: text)
+        try packed.finish()
+        return pieces
     }
 }

@@ -64,6 +64,14 @@ public struct Column: Sendable {
         self = builder.finish()
     }
 
+    /// These values and then those of another column of the same type.
+    func followed(by other: Column) -> Column {
+        var builder = ColumnBuilder(type)
+        for row in 0..<count { builder.append(self[row]) }
+        for row in 0..<other.count { builder.append(other[row]) }
+        return builder.finish()
+    }
+
     /// The values at `rows`, in that order; NULL where a row is negative.
     public func gathered(_ rows: [Int32]) -> Column {
         var validity: [Bool]?

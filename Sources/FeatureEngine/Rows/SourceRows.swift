@@ -38,6 +38,20 @@ public struct SourceRows: Sendable {
         knownAt = source.knownAt(eventTimes: times.integers, columns: columns)
     }
 
+    /// The same rows by offset.
+    public func inCommitOrder() -> SourceRows {
+        guard zip(offsets, offsets.dropFirst()).contains(where: { $0 > $1 }) else { return self }
+        let order = offsets.indices.sorted { offsets[$0] < offsets[$1] }
+        return gathered(order.map { Int32($0) }, columns: Set(columns.keys))
+    }
+
+    /// These rows and then others with the same columns.
+    public func followed(by others: SourceRows) -> SourceRows {
+        SourceRows(
+            columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.key, $0.value.followed(by: others.columns[$0.key]!)) }), eventTimes: eventTimes + others.eventTimes,
+            knownAt: knownAt + others.knownAt, offsets: offsets + others.offsets)
+    }
+
     /// The rows at `rows`, in that order.
     func gathered(_ rows: [Int32], columns names: Set<String>) -> SourceRows {
         func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : rows.map { values[Int($0)] } }
@@ -49,7 +63,7 @@ public struct SourceRows: Sendable {
 
 extension Source {
     /// When imported rows count as known.
-    func knownAt(eventTimes: [Int64], columns: [String: Column]) -> [Int64] {
+    public func knownAt(eventTimes: [Int64], columns: [String: Column]) -> [Int64] {
         switch knownAt {
         case .eventTime: eventTimes
         case .after(let delay): eventTimes.map { $0.addingClamped(delay) }

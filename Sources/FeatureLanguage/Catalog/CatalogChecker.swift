@@ -254,10 +254,10 @@ extension Syntax.Node {
 }
 
 extension Source {
-    /// The same source with the columns that `other` has gained since.
-    func joining(_ other: Source) -> Source {
+    /// This source with the columns of a registered one before its own new ones: a column never changes its place.
+    func joining(_ registered: Source) -> Source {
         var joined = self
-        joined.columns = other.columns.filter { theirs in column(theirs.name) == nil } + columns
+        joined.columns = registered.columns + columns.filter { registered.column($0.name) == nil }
         return joined
     }
 }

@@ -111,7 +111,7 @@ extension Syntax.Node {
 }
 
 extension [ColumnDefinition] {
-    var text: String { "{" + map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ") + "}" }
+    package var text: String { "{" + map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ") + "}" }
 }
 
 extension Source {

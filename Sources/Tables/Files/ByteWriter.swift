@@ -2,36 +2,22 @@ internal import CZlib
 internal import CZstd
 internal import Foundation
 
-/// Writes bytes to a file, compressed on the way. The file appears under its name only when it is whole.
+/// Takes bytes, compresses them on the way, and hands them on in pieces.
 public final class ByteWriter {
-    private let path: String
-    private let temporary: String
-    private let handle: FileHandle
     private let encoder: (any Encoder)?
+    private let sink: ([UInt8]) throws(TableError) -> Void
     private var buffer: [UInt8] = []
-    private var isFinished = false
 
     private static let bufferSize = 1 << 20
 
-    public init(path: String, compression: FileFormat.Compression) throws(TableError) {
-        self.path = path
-        // Devices and pipes are written as they are.
-        let isRegular = (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) ?? .typeRegular == .typeRegular
-        temporary = isRegular ? path + ".part-\(ProcessInfo.processInfo.processIdentifier)" : path
-        if isRegular, !FileManager.default.createFile(atPath: temporary, contents: nil) {
-            throw TableError(file: path, message: "can't be written", advice: "does its directory exist?")
-        }
-        guard let handle = FileHandle(forWritingAtPath: temporary) else { throw TableError(file: path, message: "can't be written") }
-        self.handle = handle
+    /// - Parameter sink: takes each piece as it is ready.
+    public init(_ compression: FileFormat.Compression, name: String, sink: @escaping ([UInt8]) throws(TableError) -> Void) throws(TableError) {
+        self.sink = sink
         switch compression {
         case .none: encoder = nil
-        case .gzip: encoder = try GzipEncoder(path)
-        case .zstd: encoder = try ZstdEncoder(path)
+        case .gzip: encoder = try GzipEncoder(name)
+        case .zstd: encoder = try ZstdEncoder(name)
         }
-    }
-
-    deinit {
-        if !isFinished, temporary != path { try? FileManager.default.removeItem(atPath: temporary) }
     }
 
     public func write(_ bytes: [UInt8]) throws(TableError) {
@@ -39,33 +25,68 @@ public final class ByteWriter {
         if buffer.count >= ByteWriter.bufferSize { try flush(isLast: false) }
     }
 
-    /// Makes the file appear.
-    public func finish() throws(TableError) {
-        try flush(isLast: true)
-        do {
-            try handle.close()
-            if temporary != path { _ = try FileManager.default.replaceItem(temporary, path) }
-        } catch {
-            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
-        }
-        isFinished = true
-    }
+    /// Nothing may be written after it.
+    public func finish() throws(TableError) { try flush(isLast: true) }
 
     private func flush(isLast: Bool) throws(TableError) {
         let bytes = try encoder?.encode(buffer, isLast: isLast) ?? buffer
         buffer.removeAll(keepingCapacity: true)
+        if !bytes.isEmpty { try sink(bytes) }
+    }
+}
+
+/// A file that appears under its name only when it is whole; until then nothing of it is to be seen.
+public final class NewFile {
+    private let path: String
+    private let temporary: String
+    private let handle: FileHandle
+    private var isPublished = false
+
+    /// - Parameter path: a file, or a device or pipe, which is written as it is.
+    public init(path: String) throws(TableError) {
+        self.path = path
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        let isRegular = !path.hasPrefix("/dev/") && (type ?? .typeRegular) == .typeRegular
+        temporary = isRegular ? path + ".part-\(ProcessInfo.processInfo.processIdentifier)" : path
+        if path == "/dev/stdout" {
+            handle = .standardOutput
+            return
+        }
+        if isRegular, !FileManager.default.createFile(atPath: temporary, contents: nil) {
+            throw TableError(file: path, message: "can't be written", advice: "does its directory exist?")
+        }
+        guard let handle = FileHandle(forWritingAtPath: temporary) else { throw TableError(file: path, message: "can't be written") }
+        self.handle = handle
+    }
+
+    deinit {
+        if !isPublished, temporary != path { try? FileManager.default.removeItem(atPath: temporary) }
+    }
+
+    public func write(_ bytes: [UInt8]) throws(TableError) {
         do {
             try handle.write(contentsOf: Data(bytes))
         } catch {
             throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
         }
     }
+
+    /// Makes the file appear, in the place of an old one.
+    public func publish() throws(TableError) {
+        do {
+            if path != "/dev/stdout" { try handle.close() }
+            if temporary != path { try FileManager.default.rename(temporary, to: path) }
+        } catch {
+            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
+        }
+        isPublished = true
+    }
 }
 
 extension FileManager {
     /// rename(2): the new file takes the old one's place at once.
-    fileprivate func replaceItem(_ new: String, _ old: String) throws {
-        guard unsafe rename(new, old) == 0 else { throw CocoaError(.fileWriteUnknown) }
+    fileprivate func rename(_ new: String, to old: String) throws {
+        guard unsafe Foundation.rename(new, old) == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 }
 

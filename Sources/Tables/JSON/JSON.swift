@@ -10,6 +10,11 @@ public enum JSON: Sendable, Hashable {
     public struct Member: Sendable, Hashable {
         public var key: String
         public var value: JSON
+
+        public init(_ key: String, _ value: JSON) {
+            self.key = key
+            self.value = value
+        }
     }
 
     /// Values nested deeper than this are refused.
@@ -35,7 +40,7 @@ public enum JSON: Sendable, Hashable {
     }
 
     public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
-        .object(members.map { Member(key: $0.key, value: $0.value) })
+        .object(members.map { Member($0.key, $0.value) })
     }
 }
 
@@ -266,7 +271,7 @@ private struct JSONParser {
             skipSpace()
             guard byte == UInt8(ascii: ":") else { throw fault("':' expected") }
             position += 1
-            members.append(JSON.Member(key: key, value: try value()))
+            members.append(JSON.Member(key, try value()))
             skipSpace()
             if byte == UInt8(ascii: "}") { break }
             guard byte == UInt8(ascii: ",") else { throw fault("',' or '}' expected") }

@@ -47,7 +47,9 @@ struct Eval: ParsableCommand {
         let sources = try readRows(plan, catalog)
         let spine = try SpineFile(path: spine, plan: plan, timestamp: timestamp, options: files.reading)
         let outputs = plan.evaluate(sources, spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds))
-        try TableWriter(path: out).write(spine, plan.table(outputs))
+        let writer = try TableWriter(path: out)
+        try writer.write(spine, plan.table(outputs))
+        try writer.publish()
         if json {
             let digest = Digest(plan.result(spine.spine, outputs))
             Terminal.out(JSON.object(["rows": JSON(spine.rowCount), "digest": .string(digest.description), "out": JSON(out)]).pretty())

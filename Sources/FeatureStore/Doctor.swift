@@ -1,0 +1,60 @@
+internal import FeatureLanguage
+internal import Postgres
+
+/// One thing that was looked at: fine, or wrong with how to mend it.
+public struct Finding: Sendable, Hashable {
+    public var what: String
+    /// Nil where all is well.
+    public var fault: String?
+    public var remedy: String?
+
+    public init(what: String, fault: String? = nil, remedy: String? = nil) {
+        self.what = what
+        self.fault = fault
+        self.remedy = remedy
+    }
+}
+
+extension Store {
+    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable.
+    public func examine() async -> [Finding] {
+        do {
+            return try await pool.run { connection in
+                let version = connection.serverVersion / 10000
+                var findings = [Finding(what: "PostgreSQL \(version)", fault: version < 14 ? "too old" : nil, remedy: version < 14 ? "use PostgreSQL 14 or newer" : nil)]
+                let status: Migrator.Status
+                do {
+                    status = try Migrator(connection).status()
+                } catch {
+                    return findings + [Finding(what: "schema", fault: "\(error)", remedy: "the schema must be that of this Firn")]
+                }
+                let pending = status.pending.joined(separator: ", ")
+                findings.append(Finding(what: "schema", fault: pending.isEmpty ? nil : "not applied yet: \(pending)", remedy: pending.isEmpty ? nil : "run firn migrate"))
+                guard pending.isEmpty else { return findings }
+                findings += try guards(connection)
+                do {
+                    let (catalog, entry) = try Registry(connection).load()
+                    findings.append(Finding(what: "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"))
+                } catch {
+                    findings.append(Finding(what: "registry", fault: "\(error)", remedy: "a definition was changed by hand; restore the database from a backup"))
+                }
+                return findings
+            }
+        } catch {
+            return [Finding(what: "database", fault: "\(error)", remedy: "is the server up, and FIRN_DATABASE_URL right? Without it, firn init makes a cluster of your own")]
+        }
+    }
+}
+
+/// Every truth table has its guard, and the guard is awake.
+private func guards(_ connection: Connection) throws -> [Finding] {
+    let rows = try connection.execute(
+        """
+        select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('firn', 'firn_source') and c.relkind in ('r', 'p')
+            and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'firn_guard' and t.tgenabled = 'A')
+        order by 1
+        """)
+    guard rows.count > 0 else { return [Finding(what: "guards against change")] }
+    return (0..<rows.count).map { Finding(what: "guard of \(rows[$0].text(0))", fault: "is missing or switched off", remedy: "select firn.guard('\(rows[$0].text(0))'), once it is clear who removed it and what changed since") }
+}

@@ -1,0 +1,151 @@
+internal import Crypto
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+
+/// The log of one source: its batches in commit order.
+struct BatchLog {
+    let source: Source
+    let connection: Connection
+
+    /// Where the log ends: the cut that reads all of it.
+    struct Head: Sendable {
+        var offset: Int64
+        var hash: [UInt8]
+    }
+
+    func head() throws -> Head {
+        let rows = try connection.execute("select base_offset + count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1")
+        return rows.first.map { Head(offset: $0.int64(0), hash: $0.bytes(1)) } ?? Head(offset: 0, hash: [])
+    }
+
+    /// Holds the log until the transaction ends: nobody else appends meanwhile.
+    func lock() throws {
+        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)")
+    }
+
+    /// The database's clock, never behind an earlier push to the source. Under the lock.
+    func clock() throws -> Int64 {
+        try connection.execute(
+            """
+            select greatest(clock_timestamp(), (select known_at from firn.batches where source = \(source.name) and known_at is not null
+            order by base_offset desc limit 1))
+            """
+        ).first!.timestamp(0)
+    }
+
+    /// What a batch brings, but for its place in the log.
+    struct Entry {
+        enum Kind: String { case `import`, push }
+
+        var batch: Int64
+        var count: Int
+        var duplicates: Int
+        var kind: Kind
+        var actor: String
+        var idempotencyKey: String?
+        var requestDigest: [UInt8]?
+        var fileDigest: [UInt8]?
+        var rows: RowsDigest
+    }
+
+    /// Writes the batch: the last act before the commit, under the lock. Gives the log's new end.
+    ///
+    ///     hash = SHA-256( hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
+    ///                     u64 known_at or −2^63  u64 committed_at  text actor  salt  rows digest )
+    func append(_ entry: Entry, knownAt: Int64?, after head: Head) throws -> Head {
+        var rows = entry.rows
+        let digest = rows.finish()
+        let committed = try connection.execute("select clock_timestamp()").first!.timestamp(0)
+        var chain = ChainHash()
+        chain.add(bytes: head.hash)
+        chain.add(text: source.name)
+        for number in [entry.batch, head.offset, Int64(entry.count), Int64(entry.duplicates)] { chain.add(number) }
+        chain.add(text: entry.kind.rawValue)
+        chain.add(knownAt ?? .min)
+        chain.add(committed)
+        chain.add(text: entry.actor)
+        chain.add(bytes: rows.salt)
+        chain.add(bytes: digest)
+        let hash = chain.finish()
+        let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
+        try connection.execute(
+            """
+            insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest,
+                file_digest, salt, rows_digest, previous, hash)
+            values (\(entry.batch), \(source.name), \(head.offset), \(entry.count), \(entry.duplicates), \(entry.kind.rawValue), \(known),
+                \(.timestamp(committed)), \(entry.actor), \(entry.idempotencyKey), \(entry.requestDigest), \(entry.fileDigest), \(rows.salt), \(digest),
+                \(head.hash), \(hash))
+            """)
+        return Head(offset: head.offset + Int64(entry.count), hash: hash)
+    }
+
+    func nextBatch() throws -> Int64 {
+        try connection.execute("select nextval('firn.batch_numbers')").first!.int64(0)
+    }
+}
+
+/// The salted digest of a batch's rows, in their order: what the batch says of them for ever.
+///
+///     SHA-256( salt  row… )
+///     row   = u64 position  known_at  (u64 column's place, value) for each that isn't NULL  u64 2^64−1
+///     value = bool, int64, float64's bits, timestamp: u64 · string: u64 length, UTF-8;  known_at = u64, −2^63 where unknown or pushed
+///
+/// A column that the source gains later is NULL in older rows and so changes nothing. Numbers are little-endian.
+struct RowsDigest {
+    let salt: [UInt8]
+    private var hash = SHA256()
+    private var buffer: [UInt8] = []
+
+    init(salt: [UInt8]) {
+        self.salt = salt
+        hash.update(data: salt)
+    }
+
+    static func randomSalt() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    }
+
+    /// - Parameters:
+    ///   - positions: of each row in the batch, from 1.
+    ///   - columns: every declared column, in the source's order.
+    mutating func add(_ columns: [Column], positions: some Collection<Int>, knownAt: [Int64]?) {
+        for (row, position) in positions.enumerated() {
+            append(UInt64(position))
+            append(UInt64(bitPattern: knownAt?[row] ?? .min))
+            for (place, column) in columns.enumerated() where !column.isNull(row) {
+                append(UInt64(place))
+                switch column.values {
+                case .bool(let values): append(values[row] ? 1 : 0)
+                case .int64(let values), .timestamp(let values): append(UInt64(bitPattern: values[row]))
+                case .float64(let values): append(values[row].bitPattern)
+                case .string(let values):
+                    let range = values.range(row)
+                    append(UInt64(range.count))
+                    buffer += values.bytes[range]
+                }
+            }
+            append(.max)
+            if buffer.count > 1 << 16 { flush() }
+        }
+    }
+
+    private mutating func append(_ word: UInt64) {
+        var word = word.littleEndian
+        for _ in 0..<8 {
+            buffer.append(UInt8(truncatingIfNeeded: word))
+            word >>= 8
+        }
+    }
+
+    private mutating func flush() {
+        hash.update(data: buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    mutating func finish() -> [UInt8] {
+        flush()
+        return Array(hash.finalize())
+    }
+}

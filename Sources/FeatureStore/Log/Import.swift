@@ -1,0 +1,90 @@
+internal import Crypto
+internal import FeatureLanguage
+internal import Foundation
+internal import Postgres
+public import Tables
+
+extension Store {
+    /// What an import did.
+    public struct Imported: Sendable {
+        public var rows: Int
+        public var duplicates: Int
+        public var lastOffset: Int64
+        public var warnings: [String]
+    }
+
+    public struct ImportOptions: Sendable {
+        public var reading: ReadOptions
+        /// Rows are known from now on, as if they were pushed.
+        public var knownNow: Bool
+        /// Takes a file that was imported before.
+        public var again: Bool
+
+        public init(reading: ReadOptions = ReadOptions(), knownNow: Bool = false, again: Bool = false) {
+            self.reading = reading
+            self.knownNow = knownNow
+            self.again = again
+        }
+    }
+
+    /// Takes a file's rows into a source, in one transaction: all of them or none.
+    ///
+    /// - Parameter progress: called now and then with rows so far, and bytes read of the file's.
+    /// - Throws: the first bad row by line and column; `duplicateFile` for a file that was imported before.
+    public func importFile(
+        _ path: String, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> Imported {
+        let actor = actor
+        return try await withCatalog { connection, catalog in
+            let source = try catalog.source(named: name)
+            let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
+            var reader = try TableReader(path: path, schema: schema, options: options.reading)
+            let digest = try fileDigest(path)
+            var warnings: [String] = []
+            let written = try connection.transaction {
+                try refuseAgain(digest, path, source, options, connection, &warnings)
+                let writer = try BatchWriter(source, connection, knownNow: options.knownNow && !source.isStatic)
+                try writer.write {
+                    try Task.checkCancellation()
+                    let rows = try reader.next()
+                    progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
+                    return rows
+                }
+                let written = try writer.finish((.import, actor: actor), fileDigest: digest)
+                if writer.count > 0 {
+                    let file = URL(fileURLWithPath: path).lastPathComponent
+                    let body: JSON = .object([
+                        "duplicates": JSON(written.duplicates), "file": .string(file), "file_digest": JSON(digest?.hexadecimal), "known_now": .bool(options.knownNow),
+                        "last_offset": JSON(written.lastOffset), "rows": JSON(written.accepted),
+                    ])
+                    _ = try Ledger(connection: connection, actor: actor).append(kind: "import", subject: "source \(name)", body: body.description)
+                }
+                return written
+            }
+            return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
+        }
+    }
+}
+
+private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: Store.ImportOptions, _ connection: Connection, _ warnings: inout [String]) throws {
+    if let digest, !options.again {
+        let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
+        if let row = earlier.first {
+            throw StoreError(.duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: "--again takes it once more")
+        }
+    }
+    guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return }
+    if try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 {
+        warnings.append(
+            "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now")
+    }
+}
+
+/// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
+private func fileDigest(_ path: String) throws -> [UInt8]? {
+    guard try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeRegular else { return nil }
+    let bytes = try ByteReader(path: path, compression: .none)
+    var hash = SHA256()
+    while let piece = try bytes.next() { hash.update(data: piece) }
+    return Array(hash.finalize())
+}

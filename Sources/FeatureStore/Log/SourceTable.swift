@@ -1,0 +1,159 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+
+/// A source's table, `firn_source.<name>`: the declared columns under their own names, and where each row came from.
+///
+///     firn_batch     bigint       the batch; its base offset and, of pushed rows, `known_at` stand in firn.batches
+///     firn_position  integer      from 1; offset = base_offset + firn_position
+///     firn_known_at  timestamptz  of imported rows; NULL: never known
+struct SourceTable {
+    let source: Source
+
+    init(_ source: Source) {
+        self.source = source
+    }
+
+    var name: SQL { "firn_source.\(identifier: source.name)" }
+
+    private static let own = ["firn_batch", "firn_position", "firn_known_at"]
+
+    /// The names of its columns as they are copied.
+    var columns: SQL { SQL.joined((SourceTable.own + source.columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ") }
+
+    // MARK: Definition
+
+    func create(_ connection: Connection) throws {
+        let required = Set(source.requiredColumns)
+        var parts: [SQL] = ["firn_batch bigint not null", "firn_position integer not null", "firn_known_at timestamptz"]
+        for column in source.columns {
+            let constraint: SQL = required.contains(column.name) ? " not null" : ""
+            parts.append("\(identifier: column.name) \(column.type.sql)\(constraint)")
+        }
+        try connection.execute("create table \(name) (\(SQL.joined(parts, by: ", ")))")
+        if !source.id.isEmpty { try index(source.id, connection) }
+        try connection.execute("select firn.guard(\("firn_source." + SQL.quoted(source.name))::regclass)")
+    }
+
+    func add(_ names: [String], _ connection: Connection) throws {
+        for column in source.columns where names.contains(column.name) {
+            try connection.execute("alter table \(name) add column \(identifier: column.name) \(column.type.sql)")
+        }
+    }
+
+    /// An index over columns, unless there is one.
+    func index(_ columns: [String], _ connection: Connection) throws {
+        // Named by what it covers, in 63 bytes at most.
+        let hash = (source.name + "\u{0}" + columns.joined(separator: "\u{0}")).utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let list = SQL.joined(columns.map { "\(identifier: $0)" }, by: ", ")
+        try connection.execute("create index if not exists \(identifier: "rows_\(String(hash, radix: 36))") on \(name) (\(list))")
+    }
+
+    // MARK: Rows in
+
+    /// Copies rows of a table into `target`, counted on from `first`.
+    func write(_ rows: Table, knownAt: [Int64]?, batch: Int64, first: Int, to writer: inout CopyWriter) throws(PostgresError) {
+        let columns = source.columns.map { rows[$0.name]! }
+        for row in 0..<rows.rowCount {
+            try writer.beginRow(fields: 3 + columns.count)
+            writer.write(batch)
+            writer.write(int32: Int32(first + row))
+            if let knownAt, knownAt[row] != SourceRows.unknown { writer.write(timestamp: knownAt[row]) } else { writer.writeNull() }
+            for column in columns {
+                if column.isNull(row) {
+                    writer.writeNull()
+                    continue
+                }
+                switch column.values {
+                case .bool(let values): writer.write(values[row])
+                case .int64(let values): writer.write(values[row])
+                case .float64(let values): writer.write(values[row])
+                case .timestamp(let values): writer.write(timestamp: values[row])
+                case .string(let values): writer.write(bytes: values.bytes[values.range(row)])
+                }
+            }
+        }
+    }
+
+    // MARK: Rows out
+
+    /// Rows with what the log knows of them.
+    ///
+    /// - Parameters:
+    ///   - names: the declared columns to read.
+    ///   - condition: over `r`, the rows, and `b`, their batches.
+    func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        let declared = source.columns.filter { names.contains($0.name) }
+        let list = SQL.joined(declared.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime], by: ", ")
+        let query: SQL = "\(prefix)select \(list) from \(name) r join firn.batches b on b.batch = r.firn_batch where \(condition)"
+        return try rows(declared, query, connection)
+    }
+
+    private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)" } ?? "null::timestamptz" }
+
+    /// Reads a query's rows: the declared columns, offset, `known_at`, event time; and puts them in commit order.
+    func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
+        var builders = declared.map { ColumnBuilder($0.type) }
+        var offsets: [Int64] = [], known: [Int64] = [], times: [Int64] = []
+        let isStatic = source.isStatic
+        try connection.stream(query) { reader in
+            for index in declared.indices { builders[index].append(&reader) }
+            offsets.append(reader.int64() ?? 0)
+            known.append(reader.timestamp() ?? SourceRows.unknown)
+            let time = reader.timestamp()
+            if !isStatic { times.append(time ?? 0) }
+        }
+        var columns: [String: Column] = [:]
+        for index in declared.indices { columns[declared[index].name] = builders[index].finish() }
+        let rows = SourceRows(columns: columns, eventTimes: times, knownAt: known, offsets: offsets)
+        return rows.inCommitOrder()
+    }
+}
+
+extension ValueType {
+    /// PostgreSQL's type.
+    var sql: SQL {
+        switch self {
+        case .bool: "boolean"
+        case .int64: "bigint"
+        case .float64: "double precision"
+        case .string: "text"
+        case .timestamp: "timestamptz"
+        }
+    }
+
+    var parameterKind: Parameter.Kind {
+        switch self {
+        case .bool: .bool
+        case .int64: .int64
+        case .float64: .float64
+        case .string: .text
+        case .timestamp: .timestamp
+        }
+    }
+}
+
+extension Literal {
+    func parameter(_ type: ValueType) -> Parameter {
+        switch self {
+        case .null: .null(type.parameterKind)
+        case .bool(let value): .bool(value)
+        case .int64(let value): .int64(value)
+        case .float64(let bits): .float64(Double(bitPattern: bits))
+        case .string(let text): .text(text)
+        case .timestamp(let instant): .timestamp(instant.microseconds)
+        }
+    }
+}
+
+extension ColumnBuilder {
+    mutating func append(_ reader: inout RowReader) {
+        switch type {
+        case .bool: if let value = reader.bool() { append(value) } else { appendNull() }
+        case .int64: if let value = reader.int64() { append(value) } else { appendNull() }
+        case .float64: if let value = reader.float64() { append(value) } else { appendNull() }
+        case .timestamp: if let value = reader.timestamp() { append(value) } else { appendNull() }
+        case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+internal import Crypto
+internal import FeatureLanguage
+internal import Migrations
+internal import Postgres
+
+/// Brings a database's schema to this version's, forward only.
+///
+/// Each file is applied once, in one transaction, under an advisory lock, and recorded with its checksum; one that was applied and has
+/// changed since is refused.
+struct Migrator {
+    private let connection: Connection
+
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    struct Status: Sendable, Hashable {
+        var applied: [String]
+        var pending: [String]
+    }
+
+    /// Applies what is pending; gives the names of what it applied.
+    func migrate() throws -> [String] {
+        guard connection.serverVersion >= 140_000 else {
+            throw StoreError(.notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old", advice: "Firn needs version 14 or newer")
+        }
+        return try connection.transaction {
+            try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+            try connection.run(script: Migrator.bookkeeping)
+            let pending = try check()
+            for migration in pending {
+                try connection.run(script: String(decoding: migration.sql, as: UTF8.self))
+                try connection.execute(
+                    "insert into firn.migrations (number, name, checksum) values (\(migration.number), \(migration.name), \(Migrator.checksum(migration.sql)))")
+            }
+            return pending.map(\.name)
+        }
+    }
+
+    /// What is applied and what isn't, without changing anything.
+    func status() throws -> Status {
+        let exists = try connection.execute("select to_regclass('firn.migrations') is not null").first?.bool(0) ?? false
+        let pending = exists ? try check() : Migrations.all
+        return Status(applied: Migrations.all.filter { migration in !pending.contains { $0.number == migration.number } }.map(\.name), pending: pending.map(\.name))
+    }
+
+    private static let bookkeeping = """
+        create schema if not exists firn;
+        create table if not exists firn.migrations (
+            number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())
+        """
+
+    private func check() throws -> [(number: Int, name: String, sql: [UInt8])] {
+        let rows = try connection.execute("select number, name, checksum from firn.migrations order by number")
+        for row in try rows.map({ row throws in (number: Int(row.int64(0)), name: row.text(1), checksum: row.text(2)) }) {
+            guard let known = Migrations.all.first(where: { $0.number == row.number }) else {
+                throw StoreError(.migrationChanged, "the database was migrated by a newer Firn (\(row.name))", advice: "upgrade this one")
+            }
+            guard Migrator.checksum(known.sql) == row.checksum else {
+                throw StoreError(.migrationChanged, "migration \(row.name) has changed since it was applied", advice: "restore the file; a change to the schema is a new migration")
+            }
+        }
+        return Migrations.all.filter { migration in !(0..<rows.count).contains { Int(rows[$0].int64(0)) == migration.number } }
+    }
+
+    private static func checksum(_ sql: [UInt8]) -> String { SHA256.hash(data: sql).hexadecimal }
+}
+
+/// The advisory locks: one space, a number for each purpose.
+enum Lock {
+    static let space: Int = 0x6669_726E
+    /// Migrations, the registry and the ledger.
+    static let registry: Int = 0
+
+    /// The log of one source. Two sources may share a number; then they wait for each other.
+    static func log(of source: String) -> Int {
+        let hash = source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return Int(hash >> 1) | 1
+    }
+}

@@ -1,0 +1,140 @@
+public import FeatureLanguage
+internal import Foundation
+internal import Postgres
+internal import Synchronization
+
+extension Store {
+    /// What registering the documents would do, without doing it.
+    ///
+    /// - Throws: everything that is wrong with the documents.
+    public func plan(_ documents: [DefinitionDocument]) async throws -> RegistrationPlan {
+        try await withCatalog { connection, catalog in
+            try RegistrationPlan(documents: documents, registered: catalog, notes: Registry(connection).notes())
+        }
+    }
+
+    /// Registers the documents, all or nothing. Safe against another apply at the same time: the second sees what the first registered.
+    ///
+    /// - Throws: everything that is wrong with the documents, or `definitionRefused` where one would change what is registered.
+    public func apply(_ documents: [DefinitionDocument]) async throws -> RegistrationPlan {
+        let actor = actor
+        return try await pool.run { connection in
+            try connection.transaction {
+                try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+                let registry = Registry(connection)
+                let plan = try RegistrationPlan(documents: documents, registered: registry.load().catalog, notes: registry.notes())
+                guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
+                for step in plan.steps { try registry.register(step, plan.catalog, actor: actor) }
+                try registry.index(plan.catalog)
+                return plan
+            }
+        }
+    }
+
+    /// The newest notes of a definition.
+    public func notes() async throws -> [String: Notes] {
+        try await pool.run { try Registry($0).notes() }
+    }
+}
+
+extension RegistrationPlan {
+    /// The refused steps, for people.
+    public var refusal: String {
+        steps.compactMap { step in
+            guard case .refused(let reason, let advice) = step.change else { return nil }
+            return "\(step.definition.kind.rawValue) \(step.definition.name) can't change: \(reason)\n    \(advice)"
+        }.joined(separator: "\n")
+    }
+}
+
+/// Definitions in the database.
+struct Registry {
+    let connection: Connection
+
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    /// Everything registered, and the number of the newest ledger entry that registered something.
+    func load() throws -> (catalog: Catalog, entry: Int64) {
+        let rows = try connection.execute("select body, entry from firn.definitions order by revision")
+        var newest: Int64 = 0
+        var definitions: [String: Definition] = [:]
+        for row in 0..<rows.count {
+            let definition = try JSONDecoder().decode(Definition.self, from: Data(rows[row].bytes(0)))
+            // A source's later revision takes the earlier one's place.
+            definitions["\(definition.kind.rawValue) \(definition.name)"] = definition
+            newest = max(newest, rows[row].int64(1))
+        }
+        return (try Catalog(Array(definitions.values)), newest)
+    }
+
+    /// By kind and name (`feature spend_7d.v1`).
+    func notes() throws -> [String: Notes] {
+        var notes: [String: Notes] = [:]
+        let rows = try connection.execute("select distinct on (kind, name) kind, name, body from firn.notes order by kind, name, entry desc")
+        for row in 0..<rows.count {
+            notes["\(rows[row].text(0)) \(rows[row].text(1))"] = try JSONDecoder().decode(Notes.self, from: Data(rows[row].bytes(2)))
+        }
+        return notes
+    }
+
+    func register(_ step: RegistrationPlan.Step, _ catalog: Catalog, actor: String) throws {
+        let kind = step.definition.kind.rawValue, name = step.definition.name
+        let ledger = Ledger(connection: connection, actor: actor)
+        var definition = step.definition
+        switch step.change {
+        case .unchanged, .refused: return
+        case .notes: break
+        case .new, .extended:
+            if case .source(let source) = definition {
+                let joined = catalog.sources[source.name]!
+                definition = .source(joined)
+                if step.change == .new { try SourceTable(joined).create(connection) } else if case .extended(let columns) = step.change {
+                    try SourceTable(joined).add(columns, connection)
+                }
+            }
+            let body = try canonicalJSON(definition)
+            let entry = try ledger.append(kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}")
+            try connection.execute(
+                """
+                insert into firn.definitions (kind, name, revision, fingerprint, body, entry)
+                select \(kind), \(name), coalesce(max(revision), 0) + 1, \(step.fingerprint.description), \(body), \(entry)
+                from firn.definitions where kind = \(kind) and name = \(name)
+                """)
+        }
+        if !step.notes.isEmpty {
+            let body = try canonicalJSON(step.notes)
+            let entry = try ledger.append(kind: "note", subject: "\(kind) \(name)", body: body)
+            try connection.execute("insert into firn.notes (kind, name, entry, body) values (\(kind), \(name), \(entry), \(body))")
+        }
+    }
+
+    /// An index for each choice of key columns in use, so that a lookup finds its entity's rows.
+    func index(_ catalog: Catalog) throws {
+        for function in catalog.functions.values {
+            guard let source = function.source, !function.entity.keys.isEmpty else { continue }
+            try SourceTable(source).index(function.entity.keys.map { function.sourceColumn(of: $0.name) }.sorted(), connection)
+        }
+    }
+}
+
+/// What the registry said last, read again only where something was registered since.
+final class RegistryCache: Sendable {
+    private let state = Mutex<(catalog: Catalog, entry: Int64)?>(nil)
+
+    func catalog(_ connection: Connection) throws -> Catalog {
+        let newest: Int64
+        do {
+            newest = try connection.execute("select coalesce(max(entry), 0) from firn.definitions").first!.int64(0)
+        } catch {
+            // 42P01, 3F000: no such table or schema.
+            guard ["42P01", "3F000"].contains(error.code) else { throw error }
+            throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
+        }
+        if let known = state.withLock({ $0 }), known.entry == newest { return known.catalog }
+        let loaded = try Registry(connection).load()
+        state.withLock { $0 = loaded }
+        return loaded.catalog
+    }
+}

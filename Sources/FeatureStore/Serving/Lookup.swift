@@ -1,0 +1,157 @@
+public import FeatureEngine
+public import FeatureLanguage
+internal import Postgres
+public import Tables
+
+/// What a lookup asks for.
+public struct LookupRequest: Sendable {
+    /// A value as it came: JSON, or a text of the command line.
+    public enum Value: Sendable {
+        case json(JSON)
+        case text(String)
+
+        fileprivate func literal(as type: ValueType) -> Literal? {
+            switch self {
+            case .json(let value): value.literal(as: type)
+            case .text(let text): text.utf8.contains(0) ? nil : Literal(text: text, as: type)
+            }
+        }
+    }
+
+    public enum Target: Sendable {
+        case set(String)
+        case features([String])
+    }
+
+    public var target: Target
+    /// By the set's spine names; lists of one length, or single values for all.
+    public var entities: [String: [Value]]
+    public var request: [String: [Value]]
+    /// A past instant; nil asks for now.
+    public var asOf: Instant?
+    /// Offsets that the answer must have seen, by source.
+    public var minOffsets: [String: Int64]
+
+    public init(_ target: Target, entities: [String: [Value]], request: [String: [Value]] = [:], asOf: Instant? = nil, minOffsets: [String: Int64] = [:]) {
+        self.target = target
+        self.entities = entities
+        self.request = request
+        self.asOf = asOf
+        self.minOffsets = minOffsets
+    }
+
+    /// More entities than this in one request are refused.
+    public static let maximumEntities = 10_000
+}
+
+/// The values of the entities asked for, in their order.
+public struct LookupAnswer: Sendable {
+    public enum Status: String, Sendable {
+        case present, null
+        /// The entity has no row known at the instant in any source the feature reads; the value still stands.
+        case notFound = "not_found"
+    }
+
+    public var set: String?
+    public var asOf: Instant
+    /// Output names of the set, or full references for features.
+    public var features: [String]
+    public var columns: [Column]
+    public var statuses: [[Status]]
+    public var cuts: [String: Int64]
+    public var rowCount: Int
+}
+
+extension Store {
+    /// Computes features for some entities at now, or as they were served at a past instant.
+    ///
+    /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and those cuts has the same bits.
+    /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
+    public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
+        let lastNow = lastNow
+        for attempt in 0... {
+            let answer: LookupAnswer? = try await withCatalog { connection, catalog in
+                let set = try resolve(request.target, catalog)
+                let plan = Plan(set.served, in: catalog)
+                return try connection.transaction(.repeatableReadOnly) {
+                    let heads = try Heads(plan.sources, connection)
+                    if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? .max }) { return nil }
+                    let now = lastNow.advance(to: heads.now)
+                    if let asOf = request.asOf, asOf.microseconds > now {
+                        throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))")
+                    }
+                    let instant = request.asOf ?? Instant(microseconds: now)
+                    let spine = try request.spine(plan, at: instant)
+                    let rows = try RowLoader(plan: plan, connection: connection).load(spine, cuts: heads.cuts)
+                    let outputs = plan.evaluate(rows, spine, Reading(cuts: heads.cuts))
+                    return LookupAnswer(plan, outputs, set: request.target, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
+                }
+            }
+            if let answer { return answer }
+            guard attempt < 100 else { break }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw StoreError(.behind, "the offsets asked for in min_offsets aren't here yet", advice: "ask again")
+    }
+}
+
+private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws -> FeatureSet {
+    switch target {
+    case .set(let name): return try catalog.set(named: name)
+    case .features(let names):
+        guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
+        let set = try catalog.resolve(features: names.map { try VersionedName(parsing: $0) })
+        if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
+        return set
+    }
+}
+
+extension LookupRequest {
+    /// The spine that the request stands for, checked against what the plan needs.
+    fileprivate func spine(_ plan: Plan, at instant: Instant) throws -> Spine {
+        for (names, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {
+            for name in names.keys.sorted() where !known.contains(where: { $0.name == name }) {
+                throw StoreError(.invalidRequest, "unknown \(what) '\(name.prefix(63))'", advice: "it takes \(known.isEmpty ? "none" : known.map(\.name).joined(separator: ", "))")
+            }
+        }
+        let lists = entities.values.map(\.count) + request.values.map(\.count)
+        let count = lists.first { $0 != 1 } ?? 1
+        guard lists.allSatisfy({ $0 == count || $0 == 1 }) else {
+            throw StoreError(.invalidRequest, "lists of different lengths", advice: "entities and request inputs have one value each, or one value for all")
+        }
+        guard count <= LookupRequest.maximumEntities else {
+            throw StoreError(.invalidRequest, "\(count) entities in one request", advice: "ask for at most \(LookupRequest.maximumEntities)")
+        }
+        var columns: [String: Column] = [:]
+        for (values, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {
+            for definition in known {
+                guard let given = values[definition.name] else {
+                    throw StoreError(.invalidRequest, "\(what) '\(definition.name)' is missing", advice: "give it as \(definition.type.rawValue); null says that it isn't known")
+                }
+                var builder = ColumnBuilder(definition.type)
+                for (row, value) in given.enumerated() {
+                    guard let literal = value.literal(as: definition.type) else {
+                        throw StoreError(.invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type == .int64 ? "an" : "a") \(definition.type.rawValue)")
+                    }
+                    for _ in 0..<(given.count == 1 ? count : 1) { builder.append(literal) }
+                }
+                columns[definition.name] = builder.finish()
+            }
+        }
+        return Spine(columns: columns, instants: Array(repeating: instant.microseconds, count: count))
+    }
+}
+
+extension LookupAnswer {
+    fileprivate init(_ plan: Plan, _ outputs: Outputs, set: LookupRequest.Target, at instant: Instant, cuts: [String: Int64], rowCount: Int) {
+        if case .set(let name) = set { self.set = name }
+        asOf = instant
+        features = plan.outputs.map(\.name)
+        columns = outputs.columns
+        statuses = zip(outputs.columns, outputs.isFound).map { column, isFound in
+            (0..<rowCount).map { row in isFound.map { !$0[row] } ?? false ? .notFound : column.isNull(row) ? .null : .present }
+        }
+        self.cuts = cuts
+        self.rowCount = rowCount
+    }
+}

@@ -1,0 +1,56 @@
+public import FeatureLanguage
+internal import Postgres
+internal import Synchronization
+
+/// The feature store on one PostgreSQL database: registry, log, training and lookups.
+///
+/// Holds no state but connections and what the registry said last, so any number of stores may work on one database.
+public final class Store: Sendable {
+    let pool: Pool
+    /// Who does what this store writes down.
+    public let actor: String
+    private let registry = RegistryCache()
+    /// The latest *now* of an answer: none goes behind it.
+    let lastNow = LatestInstant()
+
+    /// - Parameters:
+    ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
+    ///   - actor: a name for the ledger.
+    ///   - connections: the most it opens.
+    public init(uri: String, actor: String, connections: Int = 8) {
+        pool = Pool(uri: uri, size: connections)
+        self.actor = actor
+    }
+
+    /// Runs `body` with a connection and what is registered now.
+    ///
+    /// - Throws: `notMigrated` where the schema isn't this version's.
+    func withCatalog<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+        let registry = registry
+        return try await pool.run { connection in
+            try body(connection, registry.catalog(connection))
+        }
+    }
+
+    /// Brings the schema to this version's; gives the names of the migrations it applied.
+    public func migrate() async throws -> [String] {
+        try await pool.run { try Migrator($0).migrate() }
+    }
+
+    /// Everything registered.
+    public func catalog() async throws -> Catalog {
+        try await withCatalog { _, catalog in catalog }
+    }
+}
+
+/// The latest of the instants it was shown.
+final class LatestInstant: Sendable {
+    private let latest = Mutex(Int64.min)
+
+    func advance(to instant: Int64) -> Int64 {
+        latest.withLock { latest in
+            latest = max(latest, instant)
+            return latest
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/// What the store refuses, with a code that stays and what to do instead.
+public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        case notMigrated = "not_migrated"
+        case migrationChanged = "migration_changed"
+        case definitionRefused = "definition_refused"
+        case invalidRequest = "invalid_request"
+        case asOfInFuture = "as_of_in_future"
+        case duplicateFile = "duplicate_file"
+        case conflictingRow = "conflicting_row"
+        case idempotencyConflict = "idempotency_conflict"
+        case notFound = "not_found"
+        case behind = "behind"
+    }
+
+    public var code: Code
+    public var message: String
+    public var advice: String?
+
+    public init(_ code: Code, _ message: String, advice: String? = nil) {
+        self.code = code
+        self.message = message
+        self.advice = advice
+    }
+
+    public var description: String { message + (advice.map { " (\($0))" } ?? "") }
+}

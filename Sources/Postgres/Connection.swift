@@ -1,0 +1,223 @@
+internal import CLibPQ
+internal import Synchronization
+
+/// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative threads.
+@safe public final class Connection {
+    private let handle: OpaquePointer
+    private var depth = 0
+
+    /// - Parameter uri: `postgresql://…`, as libpq reads it.
+    /// - Throws: why the server can't be reached; never the URI, which may hold a password.
+    public init(uri: String) throws(PostgresError) {
+        guard let handle = unsafe PQconnectdb(uri) else { throw .connection("no memory for a connection") }
+        guard unsafe PQstatus(handle) == CONNECTION_OK else {
+            let text = unsafe String(cString: PQerrorMessage(handle))
+            unsafe PQfinish(handle)
+            throw .connection("can't reach PostgreSQL: \(text.split(separator: "\n").first.map(String.init) ?? "no reason given")", advice: "firn doctor says more")
+        }
+        unsafe self.handle = unsafe handle
+        // Notices go nowhere: they would land on standard error.
+        _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_TERSE)
+        unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        do {
+            _ = try execute("set application_name = 'firn'")
+            _ = try execute("set timezone = 'UTC'")
+            // What a name means must not hang on a user's settings.
+            _ = try execute("set search_path = pg_catalog, pg_temp")
+        } catch {
+            unsafe PQfinish(handle)
+            throw error
+        }
+    }
+
+    deinit { unsafe PQfinish(handle) }
+
+    public var isUsable: Bool { unsafe PQstatus(handle) == CONNECTION_OK }
+
+    /// The server's version, 150018 for 15.18.
+    public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
+
+    // MARK: Statements
+
+    /// Runs one statement with its values bound.
+    @discardableResult
+    public func execute(_ sql: SQL) throws(PostgresError) -> Rows {
+        let bound = BoundValues(sql.parameters)
+        let result = unsafe bound.withPointers { types, values, lengths, formats in
+            unsafe PQexecParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
+        }
+        return try unsafe check(result)
+    }
+
+    /// Runs several statements without values: a migration.
+    public func run(script: String) throws(PostgresError) {
+        _ = try unsafe check(PQexec(handle, script))
+    }
+
+    private func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
+        guard let result = unsafe result else { throw failure() }
+        switch unsafe PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY: return unsafe Rows(result)
+        default:
+            let code = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { unsafe String(cString: $0) }
+            let message = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { unsafe String(cString: $0) }
+            unsafe PQclear(result)
+            guard let code, let message else { throw failure() }
+            throw PostgresError(code: code, message: message)
+        }
+    }
+
+    private func failure() -> PostgresError {
+        let text = unsafe String(cString: PQerrorMessage(handle))
+        return .connection("the connection to PostgreSQL was lost: \(text.split(separator: "\n").first.map(String.init) ?? "")")
+    }
+
+    // MARK: Transactions
+
+    public enum Isolation: String, Sendable {
+        case readCommitted = "read committed"
+        /// One snapshot of the data for all statements.
+        case repeatableRead = "repeatable read"
+        case repeatableReadOnly = "repeatable read, read only"
+    }
+
+    /// Commits what `body` does, or none of it.
+    public func transaction<T>(_ isolation: Isolation = .readCommitted, _ body: () throws -> T) throws -> T {
+        precondition(depth == 0, "a transaction inside a transaction")
+        try execute(SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
+        depth = 1
+        defer { depth = 0 }
+        let value: T
+        do {
+            value = try body()
+        } catch {
+            _ = try? execute("rollback")
+            throw error
+        }
+        // A transaction that has failed answers a commit with a rollback.
+        try execute("commit")
+        return value
+    }
+
+    // MARK: Copies
+
+    /// `copy … from stdin (format binary)`: `body` writes rows through the writer; throwing takes all of them back.
+    public func copyIn(_ sql: SQL, _ body: (inout CopyWriter) throws -> Void) throws {
+        _ = try execute(sql)
+        var writer = CopyWriter { [self] bytes throws(PostgresError) in
+            let sent = unsafe bytes.withUnsafeBytes { memory in
+                unsafe PQputCopyData(handle, memory.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(memory.count))
+            }
+            guard sent == 1 else { throw failure() }
+        }
+        do {
+            try body(&writer)
+            try writer.finish()
+        } catch {
+            _ = unsafe PQputCopyEnd(handle, "given up")
+            while let result = unsafe PQgetResult(handle) { unsafe PQclear(result) }
+            throw error
+        }
+        guard unsafe PQputCopyEnd(handle, nil) == 1 else { throw failure() }
+        try drain()
+    }
+
+    /// Runs one statement and hands out its rows as they arrive, so that none but the current one is held.
+    public func stream(_ sql: SQL, _ body: (inout RowReader) throws -> Void) throws {
+        let bound = BoundValues(sql.parameters)
+        let sent = unsafe bound.withPointers { types, values, lengths, formats in
+            unsafe PQsendQueryParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
+        }
+        guard sent == 1, unsafe PQsetSingleRowMode(handle) == 1 else { throw failure() }
+        var fault: (any Error)?
+        while let result = unsafe PQgetResult(handle) {
+            // What is left after a fault is read and thrown away, so that the connection stays in step.
+            if unsafe PQresultStatus(result) == PGRES_SINGLE_TUPLE {
+                defer { unsafe PQclear(result) }
+                if fault != nil { continue }
+                var reader = unsafe RowReader(result: result)
+                do { try body(&reader) } catch { fault = error }
+            } else {
+                do { _ = try unsafe check(result) } catch { fault = fault ?? error }
+            }
+        }
+        if let fault { throw fault }
+    }
+
+    private func drain() throws(PostgresError) {
+        var fault: PostgresError?
+        while let result = unsafe PQgetResult(handle) {
+            do { _ = try unsafe check(result) } catch { fault = fault ?? error }
+        }
+        if let fault { throw fault }
+    }
+
+    // MARK: Cancelling
+
+    /// A handle to stop the statement that is running, from any thread.
+    func canceller() -> Canceller? { unsafe Canceller(PQgetCancel(handle)) }
+}
+
+/// Values laid out for libpq: one run of memory for all, so that their addresses hold during the call.
+private struct BoundValues {
+    private let types: [UInt32]
+    private var lengths: [Int32] = []
+    private let formats: [Int32]
+    private var memory: [UInt8] = []
+    private var offsets: [Int?] = []
+
+    init(_ parameters: [Parameter]) {
+        types = parameters.map(\.type)
+        formats = [Int32](repeating: 1, count: parameters.count)
+        for parameter in parameters {
+            let value = parameter.bytes
+            offsets.append(value == nil ? nil : memory.count)
+            lengths.append(Int32(value?.count ?? 0))
+            // libpq wants an address for an empty value too.
+            memory += (value ?? []) + [0]
+        }
+    }
+
+    typealias Call<R> = (UnsafePointer<UInt32>, UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<Int32>, UnsafePointer<Int32>) -> R
+
+    @unsafe func withPointers<R>(_ call: Call<R>) -> R {
+        unsafe memory.withUnsafeBytes { bytes in
+            let values = unsafe offsets.map { offset -> UnsafePointer<CChar>? in
+                unsafe offset.flatMap { unsafe bytes.baseAddress?.advanced(by: $0).assumingMemoryBound(to: CChar.self) }
+            }
+            return unsafe types.withUnsafeBufferPointer { types in
+                unsafe values.withUnsafeBufferPointer { values in
+                    unsafe lengths.withUnsafeBufferPointer { lengths in
+                        unsafe formats.withUnsafeBufferPointer { formats in
+                            unsafe call(types.pointer, values.pointer, lengths.pointer, formats.pointer)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension UnsafeBufferPointer {
+    /// The address, or one that is never read where there is nothing.
+    fileprivate var pointer: UnsafePointer<Element> {
+        unsafe baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<Element>.alignment)!
+    }
+}
+
+/// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never changes.
+@safe final class Canceller: @unchecked Sendable {
+    private let handle: OpaquePointer
+
+    init?(_ handle: OpaquePointer?) {
+        guard let handle = unsafe handle else { return nil }
+        unsafe self.handle = unsafe handle
+    }
+
+    deinit { unsafe PQfreeCancel(handle) }
+
+    func cancel() {
+        var message = [CChar](repeating: 0, count: 256)
+        _ = unsafe PQcancel(handle, &message, Int32(message.count))
+    }
+}

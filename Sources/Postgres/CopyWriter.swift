@@ -1,0 +1,70 @@
+/// Writes rows in PostgreSQL's binary COPY format.
+///
+///     header   "PGCOPY\n\377\r\n\0"  int32 flags  int32 extension length
+///     row      int16 fields  (int32 length or −1 for NULL, bytes)…
+///     trailer  int16 −1
+///
+/// Integers are big-endian.
+public struct CopyWriter {
+    private var buffer: [UInt8] = CopyWriter.header
+    private let send: ([UInt8]) throws(PostgresError) -> Void
+
+    static let header: [UInt8] = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
+    private static let pieceSize = 1 << 16
+
+    init(_ send: @escaping ([UInt8]) throws(PostgresError) -> Void) {
+        self.send = send
+    }
+
+    public mutating func beginRow(fields: Int) throws(PostgresError) {
+        if buffer.count >= CopyWriter.pieceSize {
+            try send(buffer)
+            buffer.removeAll(keepingCapacity: true)
+        }
+        append(UInt16(fields))
+    }
+
+    public mutating func writeNull() { append(UInt32.max) }
+
+    public mutating func write(_ value: Bool) {
+        append(UInt32(1))
+        buffer.append(value ? 1 : 0)
+    }
+
+    public mutating func write(_ value: Int64) {
+        append(UInt32(8))
+        append(UInt64(bitPattern: value))
+    }
+
+    public mutating func write(int32 value: Int32) {
+        append(UInt32(4))
+        append(UInt32(bitPattern: value))
+    }
+
+    public mutating func write(_ value: Double) {
+        append(UInt32(8))
+        append(value.bitPattern)
+    }
+
+    /// Microseconds since 1970.
+    public mutating func write(timestamp value: Int64) { write(value &- postgresEpoch) }
+
+    public mutating func write(bytes: some Collection<UInt8>) {
+        append(UInt32(bytes.count))
+        buffer += bytes
+    }
+
+    mutating func finish() throws(PostgresError) {
+        append(UInt16.max)
+        try send(buffer)
+        buffer.removeAll()
+    }
+
+    private mutating func append(_ word: some FixedWidthInteger & UnsignedInteger) {
+        var shift = word.bitWidth - 8
+        while shift >= 0 {
+            buffer.append(UInt8(truncatingIfNeeded: word >> shift))
+            shift -= 8
+        }
+    }
+}

@@ -1,0 +1,40 @@
+internal import CLibPQ
+
+/// One row as it arrives, read field by field, in order; each reader gives nil for NULL.
+@safe public struct RowReader {
+    private let result: OpaquePointer
+    private var column: Int32 = 0
+
+    init(result: OpaquePointer) {
+        unsafe self.result = unsafe result
+    }
+
+    private mutating func field<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T? {
+        defer { column += 1 }
+        guard unsafe PQgetisnull(result, 0, column) == 0, let start = unsafe PQgetvalue(result, 0, column) else { return nil }
+        return unsafe body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, 0, column))))
+    }
+
+    private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var word: UInt64 = 0
+        for unsafe byte in unsafe bytes { word = word << 8 | UInt64(byte) }
+        return word
+    }
+
+    /// Of any integer type.
+    public mutating func int64() -> Int64? {
+        unsafe field { bytes in
+            let shift = UInt64(64 - bytes.count * 8)
+            return unsafe Int64(bitPattern: RowReader.word(bytes) << shift) >> Int64(shift)
+        }
+    }
+
+    public mutating func float64() -> Double? { unsafe field { unsafe Double(bitPattern: RowReader.word($0)) } }
+
+    /// Microseconds since 1970.
+    public mutating func timestamp() -> Int64? { int64().map { $0 &+ postgresEpoch } }
+
+    public mutating func bool() -> Bool? { unsafe field { unsafe RowReader.word($0) != 0 } }
+
+    public mutating func text() -> [UInt8]? { unsafe field { unsafe Array($0) } }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+import FeatureStore
+
+struct Apply: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Register definitions, all or none; what is registered never changes.",
+        discussion: "Makes the project's PostgreSQL where there is none, and brings the schema up to date.")
+
+    @Argument(help: "Definitions files (YAML).")
+    var definitions: [String]
+
+    @Flag(help: "Print what was registered as JSON.")
+    var json = false
+
+    func run() async throws {
+        let documents = try readDocuments(definitions)
+        let plan = try await Environment.store(creating: true, connections: 1).apply(documents)
+        plan.print(json: json, applied: true)
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Tables
+
+struct Lookup: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look up an entity's features, now or as they were served then.",
+        discussion: "As in: firn lookup --set fraud.v1 customer_id=42 amount=9.5")
+
+    @Option(help: "The set to look up.")
+    var set: String?
+
+    @Option(help: "A feature to look up; may be given several times.")
+    var feature: [String] = []
+
+    @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))
+    var values: [String] = []
+
+    @Option(help: ArgumentHelp("A past instant.", valueName: "time"), transform: parseInstant)
+    var asOf: Instant?
+
+    @Flag(help: "Print the answer as JSON, as the server gives it.")
+    var json = false
+
+    func validate() throws {
+        guard (set == nil) != feature.isEmpty else { throw ValidationError("Give either --set or --feature.") }
+    }
+
+    func run() async throws {
+        let store = try await Environment.store(connections: 1)
+        let catalog = try await store.catalog()
+        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature.map { name in try VersionedName(parsing: name) })
+        var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
+        for argument in values {
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { throw ValidationError("Values are given as name=value, not '\(argument)'.") }
+            let name = String(parts[0])
+            let value: LookupRequest.Value = parts[1].isEmpty ? .json(.null) : .text(String(parts[1]))
+            if chosen.served.requests.contains(where: { $0.name == name }) { request.request[name] = [value] } else { request.entities[name] = [value] }
+        }
+        let answer = try await store.lookup(request)
+        if json { return Terminal.out(answer.json(cuts: true).pretty()) }
+        var table = TextTable("FEATURE", "VALUE", "STATUS")
+        for (index, name) in answer.features.enumerated() {
+            table.rows.append([name, answer.columns[index].isNull(0) ? "" : JSON(answer.columns[index][0]).plain, answer.statuses[index][0].rawValue])
+        }
+        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        Terminal.out("as of \(answer.asOf)")
+    }
+}
+
+extension JSON {
+    /// Without the quotes of a text.
+    var plain: String {
+        if case .string(let text) = self { text } else { description }
+    }
+}

@@ -1,0 +1,39 @@
+import FeatureStore
+import Foundation
+import Postgres
+
+/// What the commands take from the environment: which database, and who asks. Nothing else reads it.
+enum Environment {
+    /// The address of a database of the user's own.
+    static let databaseURL = ProcessInfo.processInfo.environment["FIRN_DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
+
+    private static let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    private static let directory = FileManager.default.currentDirectoryPath
+
+    static var actor: String { NSUserName() }
+
+    /// The project's cluster, found upwards from here; nil where there is none.
+    static func cluster() -> Cluster? { Cluster.find(from: directory, path: path) }
+
+    /// The cluster that `init` makes here.
+    static func newCluster() -> Cluster { Cluster(directory: directory + "/.firn", path: path) }
+
+    /// The URI of the database to work on; the embedded cluster is started if it sleeps.
+    ///
+    /// - Parameter creating: makes a cluster where there is none, as `init`, `apply` and `serve` do.
+    static func uri(creating: Bool = false) throws -> String {
+        if let databaseURL { return databaseURL }
+        guard let cluster = cluster() ?? (creating ? newCluster() : nil) else {
+            throw Failure("there is no .firn here or above (run firn init to make one, or set FIRN_DATABASE_URL)")
+        }
+        try cluster.start()
+        return cluster.uri
+    }
+
+    /// The store to work on, its schema brought up to date where `creating`.
+    static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
+        let store = Store(uri: try uri(creating: creating), actor: actor, connections: connections)
+        if creating { _ = try await store.migrate() }
+        return store
+    }
+}
