@@ -21,6 +21,7 @@ enum Terminal {
         let code = Firn.exitCode(for: error)
         switch error {
         case let error as DefinitionError: note(error.description)
+        case let error as UnknownName: note("error: \(error)")
         case let error as TableError: note("error: \(error)")
         case let error as Failure: note("error: \(error)")
         default:

@@ -29,7 +29,7 @@ import Testing
             Definition.function(FunctionDefinition(name: VersionedName($0.name)!, kind: kind, entity: "e", source: "s", expression: $0.expression))
         }
         let catalog = try Catalog([.entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64), ColumnDefinition("l", .string)])), .source(trial.source)] + functions)
-        let plan = Plan(try catalog.resolve(features: trial.features.map { VersionedName($0.name)! }), in: catalog)
+        let plan = Plan(try catalog.resolve(features: trial.features.map(\.name)), in: catalog)
         let rows = try SourceRows(importing: trial.rows, into: trial.source).withoutDuplicates(of: trial.source)
         let outputs = plan.evaluate(["s": rows], trial.spine, trial.reading)
         let naive = NaiveStore(trial.rows, of: trial.source)

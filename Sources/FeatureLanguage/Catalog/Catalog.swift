@@ -127,37 +127,39 @@ extension Catalog {
         return columns
     }
 
-    /// A set made up of features alone, each output under its full reference.
-    public func resolve(features: [VersionedName]) throws(DefinitionError) -> FeatureSet {
-        let name = VersionedName(name: "features", version: 1)
-        let isLabel = { (name: VersionedName) in functions[name]?.kind == .label }
-        let entries = features.map { SetEntry(function: $0, output: $0.description) }
-        return try resolve(SetDefinition(name: name, features: entries.filter { !isLabel($0.function) }, labels: entries.filter { isLabel($0.function) }))
+    /// A set made up on the spot of features and labels alone, each output under its full reference.
+    public func resolve(features names: [String]) throws -> FeatureSet {
+        var set = SetDefinition(name: VersionedName(name: "features", version: 1), features: [])
+        for text in names {
+            guard let name = VersionedName(text), let function = functions[name] else {
+                throw UnknownName("feature", text, among: functions.keys.map(\.description), plural: "features")
+            }
+            let entry = SetEntry(function: name, output: text)
+            if function.kind == .feature { set.features.append(entry) } else { set.labels.append(entry) }
+        }
+        return try resolve(set)
     }
 
     /// A registered set, or an error that names the nearest.
-    public func set(named text: String) throws(DefinitionError) -> FeatureSet {
+    public func set(named text: String) throws(UnknownName) -> FeatureSet {
         guard let name = VersionedName(text), let set = sets[name] else {
-            throw DefinitionError([Diagnostic(message: "unknown set '\(text.prefix(80))'", advice: suggestion(for: text, among: sets.keys.map(\.description), what: "sets"))])
+            throw UnknownName("set", text, among: sets.keys.map(\.description), plural: "sets")
         }
         return set
     }
 
     /// A registered source, or an error that names the nearest.
-    public func source(named name: String) throws(DefinitionError) -> Source {
-        guard let source = sources[name] else {
-            throw DefinitionError([Diagnostic(message: "unknown source '\(name.prefix(80))'", advice: suggestion(for: name, among: Array(sources.keys), what: "sources"))])
-        }
+    public func source(named name: String) throws(UnknownName) -> Source {
+        guard let source = sources[name] else { throw UnknownName("source", name, among: Array(sources.keys), plural: "sources") }
         return source
     }
 }
 
-extension VersionedName {
-    /// A feature's name as a user gave it.
-    public init(parsing text: String) throws(DefinitionError) {
-        guard let name = VersionedName(text) else {
-            throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is no feature name", advice: "write name.v1")])
-        }
-        self = name
+/// A name that nothing is registered under, with the nearest that is.
+public struct UnknownName: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ what: String, _ name: String, among known: [String], plural: String) {
+        description = "unknown \(what) '\(name.prefix(80))' (\(suggestion(for: name, among: known, what: plural)))"
     }
 }

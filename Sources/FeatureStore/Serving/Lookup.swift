@@ -100,7 +100,7 @@ private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws 
     case .set(let name): return try catalog.set(named: name)
     case .features(let names):
         guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
-        let set = try catalog.resolve(features: names.map { try VersionedName(parsing: $0) })
+        let set = try catalog.resolve(features: names)
         if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
         return set
     }

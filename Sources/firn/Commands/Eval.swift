@@ -42,7 +42,7 @@ struct Eval: ParsableCommand {
 
     func run() throws {
         let catalog = try Catalog(documents: readDocuments(definitions))
-        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature.map { name in try VersionedName(parsing: name) })
+        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         let plan = Plan(chosen, in: catalog)
         let sources = try readRows(plan, catalog)
         let spine = try SpineFile(path: spine, plan: plan, timestamp: timestamp, options: files.reading)

@@ -31,7 +31,7 @@ struct Lookup: AsyncParsableCommand {
     func run() async throws {
         let store = try await Environment.store(connections: 1)
         let catalog = try await store.catalog()
-        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature.map { name in try VersionedName(parsing: name) })
+        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
         for argument in values {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,0 +1,61 @@
+import FeatureLanguage
+import FeatureStore
+import HTTPTypes
+import Tables
+
+/// The body of `POST /v1/lookup`.
+extension LookupRequest {
+    /// - Throws: what doesn't have the right shape, by its place in the body.
+    init(_ body: JSON) throws {
+        guard case .object(let members) = body else { throw Problem.shape("the body is an object") }
+        let known = ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "log"]
+        for member in members where !known.contains(member.key) {
+            throw Problem.shape("unknown member '\(member.key.prefix(63))'; it takes \(known.joined(separator: ", "))")
+        }
+        switch (body["set"], body["features"]) {
+        case (.string(let name)?, nil): self.init(.set(name), entities: [:])
+        case (nil, .array(let names)?):
+            self.init(
+                .features(
+                    try names.map { name in
+                        guard case .string(let text) = name else { throw Problem.shape("features is a list of names such as spend_7d.v1") }
+                        return text
+                    }), entities: [:])
+        default: throw Problem.shape("either set (a name) or features (a list of names) is asked for")
+        }
+        entities = try LookupRequest.values(body["entities"], "entities")
+        request = try LookupRequest.values(body["request"], "request")
+        switch body["as_of"] {
+        case nil, .null?: break
+        case .string(let text)?:
+            guard let instant = Instant(text: text) else { throw Problem.shape("as_of is no time; write 2024-05-01T09:30:00Z") }
+            asOf = instant
+        default: throw Problem.shape("as_of is a text such as 2024-05-01T09:30:00Z")
+        }
+        for member in try body["min_offsets"].map({ try LookupRequest.members($0, "min_offsets") }) ?? [] {
+            guard case .int64(let offset)? = member.value.literal(as: .int64) else { throw Problem.shape("min_offsets.\(member.key.prefix(63)) is an offset") }
+            minOffsets[member.key] = offset
+        }
+        if body["log"] == .bool(true) { throw Problem.shape("log is not available yet") }
+    }
+
+    private static func members(_ value: JSON, _ what: String) throws -> [JSON.Member] {
+        guard case .object(let members) = value else { throw Problem.shape("\(what) is an object") }
+        return members
+    }
+
+    /// Lists, or single values for all.
+    private static func values(_ value: JSON?, _ what: String) throws -> [String: [Value]] {
+        guard let value, value != .null else { return [:] }
+        var values: [String: [Value]] = [:]
+        for member in try members(value, what) {
+            if case .array(let list) = member.value { values[member.key] = list.map { .json($0) } } else { values[member.key] = [.json(member.value)] }
+        }
+        return values
+    }
+}
+
+extension Problem {
+    /// JSON, but not of the right shape.
+    static func shape(_ detail: String) -> Problem { Problem(.badRequest, "invalid_request", detail) }
+}

@@ -1,0 +1,78 @@
+import FeatureLanguage
+import FeatureStore
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Postgres
+import Tables
+
+/// RFC 9457 problem details: the one form of every refusal.
+struct Problem: Error {
+    var status: HTTPResponse.Status
+    /// Stays the same from release to release.
+    var code: String
+    var detail: String
+
+    init(_ status: HTTPResponse.Status, _ code: String, _ detail: String) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+    }
+
+    var response: Response {
+        let body: JSON = .object([
+            "type": "about:blank", "title": .string(status.reasonPhrase), "status": JSON(status.code), "code": .string(code), "detail": .string(detail),
+        ])
+        return .json(body, status: status, type: "application/problem+json")
+    }
+
+    /// What an error is called over HTTP. Nothing of the database or of people's data passes: what isn't known here is `internal`.
+    init(_ error: any Error) {
+        switch error {
+        case let problem as Problem: self = problem
+        case let error as StoreError: self.init(Problem.status(error.code), error.code.rawValue, error.description)
+        case let error as UnknownName: self.init(.notFound, "not_found", error.description)
+        case let error as DefinitionError: self.init(.unprocessableContent, "invalid_definition", error.description)
+        case let error as TableError: self.init(.badRequest, "invalid_rows", error.description)
+        case let error as JSON.Fault: self.init(.badRequest, "invalid_json", error.description)
+        case let error as PostgresError where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
+        case let error as HTTPError where error.status == .contentTooLarge: self.init(.contentTooLarge, "body_too_large", "the body is larger than this route takes")
+        case let error as HTTPError: self.init(error.status, error.status == .notFound ? "not_found" : "http_error", error.body ?? error.status.reasonPhrase)
+        default: self.init(.internalServerError, "internal", "the server failed; its log says more")
+        }
+    }
+
+    private static func status(_ code: StoreError.Code) -> HTTPResponse.Status {
+        switch code {
+        case .invalidRequest, .asOfInFuture: .badRequest
+        case .notFound: .notFound
+        case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict: .conflict
+        case .notMigrated, .behind: .serviceUnavailable
+        }
+    }
+}
+
+/// Turns whatever a route throws into a problem, and logs what is our fault.
+struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch {
+            let problem = Problem(error)
+            if problem.status.kind == .serverError {
+                // A PostgresError's text holds no values; another error's might.
+                context.logger.error("request failed", metadata: ["path": "\(request.uri.path)", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))"])
+            }
+            return problem.response
+        }
+    }
+}
+
+extension Response {
+    static func json(_ value: JSON, status: HTTPResponse.Status = .ok, type: String = "application/json") -> Response {
+        var bytes: [UInt8] = []
+        value.write(to: &bytes)
+        return Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}

@@ -1,0 +1,92 @@
+import FeatureLanguage
+import FeatureStore
+import HTTPTypes
+import Hummingbird
+import Tables
+
+/// The routes of section "HTTP" in docs/http.md, over one store.
+struct Routes {
+    let store: Store
+
+    /// Bytes of a body, by what travels in it.
+    private static let lookupLimit = 4 << 20
+    private static let pushLimit = 16 << 20
+
+    func router() -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: ProblemMiddleware())
+        router.get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
+        router.get("/readyz") { _, _ in
+            _ = try await store.catalog()
+            return Response.json(.object(["status": "ready"]))
+        }
+        router.post("/v1/lookup") { request, _ in
+            let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
+            let answer = try await store.lookup(LookupRequest(body))
+            return Response.json(answer.json(cuts: body["cuts"] == .bool(true)))
+        }
+        router.post("/v1/sources/:name/rows") { request, context in
+            let name = try context.parameters.require("name")
+            let key = try idempotencyKey(request)
+            let layout = try pushLayout(request)
+            let pushed = try await store.push(bytes(request, Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
+            return Response.json(.object(["accepted": JSON(pushed.accepted), "duplicates": JSON(pushed.duplicates), "last_offset": JSON(pushed.lastOffset)]))
+        }
+        router.post("/v1/definitions/plan") { request, _ in Response.json(try await store.plan([document(request)]).json) }
+        router.post("/v1/definitions/apply") { request, _ in Response.json(try await store.apply([document(request)]).json) }
+        catalog(router)
+        return router
+    }
+
+    private func catalog(_ router: Router<BasicRequestContext>) {
+        for kind in DefinitionKind.allCases {
+            router.get("/v1/\(kind.plural)") { _, _ in Response.json(.array(try await CatalogBrowser(store).entries(kind: kind).map(\.json))) }
+            router.get("/v1/\(kind.plural)/:name") { _, context in
+                let name = try context.parameters.require("name")
+                guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
+                    throw Problem(.notFound, "not_found", "unknown \(kind.rawValue)")
+                }
+                return Response.json(entry.json)
+            }
+        }
+        router.get("/v1/search") { request, _ in
+            guard let text = request.uri.queryParameters.get("q") else { throw Problem.shape("q says what to search for") }
+            return Response.json(.array(try await CatalogBrowser(store).search(text).map(\.json)))
+        }
+        router.get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
+        router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameters.require("id")).json(whole: true)) }
+    }
+
+    // MARK: Requests
+
+    private func bytes(_ request: Request, _ limit: Int) async throws -> [UInt8] {
+        // Refused before it is read, where its sender says how long it is.
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw HTTPError(.contentTooLarge) }
+        return try await Array(request.body.collect(upTo: limit).readableBytesView)
+    }
+
+    private func document(_ request: Request) async throws -> DefinitionDocument {
+        let body = try await bytes(request, DefinitionDocument.maximumBytes)
+        guard let text = String(validating: body, as: UTF8.self) else { throw Problem(.badRequest, "invalid_request", "the body is not UTF-8 text") }
+        return try DefinitionDocument(yaml: text, file: "body")
+    }
+
+    private func idempotencyKey(_ request: Request) throws -> String? {
+        guard let name = HTTPField.Name("Idempotency-Key"), let key = request.headers[name] else { return nil }
+        guard !key.isEmpty, key.utf8.count <= 255 else { throw Problem.shape("an Idempotency-Key has 1 to 255 bytes") }
+        return key
+    }
+
+    private func pushLayout(_ request: Request) throws -> PushLayout {
+        let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingWhitespace() } ?? "application/json"
+        switch type {
+        case "application/json": return .array
+        case "application/x-ndjson", "application/ndjson", "application/jsonl": return .lines
+        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array) or application/x-ndjson")
+        }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingWhitespace() -> String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()).lowercased() }
+}

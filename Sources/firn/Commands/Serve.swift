@@ -1,0 +1,41 @@
+import ArgumentParser
+import FeatureServer
+import FeatureStore
+import Logging
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve lookups, pushes and the catalog over HTTP.",
+        discussion: "Makes the project's PostgreSQL where there is none, and brings the schema up to date. SIGTERM ends it once it has answered what it accepted.")
+
+    @Option(help: "The port.")
+    var port = 7070
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+
+    @Flag(help: "Listen on an address that others reach, though there is no access control yet.")
+    var openToAnyone = false
+
+    @Option(help: "Connections to PostgreSQL.")
+    var connections = 8
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
+        guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
+        guard openToAnyone || ["127.0.0.1", "::1", "localhost"].contains(host) else {
+            throw ValidationError("\(host) may be reached by others, and there is no access control yet: --open-to-anyone listens there all the same.")
+        }
+    }
+
+    func run() async throws {
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "firn")
+        logger.logLevel = .notice
+        let store = try await Environment.store(creating: true, connections: connections)
+        let host = host
+        try await FeatureServer(store, host: host, port: port, logger: logger).run { port in
+            Terminal.note("listening on http://\(host):\(port)")
+        }
+    }
+}
