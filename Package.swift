@@ -33,6 +33,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "firn", targets: ["firn"]),
+        .executable(name: "credit-card-data", targets: ["credit-card-data"]),
         .library(name: "FeatureStore", targets: ["FeatureStore"]),
     ],
     dependencies: [
@@ -83,6 +84,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+
+        // The demo's data.
+        .executableTarget(name: "credit-card-data", path: "examples/credit-card/Generator", swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("FeatureLanguage"),

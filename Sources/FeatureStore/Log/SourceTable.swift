@@ -146,6 +146,17 @@ extension Literal {
     }
 }
 
+extension Column {
+    /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
+    @inline(never)
+    var parameter: Parameter {
+        let type = type
+        var values: [Parameter] = []
+        for row in 0..<count { values.append(self[row].parameter(type)) }
+        return .array(type.parameterKind, values)
+    }
+}
+
 extension ColumnBuilder {
     mutating func append(_ reader: inout RowReader) {
         switch type {

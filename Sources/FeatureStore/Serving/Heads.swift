@@ -59,10 +59,7 @@ struct RowLoader {
     private func keyCondition(_ group: Plan.Group, _ spine: Spine) -> SQL? {
         guard !group.keys.isEmpty, spine.instants.count <= RowLoader.fewKeys else { return nil }
         let names = SQL.joined(group.keys.map { "r.\(identifier: $0.column)" }, by: ", ")
-        let values = group.keys.map { key -> SQL in
-            let column = spine.columns[key.spine]!
-            return "\(.array(column.type.parameterKind, (0..<column.count).map { column[$0].parameter(column.type) }))"
-        }
+        let values = group.keys.map { key -> SQL in "\(spine.columns[key.spine]!.parameter)" }
         return "(\(names)) in (select * from unnest(\(SQL.joined(values, by: ", "))))"
     }
 
