@@ -1,4 +1,6 @@
 internal import CLibPQ
+internal import Dispatch
+internal import Foundation
 internal import Synchronization
 
 /// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative threads.
@@ -208,6 +210,7 @@ extension UnsafeBufferPointer {
 /// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never changes.
 @safe final class Canceller: @unchecked Sendable {
     private let handle: OpaquePointer
+    private let isOver = Mutex(false)
 
     init?(_ handle: OpaquePointer?) {
         guard let handle = unsafe handle else { return nil }
@@ -216,8 +219,17 @@ extension UnsafeBufferPointer {
 
     deinit { unsafe PQfreeCancel(handle) }
 
+    /// Cancels again and again until `end`: a request that comes between two statements stops neither.
     func cancel() {
-        var message = [CChar](repeating: 0, count: 256)
-        _ = unsafe PQcancel(handle, &message, Int32(message.count))
+        DispatchQueue.global().async { [self] in
+            while !isOver.withLock({ $0 }) {
+                var message = [CChar](repeating: 0, count: 256)
+                _ = unsafe PQcancel(handle, &message, Int32(message.count))
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+        }
     }
+
+    /// Nothing is to be stopped any more.
+    func end() { isOver.withLock { $0 = true } }
 }

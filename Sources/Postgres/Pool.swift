@@ -54,7 +54,9 @@ actor Session {
         let canceller = connection.canceller()
         // `body` blocks this session's thread only, so the handler runs beside it.
         return try await withTaskCancellationHandler {
-            try body(connection)
+            defer { canceller?.end() }
+            try Task.checkCancellation()
+            return try body(connection)
         } onCancel: {
             canceller?.cancel()
         }

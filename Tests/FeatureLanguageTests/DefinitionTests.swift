@@ -1,0 +1,193 @@
+import FeatureLanguage
+import Testing
+
+/// A document around some features, for the faults and fingerprints of expressions.
+func document(_ features: String, sets: String = "") -> String {
+    """
+    entities:
+      customer:
+        keys: {customer_id: int64}
+      pair:
+        keys: {customer_id: int64, merchant: string}
+    sources:
+      transactions:
+        columns: {id: string, customer_id: int64, merchant: string, amount: float64, cents: int64, status: string, ok: bool, "Odd Name": string, at: timestamp}
+        event_time: at
+        id: [id]
+    features:
+    \(features)
+    \(sets)
+    """
+}
+
+private func feature(_ expression: String, name: String = "f.v1", extra: String = "") -> String {
+    "  \(name):\n    entity: customer\n    source: transactions\n\(extra)    expression: |\n      \(expression)\n"
+}
+
+func catalog(_ yaml: String) throws -> Catalog {
+    try Catalog(documents: [DefinitionDocument(yaml: yaml, file: "test.yaml")])
+}
+
+@Suite struct ExpressionTests {
+    private func fault(_ expression: String) -> Diagnostic? {
+        do {
+            _ = try catalog(document(feature(expression, extra: "    request: {r: float64}\n")))
+            return nil
+        } catch let error as DefinitionError {
+            return error.diagnostics.first
+        } catch {
+            return nil
+        }
+    }
+
+    @Test(arguments: [
+        "count(*)", "sum(amount) over last_7d", "count(distinct merchant) filter (where status = 'ok' and amount > 1) over last_1w", "latest(\"Odd Name\")", "sum(cents) / 2",
+        "avg(case when ok then 1.0 else 0 end)", "coalesce(max(amount), 0) + request.r", "sum(amount * cents) over (range between interval '14 days' preceding and interval '7 days' preceding)",
+        "as_of - latest(at)", "extract(hour from as_of) in (1, 2, 3)", "latest(status) is not distinct from null", "case latest(status) when 'a' then 1 when 'b' then 2 end",
+        "count(*) filter (where status like 'a\\_%' and at > '2024-01-01')", "cast(count(*) as double precision)", "latest(at) + interval '1 day'", "not bool_and(ok)",
+        "-9223372036854775808 + count(*)", "greatest(min(amount), 1)", "latest(status) || 'x'", "upper(substring(latest(status) from 1 for 2))",
+    ])
+    func `it is accepted`(expression: String) {
+        #expect(fault(expression)?.description == nil)
+    }
+
+    @Test(arguments: [
+        ("sum(amonut)", "did you mean amount?"), ("amount", "outside an aggregate"), ("sum(sum(amount))", "aggregate inside"), ("sum(status)", "doesn't take string"),
+        ("count(*) over next_7d", "can't look forward"), ("sum(amount) over last_0d", "is not a window"), ("now()", "pure function"), ("sum(amount", "expected ')'"), ("", "expected a value"),
+        ("1 +", "expected a value"), ("null", "no type"), ("request.x", "unknown request input"), ("sum(request.r)", "can't stand inside"), ("latest(ok) + 1", "mixes bool and int64"),
+        ("stddev(amount)", "not available yet"), ("ln(1.0)", "not available yet"), ("summ(amount)", "did you mean sum?"), ("latest(at) + 1", "mixes timestamp and int64"), ("99999999999999999999", "doesn't fit"),
+        ("'a", "doesn't end"), ("latest(at) > 'never'", "is not a timestamp"), ("other.v1", "unknown feature"), ("f.v1", "circle"), ("1 < 2 < 3", "chained"), ("case when 1 then 2 end", "when takes bool"),
+        ("latest(Odd)", "no column"), ("latest(at)::int64", "extract(epoch"), ("interval '1 month' + as_of", "no fixed time"), ("count(distinct amount, cents)", "one argument"), ("sum(*)", "only count takes *"),
+        ("count(*) over (range between interval '1 day' preceding and interval '2 days' preceding)", "empty"), ("sum(amount) ; drop", "unexpected character"),
+    ])
+    func `it is refused with its reason`(expression: String, reason: String) {
+        let fault = fault(expression)
+        #expect(fault?.description.contains(reason) == true, "\(fault?.description ?? "accepted")")
+        #expect(fault?.place != nil)
+    }
+
+    @Test func `a fault names the line, the column and the text`() throws {
+        let yaml = document("  f.v1:\n    entity: customer\n    source: transactions\n    expression: sum(amount) +\n      sum(oops)\n")
+        let error = #expect(throws: DefinitionError.self) { try catalog(yaml) }
+        let diagnostic = try #require(error?.diagnostics.first)
+        #expect(diagnostic.file == "test.yaml")
+        let line = yaml.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains("sum(oops)") }! + 1
+        #expect(diagnostic.place == Place(line: line, column: 11))
+        #expect(diagnostic.description.contains("          sum(oops)\n              ^"), "\(diagnostic)")
+    }
+
+    @Test func `depth and length are bounded`() {
+        #expect(fault(String(repeating: "(", count: 5000) + "1" + String(repeating: ")", count: 5000))?.message.contains("deeper") == true)
+        #expect(fault("1" + String(repeating: " + 1", count: 5000))?.message.contains("deeper") == true)
+        #expect(fault(String(repeating: "not ", count: 5000) + "true")?.message.contains("deeper") == true)
+        #expect(fault(String(repeating: "- ", count: 5000) + "1")?.message.contains("deeper") == true)
+        #expect(fault("'" + String(repeating: "x", count: 70_000) + "'")?.message.contains("longer") == true)
+    }
+}
+
+@Suite struct FingerprintTests {
+    private func fingerprint(_ expression: String, extra: String = "") throws -> String {
+        try catalog(document(feature(expression, extra: extra))).functions[VersionedName("f.v1")!]!.fingerprint.description
+    }
+
+    @Test(arguments: [
+        ("sum(amount) over last_7d", "SUM( \"amount\" )\n        OVER last_1w"), ("count(*) > 1 and true", "((count(*)) > (1)) AND TRUE"), ("latest(cents)::float64", "cast(latest(cents) as DOUBLE PRECISION)"),
+        ("latest(ok) <> true", "latest(ok) != true"), ("sum(amount) over last_1d", "sum(amount) over (range between interval '24 hours' preceding and current row)"),
+        ("latest(at) > '2024-01-01'", "latest(at) > timestamp '2024-01-01T00:00:00Z'"),
+    ])
+    func `spellings of one function have one fingerprint`(one: String, other: String) throws {
+        #expect(try fingerprint(one) == fingerprint(other))
+    }
+
+    @Test(arguments: [
+        ("sum(amount)", "avg(amount)"), ("sum(amount)", "sum(cents)"), ("sum(amount)", "sum(amount) over last_7d"), ("sum(amount) over last_7d", "sum(amount) over last_8d"),
+        ("sum(amount)", "sum(amount) filter (where ok)"), ("count(*) + 1", "1 + count(*)"), ("count(*) + 1", "count(*) + 1.0"), ("latest(status) = 'é'", "latest(status) = 'e\u{301}'"),
+        ("count(*)", "count(id)"), ("latest(amount)", "earliest(amount)"),
+    ])
+    func `other functions have others`(one: String, other: String) throws {
+        #expect(try fingerprint(one) != fingerprint(other))
+    }
+
+    @Test func `notes and unused columns change nothing`() throws {
+        let plain = try fingerprint("sum(amount)")
+        #expect(try fingerprint("sum(amount)", extra: "    description: words\n    owner: me\n    tags: [a]\n") == plain)
+        let wider = document(feature("sum(amount)")).replacing("ok: bool", with: "ok: bool, more: int64")
+        #expect(try catalog(wider).functions[VersionedName("f.v1")!]!.fingerprint.description == plain)
+    }
+
+    @Test func `a referred feature's meaning is part of it`() throws {
+        let one = try catalog(document(feature("sum(amount)", name: "a.v1") + feature("a.v1 * 2")))
+        let other = try catalog(document(feature("avg(amount)", name: "a.v1") + feature("a.v1 * 2")))
+        #expect(one.functions[VersionedName("f.v1")!]!.fingerprint != other.functions[VersionedName("f.v1")!]!.fingerprint)
+    }
+
+    @Test func `golden values stay from release to release`() throws {
+        #expect(try fingerprint("sum(amount) filter (where status = 'settled') over last_7d") == "ddb4d12153b23790c9cf78dfa20a83503249994f2729a12c4802e0df950a0afe")
+        #expect(try fingerprint("coalesce(latest(amount), 0) + count(distinct merchant) / 2") == "5b61b0757f98b082faa5063a1460b119ef2d8e3f1396dce8a202c2dd62c01aa2")
+    }
+}
+
+@Suite struct DocumentTests {
+    private func faults(_ yaml: String) -> String {
+        do {
+            _ = try catalog(yaml)
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    @Test(arguments: [
+        ("a: [", "not YAML"), ("entities: {a: {keys: {x: int64}}, a: {keys: {}}}", "duplicate name: a"), ("entitys: {}", "did you mean entities?"), ("entities: {A: {keys: {}}}", "can't name an entity"),
+        ("entities: {a: {keys: {x: int46}}}", "did you mean int64?"), ("entities: {a: {}}", "has no keys"), ("sources: {s: {columns: {a: int64}}}", "no event_time"),
+        ("sources: {s: {columns: {a: int64}, event_time: a}}", "must be a timestamp"), ("sources: {s: {columns: {firn_x: int64, t: timestamp}, event_time: t}}", "belong to the store"),
+        ("sources: {s: {columns: {t: timestamp}, event_time: t, id: [x]}}", "not a column"), ("sources: {s: {columns: {a: int64}, event_time: none}}", "needs an id"),
+        ("features: {f: {entity: e, expression: '1'}}", "add a version: f.v1"), ("features: {f.v1: {entity: e, expression: '1'}}", "unknown entity"), ("- 1", "not a mapping"),
+        ("features: {f.v1: {entitty: e, expression: '1'}}", "did you mean entity?"), ("sets: {s.v1: {features: [f.v1]}}", "unknown feature"), ("sets: {s.v1: {features: []}}", "is empty"),
+    ])
+    func `a wrong document is refused with advice`(yaml: String, reason: String) {
+        #expect(faults(yaml).contains(reason), "\(faults(yaml))")
+    }
+
+    @Test func `a cycle is named whole`() {
+        let text = faults(document("  a.v1: {entity: customer, expression: b.v1 + 1}\n  b.v1: {entity: customer, expression: c.v1}\n  c.v1: {entity: customer, expression: a.v1}\n"))
+        #expect(text.contains("a.v1 → b.v1 → c.v1 → a.v1"), "\(text)")
+    }
+
+    @Test func `names of a set that clash are refused`() {
+        let f = feature("sum(amount)", name: "spend.v1") + feature("sum(amount) over last_7d", name: "spend.v2")
+        #expect(faults(document(f, sets: "sets: {s.v1: {features: [spend.v1, spend.v2]}}")).contains("'spend' names an output and an output"))
+        #expect(faults(document(f, sets: "sets: {s.v1: {features: [{feature: spend.v1, as: customer_id}]}}")).contains("names a key and an output"))
+        #expect(faults(document(f, sets: "sets: {s.v1: {features: [{feature: spend.v1, as: event_timestamp}]}}")).contains("names the instant"))
+    }
+
+    @Test func `what is registered never changes`() throws {
+        let registered = try catalog(document(feature("sum(amount)")))
+        let plan = try RegistrationPlan(documents: [DefinitionDocument(yaml: document(feature("avg(amount)")), file: "t")], registered: registered)
+        #expect(plan.isRefused)
+        guard case .refused(let reason, let advice)? = plan.steps.first(where: { $0.definition.kind == .feature })?.change else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(reason.contains("sum(amount)") && reason.contains("avg(amount)"))
+        #expect(advice.contains("f.v2:"))
+        let same = try RegistrationPlan(documents: [DefinitionDocument(yaml: document(feature("SUM(amount)")), file: "t")], registered: registered)
+        #expect(same.isEmpty)
+    }
+
+    @Test func `a source gains columns and loses none`() throws {
+        let base = document(feature("sum(amount)"))
+        let registered = try catalog(base)
+        func change(_ yaml: String) throws -> RegistrationPlan.Change? {
+            try RegistrationPlan(documents: [DefinitionDocument(yaml: yaml, file: "t")], registered: registered).steps.first { $0.definition.kind == .source }?.change
+        }
+        #expect(try change(base.replacing("ok: bool", with: "ok: bool, more: int64")) == .extended(columns: ["more"]))
+        #expect(try change(base.replacing("cents: int64, ", with: "")) == .unchanged)
+        guard case .refused? = try change(base.replacing("cents: int64", with: "cents: float64")) else {
+            Issue.record("a column changed its type")
+            return
+        }
+        guard case .refused? = try change(base.replacing("id: [id]", with: "id: [merchant]")) else {
+            Issue.record("the id changed")
+            return
+        }
+    }
+}

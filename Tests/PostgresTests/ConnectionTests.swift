@@ -1,0 +1,119 @@
+import Postgres
+import TestSupport
+import Testing
+
+@Suite struct ConnectionTests {
+    @Test func `values of every type come back as they went`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        let row = try connection.execute(
+            "select \(true), \(Int64.min), \(.float64(-0.0)), \("é'\"\\"), \([0, 255, 7] as [UInt8]), \(.timestamp(-1)), \(nil as String?)"
+        ).first!
+        #expect(row.bool(0))
+        #expect(row.int64(1) == .min)
+        #expect(row.bytes(2) == [0x80, 0, 0, 0, 0, 0, 0, 0])
+        #expect(row.text(3) == "é'\"\\")
+        #expect(row.bytes(4) == [0, 255, 7])
+        #expect(row.timestamp(5) == -1)
+        #expect(row.isNull(6))
+    }
+
+    @Test func `an array keeps its elements and NULLs`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        let rows = try connection.execute("select * from unnest(\(.array(.int64, [.int64(1), .null(.int64), .int64(-3)])), \(.array(.text, [.text("a"), .text(""), .text("c")])))")
+        #expect(rows.count == 3)
+        #expect(rows[1].isNull(0))
+        #expect(rows[2].int64(0) == -3)
+        #expect(rows[1].optionalText(1) == "")
+        #expect(try connection.execute("select count(*) from unnest(\(.array(.bool, [])))").first!.int64(0) == 0)
+    }
+
+    @Test func `a name that means harm is only a name`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        let name = "x\"; drop table y; --"
+        try connection.execute("create table public.\(identifier: name) (a bigint)")
+        #expect(try connection.execute("select count(*) from public.\(identifier: name)").first!.int64(0) == 0)
+    }
+
+    @Test func `parts of a statement number their values on`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        let part: SQL = "\("b") || \("c")"
+        let row = try connection.execute("select \("a") || \(part) || \("d")").first!
+        #expect(row.text(0) == "abcd")
+    }
+
+    @Test func `a transaction that throws leaves nothing`() throws {
+        struct Stop: Error {}
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        try connection.run(script: "create table public.t (a bigint)")
+        #expect(throws: Stop.self) {
+            try connection.transaction {
+                try connection.execute("insert into public.t values (1)")
+                throw Stop()
+            }
+        }
+        #expect(try connection.execute("select count(*) from public.t").first!.int64(0) == 0)
+    }
+
+    @Test func `a copy that throws leaves nothing, and the connection goes on`() throws {
+        struct Stop: Error {}
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        try connection.run(script: "create table public.t (a bigint)")
+        #expect(throws: Stop.self) {
+            try connection.copyIn("copy public.t from stdin (format binary)") { writer in
+                try writer.beginRow(fields: 1)
+                writer.write(Int64(1))
+                throw Stop()
+            }
+        }
+        #expect(try connection.execute("select count(*) from public.t").first!.int64(0) == 0)
+    }
+
+    @Test func `a copy and a stream carry the same values`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        try connection.run(script: "create table public.t (a bigint, b float8, c text, d boolean, e timestamptz)")
+        try connection.copyIn("copy public.t from stdin (format binary)") { writer in
+            for number in 0..<5000 {
+                try writer.beginRow(fields: 5)
+                if number % 3 == 0 { writer.writeNull() } else { writer.write(Int64(number) - 2500) }
+                writer.write(Double(number) / 7)
+                writer.write(bytes: "text \(number)".utf8)
+                writer.write(number % 2 == 0)
+                writer.write(timestamp: Int64(number) * 1_000_003)
+            }
+        }
+        var number = 0
+        try connection.stream("select * from public.t order by e") { reader in
+            #expect(reader.int64() == (number % 3 == 0 ? nil : Int64(number) - 2500))
+            #expect(reader.float64() == Double(number) / 7)
+            #expect(reader.text() == Array("text \(number)".utf8))
+            #expect(reader.bool() == (number % 2 == 0))
+            #expect(reader.timestamp() == Int64(number) * 1_000_003)
+            number += 1
+        }
+        #expect(number == 5000)
+    }
+
+    @Test func `an error has its SQLSTATE and none of the data`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        try connection.run(script: "create table public.t (a text primary key)")
+        try connection.execute("insert into public.t values (\("secret"))")
+        let error = #expect(throws: PostgresError.self) { try connection.execute("insert into public.t values (\("secret"))") }
+        #expect(error?.code == "23505")
+        #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test func `a cancelled task stops its statement`() async throws {
+        let pool = Pool(uri: try TestCluster.newDatabase(), size: 1)
+        let task = Task { try await pool.run { connection in _ = try connection.execute("select pg_sleep(60)") } }
+        try await Task.sleep(for: .milliseconds(200))
+        task.cancel()
+        await #expect(throws: (any Error).self) { try await task.value }
+        #expect(try await pool.run { try $0.execute("select 1").count } == 1)
+    }
+
+    @Test func `the pool opens another connection where one was lost`() async throws {
+        let pool = Pool(uri: try TestCluster.newDatabase(), size: 1)
+        await #expect(throws: PostgresError.self) { try await pool.run { _ = try $0.execute("select pg_terminate_backend(pg_backend_pid())") } }
+        #expect(try await pool.run { try $0.execute("select 1").count } == 1)
+    }
+}
