@@ -110,11 +110,11 @@ struct Registry {
         }
     }
 
-    /// An index for each choice of key columns in use, so that a lookup finds its entity's rows.
+    /// An index for each choice of key columns in use, so that a lookup finds its entity's rows of a window.
     func index(_ catalog: Catalog) throws {
         for function in catalog.functions.values {
             guard let source = function.source, !function.entity.keys.isEmpty else { continue }
-            try SourceTable(source).index(function.entity.keys.map { function.sourceColumn(of: $0.name) }.sorted(), connection)
+            try SourceTable(source).index(Set(function.entity.keys.map { function.sourceColumn(of: $0.name) }).sorted() + (source.eventTime.map { [$0] } ?? []), connection)
         }
     }
 }

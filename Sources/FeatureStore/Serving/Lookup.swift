@@ -82,8 +82,13 @@ extension Store {
                     }
                     let instant = request.asOf ?? Instant(microseconds: now)
                     let spine = try request.spine(plan, at: instant)
-                    let rows = try RowLoader(plan: plan, connection: connection).load(spine, cuts: heads.cuts)
-                    let outputs = plan.evaluate(rows, spine, Reading(cuts: heads.cuts))
+                    var loader = RowLoader(plan: plan, connection: connection)
+                    var outputs = plan.evaluate(try loader.load(spine, cuts: heads.cuts), spine, Reading(cuts: heads.cuts))
+                    if outputs.isFound.contains(where: { $0?.contains(false) ?? false }) {
+                        // Whether an entity is known has nothing to do with windows.
+                        loader.isWhole = true
+                        outputs.isFound = plan.evaluate(try loader.load(spine, cuts: heads.cuts), spine, Reading(cuts: heads.cuts)).isFound
+                    }
                     return LookupAnswer(plan, outputs, set: request.target, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
                 }
             }

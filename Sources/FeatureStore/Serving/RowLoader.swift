@@ -1,0 +1,65 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+
+/// Reads the rows that a plan needs for a spine: only its columns, only the spine's entities where they are few, and only event times that
+/// some window reaches.
+struct RowLoader {
+    let plan: Plan
+    let connection: Connection
+    /// Reads all event times, as the question needs whether an entity has any row at all.
+    var isWhole = false
+
+    /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
+    private static let fewKeys = 1000
+
+    /// Every version of every fact that may count for the spine's entities, up to the cuts.
+    func load(_ spine: Spine, cuts: [String: Int64]) throws -> [String: SourceRows] {
+        var rows: [String: SourceRows] = [:]
+        for name in plan.sources {
+            let groups = plan.groups.filter { $0.source.name == name }
+            let source = groups[0].source
+            let columns = groups.reduce(into: Set<String>()) { $0.formUnion($1.columns) }
+            let wanted = groups.map { group -> SQL in
+                let conditions = [keyCondition(group, spine), timeCondition(group, spine)].compactMap { $0 }
+                return conditions.isEmpty ? "true" : withOtherVersions(SQL.joined(conditions, by: " and "), source)
+            }
+            let condition: SQL = "b.source = \(name) and b.base_offset + b.count <= \(cuts[name] ?? 0) and (\(SQL.joined(wanted, by: " or ")))"
+            rows[name] = try SourceTable(source).read(columns.sorted(), where: condition, connection)
+        }
+        return rows
+    }
+
+    /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.
+    private func keyCondition(_ group: Plan.Group, _ spine: Spine) -> SQL? {
+        guard !group.keys.isEmpty, spine.instants.count <= RowLoader.fewKeys else { return nil }
+        let names = SQL.joined(group.keys.map { "r.\(identifier: $0.column)" }, by: ", ")
+        let values = group.keys.map { key -> SQL in "\(spine.columns[key.spine]!.parameter)" }
+        return "(\(names)) in (select * from unnest(\(SQL.joined(values, by: ", "))))"
+    }
+
+    /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
+    private func timeCondition(_ group: Plan.Group, _ spine: Spine) -> SQL? {
+        guard !isWhole, let eventTime = group.source.eventTime, let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
+        let newest = group.aggregates.map(\.frame.newer.microseconds).min() ?? 0
+        let upper = RowLoader.clamped(last, minus: newest)
+        let upTo: SQL = "r.\(identifier: eventTime) <= \(.timestamp(upper))"
+        let olders = group.aggregates.map(\.frame.older?.microseconds)
+        guard !olders.contains(nil), let oldest = olders.compactMap({ $0 }).max() else { return upTo }
+        return "\(upTo) and r.\(identifier: eventTime) > \(.timestamp(RowLoader.clamped(first, minus: oldest)))"
+    }
+
+    /// Within what PostgreSQL's timestamps hold.
+    private static func clamped(_ instant: Int64, minus span: Int64) -> Int64 {
+        let (difference, overflow) = instant.subtractingReportingOverflow(span)
+        if overflow { return span > 0 ? Instant.range.lowerBound.microseconds : Instant.range.upperBound.microseconds }
+        return min(max(difference, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds)
+    }
+
+    /// With an id, the other versions of the same facts too, wherever they lie: they may hide ours.
+    private func withOtherVersions(_ condition: SQL, _ source: Source) -> SQL {
+        guard !source.id.isEmpty, !source.isStatic else { return condition }
+        let ids = SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ")
+        return "(\(ids)) in (select \(ids) from \(SourceTable(source).name) r where \(condition))"
+    }
+}
