@@ -1,0 +1,64 @@
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Postgres
+import TestSupport
+import Tables
+
+/// A migrated database of its own with a few definitions, and a directory for files.
+struct Fixture {
+    let uri: String
+    let store: Store
+    let directory: String
+
+    static let definitions = """
+        entities:
+          customer: {keys: {customer_id: int64}}
+        sources:
+          payments:
+            columns: {payment_id: string, customer_id: int64, amount: float64, gone: bool, at: timestamp, recorded: timestamp}
+            event_time: at
+            known_at: recorded
+            id: [payment_id]
+            tombstone: gone
+          clicks:
+            columns: {customer_id: int64, page: string, at: timestamp}
+            event_time: at
+          people:
+            columns: {customer_id: int64, country: string}
+            event_time: none
+            id: [customer_id]
+        features:
+          spend.v1: {entity: customer, source: payments, expression: sum(amount) over last_7d}
+          payments.v1: {entity: customer, source: payments, expression: count(*)}
+          clicks.v1: {entity: customer, source: clicks, expression: count(*)}
+          country.v1: {entity: customer, source: people, expression: latest(country)}
+          ratio.v1: {entity: customer, request: {amount: float64}, expression: request.amount / spend.v1}
+        labels:
+          pays.v1: {entity: customer, source: payments, expression: count(*) over next_1d > 0}
+        sets:
+          all.v1: {features: [spend.v1, payments.v1, clicks.v1, country.v1, ratio.v1], labels: [pays.v1]}
+        """
+
+    init(applying yaml: String = Fixture.definitions) async throws {
+        uri = try TestCluster.newDatabase()
+        store = Store(uri: uri, actor: "tester")
+        directory = try temporaryDirectory()
+        _ = try await store.migrate()
+        _ = try await store.apply([DefinitionDocument(yaml: yaml, file: "fixture.yaml")])
+    }
+
+    func file(_ name: String, _ text: String) throws -> String {
+        let path = directory + "/" + name
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    func connection() throws -> Connection { try Connection(uri: uri) }
+
+    func lookup(_ customer: Int, asOf: String? = nil, _ features: String...) async throws -> LookupAnswer {
+        try await store.lookup(LookupRequest(.features(features), entities: ["customer_id": [.json(JSON(customer))]], asOf: asOf.map { Instant(text: $0)! }))
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: directory) }
+}

@@ -1,0 +1,142 @@
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Postgres
+import TestSupport
+import Tables
+import Testing
+
+@Suite struct LogTests {
+    private let header = "payment_id,customer_id,amount,gone,at,recorded\n"
+
+    private func push(_ fixture: Fixture, _ text: String, into source: String = "payments", key: String? = nil) async throws -> Store.Pushed {
+        try await fixture.store.push(Array(text.utf8), layout: .array, into: source, idempotencyKey: key)
+    }
+
+    @Test func `a bad row takes the whole file back`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let rows = (0..<20_000).map { "p\($0),1,1.5,,2024-01-01,2024-01-01\n" }.joined()
+        let path = try fixture.file("bad.csv", header + rows + "x,1,oops,,2024-01-01,2024-01-01\n")
+        let error = await #expect(throws: TableError.self) { try await fixture.store.importFile(path, into: "payments") }
+        #expect(error?.line == 20_002 && error?.column == "amount")
+        #expect(error?.description.contains("oops") == false)
+        let counts = try fixture.connection().execute("select (select count(*) from firn_source.payments), (select count(*) from firn.batches), (select count(*) from firn.ledger where kind = 'import')").first!
+        #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [0, 0, 0])
+    }
+
+    @Test func `the same file is refused unless again`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let path = try fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n")
+        #expect(try await fixture.store.importFile(path, into: "clicks").lastOffset == 1)
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.importFile(path, into: "clicks") }
+        #expect(error?.code == .duplicateFile)
+        let again = try await fixture.store.importFile(path, into: "clicks", options: .init(again: true))
+        #expect(again.lastOffset == 2 && again.duplicates == 0)
+        #expect(again.warnings.contains { $0.contains("known_at") })
+        #expect(try await fixture.lookup(1, "clicks.v1").columns[0][0] == .int64(2))
+    }
+
+    @Test func `duplicates are dropped and their offsets stay empty`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let first = try fixture.file("a.csv", header + "p,1,1.5,,2024-01-01,2024-01-01\np,1,1.5,,2024-01-01,2024-01-01\nq,1,2,,2024-01-01,2024-01-01\n")
+        let imported = try await fixture.store.importFile(first, into: "payments")
+        #expect([imported.rows, imported.duplicates, Int(imported.lastOffset)] == [2, 1, 3])
+        let again = try await fixture.store.importFile(first, into: "payments", options: .init(again: true))
+        #expect([again.rows, again.duplicates, Int(again.lastOffset)] == [0, 3, 6])
+        let pushed = try await push(fixture, #"[{"payment_id":"q","customer_id":1,"amount":2,"at":"2024-01-01","recorded":"2024-01-01"},{"payment_id":"r","customer_id":1,"at":"2024-01-01"}]"#)
+        #expect([pushed.accepted, pushed.duplicates, Int(pushed.lastOffset)] == [1, 1, 8])
+        #expect(try await fixture.lookup(1, "payments.v1").columns[0][0] == .int64(3))
+    }
+
+    @Test func `a late version stood for a while in between`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.importFile(fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,1,30,,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
+        _ = try await fixture.store.importFile(fixture.file("b.csv", header + "p,1,20,,2024-01-01,2024-01-01T02:00:00Z\n"), into: "payments")
+        for (time, amount) in [("01:30", 10.0), ("02:30", 20), ("03:30", 30)] {
+            #expect(try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "spend.v1").columns[0][0] == .float64(amount))
+        }
+    }
+
+    @Test func `a correction may move the fact to another key, and a tombstone takes it back`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.importFile(
+            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,2,10,,2024-01-01,2024-01-01T02:00:00Z\np,2,10,true,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
+        func counts(_ time: String) async throws -> [Literal] {
+            [try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0], try await fixture.lookup(2, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0]]
+        }
+        #expect(try await counts("01:00") == [.int64(1), .int64(0)])
+        #expect(try await counts("02:00") == [.int64(0), .int64(1)])
+        #expect(try await counts("03:00") == [.int64(0), .int64(0)])
+    }
+
+    @Test func `pushed rows are known from their commit on`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let before = try await fixture.lookup(1, "payments.v1")
+        let pushed = try await push(fixture, #"[{"payment_id":"p","customer_id":1,"amount":5,"at":"2020-01-01","recorded":"2020-01-01"}]"#)
+        let after = try await fixture.lookup(1, "payments.v1")
+        #expect(before.columns[0][0] == .int64(0) && before.statuses[0][0] == .notFound)
+        #expect(after.columns[0][0] == .int64(1) && after.statuses[0][0] == .present)
+        #expect(after.cuts["payments"] == pushed.lastOffset)
+        #expect(try await fixture.lookup(1, asOf: before.asOf.description, "payments.v1").columns[0][0] == .int64(0))
+    }
+
+    @Test func `an idempotency key gives the first answer again`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let body = #"[{"customer_id":1,"page":"a","at":"2024-01-01"}]"#
+        let first = try await push(fixture, body, into: "clicks", key: "k")
+        #expect(try await push(fixture, body, into: "clicks", key: "k") == first)
+        let error = await #expect(throws: StoreError.self) { try await push(fixture, "[]", into: "clicks", key: "k") }
+        #expect(error?.code == .idempotencyConflict)
+        #expect(try await fixture.lookup(1, "clicks.v1").columns[0][0] == .int64(1))
+    }
+
+    @Test func `a push is taken whole or refused whole`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        for body in [#"[{"customer_id":1,"at":"2024-01-01"},{"customer_id":"x","at":"2024-01-01"}]"#, #"[{"customer_id":1}]"#, #"{"customer_id":1}"#, #"[{"customer_id":1,"at":"2024-01-01","z":1}]"#, "[1]", "nonsense"] {
+            await #expect(throws: TableError.self, "\(body)") { try await push(fixture, body, into: "clicks") }
+        }
+        #expect(try fixture.connection().execute("select count(*) from firn_source.clicks").first!.int64(0) == 0)
+    }
+
+    @Test func `a static source takes equal rows once and refuses others`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.importFile(fixture.file("p.csv", "customer_id,country\n1,DE\n2,FR\n1,DE\n"), into: "people")
+        #expect(try await fixture.lookup(1, asOf: "1900-01-01", "country.v1").columns[0][0] == .string("DE"))
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.importFile(fixture.file("q.csv", "customer_id,country\n3,IT\n1,AT\n"), into: "people") }
+        #expect(error?.code == .conflictingRow)
+        #expect(try await fixture.lookup(3, "country.v1").columns[0][0] == .null)
+    }
+
+    @Test func `concurrent pushes leave a log without gap or overlap, in the order of known_at`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<60 {
+                group.addTask {
+                    let id = number % 20
+                    _ = try await push(fixture, "[{\"payment_id\":\"p\(id)\",\"customer_id\":1,\"amount\":\(number),\"at\":\"2024-01-01\"},{\"payment_id\":\"q\(number)\",\"customer_id\":2,\"at\":\"2024-01-01\"}]")
+                }
+            }
+            try await group.waitForAll()
+        }
+        let connection = try fixture.connection()
+        let gaps = try connection.execute(
+            """
+            select count(*) from (select base_offset, known_at, lag(base_offset + count) over w as last_end, lag(known_at) over w as last_known, previous, lag(hash) over w as last_hash
+                from firn.batches window w as (order by base_offset)) b
+            where last_end is not null and (base_offset <> last_end or known_at < last_known or previous <> last_hash)
+            """)
+        #expect(gaps.first!.int64(0) == 0)
+        let counts = try await fixture.store.lookup(LookupRequest(.features(["payments.v1"]), entities: ["customer_id": [.json(1), .json(2)]]))
+        #expect(counts.columns[0][0] == .int64(20) && counts.columns[0][1] == .int64(60))
+    }
+}
