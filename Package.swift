@@ -94,7 +94,9 @@ let package = Package(
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
         tests("FeatureStore", ["FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
-        tests("FeatureServer", ["FeatureStore", "Postgres"]),
-        .testTarget(name: "CommandTests", dependencies: ["firn", "TestSupport"], swiftSettings: strict),
+        tests("FeatureServer", ["FeatureLanguage", "FeatureStore", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(
+            name: "CommandTests", dependencies: ["firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport"],
+            swiftSettings: strict),
     ]
 )

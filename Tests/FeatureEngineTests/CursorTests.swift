@@ -31,7 +31,7 @@ import Testing
         let catalog = try Catalog([.entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64), ColumnDefinition("l", .string)])), .source(trial.source)] + functions)
         let plan = Plan(try catalog.resolve(features: trial.features.map(\.name)), in: catalog)
         let rows = try SourceRows(importing: trial.rows, into: trial.source).withoutDuplicates(of: trial.source)
-        let outputs = plan.evaluate(["s": rows], trial.spine, trial.reading)
+        let outputs = plan.evaluate(trial.spine, trial.reading) { _ in rows }
         let naive = NaiveStore(trial.rows, of: trial.source)
         var reading = trial.reading
         if trial.isLabel { reading.mode = .hindsight }

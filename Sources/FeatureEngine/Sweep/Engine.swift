@@ -25,16 +25,17 @@ extension Plan {
     /// Computes every output for every row of the spine.
     ///
     /// - Parameters:
-    ///   - sources: the rows of each source the plan reads, in commit order and without duplicates; all versions of every fact among them.
     ///   - spine: one row a value is wanted for, in any order; duplicates stay.
     ///   - reading: which rows there are.
+    ///   - rows: the rows of a group's source, in commit order and without duplicates: at least those of the spine's entities that its
+    ///     windows reach, and every version of their facts. Asked for group after group, so that only one group's rows are held.
     /// - Complexity: O(R log R + N log N) for R rows and N spine rows.
-    public func evaluate(_ sources: [String: SourceRows], _ spine: Spine, _ reading: Reading) -> Outputs {
+    public func evaluate(_ spine: Spine, _ reading: Reading, rows: (Group) throws -> SourceRows) rethrows -> Outputs {
         let count = spine.instants.count
         var inputs = [Column(.timestamp(spine.instants))] + requests.map { spine.columns[$0.name]! }
         var found: [[Bool]] = []
         for group in groups {
-            let (columns, isFound) = group.evaluate(sources[group.source.name]!, spine, reading)
+            let (columns, isFound) = group.evaluate(try rows(group), spine, reading)
             inputs += columns
             found.append(isFound)
         }

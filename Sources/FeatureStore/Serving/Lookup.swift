@@ -82,12 +82,13 @@ extension Store {
                     }
                     let instant = request.asOf ?? Instant(microseconds: now)
                     let spine = try request.spine(plan, at: instant)
-                    var loader = RowLoader(plan: plan, connection: connection)
-                    var outputs = plan.evaluate(try loader.load(spine, cuts: heads.cuts), spine, Reading(cuts: heads.cuts))
+                    let reading = Reading(cuts: heads.cuts)
+                    var loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
+                    var outputs = try plan.evaluate(spine, reading, rows: loader.load)
                     if outputs.isFound.contains(where: { $0?.contains(false) ?? false }) {
                         // Whether an entity is known has nothing to do with windows.
                         loader.isWhole = true
-                        outputs.isFound = plan.evaluate(try loader.load(spine, cuts: heads.cuts), spine, Reading(cuts: heads.cuts)).isFound
+                        outputs.isFound = try plan.evaluate(spine, reading, rows: loader.load).isFound
                     }
                     return LookupAnswer(plan, outputs, set: request.target, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
                 }

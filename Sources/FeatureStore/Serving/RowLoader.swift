@@ -2,10 +2,11 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
 
-/// Reads the rows that a plan needs for a spine: only its columns, only the spine's entities where they are few, and only event times that
+/// Reads the rows that a plan's groups need for a spine: only its columns, only the spine's entities where they are few, and only event times that
 /// some window reaches.
 struct RowLoader {
-    let plan: Plan
+    let spine: Spine
+    let cuts: [String: Int64]
     let connection: Connection
     /// Reads all event times, as the question needs whether an entity has any row at all.
     var isWhole = false
@@ -14,24 +15,16 @@ struct RowLoader {
     private static let fewKeys = 1000
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
-    func load(_ spine: Spine, cuts: [String: Int64]) throws -> [String: SourceRows] {
-        var rows: [String: SourceRows] = [:]
-        for name in plan.sources {
-            let groups = plan.groups.filter { $0.source.name == name }
-            let source = groups[0].source
-            let columns = groups.reduce(into: Set<String>()) { $0.formUnion($1.columns) }
-            let wanted = groups.map { group -> SQL in
-                let conditions = [keyCondition(group, spine), timeCondition(group, spine)].compactMap { $0 }
-                return conditions.isEmpty ? "true" : withOtherVersions(SQL.joined(conditions, by: " and "), source)
-            }
-            let condition: SQL = "b.source = \(name) and b.base_offset + b.count <= \(cuts[name] ?? 0) and (\(SQL.joined(wanted, by: " or ")))"
-            rows[name] = try SourceTable(source).read(columns.sorted(), where: condition, connection)
-        }
-        return rows
+    func load(_ group: Plan.Group) throws -> SourceRows {
+        let source = group.source
+        let conditions = [keyCondition(group), timeCondition(group)].compactMap { $0 }
+        let wanted = conditions.isEmpty ? "true" : withOtherVersions(SQL.joined(conditions, by: " and "), source)
+        let condition: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
+        return try SourceTable(source).read(group.columns.sorted(), where: condition, connection)
     }
 
     /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.
-    private func keyCondition(_ group: Plan.Group, _ spine: Spine) -> SQL? {
+    private func keyCondition(_ group: Plan.Group) -> SQL? {
         guard !group.keys.isEmpty, spine.instants.count <= RowLoader.fewKeys else { return nil }
         let names = SQL.joined(group.keys.map { "r.\(identifier: $0.column)" }, by: ", ")
         let values = group.keys.map { key -> SQL in "\(spine.columns[key.spine]!.parameter)" }
@@ -39,7 +32,7 @@ struct RowLoader {
     }
 
     /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
-    private func timeCondition(_ group: Plan.Group, _ spine: Spine) -> SQL? {
+    private func timeCondition(_ group: Plan.Group) -> SQL? {
         guard !isWhole, let eventTime = group.source.eventTime, let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
         let newest = group.aggregates.map(\.frame.newer.microseconds).min() ?? 0
         let upper = RowLoader.clamped(last, minus: newest)

@@ -82,8 +82,8 @@ extension Store {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
                 let heads = try Heads(catalog.sources.keys.sorted(), connection)
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                let rows = try RowLoader(plan: plan, connection: connection).load(file.spine, cuts: heads.cuts)
-                return (plan.evaluate(rows, file.spine, reading), heads)
+                let loader = RowLoader(spine: file.spine, cuts: heads.cuts, connection: connection)
+                return (try plan.evaluate(file.spine, reading, rows: loader.load), heads)
             }
             let writer = try output.map { try TableWriter(path: $0) }
             try writer?.write(file, plan.table(outputs))

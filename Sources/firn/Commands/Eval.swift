@@ -46,7 +46,7 @@ struct Eval: ParsableCommand {
         let plan = Plan(chosen, in: catalog)
         let sources = try readRows(plan, catalog)
         let spine = try SpineFile(path: spine, plan: plan, timestamp: timestamp, options: files.reading)
-        let outputs = plan.evaluate(sources, spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds))
+        let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
         let writer = try TableWriter(path: out)
         try writer.write(spine, plan.table(outputs))
         try writer.publish()

@@ -1,0 +1,102 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// What was acknowledged is there once, and of what failed there is nothing, whatever is killed and when.
+@Suite(.serialized) struct CrashTests {
+    private static let definitions = """
+        entities: {customer: {keys: {customer_id: int64}}}
+        sources: {events: {columns: {event: string, customer_id: int64, at: timestamp}, event_time: at}}
+        features: {events.v1: {entity: customer, source: events, expression: count(*)}}
+        """
+
+    /// Pushes rows of two until `stop`; gives the events that were acknowledged.
+    private func pushing(_ url: String, _ name: String) -> Task<[String], Never> {
+        Task {
+            var acknowledged: [String] = []
+            for number in 0..<10_000 {
+                let events = ["\(name)-\(number)-a", "\(name)-\(number)-b"]
+                let body = "[" + events.map { "{\"event\":\"\($0)\",\"customer_id\":1,\"at\":\"2024-01-01\"}" }.joined(separator: ",") + "]"
+                guard let answer = try? await http("POST", url + "/v1/sources/events/rows", body) else { break }
+                if answer.status == 200 { acknowledged += events } else if answer.status != 503 && answer.status != 500 { Issue.record("\(answer)") }
+                if Task.isCancelled { break }
+            }
+            return acknowledged
+        }
+    }
+
+    private func check(_ uri: String, _ acknowledged: [String]) throws {
+        let connection = try Connection(uri: uri)
+        let rows = try connection.execute("select event, count(*) from firn_source.events group by event")
+        var counts: [String: Int64] = [:]
+        for row in 0..<rows.count { counts[rows[row].text(0)] = rows[row].int64(1) }
+        #expect(acknowledged.count > 20, "too few pushes to mean anything")
+        #expect(acknowledged.allSatisfy { counts[$0] == 1 })
+        #expect(counts.values.allSatisfy { $0 == 1 })
+        for event in counts.keys where event.hasSuffix("-a") { #expect(counts[event.dropLast() + "b"] == 1, "half of a push") }
+        let orphans = try connection.execute("select count(*) from firn_source.events e where not exists (select from firn.batches b where b.batch = e.firn_batch)")
+        #expect(orphans.first!.int64(0) == 0)
+    }
+
+    @Test func `a server killed in the middle of pushes`() async throws {
+        let project = try Project(embedded: true)
+        try project.write("d.yaml", CrashTests.definitions)
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        let uri = try project.run("url").text.trimmingCharacters(in: .whitespacesAndNewlines)
+        var acknowledged: [String] = []
+        for round in 0..<2 {
+            let (server, url) = try project.serve()
+            let pushers = (0..<4).map { pushing(url, "r\(round)p\($0)") }
+            try await Task.sleep(for: .milliseconds(700))
+            server.kill()
+            for pusher in pushers { acknowledged += await pusher.value }
+        }
+        // A backend may still be at work on the last statement of a server that is gone.
+        try await Task.sleep(for: .milliseconds(300))
+        try check(uri, acknowledged)
+    }
+
+    @Test func `PostgreSQL stopped at once in the middle of pushes and of an import, and back`() async throws {
+        let project = try Project(embedded: true)
+        try project.write("d.yaml", CrashTests.definitions)
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        let uri = try project.run("url").text.trimmingCharacters(in: .whitespacesAndNewlines)
+        try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
+        let (server, url) = try project.serve()
+        let pushers = (0..<4).map { pushing(url, "p\($0)") }
+        let importing = try project.start("import", "events", "big.csv")
+        try await Task.sleep(for: .milliseconds(600))
+        let cluster = try #require(Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
+        _ = try cluster.stop(immediately: true)
+        let imported = importing.finish()
+        try cluster.start()
+        // The same server goes on by itself once the database is back.
+        try await Task.sleep(for: .milliseconds(500))
+        let answer = try await http("POST", url + "/v1/sources/events/rows", "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]")
+        #expect(answer.status == 200, "\(answer)")
+        for pusher in pushers { pusher.cancel() }
+        var acknowledged = ["after-a", "after-b"]
+        for pusher in pushers { acknowledged += await pusher.value }
+        server.process.terminate()
+        _ = server.finish()
+        let connection = try Connection(uri: uri)
+        let rows = try connection.execute("select count(*) from firn_source.events where customer_id = 2").first!.int64(0)
+        #expect(imported.status == 0 ? rows == 400_000 : rows == 0, "exit \(imported.status), \(rows) rows: \(imported.text)")
+        #expect(imported.status != 0, "the import was over before the stop: make the file larger")
+        try check(uri, acknowledged)
+    }
+
+    @Test func `an import killed half-way leaves nothing`() async throws {
+        let project = try Project()
+        try project.write("d.yaml", CrashTests.definitions)
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
+        let importing = try project.start("import", "events", "big.csv")
+        try await Task.sleep(for: .milliseconds(350))
+        importing.kill()
+        #expect(try project.run("import", "events", "big.csv").status == 0)
+        let counts = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!).execute("select count(*), count(distinct event), count(distinct firn_batch) from firn_source.events").first!
+        #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [400_000, 400_000, 1])
+    }
+}

@@ -1,0 +1,84 @@
+import FeatureLanguage
+import FeatureServer
+import FeatureStore
+import Logging
+import TestSupport
+import Testing
+
+/// The routes over a real socket and a real PostgreSQL.
+@Suite struct RouteTests {
+    private static let definitions = """
+        entities: {customer: {keys: {customer_id: int64}}}
+        sources: {clicks: {columns: {customer_id: int64, page: string, seconds: float64, at: timestamp}, event_time: at}}
+        features:
+          clicks.v1: {entity: customer, source: clicks, expression: count(*), description: Clicks of all time., owner: web@example.com, tags: [web]}
+          last_page.v1: {entity: customer, source: clicks, expression: latest(page)}
+          longest.v1: {entity: customer, source: clicks, request: {factor: float64}, expression: max(seconds) * request.factor}
+        sets: {web.v1: {features: [clicks.v1, last_page.v1, longest.v1]}}
+        """
+
+    private func serving(_ body: @escaping @Sendable (String) async throws -> Void) async throws {
+        let store = Store(uri: try TestCluster.newDatabase(), actor: "tester", connections: 3)
+        _ = try await store.migrate()
+        let server = FeatureServer(store, port: 0, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        let running = Task { try await server.run { continuation.yield($0) } }
+        defer { running.cancel() }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        try await body("http://127.0.0.1:\(port)")
+    }
+
+    @Test func `apply, push, look up and browse`() async throws {
+        try await serving { url in
+            #expect(try await http("GET", url + "/healthz").text == #"{"status":"ok"}"#)
+            #expect(try await http("GET", url + "/readyz").status == 200)
+            #expect(try await http("POST", url + "/v1/definitions/plan", RouteTests.definitions).text.contains(#""name":"clicks.v1","change":"new""#))
+            #expect(try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions).status == 200)
+            let rows = #"[{"customer_id":1,"page":"a","seconds":1.5,"at":"2024-01-01T00:00:00Z"},{"customer_id":1,"page":"é\"","seconds":"Infinity","at":"2024-01-02"}]"#
+            #expect(try await http("POST", url + "/v1/sources/clicks/rows", rows).text == #"{"accepted":2,"duplicates":0,"last_offset":2}"#)
+            let lines = "{\"customer_id\":9007199254740993,\"at\":\"2024-01-01\"}\n"
+            #expect(try await http("POST", url + "/v1/sources/clicks/rows", lines, headers: ["Content-Type": "application/x-ndjson"]).text == #"{"accepted":1,"duplicates":0,"last_offset":3}"#)
+            let answer = try await http("POST", url + "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1,9007199254740993,7]},"request":{"factor":2},"cuts":true}"#)
+            #expect(answer.status == 200)
+            #expect(answer.text.contains(#""features":["clicks","last_page","longest"]"#))
+            #expect(answer.text.contains(#"{"values":[2,"é\"","Infinity"],"statuses":["present","present","present"]}"#))
+            #expect(answer.text.contains(#"{"values":[1,null,null],"statuses":["present","null","null"]}"#))
+            #expect(answer.text.contains(#"{"values":[0,null,null],"statuses":["not_found","not_found","not_found"]}"#))
+            #expect(answer.text.contains(#""cuts":{"clicks":3}"#))
+            let features = try await http("POST", url + "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"as_of":"2024-01-01T12:00:00Z"}"#)
+            #expect(features.text.contains(#""features":["clicks.v1"],"rows":[{"values":[0],"statuses":["not_found"]}]"#), "\(features.text)")
+            #expect(try await http("GET", url + "/v1/features").text.contains(#""name":"last_page.v1""#))
+            #expect(try await http("GET", url + "/v1/features/clicks.v1").text.contains(#""owner":"web@example.com""#))
+            #expect(try await http("GET", url + "/v1/search?q=time").text.contains("clicks.v1"))
+            #expect(try await http("GET", url + "/v1/snapshots").text == "[]")
+        }
+    }
+
+    @Test func `every refusal is a problem with its code`() async throws {
+        try await serving { url in
+            _ = try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions)
+            let changed = RouteTests.definitions.replacing("count(*)", with: "count(page)")
+            let cases: [(method: String, path: String, body: String?, status: Int, code: String)] = [
+                ("POST", "/v1/definitions/apply", changed, 409, "definition_refused"), ("POST", "/v1/definitions/apply", "a: [", 422, "invalid_definition"),
+                ("POST", "/v1/definitions/plan", "features: {x.v1: {entity: customer, source: clicks, expression: sum(page)}}", 422, "invalid_definition"),
+                ("POST", "/v1/lookup", "{", 400, "invalid_json"), ("POST", "/v1/lookup", "[]", 400, "invalid_request"), ("POST", "/v1/lookup", #"{"set":"none.v1"}"#, 404, "not_found"),
+                ("POST", "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1.5]},"request":{"factor":1}}"#, 400, "invalid_request"),
+                ("POST", "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1]}}"#, 400, "invalid_request"), ("POST", "/v1/lookup", #"{"set":"web.v1","sett":1}"#, 400, "invalid_request"),
+                ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"as_of":"2999-01-01"}"#, 400, "as_of_in_future"),
+                ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"min_offsets":{"clicks":99}}"#, 503, "behind"),
+                ("POST", "/v1/sources/none/rows", "[]", 404, "not_found"), ("POST", "/v1/sources/clicks/rows", #"[{"customer_id":1,"at":"x"}]"#, 400, "invalid_rows"),
+                ("POST", "/v1/sources/clicks/rows", "{}", 400, "invalid_rows"), ("GET", "/v1/features/none.v1", nil, 404, "not_found"), ("GET", "/nothing", nil, 404, "not_found"),
+                ("GET", "/v1/snapshots/none", nil, 404, "not_found"), ("GET", "/v1/search", nil, 400, "invalid_request"),
+                ("POST", "/v1/lookup", String(repeating: " ", count: 5 << 20), 413, "body_too_large"),
+            ]
+            for test in cases {
+                let answer = try await http(test.method, url + test.path, test.body)
+                #expect(answer.status == test.status, "\(test.path) \(test.body?.prefix(80) ?? ""): \(answer)")
+                #expect(answer.text.contains("\"code\":\"\(test.code)\""), "\(test.path): \(answer)")
+            }
+            #expect(try await http("POST", url + "/v1/sources/clicks/rows", "x", headers: ["Content-Type": "text/csv"]).status == 415)
+            #expect(try await http("POST", url + "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1}}"#).text.contains(#""values":[0]"#))
+        }
+    }
+}
