@@ -2,6 +2,7 @@ import FeatureLanguage
 import FeatureStore
 import HTTPTypes
 import Hummingbird
+import NIOCore
 import Tables
 
 /// The routes of section "HTTP" in docs/http.md, over one store.
@@ -11,6 +12,8 @@ struct Routes {
     /// Bytes of a body, by what travels in it.
     private static let lookupLimit = 4 << 20
     private static let pushLimit = 16 << 20
+    /// Of a body that is too large, so much is read and thrown away.
+    private static let drained = 64 << 20
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
@@ -60,9 +63,16 @@ struct Routes {
     // MARK: Requests
 
     private func bytes(_ request: Request, _ limit: Int) async throws -> [UInt8] {
-        // Refused before it is read, where its sender says how long it is.
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw HTTPError(.contentTooLarge) }
-        return try await Array(request.body.collect(upTo: limit).readableBytesView)
+        var bytes: [UInt8] = []
+        var count = 0
+        for try await piece in request.body {
+            count += piece.readableBytes
+            if count <= limit { bytes += piece.readableBytesView }
+            // A sender that writes all before it reads wants its answer too; but not for ever.
+            if count > limit + Routes.drained { throw HTTPError(.contentTooLarge) }
+        }
+        guard count <= limit else { throw HTTPError(.contentTooLarge) }
+        return bytes
     }
 
     private func document(_ request: Request) async throws -> DefinitionDocument {

@@ -21,15 +21,11 @@ internal import Synchronization
         // Notices go nowhere: they would land on standard error.
         _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_TERSE)
         unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        do {
-            _ = try execute("set application_name = 'firn'")
-            _ = try execute("set timezone = 'UTC'")
-            // What a name means must not hang on a user's settings.
-            _ = try execute("set search_path = pg_catalog, pg_temp")
-        } catch {
-            unsafe PQfinish(handle)
-            throw error
-        }
+        // Where one of these fails, deinit closes the connection.
+        _ = try execute("set application_name = 'firn'")
+        _ = try execute("set timezone = 'UTC'")
+        // What a name means must not hang on a user's settings.
+        _ = try execute("set search_path = pg_catalog, pg_temp")
     }
 
     deinit { unsafe PQfinish(handle) }

@@ -15,7 +15,6 @@ struct Child {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw fault(command) }
         defer { for end in ends where end >= 0 { close(end) } }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let pid = try spawn(command, output: keepsOutput ? ends[1] : nil)
         close(ends[1])
         ends[1] = -1
@@ -30,6 +29,8 @@ struct Child {
     }
 
     private static func spawn(_ command: [String], output: Int32?) throws(PostgresError) -> pid_t {
+        // A server outlives us: it must not hold open what our caller gave us, who may wait for its end.
+        for descriptor in Int32(3)..<1024 where fcntl(descriptor, F_GETFD) >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         #if canImport(Darwin)
             var actions: posix_spawn_file_actions_t?
         #else
