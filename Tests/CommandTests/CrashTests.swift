@@ -78,7 +78,7 @@ import Testing
         for pusher in pushers { pusher.cancel() }
         var acknowledged = ["after-a", "after-b"]
         for pusher in pushers { acknowledged += await pusher.value }
-        server.process.terminate()
+        server.terminate()
         _ = server.finish()
         let connection = try Connection(uri: uri)
         let rows = try connection.execute("select count(*) from firn_source.events where customer_id = 2").first!.int64(0)

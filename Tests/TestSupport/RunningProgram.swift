@@ -1,39 +1,57 @@
-public import Foundation
+import Foundation
+import Synchronization
 
 /// A program under test: its output, its end, and the ways to end it.
-public final class RunningProgram {
-    public let process = Process()
-    private let output = Pipe()
+public final class RunningProgram: Sendable {
+    private let process = Process()
+    private let output: Output
+
+    /// What was printed so far. Read on all the time: a program whose output nobody takes stops at some point.
+    private final class Output: Sendable {
+        private let state = Mutex<(text: [UInt8], isOver: Bool)>(([], false))
+
+        func take(_ data: Data) { state.withLock { $0.text += data } }
+        func end() { state.withLock { $0.isOver = true } }
+        var isOver: Bool { state.withLock { $0.isOver } }
+        var text: String { String(decoding: state.withLock { $0.text }, as: UTF8.self) }
+    }
 
     /// - Parameters:
     ///   - environment: added to this process's own.
     public init(_ path: String, _ arguments: [String], in directory: String, environment: [String: String] = [:]) throws {
+        let pipe = Pipe()
+        let output = Output()
+        self.output = output
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
+        process.standardOutput = pipe
+        process.standardError = pipe
         try process.run()
+        let handle = pipe.fileHandleForReading
+        Thread {
+            while true {
+                let data = handle.availableData
+                if data.isEmpty { break }
+                output.take(data)
+            }
+            output.end()
+        }.start()
     }
 
     /// Waits for the end; gives the exit code and everything it printed.
     public func finish() -> (status: Int32, text: String) {
-        let data = output.fileHandleForReading.readDataToEndOfFile()
+        while !output.isOver { Thread.sleep(forTimeInterval: 0.002) }
         process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+        return (process.terminationStatus, output.text)
     }
 
-    /// Reads on until `text` was printed or the program ended; gives what was printed so far.
+    /// Waits until `text` was printed or the program ended; gives what was printed so far.
     public func wait(for text: String) -> String {
-        var seen = ""
-        while !seen.contains(text) {
-            let data = output.fileHandleForReading.availableData
-            if data.isEmpty { break }
-            seen += String(decoding: data, as: UTF8.self)
-        }
-        return seen
+        while !output.text.contains(text), !output.isOver { Thread.sleep(forTimeInterval: 0.002) }
+        return output.text
     }
 
     /// SIGKILL: nothing of it is left to tidy up.
@@ -41,6 +59,9 @@ public final class RunningProgram {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
+
+    /// SIGTERM: it finishes what it accepted.
+    public func terminate() { process.terminate() }
 }
 
 /// The firn binary that was built with these tests.
