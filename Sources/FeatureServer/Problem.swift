@@ -62,7 +62,11 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             let problem = Problem(error)
             if problem.status.kind == .serverError {
                 // A PostgresError's text holds no values; another error's might.
-                context.logger.error("request failed", metadata: ["path": "\(request.uri.path)", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))"])
+                context.logger.error(
+                    "request failed",
+                    metadata: [
+                        "path": "\(request.uri.path)", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))",
+                    ])
             }
             return problem.response
         }

@@ -56,5 +56,9 @@ private func guards(_ connection: Connection) throws -> [Finding] {
         order by 1
         """)
     guard rows.count > 0 else { return [Finding(what: "guards against change")] }
-    return (0..<rows.count).map { Finding(what: "guard of \(rows[$0].text(0))", fault: "is missing or switched off", remedy: "select firn.guard('\(rows[$0].text(0))'), once it is clear who removed it and what changed since") }
+    return (0..<rows.count).map {
+        Finding(
+            what: "guard of \(rows[$0].text(0))", fault: "is missing or switched off",
+            remedy: "select firn.guard('\(rows[$0].text(0))'), once it is clear who removed it and what changed since")
+    }
 }

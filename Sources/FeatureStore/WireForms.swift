@@ -23,7 +23,8 @@ extension Manifest {
     public func json(whole: Bool) -> JSON {
         var members: KeyValuePairs<String, JSON> {
             [
-                "id": .string(id), "name": JSON(name), "set": .string(set.description), "fingerprint": .string(fingerprint.description), "mode": .string(mode.rawValue), "known_by": JSON(knownBy),
+                "id": .string(id), "name": JSON(name), "set": .string(set.description), "fingerprint": .string(fingerprint.description), "mode": .string(mode.rawValue),
+                "known_by": JSON(knownBy),
                 "rows": JSON(rows), "digest": .string(digest), "created_at": .string(createdAt), "actor": .string(actor), "engine": .string(engine),
                 "cuts": .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
                 "spine": .object(["digest": .string(spine.digest), "timestamp": .string(spine.timestamp)]),
@@ -56,7 +57,8 @@ extension RegistrationPlan {
                     case .refused(let reason, let advice): (change, detail) = ("refused", .object(["reason": .string(reason), "advice": .string(advice)]))
                     }
                     return .object([
-                        "kind": .string(step.definition.kind.rawValue), "name": .string(step.definition.name), "change": .string(change), "fingerprint": .string(step.fingerprint.description), "detail": detail,
+                        "kind": .string(step.definition.kind.rawValue), "name": .string(step.definition.name), "change": .string(change),
+                        "fingerprint": .string(step.fingerprint.description), "detail": detail,
                     ])
                 }), "warnings": .array(warnings.map { .string($0) }),
         ])

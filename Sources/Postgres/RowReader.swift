@@ -17,7 +17,7 @@ internal import CLibPQ
 
     private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var word: UInt64 = 0
-        for unsafe byte in unsafe bytes { word = word << 8 | UInt64(byte) }
+        for index in 0..<bytes.count { word = unsafe word << 8 | UInt64(bytes[index]) }
         return word
     }
 

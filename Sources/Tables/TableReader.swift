@@ -54,7 +54,9 @@ public struct TableReader {
                 targets.append(target)
             }
             for column in schema.present.sorted() where !targets.contains(where: { $0.map { schema.columns[$0].name == column } ?? false }) {
-                throw TableError(file: name, line: parser.line, column: column, message: "is missing from the header", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+                throw TableError(
+                    file: name, line: parser.line, column: column, message: "is missing from the header",
+                    advice: "keys, id, event time, known-at and tombstone columns can't be left out")
             }
             input = .csv(parser, targets)
         }
@@ -112,10 +114,11 @@ public struct TableReader {
     }
 
     private static func empty(_ schema: Schema) -> Table {
-        Table(schema.columns.map { column in
-            var builder = ColumnBuilder(column.type)
-            return (column.name, builder.finish())
-        })
+        Table(
+            schema.columns.map { column in
+                var builder = ColumnBuilder(column.type)
+                return (column.name, builder.finish())
+            })
     }
 
     private func append(_ value: JSON, _ line: Int, _ builders: inout [ColumnBuilder]) throws(TableError) {
@@ -123,7 +126,9 @@ public struct TableReader {
         var seen = 0
         for (index, column) in schema.columns.enumerated() {
             let member = value[column.name]
-            if member != nil { seen += 1 } else if schema.present.contains(column.name) {
+            if member != nil {
+                seen += 1
+            } else if schema.present.contains(column.name) {
                 throw TableError(file: name, line: line, column: column.name, message: "is missing")
             }
             guard let literal = (member ?? .null).literal(as: column.type, epoch: options.epoch) else { throw fault(index, line) }
@@ -198,7 +203,9 @@ struct LineParser {
                 position = end + 1
                 return bytes
             }
-            guard window.count - position <= LineParser.maximumLine else { throw TableError(file: name, line: line + 1, message: "a line of more than \(LineParser.maximumLine >> 20) MiB") }
+            guard window.count - position <= LineParser.maximumLine else {
+                throw TableError(file: name, line: line + 1, message: "a line of more than \(LineParser.maximumLine >> 20) MiB")
+            }
             window.removeFirst(position)
             position = 0
             searched = window.count

@@ -24,7 +24,9 @@ final class Progress: Sendable {
         if let size, size > 0 {
             let share = min(1, Double(bytes) / Double(size))
             let filled = Int(share * 24)
-            text += Terminal.isInteractive ? "  [\(String(repeating: "█", count: filled))\(String(repeating: "·", count: 24 - filled))] \(Int(share * 100)) %" : ", \(Int(share * 100)) %"
+            text +=
+                Terminal.isInteractive
+                ? "  [\(String(repeating: "█", count: filled))\(String(repeating: "·", count: 24 - filled))] \(Int(share * 100)) %" : ", \(Int(share * 100)) %"
             if share > 0.02 { text += ", \(Int((seconds / share - seconds).rounded(.up))) s left" }
         }
         if Terminal.isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8)) } else { Terminal.note(text) }

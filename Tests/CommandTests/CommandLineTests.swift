@@ -36,7 +36,9 @@ import Testing
         try project.write("d.yaml", CommandLineTests.definitions)
         try project.write("rows.ndjson", "{\"customer_id\":1,\"page\":\"a\",\"at\":\"2024-01-01\"}\n")
         try project.write("spine.csv", "customer_id,event_timestamp\n1,2024-01-02\n")
-        let result = try firn(["eval", "d.yaml", "--feature", "clicks.v1", "--rows", "clicks=rows.ndjson", "--spine", "spine.csv"], in: project.directory, environment: ["FIRN_DATABASE_URL": "postgresql://nowhere.invalid/"])
+        let result = try firn(
+            ["eval", "d.yaml", "--feature", "clicks.v1", "--rows", "clicks=rows.ndjson", "--spine", "spine.csv"], in: project.directory,
+            environment: ["FIRN_DATABASE_URL": "postgresql://nowhere.invalid/"])
         #expect(result.text == "customer_id,event_timestamp,clicks.v1\n1,2024-01-02,1\n")
         #expect(result.status == 0)
     }

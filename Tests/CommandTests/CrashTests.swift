@@ -73,7 +73,9 @@ import Testing
         try cluster.start()
         // The same server goes on by itself once the database is back.
         try await Task.sleep(for: .milliseconds(500))
-        let answer = try await http("POST", url + "/v1/sources/events/rows", "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]")
+        let answer = try await http(
+            "POST", url + "/v1/sources/events/rows",
+            "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]")
         #expect(answer.status == 200, "\(answer)")
         for pusher in pushers { pusher.cancel() }
         var acknowledged = ["after-a", "after-b"]
@@ -96,7 +98,9 @@ import Testing
         try await Task.sleep(for: .milliseconds(350))
         importing.kill()
         #expect(try project.run("import", "events", "big.csv").status == 0)
-        let counts = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!).execute("select count(*), count(distinct event), count(distinct firn_batch) from firn_source.events").first!
+        let counts = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!).execute(
+            "select count(*), count(distinct event), count(distinct firn_batch) from firn_source.events"
+        ).first!
         #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [400_000, 400_000, 1])
     }
 }

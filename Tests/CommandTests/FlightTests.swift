@@ -58,7 +58,8 @@ import Testing
 
     private static func flights(_ data: String) throws -> [Flight] {
         let columns: [ColumnDefinition] = [
-            .init("flight_id", .int64), .init("carrier", .string), .init("tailnum", .string), .init("origin", .string), .init("dest", .string), .init("sched_dep_utc", .timestamp), .init("dep_utc", .timestamp),
+            .init("flight_id", .int64), .init("carrier", .string), .init("tailnum", .string), .init("origin", .string), .init("dest", .string), .init("sched_dep_utc", .timestamp),
+            .init("dep_utc", .timestamp),
             .init("arr_utc", .timestamp), .init("dep_delay", .int64), .init("arr_delay", .int64), .init("air_time", .int64), .init("distance", .int64),
         ]
         var reader = try TableReader(path: data + "/flight_events.csv.zst", schema: .init(columns), options: ReadOptions(ignoresExtra: true))
@@ -73,7 +74,8 @@ import Testing
         }
         return (0..<table.rowCount).map { row in
             Flight(
-                id: number(0, row)!, carrier: text(1, row), tail: text(2, row), origin: text(3, row), dest: text(4, row), scheduled: number(5, row)!, departed: number(6, row)!, arrived: number(7, row),
+                id: number(0, row)!, carrier: text(1, row), tail: text(2, row), origin: text(3, row), dest: text(4, row), scheduled: number(5, row)!, departed: number(6, row)!,
+                arrived: number(7, row),
                 departureDelay: number(8, row)!, arrivalDelay: number(9, row), airTime: number(10, row), distance: number(11, row)!)
         }
     }
@@ -134,7 +136,8 @@ import Testing
             func value(_ text: String) -> [LookupRequest.Value] { [text.isEmpty ? .json(.null) : .text(text)] }
             let answer = try await store.lookup(
                 LookupRequest(
-                    .set("arrival_delay.v1"), entities: ["carrier": value(row[1]), "tailnum": value(row[2]), "origin": value(row[3]), "dest": value(row[4])], asOf: Instant(text: row[5])!))
+                    .set("arrival_delay.v1"), entities: ["carrier": value(row[1]), "tailnum": value(row[2]), "origin": value(row[3]), "dest": value(row[4])],
+                    asOf: Instant(text: row[5])!))
             let looked = answer.columns.map { $0.isNull(0) ? "" : JSON($0[0]).description }
             guard looked == Array(row[6..<21]) else {
                 Issue.record("\(row): \(looked)")

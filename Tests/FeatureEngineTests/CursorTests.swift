@@ -40,7 +40,8 @@ import Testing
                 let key = ["k": trial.spine.columns["k"]![row], "l": trial.spine.columns["l"]![row]]
                 var expected = naive.value(
                     feature.operator, frame: feature.frame, key: key, at: instant, reading, hasFilter: feature.filter,
-                    test: { !feature.filter || $0.values["i"] != .null && CursorTests.isPositive($0.values["i"]!) }, value: { row in feature.column.map { row.values[$0]! } ?? .null })
+                    test: { !feature.filter || $0.values["i"] != .null && CursorTests.isPositive($0.values["i"]!) },
+                    value: { row in feature.column.map { row.values[$0]! } ?? .null })
                 if key.values.contains(.null) { expected = .null }
                 if feature.frame.looksForward, let knownBy = reading.knownBy, instant - feature.frame.newer.microseconds > knownBy { expected = .null }
                 if !CursorTests.isSame(column[row], expected) {
@@ -103,10 +104,12 @@ import Testing
         if random.chance(30) { reading.cuts = ["s": Int64.random(in: 0...30, using: &random)] }
         var features: [(name: String, expression: String, operator: String, column: String?, filter: Bool, frame: Frame)] = []
         for index in 0..<8 {
-            let (op, column) = random.pick([
-                ("count(*)", nil), ("count", "s"), ("count distinct", "f"), ("count distinct", "s"), ("sum", "f"), ("sum", "i"), ("avg", "f"), ("avg", "i"), ("min", "f"),
-                ("max", "f"), ("min", "s"), ("max", "i"), ("max", "b"), ("latest", "f"), ("latest", "s"), ("earliest", "i"), ("earliest", "time"), ("bool_and", "b"), ("bool_or", "b"),
-            ] as [(String, String?)])
+            let (op, column) = random.pick(
+                [
+                    ("count(*)", nil), ("count", "s"), ("count distinct", "f"), ("count distinct", "s"), ("sum", "f"), ("sum", "i"), ("avg", "f"), ("avg", "i"), ("min", "f"),
+                    ("max", "f"), ("min", "s"), ("max", "i"), ("max", "b"), ("latest", "f"), ("latest", "s"), ("earliest", "i"), ("earliest", "time"), ("bool_and", "b"),
+                    ("bool_or", "b"),
+                ] as [(String, String?)])
             let filter = random.chance(30)
             let span = TimeSpan(microseconds: Int64.random(in: 1...12, using: &random))
             let frame: Frame

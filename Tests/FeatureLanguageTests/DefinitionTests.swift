@@ -42,7 +42,8 @@ func catalog(_ yaml: String) throws -> Catalog {
 
     @Test(arguments: [
         "count(*)", "sum(amount) over last_7d", "count(distinct merchant) filter (where status = 'ok' and amount > 1) over last_1w", "latest(\"Odd Name\")", "sum(cents) / 2",
-        "avg(case when ok then 1.0 else 0 end)", "coalesce(max(amount), 0) + request.r", "sum(amount * cents) over (range between interval '14 days' preceding and interval '7 days' preceding)",
+        "avg(case when ok then 1.0 else 0 end)", "coalesce(max(amount), 0) + request.r",
+        "sum(amount * cents) over (range between interval '14 days' preceding and interval '7 days' preceding)",
         "as_of - latest(at)", "extract(hour from as_of) in (1, 2, 3)", "latest(status) is not distinct from null", "case latest(status) when 'a' then 1 when 'b' then 2 end",
         "count(*) filter (where status like 'a\\_%' and at > '2024-01-01')", "cast(count(*) as double precision)", "latest(at) + interval '1 day'", "not bool_and(ok)",
         "-9223372036854775808 + count(*)", "greatest(min(amount), 1)", "latest(status) || 'x'", "upper(substring(latest(status) from 1 for 2))",
@@ -53,11 +54,16 @@ func catalog(_ yaml: String) throws -> Catalog {
 
     @Test(arguments: [
         ("sum(amonut)", "did you mean amount?"), ("amount", "outside an aggregate"), ("sum(sum(amount))", "aggregate inside"), ("sum(status)", "doesn't take string"),
-        ("count(*) over next_7d", "can't look forward"), ("sum(amount) over last_0d", "is not a window"), ("now()", "pure function"), ("sum(amount", "expected ')'"), ("", "expected a value"),
-        ("1 +", "expected a value"), ("null", "no type"), ("request.x", "unknown request input"), ("sum(request.r)", "can't stand inside"), ("latest(ok) + 1", "mixes bool and int64"),
-        ("stddev(amount)", "not available yet"), ("ln(1.0)", "not available yet"), ("summ(amount)", "did you mean sum?"), ("latest(at) + 1", "mixes timestamp and int64"), ("99999999999999999999", "doesn't fit"),
-        ("'a", "doesn't end"), ("latest(at) > 'never'", "is not a timestamp"), ("other.v1", "unknown feature"), ("f.v1", "circle"), ("1 < 2 < 3", "chained"), ("case when 1 then 2 end", "when takes bool"),
-        ("latest(Odd)", "no column"), ("latest(at)::int64", "extract(epoch"), ("interval '1 month' + as_of", "no fixed time"), ("count(distinct amount, cents)", "one argument"), ("sum(*)", "only count takes *"),
+        ("count(*) over next_7d", "can't look forward"), ("sum(amount) over last_0d", "is not a window"), ("now()", "pure function"), ("sum(amount", "expected ')'"),
+        ("", "expected a value"),
+        ("1 +", "expected a value"), ("null", "no type"), ("request.x", "unknown request input"), ("sum(request.r)", "can't stand inside"),
+        ("latest(ok) + 1", "mixes bool and int64"),
+        ("stddev(amount)", "not available yet"), ("ln(1.0)", "not available yet"), ("summ(amount)", "did you mean sum?"), ("latest(at) + 1", "mixes timestamp and int64"),
+        ("99999999999999999999", "doesn't fit"),
+        ("'a", "doesn't end"), ("latest(at) > 'never'", "is not a timestamp"), ("other.v1", "unknown feature"), ("f.v1", "circle"), ("1 < 2 < 3", "chained"),
+        ("case when 1 then 2 end", "when takes bool"),
+        ("latest(Odd)", "no column"), ("latest(at)::int64", "extract(epoch"), ("interval '1 month' + as_of", "no fixed time"), ("count(distinct amount, cents)", "one argument"),
+        ("sum(*)", "only count takes *"),
         ("count(*) over (range between interval '1 day' preceding and interval '2 days' preceding)", "empty"), ("sum(amount) ; drop", "unexpected character"),
     ])
     func `it is refused with its reason`(expression: String, reason: String) {
@@ -91,7 +97,8 @@ func catalog(_ yaml: String) throws -> Catalog {
     }
 
     @Test(arguments: [
-        ("sum(amount) over last_7d", "SUM( \"amount\" )\n        OVER last_1w"), ("count(*) > 1 and true", "((count(*)) > (1)) AND TRUE"), ("latest(cents)::float64", "cast(latest(cents) as DOUBLE PRECISION)"),
+        ("sum(amount) over last_7d", "SUM( \"amount\" )\n        OVER last_1w"), ("count(*) > 1 and true", "((count(*)) > (1)) AND TRUE"),
+        ("latest(cents)::float64", "cast(latest(cents) as DOUBLE PRECISION)"),
         ("latest(ok) <> true", "latest(ok) != true"), ("sum(amount) over last_1d", "sum(amount) over (range between interval '24 hours' preceding and current row)"),
         ("latest(at) > '2024-01-01'", "latest(at) > timestamp '2024-01-01T00:00:00Z'"),
     ])
@@ -101,7 +108,8 @@ func catalog(_ yaml: String) throws -> Catalog {
 
     @Test(arguments: [
         ("sum(amount)", "avg(amount)"), ("sum(amount)", "sum(cents)"), ("sum(amount)", "sum(amount) over last_7d"), ("sum(amount) over last_7d", "sum(amount) over last_8d"),
-        ("sum(amount)", "sum(amount) filter (where ok)"), ("count(*) + 1", "1 + count(*)"), ("count(*) + 1", "count(*) + 1.0"), ("latest(status) = 'é'", "latest(status) = 'e\u{301}'"),
+        ("sum(amount)", "sum(amount) filter (where ok)"), ("count(*) + 1", "1 + count(*)"), ("count(*) + 1", "count(*) + 1.0"),
+        ("latest(status) = 'é'", "latest(status) = 'e\u{301}'"),
         ("count(*)", "count(id)"), ("latest(amount)", "earliest(amount)"),
     ])
     func `other functions have others`(one: String, other: String) throws {
@@ -136,19 +144,23 @@ func catalog(_ yaml: String) throws -> Catalog {
     }
 
     @Test(arguments: [
-        ("a: [", "not YAML"), ("entities: {a: {keys: {x: int64}}, a: {keys: {}}}", "duplicate name: a"), ("entitys: {}", "did you mean entities?"), ("entities: {A: {keys: {}}}", "can't name an entity"),
+        ("a: [", "not YAML"), ("entities: {a: {keys: {x: int64}}, a: {keys: {}}}", "duplicate name: a"), ("entitys: {}", "did you mean entities?"),
+        ("entities: {A: {keys: {}}}", "can't name an entity"),
         ("entities: {a: {keys: {x: int46}}}", "did you mean int64?"), ("entities: {a: {}}", "has no keys"), ("sources: {s: {columns: {a: int64}}}", "no event_time"),
-        ("sources: {s: {columns: {a: int64}, event_time: a}}", "must be a timestamp"), ("sources: {s: {columns: {firn_x: int64, t: timestamp}, event_time: t}}", "belong to the store"),
+        ("sources: {s: {columns: {a: int64}, event_time: a}}", "must be a timestamp"),
+        ("sources: {s: {columns: {firn_x: int64, t: timestamp}, event_time: t}}", "belong to the store"),
         ("sources: {s: {columns: {t: timestamp}, event_time: t, id: [x]}}", "not a column"), ("sources: {s: {columns: {a: int64}, event_time: none}}", "needs an id"),
         ("features: {f: {entity: e, expression: '1'}}", "add a version: f.v1"), ("features: {f.v1: {entity: e, expression: '1'}}", "unknown entity"), ("- 1", "not a mapping"),
-        ("features: {f.v1: {entitty: e, expression: '1'}}", "did you mean entity?"), ("sets: {s.v1: {features: [f.v1]}}", "unknown feature"), ("sets: {s.v1: {features: []}}", "is empty"),
+        ("features: {f.v1: {entitty: e, expression: '1'}}", "did you mean entity?"), ("sets: {s.v1: {features: [f.v1]}}", "unknown feature"),
+        ("sets: {s.v1: {features: []}}", "is empty"),
     ])
     func `a wrong document is refused with advice`(yaml: String, reason: String) {
         #expect(faults(yaml).contains(reason), "\(faults(yaml))")
     }
 
     @Test func `a cycle is named whole`() {
-        let text = faults(document("  a.v1: {entity: customer, expression: b.v1 + 1}\n  b.v1: {entity: customer, expression: c.v1}\n  c.v1: {entity: customer, expression: a.v1}\n"))
+        let text = faults(
+            document("  a.v1: {entity: customer, expression: b.v1 + 1}\n  b.v1: {entity: customer, expression: c.v1}\n  c.v1: {entity: customer, expression: a.v1}\n"))
         #expect(text.contains("a.v1 → b.v1 → c.v1 → a.v1"), "\(text)")
     }
 

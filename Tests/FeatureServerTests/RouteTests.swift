@@ -38,7 +38,9 @@ import Testing
             let rows = #"[{"customer_id":1,"page":"a","seconds":1.5,"at":"2024-01-01T00:00:00Z"},{"customer_id":1,"page":"é\"","seconds":"Infinity","at":"2024-01-02"}]"#
             #expect(try await http("POST", url + "/v1/sources/clicks/rows", rows).text == #"{"accepted":2,"duplicates":0,"last_offset":2}"#)
             let lines = "{\"customer_id\":9007199254740993,\"at\":\"2024-01-01\"}\n"
-            #expect(try await http("POST", url + "/v1/sources/clicks/rows", lines, headers: ["Content-Type": "application/x-ndjson"]).text == #"{"accepted":1,"duplicates":0,"last_offset":3}"#)
+            #expect(
+                try await http("POST", url + "/v1/sources/clicks/rows", lines, headers: ["Content-Type": "application/x-ndjson"]).text
+                    == #"{"accepted":1,"duplicates":0,"last_offset":3}"#)
             let answer = try await http("POST", url + "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1,9007199254740993,7]},"request":{"factor":2},"cuts":true}"#)
             #expect(answer.status == 200)
             #expect(answer.text.contains(#""features":["clicks","last_page","longest"]"#))
@@ -62,9 +64,11 @@ import Testing
             let cases: [(method: String, path: String, body: String?, status: Int, code: String)] = [
                 ("POST", "/v1/definitions/apply", changed, 409, "definition_refused"), ("POST", "/v1/definitions/apply", "a: [", 422, "invalid_definition"),
                 ("POST", "/v1/definitions/plan", "features: {x.v1: {entity: customer, source: clicks, expression: sum(page)}}", 422, "invalid_definition"),
-                ("POST", "/v1/lookup", "{", 400, "invalid_json"), ("POST", "/v1/lookup", "[]", 400, "invalid_request"), ("POST", "/v1/lookup", #"{"set":"none.v1"}"#, 404, "not_found"),
+                ("POST", "/v1/lookup", "{", 400, "invalid_json"), ("POST", "/v1/lookup", "[]", 400, "invalid_request"),
+                ("POST", "/v1/lookup", #"{"set":"none.v1"}"#, 404, "not_found"),
                 ("POST", "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1.5]},"request":{"factor":1}}"#, 400, "invalid_request"),
-                ("POST", "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1]}}"#, 400, "invalid_request"), ("POST", "/v1/lookup", #"{"set":"web.v1","sett":1}"#, 400, "invalid_request"),
+                ("POST", "/v1/lookup", #"{"set":"web.v1","entities":{"customer_id":[1]}}"#, 400, "invalid_request"),
+                ("POST", "/v1/lookup", #"{"set":"web.v1","sett":1}"#, 400, "invalid_request"),
                 ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"as_of":"2999-01-01"}"#, 400, "as_of_in_future"),
                 ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"min_offsets":{"clicks":99}}"#, 503, "behind"),
                 ("POST", "/v1/sources/none/rows", "[]", 404, "not_found"), ("POST", "/v1/sources/clicks/rows", #"[{"customer_id":1,"at":"x"}]"#, 400, "invalid_rows"),

@@ -21,7 +21,9 @@ import Testing
         let error = await #expect(throws: TableError.self) { try await fixture.store.importFile(path, into: "payments") }
         #expect(error?.line == 20_002 && error?.column == "amount")
         #expect(error?.description.contains("oops") == false)
-        let counts = try fixture.connection().execute("select (select count(*) from firn_source.payments), (select count(*) from firn.batches), (select count(*) from firn.ledger where kind = 'import')").first!
+        let counts = try fixture.connection().execute(
+            "select (select count(*) from firn_source.payments), (select count(*) from firn.batches), (select count(*) from firn.ledger where kind = 'import')"
+        ).first!
         #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [0, 0, 0])
     }
 
@@ -46,7 +48,8 @@ import Testing
         #expect([imported.rows, imported.duplicates, Int(imported.lastOffset)] == [2, 1, 3])
         let again = try await fixture.store.importFile(first, into: "payments", options: .init(again: true))
         #expect([again.rows, again.duplicates, Int(again.lastOffset)] == [0, 3, 6])
-        let pushed = try await push(fixture, #"[{"payment_id":"q","customer_id":1,"amount":2,"at":"2024-01-01","recorded":"2024-01-01"},{"payment_id":"r","customer_id":1,"at":"2024-01-01"}]"#)
+        let pushed = try await push(
+            fixture, #"[{"payment_id":"q","customer_id":1,"amount":2,"at":"2024-01-01","recorded":"2024-01-01"},{"payment_id":"r","customer_id":1,"at":"2024-01-01"}]"#)
         #expect([pushed.accepted, pushed.duplicates, Int(pushed.lastOffset)] == [1, 1, 8])
         #expect(try await fixture.lookup(1, "payments.v1").columns[0][0] == .int64(3))
     }
@@ -54,7 +57,8 @@ import Testing
     @Test func `a late version stood for a while in between`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        _ = try await fixture.store.importFile(fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,1,30,,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
+        _ = try await fixture.store.importFile(
+            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,1,30,,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
         _ = try await fixture.store.importFile(fixture.file("b.csv", header + "p,1,20,,2024-01-01,2024-01-01T02:00:00Z\n"), into: "payments")
         for (time, amount) in [("01:30", 10.0), ("02:30", 20), ("03:30", 30)] {
             #expect(try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "spend.v1").columns[0][0] == .float64(amount))
@@ -65,9 +69,13 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         _ = try await fixture.store.importFile(
-            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,2,10,,2024-01-01,2024-01-01T02:00:00Z\np,2,10,true,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
+            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,2,10,,2024-01-01,2024-01-01T02:00:00Z\np,2,10,true,2024-01-01,2024-01-01T03:00:00Z\n"),
+            into: "payments")
         func counts(_ time: String) async throws -> [Literal] {
-            [try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0], try await fixture.lookup(2, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0]]
+            [
+                try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0],
+                try await fixture.lookup(2, asOf: "2024-01-01T\(time):00Z", "payments.v1").columns[0][0],
+            ]
         }
         #expect(try await counts("01:00") == [.int64(1), .int64(0)])
         #expect(try await counts("02:00") == [.int64(0), .int64(1)])
@@ -100,7 +108,10 @@ import Testing
     @Test func `a push is taken whole or refused whole`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        for body in [#"[{"customer_id":1,"at":"2024-01-01"},{"customer_id":"x","at":"2024-01-01"}]"#, #"[{"customer_id":1}]"#, #"{"customer_id":1}"#, #"[{"customer_id":1,"at":"2024-01-01","z":1}]"#, "[1]", "nonsense"] {
+        for body in [
+            #"[{"customer_id":1,"at":"2024-01-01"},{"customer_id":"x","at":"2024-01-01"}]"#, #"[{"customer_id":1}]"#, #"{"customer_id":1}"#,
+            #"[{"customer_id":1,"at":"2024-01-01","z":1}]"#, "[1]", "nonsense",
+        ] {
             await #expect(throws: TableError.self, "\(body)") { try await push(fixture, body, into: "clicks") }
         }
         #expect(try fixture.connection().execute("select count(*) from firn_source.clicks").first!.int64(0) == 0)
@@ -123,7 +134,10 @@ import Testing
             for number in 0..<60 {
                 group.addTask {
                     let id = number % 20
-                    _ = try await push(fixture, "[{\"payment_id\":\"p\(id)\",\"customer_id\":1,\"amount\":\(number),\"at\":\"2024-01-01\"},{\"payment_id\":\"q\(number)\",\"customer_id\":2,\"at\":\"2024-01-01\"}]")
+                    _ = try await push(
+                        fixture,
+                        "[{\"payment_id\":\"p\(id)\",\"customer_id\":1,\"amount\":\(number),\"at\":\"2024-01-01\"},{\"payment_id\":\"q\(number)\",\"customer_id\":2,\"at\":\"2024-01-01\"}]"
+                    )
                 }
             }
             try await group.waitForAll()

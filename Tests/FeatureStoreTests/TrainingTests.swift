@@ -20,7 +20,10 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         _ = try await fixture.store.importFile(fixture.file("p.csv", rows), into: "payments")
-        let spine = try fixture.file("s.csv", "note,customer_id,event_timestamp,amount\n\"x, y\",1,2024-01-08T00:00:00Z,1\n007,1,2024-01-01T05:59:59.999999Z,1\n,2,2024-01-04,1\n\"\",,2024-01-04,1\n007,1,2024-01-01T05:59:59.999999Z,1\n")
+        let spine = try fixture.file(
+            "s.csv",
+            "note,customer_id,event_timestamp,amount\n\"x, y\",1,2024-01-08T00:00:00Z,1\n007,1,2024-01-01T05:59:59.999999Z,1\n,2,2024-01-04,1\n\"\",,2024-01-04,1\n007,1,2024-01-01T05:59:59.999999Z,1\n"
+        )
         let out = fixture.directory + "/o.csv"
         let manifest = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", name: "n"), spine: spine, output: out)
         #expect(
@@ -59,7 +62,9 @@ import Testing
         let out = fixture.directory + "/o.csv"
         func labels(_ spine: String, _ request: SnapshotRequest = SnapshotRequest(set: "all.v1")) async throws -> [String] {
             _ = try await fixture.store.createSnapshot(request, spine: fixture.file("s.csv", "customer_id,event_timestamp,amount\n" + spine), output: out)
-            return try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst().map { String($0.split(separator: ",", omittingEmptySubsequences: false).last!) }
+            return try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst().map {
+                String($0.split(separator: ",", omittingEmptySubsequences: false).last!)
+            }
         }
         #expect(try await labels("1,2024-01-04,1\n") == [""], "no batch: never ripe")
         _ = try await fixture.store.importFile(fixture.file("p.csv", rows), into: "payments")
@@ -71,11 +76,15 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         for (text, line, column) in [
-            ("customer_id,amount\n1,1\n", 1, "event_timestamp"), ("customer_id,event_timestamp\n1,2024-01-01\n", 1, "amount"), ("customer_id,event_timestamp,amount\n1,,1\n", 2, "event_timestamp"),
-            ("customer_id,event_timestamp,amount\n1,2024-01-01,1\nx,2024-01-01,1\n", 3, "customer_id"), ("customer_id,event_timestamp,amount,spend\n1,2024-01-01,1,2\n", 1, "spend"),
+            ("customer_id,amount\n1,1\n", 1, "event_timestamp"), ("customer_id,event_timestamp\n1,2024-01-01\n", 1, "amount"),
+            ("customer_id,event_timestamp,amount\n1,,1\n", 2, "event_timestamp"),
+            ("customer_id,event_timestamp,amount\n1,2024-01-01,1\nx,2024-01-01,1\n", 3, "customer_id"),
+            ("customer_id,event_timestamp,amount,spend\n1,2024-01-01,1,2\n", 1, "spend"),
         ] {
             let spine = try fixture.file("s.csv", text)
-            let error = await #expect(throws: TableError.self, "\(text)") { try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: fixture.directory + "/o.csv") }
+            let error = await #expect(throws: TableError.self, "\(text)") {
+                try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: fixture.directory + "/o.csv")
+            }
             #expect(error?.line == line && error?.column == column)
         }
         #expect(!FileManager.default.fileExists(atPath: fixture.directory + "/o.csv"))
@@ -86,12 +95,18 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         _ = try await fixture.store.importFile(fixture.file("p.csv", rows), into: "payments")
-        _ = try await fixture.store.push(Array(#"[{"payment_id":"z","customer_id":1,"amount":0.2,"at":"\#(Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000) - 1_000_000))"}]"#.utf8), layout: .array, into: "payments")
-        let answer = try await fixture.store.lookup(LookupRequest(.set("all.v1"), entities: ["customer_id": [.json(1), .json(2), .json(3), .json(.null)]], request: ["amount": [.json(7)]]))
+        _ = try await fixture.store.push(
+            Array(#"[{"payment_id":"z","customer_id":1,"amount":0.2,"at":"\#(Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000) - 1_000_000))"}]"#.utf8),
+            layout: .array, into: "payments")
+        let answer = try await fixture.store.lookup(
+            LookupRequest(.set("all.v1"), entities: ["customer_id": [.json(1), .json(2), .json(3), .json(.null)]], request: ["amount": [.json(7)]]))
         let out = fixture.directory + "/o.csv"
         _ = try await fixture.store.createSnapshot(
-            SnapshotRequest(set: "all.v1"), spine: fixture.file("s.csv", "customer_id,event_timestamp,amount\n" + ["1", "2", "3", ""].map { "\($0),\(answer.asOf),7\n" }.joined()), output: out)
-        let trained = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst().map { $0.split(separator: ",", omittingEmptySubsequences: false)[3..<8].map(String.init) }
+            SnapshotRequest(set: "all.v1"), spine: fixture.file("s.csv", "customer_id,event_timestamp,amount\n" + ["1", "2", "3", ""].map { "\($0),\(answer.asOf),7\n" }.joined()),
+            output: out)
+        let trained = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst().map {
+            $0.split(separator: ",", omittingEmptySubsequences: false)[3..<8].map(String.init)
+        }
         let served = (0..<4).map { row in answer.columns.map { $0.isNull(row) ? "" : JSON($0[row]).description.replacing("\"", with: "") } }
         #expect(trained == served)
         #expect(served[0][0] == "0.2")

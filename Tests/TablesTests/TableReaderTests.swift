@@ -37,12 +37,15 @@ import Testing
         #expect(table["t"]![0] == .timestamp(Instant(microseconds: 1_500_000)))
     }
 
-    @Test(arguments: [
-        ("i\n1\nx\n", 3, "i", "is not an int64"), ("i,s\n1,\"a\nb\"\n2\n", 4, nil, "1 fields"), ("i\n9223372036854775808\n", 2, "i", "is not an int64"), ("i,f\n1,1e999\n", 2, "f", "is not a float64"),
-        ("i,z\n1,2\n", 1, "z", "is not declared"), ("s\na\n", 1, "i", "missing from the header"), ("i,s,s\n", 1, "s", "stands twice"), ("i,s\n1,\"a\n", 2, nil, "never closed"),
-        ("i,s\n1,\"a\"b\n", 2, nil, "after the closing quote"), ("i,s\n1,a\"b\n", 2, nil, "inside an unquoted"), ("i,b\n\n1,yes\n", 3, "b", "is not a bool"), ("i\n1\n\"\"\n", 3, "i", "is not an int64"),
-        ("i,s\n,a\n", 2, "i", "may not be NULL"), ("i,t\n1,2024-02-30\n", 2, "t", "is not a timestamp"), ("i,s\n1,\u{0}\n", 2, "s", "is not a string"),
-    ] as [(String, Int, String?, String)])
+    @Test(
+        arguments: [
+            ("i\n1\nx\n", 3, "i", "is not an int64"), ("i,s\n1,\"a\nb\"\n2\n", 4, nil, "1 fields"), ("i\n9223372036854775808\n", 2, "i", "is not an int64"),
+            ("i,f\n1,1e999\n", 2, "f", "is not a float64"),
+            ("i,z\n1,2\n", 1, "z", "is not declared"), ("s\na\n", 1, "i", "missing from the header"), ("i,s,s\n", 1, "s", "stands twice"), ("i,s\n1,\"a\n", 2, nil, "never closed"),
+            ("i,s\n1,\"a\"b\n", 2, nil, "after the closing quote"), ("i,s\n1,a\"b\n", 2, nil, "inside an unquoted"), ("i,b\n\n1,yes\n", 3, "b", "is not a bool"),
+            ("i\n1\n\"\"\n", 3, "i", "is not an int64"),
+            ("i,s\n,a\n", 2, "i", "may not be NULL"), ("i,t\n1,2024-02-30\n", 2, "t", "is not a timestamp"), ("i,s\n1,\u{0}\n", 2, "s", "is not a string"),
+        ] as [(String, Int, String?, String)])
     func `a bad CSV names line and column`(text: String, line: Int, column: String?, message: String) {
         let fault = fault(text)
         #expect(fault?.line == line)
@@ -50,10 +53,12 @@ import Testing
         #expect(fault?.message.contains(message) == true, "\(String(describing: fault))")
     }
 
-    @Test(arguments: [
-        ("{\"i\": 1}\n{\"i\": 1.5}", 2, "i"), ("{\"i\": 1}\n\n[]", 3, nil), ("{\"i\": 1, \"z\": 2}", 1, "z"), ("{\"s\": \"a\"}", 1, "i"), ("{\"i\": null}", 1, "i"), ("{\"i\": 1", 1, nil), ("{\"i\": \"1\"}", 1, "i"),
-        ("{\"i\":1,\"i\":2}", 1, nil), ("{\"i\":1,\"f\":1e999}", 1, "f"),
-    ] as [(String, Int, String?)])
+    @Test(
+        arguments: [
+            ("{\"i\": 1}\n{\"i\": 1.5}", 2, "i"), ("{\"i\": 1}\n\n[]", 3, nil), ("{\"i\": 1, \"z\": 2}", 1, "z"), ("{\"s\": \"a\"}", 1, "i"), ("{\"i\": null}", 1, "i"),
+            ("{\"i\": 1", 1, nil), ("{\"i\": \"1\"}", 1, "i"),
+            ("{\"i\":1,\"i\":2}", 1, nil), ("{\"i\":1,\"f\":1e999}", 1, "f"),
+        ] as [(String, Int, String?)])
     func `a bad line of JSON names line and column`(text: String, line: Int, column: String?) {
         let fault = fault(text, layout: .ndjson)
         #expect(fault?.line == line)
@@ -90,7 +95,8 @@ import Testing
         #expect(table.rowCount == 200_000)
         #expect(table["i"]![199_999] == .int64(199_999))
         #expect(throws: TableError.self) {
-            var cut = try TableReader(ByteReader(bytes: Array(packed.dropLast(9)), name: "f", compression: compression), layout: .csv, name: "f", schema: schema, options: ReadOptions())
+            var cut = try TableReader(
+                ByteReader(bytes: Array(packed.dropLast(9)), name: "f", compression: compression), layout: .csv, name: "f", schema: schema, options: ReadOptions())
             _ = try cut.all()
         }
     }
@@ -118,7 +124,7 @@ import Testing
         #expect(try JSON(parsing: Array(value.pretty().utf8)) == value)
     }
 
-    @Test(arguments: ["", "01", "1.", "[1,]", "{\"a\":1,}", "\"\\ud800\"", "nul", "1 2", "\"a", "{\"a\" 1}", "'a'", "+1", "[" , "\"\u{1}\""])
+    @Test(arguments: ["", "01", "1.", "[1,]", "{\"a\":1,}", "\"\\ud800\"", "nul", "1 2", "\"a", "{\"a\" 1}", "'a'", "+1", "[", "\"\u{1}\""])
     func `what is no JSON is refused`(text: String) {
         #expect(throws: JSON.Fault.self) { try JSON(parsing: Array(text.utf8)) }
     }

@@ -6,7 +6,8 @@ public func http(
 ) async throws -> (status: Int, text: String) {
     let components = URLComponents(string: url)!
     let body = Array((body ?? "").utf8)
-    var head = "\(method) \(components.percentEncodedPath)\(components.percentEncodedQuery.map { "?" + $0 } ?? "") HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
+    var head =
+        "\(method) \(components.percentEncodedPath)\(components.percentEncodedQuery.map { "?" + $0 } ?? "") HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
     let request = Array((head + "\r\n").utf8) + body
     let port = UInt16(components.port!)

@@ -32,7 +32,9 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .count: CountState(input)
     case .countDistinct: DistinctState(input)
     case .sum, .avg:
-        if case .float64? = input.argument?.type { FloatSumState(input, average: aggregate.operator == .avg) } else {
+        if case .float64? = input.argument?.type {
+            FloatSumState(input, average: aggregate.operator == .avg)
+        } else {
             IntegerSumState(input, average: aggregate.operator == .avg)
         }
     case .boolAnd, .boolOr: TruthState(input, and: aggregate.operator == .boolAnd)

@@ -29,10 +29,12 @@ func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
         return arguments.dropFirst(2).reduce(compare(.equal, [left, arguments[1]])) { logic(.or, [$0, compare(.equal, [left, $1])]) }
     case .isDistinct:
         let order = order(left, arguments[1])
-        return Column(.bool(order.indices.map { row in
-            let a = left.isNull(row), b = arguments[1].isNull(row)
-            return a || b ? a != b : order[row] != 0
-        }))
+        return Column(
+            .bool(
+                order.indices.map { row in
+                    let a = left.isNull(row), b = arguments[1].isNull(row)
+                    return a || b ? a != b : order[row] != 0
+                }))
     default:
         let test: (Int) -> Bool =
             switch operation {

@@ -17,8 +17,8 @@ public struct Spine: Sendable {
 public struct Outputs: Sendable {
     /// The plan's outputs, in its order.
     public var columns: [Column]
-    /// For each output and row, whether its entity has a row known at the instant in any source it reads; nil for an output that reads none.
-    public var isFound: [[Bool]?]
+    /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was given.
+    public var isFound: [[Bool]]
 }
 
 extension Plan {
@@ -33,13 +33,12 @@ extension Plan {
     public func evaluate(_ spine: Spine, _ reading: Reading, rows: (Group) throws -> SourceRows) rethrows -> Outputs {
         let count = spine.instants.count
         var inputs = [Column(.timestamp(spine.instants))] + requests.map { spine.columns[$0.name]! }
-        var found: [[Bool]] = []
+        var outputs = Outputs(columns: [], isFound: [])
         for group in groups {
             let (columns, isFound) = group.evaluate(try rows(group), spine, reading)
             inputs += columns
-            found.append(isFound)
+            outputs.isFound.append(isFound)
         }
-        var outputs = Outputs(columns: [], isFound: [])
         for output in self.outputs {
             var column = output.scalar.evaluate(inputs, count: count)
             // A NULL in any of the feature's keys, and a label whose future isn't known yet.
@@ -51,7 +50,6 @@ extension Plan {
                 column.mark(spine.instants.map { $0.addingClamped(span) <= limit })
             }
             outputs.columns.append(column)
-            outputs.isFound.append(output.groups.isEmpty ? nil : (0..<count).map { row in output.groups.contains { found[$0][row] } })
         }
         return outputs
     }

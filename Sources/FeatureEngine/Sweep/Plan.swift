@@ -30,7 +30,7 @@ public struct Plan: Sendable {
         /// Spine columns of which a NULL makes the value NULL.
         var keys: [String]
         /// The groups whose aggregates it reads.
-        var groups: [Int]
+        public fileprivate(set) var groups: [Int]
         /// Of a label: how far it looks forward in which source.
         var forward: [(source: String, span: Int64)]
     }

@@ -101,8 +101,6 @@ public struct Catalog: Sendable {
         self = try checker.check()
     }
 
-    public func function(_ name: VersionedName) -> Function? { functions[name] }
-
     mutating func insert(_ entity: Entity) { entities[entity.name] = entity }
     mutating func insert(_ source: Source) { sources[source.name] = source }
     mutating func insert(_ function: Function) { functions[function.name] = function }

@@ -73,7 +73,9 @@ struct CatalogChecker {
 
     private mutating func function(_ definition: FunctionDefinition, _ item: CatalogItem) -> Function? {
         guard let entity = catalog.entities[definition.entity] else {
-            report(item, item.places?.place("entity"), "unknown entity '\(definition.entity)'", suggestion(for: definition.entity, among: Array(catalog.entities.keys), what: "entities"))
+            report(
+                item, item.places?.place("entity"), "unknown entity '\(definition.entity)'",
+                suggestion(for: definition.entity, among: Array(catalog.entities.keys), what: "entities"))
             return nil
         }
         var source: Source?
@@ -85,7 +87,9 @@ struct CatalogChecker {
             source = found
         }
         for key in definition.join.keys.sorted() where !entity.keys.contains(where: { $0.name == key }) {
-            report(item, item.places?.place("join"), "join names '\(key)', which is no key of entity \(entity.name)", "write entity key: source column, as in join: {customer_id: payer_id}")
+            report(
+                item, item.places?.place("join"), "join names '\(key)', which is no key of entity \(entity.name)",
+                "write entity key: source column, as in join: {customer_id: payer_id}")
             return nil
         }
         // References first, so that their types are known.
@@ -134,7 +138,8 @@ struct CatalogChecker {
                 }
                 if broken.contains(name) { throw TypeChecker.ReferenceFault(message: "", advice: nil) }
                 guard let function = catalog.functions[name] else {
-                    throw TypeChecker.ReferenceFault(message: "unknown feature '\(name)'", advice: suggestion(for: name.description, among: catalog.functions.keys.map(\.description), what: "features"))
+                    throw TypeChecker.ReferenceFault(
+                        message: "unknown feature '\(name)'", advice: suggestion(for: name.description, among: catalog.functions.keys.map(\.description), what: "features"))
                 }
                 if function.kind == .label, definition.kind == .feature {
                     throw TypeChecker.ReferenceFault(message: "\(name) is a label, and a feature can't look at what comes after", advice: "only labels refer to labels")
@@ -159,7 +164,8 @@ struct CatalogChecker {
             }
             guard column.type == key.type else {
                 report(
-                    item, item.places?.place("source"), "key '\(key.name)' of entity \(entity.name) is a \(key.type.rawValue), column '\(name)' of \(source.name) a \(column.type.rawValue)",
+                    item, item.places?.place("source"),
+                    "key '\(key.name)' of entity \(entity.name) is a \(key.type.rawValue), column '\(name)' of \(source.name) a \(column.type.rawValue)",
                     "the two must have one type")
                 return false
             }
@@ -167,7 +173,10 @@ struct CatalogChecker {
         guard source.isStatic else { return true }
         let mapped = Set(entity.keys.map { definition.join[$0.name] ?? $0.name })
         guard mapped == Set(source.id) else {
-            report(item, item.places?.place("source"), "static source \(source.name) is told apart by \(source.id.joined(separator: ", ")), and the feature's keys map to \(mapped.sorted().joined(separator: ", "))", "map exactly its id columns, with join: where the names differ")
+            report(
+                item, item.places?.place("source"),
+                "static source \(source.name) is told apart by \(source.id.joined(separator: ", ")), and the feature's keys map to \(mapped.sorted().joined(separator: ", "))",
+                "map exactly its id columns, with join: where the names differ")
             return false
         }
         guard expression.aggregates.allSatisfy({ $0.frame == .allHistory }) else {
@@ -182,7 +191,9 @@ struct CatalogChecker {
         for name in expression.features {
             for (input, type) in catalog.functions[name]?.requests ?? [:] {
                 if let other = requests.updateValue(type, forKey: input), other != type {
-                    report(item, item.places?.place("request"), "request input '\(input)' is a \(other.rawValue) here and a \(type.rawValue) in \(name)", "give both one type or two names")
+                    report(
+                        item, item.places?.place("request"), "request input '\(input)' is a \(other.rawValue) here and a \(type.rawValue) in \(name)",
+                        "give both one type or two names")
                     return nil
                 }
             }
@@ -203,7 +214,9 @@ struct CatalogChecker {
             for (name, what, type) in names {
                 if let other = uses[name], other.what != what || what == "an output" || other.type != type {
                     let types = other.what == what && type != nil ? " of two types" : ""
-                    report(item, place, "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)", "give the output another name with {feature: \(entry.function.name), as: …}, or the key another column with keys: {…}")
+                    report(
+                        item, place, "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)",
+                        "give the output another name with {feature: \(entry.function.name), as: …}, or the key another column with keys: {…}")
                     return nil
                 }
                 uses[name] = (what, type)

@@ -55,7 +55,10 @@ public struct RegistrationPlan: Sendable {
         case .entity(let entity):
             guard let old = registered.entities[entity.name] else { return (entity.fingerprint, .new) }
             let same = old.fingerprint == entity.fingerprint
-            return (entity.fingerprint, same ? .unchanged : .refused(reason: "entity \(entity.name) is registered with other keys: \(old.keys.text)", advice: "\(never); name the new entity otherwise"))
+            return (
+                entity.fingerprint,
+                same ? .unchanged : .refused(reason: "entity \(entity.name) is registered with other keys: \(old.keys.text)", advice: "\(never); name the new entity otherwise")
+            )
         case .source(let source):
             let joined = catalog.sources[source.name] ?? source
             guard let old = registered.sources[source.name] else { return (source.fingerprint, .new) }
@@ -70,12 +73,18 @@ public struct RegistrationPlan: Sendable {
             guard let old = registered.functions[function.name] else { return (fingerprint, .new) }
             if old.fingerprint == fingerprint { return (fingerprint, .unchanged) }
             let highest = registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max() ?? function.name.version
-            return (fingerprint, .refused(reason: old.definition.difference(from: function), advice: "\(never): register it as the next version\n" + function.block(version: highest + 1)))
+            return (
+                fingerprint,
+                .refused(reason: old.definition.difference(from: function), advice: "\(never): register it as the next version\n" + function.block(version: highest + 1))
+            )
         case .set(let set):
             let fingerprint = catalog.sets[set.name]?.fingerprint ?? Fingerprint(of: "")
             guard let old = registered.sets[set.name] else { return (fingerprint, .new) }
             let same = old.fingerprint == fingerprint
-            return (fingerprint, same ? .unchanged : .refused(reason: "set \(set.name) is registered with other entries", advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)"))
+            return (
+                fingerprint,
+                same ? .unchanged : .refused(reason: "set \(set.name) is registered with other entries", advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)")
+            )
         }
     }
 
@@ -83,7 +92,9 @@ public struct RegistrationPlan: Sendable {
         switch definition {
         case .source(let source) where !source.id.isEmpty && !source.isStatic:
             guard case .column = source.knownAt else {
-                return ["source \(source.name) has an id and no known_at column: an imported correction to an earlier event time loses against the row it corrects; import --known-now avoids that"]
+                return [
+                    "source \(source.name) has an id and no known_at column: an imported correction to an earlier event time loses against the row it corrects; import --known-now avoids that"
+                ]
             }
             return []
         case .function(let function):
@@ -134,7 +145,8 @@ extension FunctionDefinition {
     /// Both texts, for people.
     func difference(from new: FunctionDefinition) -> String {
         if expression != new.expression { return "\(name) is registered as\n      \(expression)\n    and the file says\n      \(new.expression)" }
-        return "\(name) is registered with another entity, source, join, request or referred feature\n    registered:\n\(block(version: name.version))\n    file:\n\(new.block(version: name.version))"
+        return
+            "\(name) is registered with another entity, source, join, request or referred feature\n    registered:\n\(block(version: name.version))\n    file:\n\(new.block(version: name.version))"
     }
 
     /// The YAML to paste for another version.

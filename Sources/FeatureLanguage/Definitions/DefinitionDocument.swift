@@ -35,7 +35,9 @@ public struct DefinitionDocument: Sendable {
     public init(yaml text: String, file: String) throws(DefinitionError) {
         source = SourceText(file: file, text: text)
         guard text.utf8.count <= DefinitionDocument.maximumBytes else {
-            throw DefinitionError([source.diagnostic(nil, "the file is larger than \(DefinitionDocument.maximumBytes) bytes", advice: "split it: several files can be applied together")])
+            throw DefinitionError([
+                source.diagnostic(nil, "the file is larger than \(DefinitionDocument.maximumBytes) bytes", advice: "split it: several files can be applied together")
+            ])
         }
         let root: Node?
         do {
@@ -72,7 +74,9 @@ struct SourceText: Sendable {
             return diagnostic(Place(line: mark.line, column: mark.column), "not YAML: \(problem)", advice: "an expression with ': ' or ' #' in it goes between quotes or after '|'")
         case .duplicatedKeysInMapping(let duplicates, let context):
             let names = duplicates.joined(separator: ", ")
-            return diagnostic(Place(line: context.mark.line, column: context.mark.column), "duplicate name: \(names)", advice: "each name stands once in a list; a changed function is a new version, .v2")
+            return diagnostic(
+                Place(line: context.mark.line, column: context.mark.column), "duplicate name: \(names)",
+                advice: "each name stands once in a list; a changed function is a new version, .v2")
         case .reader(let problem, let offset, _, _):
             return diagnostic(nil, "not YAML: \(problem)\(offset.map { " at byte \($0)" } ?? "")")
         default:
@@ -99,7 +103,9 @@ struct ExpressionPlaces: Sendable {
             if !isSpace {
                 while line < source.lines.count, column >= here.count || here[column] != scalar {
                     // Quotes doubled or escaped inside a quoted scalar, line ends and indentation are passed over.
-                    if column + 1 < here.count { column += 1 } else {
+                    if column + 1 < here.count {
+                        column += 1
+                    } else {
                         line += 1
                         column = 0
                         here = line < source.lines.count ? Array(source.lines[line].unicodeScalars) : []

@@ -142,7 +142,9 @@ struct DefinitionReader {
                 let function = parts.take("feature") ?? parts.take("label")
                 let output = parts.take("as").flatMap { text($0, "as") }
                 let keys = parts.take("keys").map { names($0, "keys") } ?? [:]
-                for (key, _) in parts.rest { report(key.place, "unknown key '\(key.text)' in an entry of the set", suggestion(for: key.text, among: ["feature", "as", "keys"], what: "keys")) }
+                for (key, _) in parts.rest {
+                    report(key.place, "unknown key '\(key.text)' in an entry of the set", suggestion(for: key.text, among: ["feature", "as", "keys"], what: "keys"))
+                }
                 guard let word = function.flatMap({ text($0, kind) }) else {
                     report(place(item), "an entry without a \(kind)", "write {\(kind): temperature.v1, as: dest_temperature, keys: {airport: dest}}")
                     continue

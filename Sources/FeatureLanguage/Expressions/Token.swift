@@ -118,7 +118,8 @@ struct Lexer {
             while isDigit(peek()) { position += 1 }
         }
         if isNameStart(peek()) {
-            throw SyntaxError(offset: start, message: "a number runs into a name", advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
+            throw SyntaxError(
+                offset: start, message: "a number runs into a name", advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         return isDecimal ? .decimal(text) : .integer(text)

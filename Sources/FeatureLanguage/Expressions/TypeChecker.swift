@@ -57,7 +57,8 @@ struct TypeChecker {
             }
             return .literal(literal, type)
         case .span:
-            throw SyntaxError(offset: node.offset, message: "an interval can only be added to or taken from a timestamp", advice: "as in as_of - interval '1 day'; for seconds write a number")
+            throw SyntaxError(
+                offset: node.offset, message: "an interval can only be added to or taken from a timestamp", advice: "as in as_of - interval '1 day'; for seconds write a number")
         }
     }
 
@@ -225,13 +226,16 @@ struct TypeChecker {
 
     private mutating func aggregate(_ call: Syntax.Call, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         guard !isInsideAggregate else {
-            throw SyntaxError(offset: node.offset, message: "an aggregate inside an aggregate", advice: "compute the inner one as a feature and combine features outside aggregates")
+            throw SyntaxError(
+                offset: node.offset, message: "an aggregate inside an aggregate", advice: "compute the inner one as a feature and combine features outside aggregates")
         }
         guard scope.columns != nil else {
             throw SyntaxError(offset: node.offset, message: "\(call.name) needs rows, and the feature has no source", advice: "name one with source:")
         }
         guard let plain = AggregateOperator(rawValue: call.name) else {
-            throw SyntaxError(offset: node.offset, message: "\(call.name) is not available yet", advice: "this version computes \(AggregateOperator.allCases.filter { $0 != .countDistinct }.map(\.rawValue).joined(separator: ", ")) and count(distinct x)")
+            throw SyntaxError(
+                offset: node.offset, message: "\(call.name) is not available yet",
+                advice: "this version computes \(AggregateOperator.allCases.filter { $0 != .countDistinct }.map(\.rawValue).joined(separator: ", ")) and count(distinct x)")
         }
         if call.frame.looksForward, !scope.isLabel {
             throw SyntaxError(offset: node.offset, message: "a feature can't look forward", advice: "over next_… belongs in a label, under labels:")
@@ -321,7 +325,8 @@ struct TypeChecker {
         case "date_trunc":
             try arity(2...2)
             guard case .string(let unit) = arguments[0].syntax, TypeChecker.truncations.contains(unit.lowercased()) else {
-                throw SyntaxError(offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
+                throw SyntaxError(
+                    offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
             return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
         case _ where TypeChecker.announced.contains(name):
@@ -355,13 +360,15 @@ struct TypeChecker {
         guard !nodes.isEmpty else { return .literal(.string(""), .string) }
         for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
         if name == "||", !parts.contains(where: { $0.type == .string }) {
-            throw SyntaxError(offset: nodes[0].offset, message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)", advice: "cast one of them: …::string")
+            throw SyntaxError(
+                offset: nodes[0].offset, message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)", advice: "cast one of them: …::string")
         }
         let texts = parts.map { part -> Expression in
             switch part.type {
             case .string: part
             // concat prints a bool as PostgreSQL's output does, || as its cast to text does.
-            case .bool where name == "concat": .call(.cases, [part, .literal(.string("t"), .string), .call(.not, [part], .bool), .literal(.string("f"), .string), .literal(.null, .string)], .string)
+            case .bool where name == "concat":
+                .call(.cases, [part, .literal(.string("t"), .string), .call(.not, [part], .bool), .literal(.string("f"), .string), .literal(.null, .string)], .string)
             default: .call(.cast, [part], .string)
             }
         }
@@ -384,7 +391,9 @@ struct TypeChecker {
         }
         let pair = try unify(sides, nodes, "'\(symbol)'")
         for (expression, side) in zip(pair, nodes) where !expression.type.isNumber {
-            throw SyntaxError(offset: side.offset, message: "'\(symbol)' takes numbers, not \(expression.type.rawValue)", advice: expression.type == .string && symbol == "+" ? "strings are joined with ||" : nil)
+            throw SyntaxError(
+                offset: side.offset, message: "'\(symbol)' takes numbers, not \(expression.type.rawValue)",
+                advice: expression.type == .string && symbol == "+" ? "strings are joined with ||" : nil)
         }
         if operation == .modulo, pair[0].type != .int64 {
             throw SyntaxError(offset: node.offset, message: "'%' takes int64s", advice: "cast with ::int64")

@@ -121,12 +121,15 @@ final class BatchWriter {
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
         let staged = try table.rows(
-            source.columns, "with again as materialized (\(again)) select \(declared), \(offset) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) where \(isAgain)", connection)
+            source.columns,
+            "with again as materialized (\(again)) select \(declared), \(offset) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) where \(isAgain)",
+            connection)
         guard staged.count > 0 else { return [] }
         let found = Duplicates(committed.followed(by: staged), of: source, committed: committed.count)
         if let row = found.conflict {
             let position = staged.offsets[row - committed.count] - offset
-            throw StoreError(.conflictingRow, "row \(position) says something else of an id that is taken, and \(source.name) is a static source", advice: "its rows are facts for all time")
+            throw StoreError(
+                .conflictingRow, "row \(position) says something else of an id that is taken, and \(source.name) is a static source", advice: "its rows are facts for all time")
         }
         return staged.offsets.indices.filter { found.isDuplicate[committed.count + $0] }.map { Int(staged.offsets[$0] - offset) }
     }

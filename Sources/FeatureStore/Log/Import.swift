@@ -76,7 +76,8 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
     guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return }
     if try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 {
         warnings.append(
-            "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now")
+            "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now"
+        )
     }
 }
 

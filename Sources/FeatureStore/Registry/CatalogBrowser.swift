@@ -17,8 +17,6 @@ public struct CatalogEntry: Sendable {
 
 /// The catalog for people: lists, details, search.
 public struct CatalogBrowser: Sendable {
-    private let catalog: Catalog
-    private let notes: [String: Notes]
     public let entries: [CatalogEntry]
 
     public init(_ store: Store) async throws {
@@ -26,8 +24,6 @@ public struct CatalogBrowser: Sendable {
     }
 
     init(_ catalog: Catalog, notes: [String: Notes]) {
-        self.catalog = catalog
-        self.notes = notes
         let describer = CatalogDescriber(catalog: catalog, notes: notes)
         entries =
             catalog.entities.values.sorted { $0.name < $1.name }.map(describer.entry) + catalog.sources.values.sorted { $0.name < $1.name }.map(describer.entry)
@@ -68,7 +64,8 @@ private struct CatalogDescriber {
     private func notes(_ kind: DefinitionKind, _ name: String) -> Notes { notes["\(kind.rawValue) \(name)"] ?? Notes() }
 
     private func make(
-        _ kind: DefinitionKind, _ name: String, _ summary: String, _ fingerprint: Fingerprint, _ details: [(String, String)], _ members: [JSON.Member], searched: [String], users: [String]
+        _ kind: DefinitionKind, _ name: String, _ summary: String, _ fingerprint: Fingerprint, _ details: [(String, String)], _ members: [JSON.Member], searched: [String],
+        users: [String]
     ) -> CatalogEntry {
         let notes = notes(kind, name)
         var all = details
@@ -103,7 +100,9 @@ private struct CatalogDescriber {
             case .after(let delay): "\(TimeSpan(microseconds: delay)) after the event time; pushed rows at their commit"
             case .column(let name): "as column \(name) says; pushed rows at their commit"
             }
-        var details = [("columns", source.columns.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: "\n")), ("event time", source.eventTime ?? "none: rows count at every instant")]
+        var details = [
+            ("columns", source.columns.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: "\n")), ("event time", source.eventTime ?? "none: rows count at every instant"),
+        ]
         if !source.isStatic { details.append(("known at", known)) }
         details.append(("id", source.id.isEmpty ? "none: every row stands for itself" : source.id.joined(separator: ", ")))
         if let tombstone = source.tombstone { details.append(("tombstone", "\(tombstone) takes the \(source.id.isEmpty ? "latest row" : "fact") back")) }
@@ -125,11 +124,14 @@ private struct CatalogDescriber {
             if !windows.contains(text) { windows.append(text) }
         }
         let functions = catalog.functions.values.filter { $0.references[function.name] != nil }.map(\.name).sorted().map(\.description)
-        let sets = catalog.sets.values.filter { set in (set.features + set.labels).contains { $0.function.name == function.name } }.map(\.definition.name).sorted().map(\.description)
+        let sets = catalog.sets.values.filter { set in (set.features + set.labels).contains { $0.function.name == function.name } }.map(\.definition.name).sorted().map(
+            \.description)
         var details = [("expression", definition.expression.trimmed), ("type", function.type.rawValue), ("entity", "\(function.entity.name) \(function.entity.keys.text)")]
         if let source = function.source { details.append(("source", source.name)) }
         if !definition.join.isEmpty { details.append(("join", definition.join.sorted { $0.key < $1.key }.map { "\($0.key) is the source's \($0.value)" }.joined(separator: ", "))) }
-        if !function.requests.isEmpty { details.append(("request", function.requests.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rawValue)" }.joined(separator: ", "))) }
+        if !function.requests.isEmpty {
+            details.append(("request", function.requests.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rawValue)" }.joined(separator: ", ")))
+        }
         if !windows.isEmpty { details.append(("windows", windows.joined(separator: "\n"))) }
         if !function.references.isEmpty { details.append(("refers to", function.references.keys.sorted().map(\.description).joined(separator: ", "))) }
         return make(

@@ -15,7 +15,9 @@ struct Ledger {
     /// Adds an entry and gives its number. Inside a transaction; holds the registry's lock to its end, so that entries follow each other.
     func append(kind: String, subject: String, body: String) throws -> Int64 {
         try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
-        let last = try connection.execute("select entry, hash, clock_timestamp() from (select entry, hash from firn.ledger union all select 0, ''::bytea) l order by entry desc limit 1").first!
+        let last = try connection.execute(
+            "select entry, hash, clock_timestamp() from (select entry, hash from firn.ledger union all select 0, ''::bytea) l order by entry desc limit 1"
+        ).first!
         let entry = last.int64(0) + 1, previous = last.bytes(1), at = last.timestamp(2)
         let hash = Ledger.hash(previous: previous, entry: entry, at: at, actor: actor, kind: kind, subject: subject, body: body)
         try connection.execute(

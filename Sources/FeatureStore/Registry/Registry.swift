@@ -90,12 +90,15 @@ struct Registry {
             if case .source(let source) = definition {
                 let joined = catalog.sources[source.name]!
                 definition = .source(joined)
-                if step.change == .new { try SourceTable(joined).create(connection) } else if case .extended(let columns) = step.change {
+                if step.change == .new {
+                    try SourceTable(joined).create(connection)
+                } else if case .extended(let columns) = step.change {
                     try SourceTable(joined).add(columns, connection)
                 }
             }
             let body = try canonicalJSON(definition)
-            let entry = try ledger.append(kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}")
+            let entry = try ledger.append(
+                kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}")
             try connection.execute(
                 """
                 insert into firn.definitions (kind, name, revision, fingerprint, body, entry)

@@ -82,13 +82,11 @@ extension Store {
                     }
                     let instant = request.asOf ?? Instant(microseconds: now)
                     let spine = try request.spine(plan, at: instant)
-                    let reading = Reading(cuts: heads.cuts)
-                    var loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
-                    var outputs = try plan.evaluate(spine, reading, rows: loader.load)
-                    if outputs.isFound.contains(where: { $0?.contains(false) ?? false }) {
-                        // Whether an entity is known has nothing to do with windows.
-                        loader.isWhole = true
-                        outputs.isFound = try plan.evaluate(spine, reading, rows: loader.load).isFound
+                    let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
+                    var outputs = try plan.evaluate(spine, Reading(cuts: heads.cuts), rows: loader.load)
+                    // Whether an entity is known has nothing to do with windows: a row that none of them reaches counts too.
+                    for (index, group) in plan.groups.enumerated() where outputs.isFound[index].contains(false) {
+                        outputs.isFound[index] = try loader.isKnown(group, at: instant.microseconds)
                     }
                     return LookupAnswer(plan, outputs, set: request.target, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
                 }
@@ -137,7 +135,8 @@ extension LookupRequest {
                 var builder = ColumnBuilder(definition.type)
                 for (row, value) in given.enumerated() {
                     guard let literal = value.literal(as: definition.type) else {
-                        throw StoreError(.invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type == .int64 ? "an" : "a") \(definition.type.rawValue)")
+                        throw StoreError(
+                            .invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type == .int64 ? "an" : "a") \(definition.type.rawValue)")
                     }
                     for _ in 0..<(given.count == 1 ? count : 1) { builder.append(literal) }
                 }
@@ -154,8 +153,11 @@ extension LookupAnswer {
         asOf = instant
         features = plan.outputs.map(\.name)
         columns = outputs.columns
-        statuses = zip(outputs.columns, outputs.isFound).map { column, isFound in
-            (0..<rowCount).map { row in isFound.map { !$0[row] } ?? false ? .notFound : column.isNull(row) ? .null : .present }
+        statuses = zip(plan.outputs, outputs.columns).map { output, column in
+            (0..<rowCount).map { row in
+                let isFound = output.groups.isEmpty || output.groups.contains { outputs.isFound[$0][row] }
+                return !isFound ? .notFound : column.isNull(row) ? .null : .present
+            }
         }
         self.cuts = cuts
         self.rowCount = rowCount

@@ -8,8 +8,6 @@ struct RowLoader {
     let spine: Spine
     let cuts: [String: Int64]
     let connection: Connection
-    /// Reads all event times, as the question needs whether an entity has any row at all.
-    var isWhole = false
 
     /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
     private static let fewKeys = 1000
@@ -23,6 +21,25 @@ struct RowLoader {
         return try SourceTable(source).read(group.columns.sorted(), where: condition, connection)
     }
 
+    /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
+    func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
+        let source = group.source
+        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
+        conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
+        if !source.isStatic { conditions.append("coalesce(b.known_at, r.firn_known_at) <= \(.timestamp(instant))") }
+        let exists: SQL = """
+            exists (select from \(SourceTable(source).name) r join firn.batches b on b.batch = r.firn_batch where \(SQL.joined(conditions, by: " and ")))
+            """
+        guard !group.keys.isEmpty else {
+            let isKnown = try connection.execute("select \(exists)").first!.bool(0)
+            return Array(repeating: isKnown, count: spine.instants.count)
+        }
+        let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
+        let rows = try connection.execute("select \(exists) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
+        return rows.map { $0.bool(0) }
+    }
+
     /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.
     private func keyCondition(_ group: Plan.Group) -> SQL? {
         guard !group.keys.isEmpty, spine.instants.count <= RowLoader.fewKeys else { return nil }
@@ -33,7 +50,7 @@ struct RowLoader {
 
     /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
     private func timeCondition(_ group: Plan.Group) -> SQL? {
-        guard !isWhole, let eventTime = group.source.eventTime, let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
+        guard let eventTime = group.source.eventTime, let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
         let newest = group.aggregates.map(\.frame.newer.microseconds).min() ?? 0
         let upper = RowLoader.clamped(last, minus: newest)
         let upTo: SQL = "r.\(identifier: eventTime) <= \(.timestamp(upper))"

@@ -53,7 +53,10 @@ public struct SnapshotRequest: Sendable {
     public var knownBy: Instant?
     public var options: ReadOptions
 
-    public init(set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed, knownBy: Instant? = nil, options: ReadOptions = ReadOptions()) {
+    public init(
+        set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed, knownBy: Instant? = nil,
+        options: ReadOptions = ReadOptions()
+    ) {
         self.set = set
         self.name = name
         self.timestamp = timestamp
@@ -103,7 +106,9 @@ extension Store {
         let entries = set.features + set.labels
         var manifest = Manifest(
             id: "", name: request.name, set: set.definition.name, fingerprint: set.fingerprint,
-            outputs: entries.map { Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint) },
+            outputs: entries.map {
+                Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint)
+            },
             mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, rows: file.rowCount,
             digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
             spine: Manifest.SpineRecord(digest: text.finish(), timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue),
@@ -120,7 +125,8 @@ extension Store {
             }
             let body = try canonicalJSON(record)
             let summary: JSON = .object([
-                "digest": .string(record.digest), "fingerprint": .string(record.fingerprint.description), "manifest_digest": .string(SHA256.hash(data: Array(body.utf8)).hexadecimal),
+                "digest": .string(record.digest), "fingerprint": .string(record.fingerprint.description),
+                "manifest_digest": .string(SHA256.hash(data: Array(body.utf8)).hexadecimal),
                 "rows": JSON(record.rows), "set": .string(record.set.description),
             ])
             let entry = try Ledger(connection: connection, actor: actor).append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description)

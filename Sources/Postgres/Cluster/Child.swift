@@ -50,7 +50,7 @@ struct Child {
         let command = ["/bin/sh", "-c", "cd / && exec \"$@\"", "sh"] + command
         var arguments = unsafe command.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
-        defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+        defer { unsafe arguments.forEach { unsafe free($0) } }
         var pid: pid_t = 0
         guard unsafe posix_spawn(&pid, command[0], &actions, nil, arguments, environ) == 0 else { throw fault(command) }
         return pid

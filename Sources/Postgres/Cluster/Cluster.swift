@@ -116,9 +116,10 @@ public struct Cluster: Sendable {
         // What an initdb that was killed left behind.
         try? FileManager.default.removeItem(atPath: real(data))
         let child = try Child.run(
-            user.command([
-                programs.directory + "/initdb", "-D", real(home) + "/data", "-U", "firn", "-A", "peer", "-E", "UTF8", "--locale=C", "--no-instructions",
-            ] + (isThrowaway ? ["--no-sync"] : [])))
+            user.command(
+                [
+                    programs.directory + "/initdb", "-D", real(home) + "/data", "-U", "firn", "-A", "peer", "-E", "UTF8", "--locale=C", "--no-instructions",
+                ] + (isThrowaway ? ["--no-sync"] : [])))
         guard child.status == 0 else { throw fault("PostgreSQL can't create its cluster", child.text) }
         try configure(user)
     }

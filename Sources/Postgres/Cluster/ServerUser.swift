@@ -13,7 +13,8 @@ struct ServerUser {
         for name in ["postgres", "nobody"] {
             if let entry = unsafe getpwnam(name) { return unsafe ServerUser(name: name, uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid, isAnother: true) }
         }
-        throw PostgresError(code: "58000", message: "PostgreSQL doesn't run as root, and this machine has neither a user postgres nor nobody", advice: "run firn as an ordinary user")
+        throw PostgresError(
+            code: "58000", message: "PostgreSQL doesn't run as root, and this machine has neither a user postgres nor nobody", advice: "run firn as an ordinary user")
     }
 
     static func name(of uid: uid_t) -> String? {

@@ -91,12 +91,15 @@ struct CSVParser {
                     at += 1
                 }
                 guard at == count || bytes[at] == comma || bytes[at] == newline else {
-                    throw TableError(file: name, line: nextLine, message: "field \(fields.count): something after the closing quote", advice: "a quote inside quotes is written twice")
+                    throw TableError(
+                        file: name, line: nextLine, message: "field \(fields.count): something after the closing quote", advice: "a quote inside quotes is written twice")
                 }
             } else {
                 while at < count, bytes[at] != comma, bytes[at] != newline {
                     if bytes[at] == quote {
-                        throw TableError(file: name, line: nextLine, message: "field \(fields.count + 1): a quote inside an unquoted field", advice: "quote the whole field and write the quote twice")
+                        throw TableError(
+                            file: name, line: nextLine, message: "field \(fields.count + 1): a quote inside an unquoted field",
+                            advice: "quote the whole field and write the quote twice")
                     }
                     at += 1
                 }

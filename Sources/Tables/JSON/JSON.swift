@@ -222,7 +222,9 @@ private struct JSONParser {
         position += 1
         guard byte == UInt8(ascii: "u") else { throw fault("half of a surrogate pair") }
         let low = try unit()
-        guard (0xDC00..<0xE000).contains(low), let scalar = Unicode.Scalar(0x10000 + (UInt32(high) - 0xD800) << 10 + UInt32(low) - 0xDC00) else { throw fault("half of a surrogate pair") }
+        guard (0xDC00..<0xE000).contains(low), let scalar = Unicode.Scalar(0x10000 + (UInt32(high) - 0xD800) << 10 + UInt32(low) - 0xDC00) else {
+            throw fault("half of a surrogate pair")
+        }
         return scalar
     }
 

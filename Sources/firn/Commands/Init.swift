@@ -13,7 +13,9 @@ struct Init: AsyncParsableCommand {
 
     func run() async throws {
         let uri: String
-        if let url = Environment.databaseURL { uri = url } else {
+        if let url = Environment.databaseURL {
+            uri = url
+        } else {
             let cluster = Environment.newCluster()
             try cluster.start()
             uri = cluster.uri

@@ -38,7 +38,9 @@ struct Snapshot: AsyncParsableCommand {
             let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out)
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
-            Terminal.out("\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode == .asServed ? "as served" : "in hindsight") (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)")
+            Terminal.out(
+                "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode == .asServed ? "as served" : "in hindsight") (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
+            )
             Terminal.out("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
         }
     }
@@ -82,7 +84,9 @@ struct Snapshot: AsyncParsableCommand {
             Terminal.out("spine        \(manifest.spine.digest)")
             Terminal.out("created      \(manifest.createdAt) by \(manifest.actor)")
             for cut in manifest.cuts.sorted(by: { $0.key < $1.key }) { Terminal.out("cut          \(cut.key) up to offset \(cut.value)") }
-            for output in manifest.outputs { Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)") }
+            for output in manifest.outputs {
+                Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)")
+            }
         }
     }
 }

@@ -90,7 +90,8 @@ do {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     try (titles + lines.map(\.text).joined()).write(to: directory.appendingPathComponent("transactions.csv"), atomically: true, encoding: .utf8)
     try people.write(to: directory.appendingPathComponent("customers.csv"), atomically: true, encoding: .utf8)
-    try ("customer_id,merchant_id,amount,event_timestamp\n" + spine.map(\.text).joined()).write(to: directory.appendingPathComponent("spine.csv"), atomically: true, encoding: .utf8)
+    try ("customer_id,merchant_id,amount,event_timestamp\n" + spine.map(\.text).joined()).write(
+        to: directory.appendingPathComponent("spine.csv"), atomically: true, encoding: .utf8)
     print("\(lines.count) rows of \(payments) payments, \(customers) customers, \(spine.count) spine rows")
 } catch {
     FileHandle.standardError.write(Data("\(error.localizedDescription)\n".utf8))
