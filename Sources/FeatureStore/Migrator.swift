@@ -69,10 +69,12 @@ struct Migrator {
 /// The advisory locks: one space, a number for each purpose.
 enum Lock {
     static let space: Int = 0x6669_726E
-    /// Migrations, the registry and the ledger.
+    /// Migrations and the registry.
     static let registry: Int = 0
+    /// The ledger. Taken after any table's lock and before that of a log, so that nobody waits in a circle.
+    static let ledger: Int = 2
 
-    /// The log of one source. Two sources may share a number; then they wait for each other.
+    /// The log of one source: an odd number. Two sources may share a number; then they wait for each other.
     static func log(of source: String) -> Int {
         let hash = source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
         return Int(hash >> 1) | 1

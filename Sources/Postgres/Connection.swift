@@ -30,7 +30,8 @@ internal import Synchronization
 
     deinit { unsafe PQfinish(handle) }
 
-    public var isUsable: Bool { unsafe PQstatus(handle) == CONNECTION_OK }
+    /// Whether it is connected, and no transaction was left open.
+    public var isUsable: Bool { unsafe PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
 
     /// The server's version, 150018 for 15.18.
     public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
@@ -218,9 +219,14 @@ extension UnsafeBufferPointer {
     /// Cancels again and again until `end`: a request that comes between two statements stops neither.
     func cancel() {
         DispatchQueue.global().async { [self] in
-            while !isOver.withLock({ $0 }) {
-                var message = [CChar](repeating: 0, count: 256)
-                _ = unsafe PQcancel(handle, &message, Int32(message.count))
+            while true {
+                // Under the lock, so that no request is on its way once `end` has returned.
+                let isDone = isOver.withLock { isOver in
+                    var message = [CChar](repeating: 0, count: 256)
+                    if !isOver { _ = unsafe PQcancel(handle, &message, Int32(message.count)) }
+                    return isOver
+                }
+                if isDone { return }
                 Thread.sleep(forTimeInterval: 0.02)
             }
         }

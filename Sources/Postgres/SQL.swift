@@ -2,31 +2,47 @@
 ///
 /// Names of tables and columns go in as `\(identifier: name)`, quoted; another `SQL` goes in as it is.
 public struct SQL: Sendable, ExpressibleByStringInterpolation {
-    public private(set) var text: String
-    public private(set) var parameters: [Parameter]
+    fileprivate enum Part: Sendable {
+        case text(String)
+        case parameter(Parameter)
+    }
+
+    fileprivate var parts: [Part]
 
     public init(stringLiteral value: String) {
-        text = value
-        parameters = []
+        parts = [.text(value)]
     }
 
     public init(stringInterpolation interpolation: Interpolation) {
-        text = interpolation.text
-        parameters = interpolation.parameters
+        parts = interpolation.parts
+    }
+
+    /// The statement with `$1`, `$2`, … for its values: numbered only here, so that a name may hold a dollar sign.
+    public var text: String {
+        var text = ""
+        var count = 0
+        for part in parts {
+            switch part {
+            case .text(let literal): text += literal
+            case .parameter:
+                count += 1
+                text += "$\(count)"
+            }
+        }
+        return text
+    }
+
+    public var parameters: [Parameter] {
+        parts.compactMap { if case .parameter(let parameter) = $0 { parameter } else { nil } }
     }
 
     public struct Interpolation: StringInterpolationProtocol {
-        var text = ""
-        var parameters: [Parameter] = []
+        fileprivate var parts: [Part] = []
 
         public init(literalCapacity: Int, interpolationCount: Int) {}
 
-        public mutating func appendLiteral(_ literal: String) { text += literal }
-
-        public mutating func appendInterpolation(_ parameter: Parameter) {
-            parameters.append(parameter)
-            text += "$\(parameters.count)"
-        }
+        public mutating func appendLiteral(_ literal: String) { parts.append(.text(literal)) }
+        public mutating func appendInterpolation(_ parameter: Parameter) { parts.append(.parameter(parameter)) }
 
         public mutating func appendInterpolation(_ value: String?) { appendInterpolation(value.map { .text($0) } ?? .null(.text)) }
         public mutating func appendInterpolation(_ value: Int64?) { appendInterpolation(value.map { .int64($0) } ?? .null(.int64)) }
@@ -35,22 +51,10 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         public mutating func appendInterpolation(_ value: [UInt8]?) { appendInterpolation(value.map { .bytes($0) } ?? .null(.bytes)) }
 
         /// A name of the database's, quoted.
-        public mutating func appendInterpolation(identifier: String) { text += SQL.quoted(identifier) }
+        public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
-        /// A part of a statement, with its own parameters.
-        public mutating func appendInterpolation(_ part: SQL) {
-            var rest = part.text[...]
-            // Its $n are numbered on from ours; none can stand inside a literal, since values are never pasted.
-            while let dollar = rest.firstIndex(of: "$") {
-                text += rest[..<dollar]
-                rest = rest[rest.index(after: dollar)...]
-                let digits = rest.prefix { $0.isASCII && $0.isNumber }
-                rest = rest[digits.endIndex...]
-                text += Int(digits).map { "$\($0 + parameters.count)" } ?? "$"
-            }
-            text += rest
-            parameters += part.parameters
-        }
+        /// A part of a statement, with its own values.
+        public mutating func appendInterpolation(_ part: SQL) { parts += part.parts }
     }
 
     public static func quoted(_ name: String) -> String {
@@ -60,8 +64,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     /// Parts with `separator` between them.
     public static func joined(_ parts: [SQL], by separator: String) -> SQL {
         guard let first = parts.first else { return "" }
-        var between = SQL(stringLiteral: separator)
-        between.parameters = []
+        let between = SQL(stringLiteral: separator)
         return parts.dropFirst().reduce(first) { "\($0)\(between)\($1)" }
     }
 }

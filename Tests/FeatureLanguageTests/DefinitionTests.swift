@@ -164,6 +164,19 @@ func catalog(_ yaml: String) throws -> Catalog {
         #expect(text.contains("a.v1 → b.v1 → c.v1 → a.v1"), "\(text)")
     }
 
+    @Test func `names that YAML tells apart and we don't are refused`() {
+        #expect(faults(#"sources: {s: {columns: {t: timestamp, 1: int64, "1": int64}, event_time: t}}"#).contains("duplicate name: 1"))
+    }
+
+    @Test func `features that grow beyond all bounds are refused`() {
+        var doubling = "  f0.v1: {entity: customer, source: transactions, expression: count(*)}\n"
+        for level in 1...40 { doubling += "  f\(level).v1: {entity: customer, expression: f\(level - 1).v1 + f\(level - 1).v1}\n" }
+        #expect(faults(document(doubling)).contains("parts in all"))
+        var chain = "  f0.v1: {entity: customer, source: transactions, expression: count(*)}\n"
+        for level in (1...3000).reversed() { chain = "  f\(level).v1: {entity: customer, expression: f\(level - 1).v1 + 1}\n" + chain }
+        #expect(!faults(document(chain)).isEmpty)
+    }
+
     @Test func `names of a set that clash are refused`() {
         let f = feature("sum(amount)", name: "spend.v1") + feature("sum(amount) over last_7d", name: "spend.v2")
         #expect(faults(document(f, sets: "sets: {s.v1: {features: [spend.v1, spend.v2]}}")).contains("'spend' names an output and an output"))

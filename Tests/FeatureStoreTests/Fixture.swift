@@ -54,6 +54,11 @@ struct Fixture {
         return path
     }
 
+    func link(_ name: String, to target: String) throws -> String {
+        try FileManager.default.createSymbolicLink(atPath: directory + "/" + name, withDestinationPath: target)
+        return directory + "/" + name
+    }
+
     func connection() throws -> Connection { try Connection(uri: uri) }
 
     func lookup(_ customer: Int, asOf: String? = nil, _ features: String...) async throws -> LookupAnswer {

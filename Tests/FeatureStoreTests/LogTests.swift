@@ -105,6 +105,41 @@ import Testing
         #expect(try await fixture.lookup(1, "clicks.v1").columns[0][0] == .int64(1))
     }
 
+    @Test func `columns may have the names that the log uses, and dollar signs`() async throws {
+        let yaml = """
+            entities: {thing: {keys: {"key$5": int64}}}
+            sources: {odd: {columns: {source: string, batch: int64, "key$5": int64, "at$1": timestamp}, event_time: "at$1", id: [source, batch]}}
+            features: {odd.v1: {entity: thing, source: odd, expression: count(source) over last_1d}}
+            """
+        let fixture = try await Fixture(applying: yaml)
+        defer { fixture.remove() }
+        for _ in 0..<2 { _ = try await push(fixture, #"[{"source":"a","batch":1,"key$5":7,"at$1":"2024-01-01"},{"source":"a","batch":2,"key$5":7,"at$1":"2024-01-01"}]"#, into: "odd") }
+        let answer = try await fixture.store.lookup(LookupRequest(.features(["odd.v1"]), entities: ["key$5": [.json(7)]]))
+        #expect(answer.statuses[0][0] == .present)
+        #expect(try fixture.connection().execute("select count(*) from firn_source.odd").first!.int64(0) == 2)
+    }
+
+    @Test func `a file named by a link is the file`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let path = try fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n")
+        _ = try await fixture.store.importFile(path, into: "clicks")
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.importFile(fixture.link("link.csv", to: path), into: "clicks") }
+        #expect(error?.code == .duplicateFile)
+    }
+
+    @Test func `applying while an import runs makes neither wait for the other in a circle`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let path = try fixture.file("big.csv", "customer_id,page,at\n" + (0..<150_000).map { "\($0),a,2024-01-01\n" }.joined())
+        async let imported = fixture.store.importFile(path, into: "clicks")
+        for number in 0..<10 {
+            let yaml = "features: {n\(number).v1: {entity: customer, source: clicks, expression: count(*) + \(number)}}"
+            _ = try await fixture.store.apply([DefinitionDocument(yaml: yaml, file: "f")])
+        }
+        #expect(try await imported.rows == 150_000)
+    }
+
     @Test func `a push is taken whole or refused whole`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }

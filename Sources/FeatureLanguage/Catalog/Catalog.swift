@@ -10,6 +10,9 @@ public struct Function: Sendable {
     /// The fingerprints of the features it refers to.
     public var references: [VersionedName: Fingerprint]
     public internal(set) var fingerprint: Fingerprint
+    /// Levels of features below and with this one, and parts of its expression with every reference replaced by what it means.
+    var depth = 1
+    var size = 1
 
     public var name: VersionedName { definition.name }
     public var kind: FunctionKind { definition.kind }

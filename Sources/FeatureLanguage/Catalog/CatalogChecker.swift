@@ -15,6 +15,10 @@ struct CatalogChecker {
     private var path: [VersionedName] = []
     private var broken: Set<VersionedName> = []
 
+    /// Bounds of a feature with everything it refers to: far beyond what people write, and well within a stack.
+    private static let maximumDepth = 50
+    private static let maximumSize = 20_000
+
     init(catalog: Catalog, items: [CatalogItem]) {
         self.catalog = catalog
         self.items = items
@@ -113,6 +117,17 @@ struct CatalogChecker {
         var function = Function(
             definition: definition, expression: expression, entity: entity, source: reads ? source : nil, requests: requests, references: references,
             fingerprint: Fingerprint(of: ""))
+        expression.forEach { part in
+            guard case .feature(let name, _) = part, let referred = catalog.functions[name] else { return function.size += 1 }
+            function.depth = max(function.depth, referred.depth + 1)
+            function.size += min(referred.size, CatalogChecker.maximumSize)
+        }
+        guard function.depth <= CatalogChecker.maximumDepth, function.size <= CatalogChecker.maximumSize else {
+            report(
+                item, item.places?.place("expression"), "\(definition.name) builds on features \(function.depth) deep, \(function.size) parts in all",
+                "at most \(CatalogChecker.maximumDepth) levels and \(CatalogChecker.maximumSize) parts")
+            return nil
+        }
         function.fingerprint = Fingerprint(of: function.canonical)
         return function
     }
@@ -123,7 +138,8 @@ struct CatalogChecker {
     }
 
     private mutating func checkReference(_ name: VersionedName) {
-        if !path.contains(name) { check(name) }
+        // What lies deeper stays unknown to its referrer, which is then refused.
+        if !path.contains(name), path.count <= CatalogChecker.maximumDepth { check(name) }
     }
 
     private func scope(of definition: FunctionDefinition, _ entity: Entity, _ source: Source?) -> TypeChecker.Scope {

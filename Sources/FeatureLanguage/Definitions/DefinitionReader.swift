@@ -50,6 +50,7 @@ struct DefinitionReader {
 
     private mutating func entity(_ name: Word, _ fields: inout Fields) -> Definition? {
         let keys = fields.take("keys").map { columns($0, "keys") }
+        if let keys, keys.count > 16 { report(name.place, "entity \(name.text) has \(keys.count) keys", "at most 16") }
         guard plain(name, "an entity"), let keys else {
             if keys == nil { report(name.place, "entity \(name.text) has no keys", "write keys: {customer_id: int64}, or keys: {} for one global series") }
             return nil
@@ -266,6 +267,11 @@ struct DefinitionReader {
         var pairs: [(Word, Node)] = []
         for (key, value) in mapping {
             guard let word = text(key, "a key") else { continue }
+            // YAML tells 1 and "1" apart; a name doesn't.
+            guard !pairs.contains(where: { $0.0.text == word.text }) else {
+                report(word.place, "duplicate name: \(word.text)", "each name stands once")
+                continue
+            }
             pairs.append((word, value))
         }
         return pairs

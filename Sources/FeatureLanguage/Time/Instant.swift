@@ -36,7 +36,7 @@ extension Instant {
         guard let year = reader.number(digits: 4...6, bytes), reader.take(UInt8(ascii: "-"), bytes),
             let month = reader.number(digits: 2...2, bytes), reader.take(UInt8(ascii: "-"), bytes),
             let day = reader.number(digits: 2...2, bytes),
-            year <= 294_246, (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: negative ? -year : year)
+            year <= (negative ? 4714 : 294_246), (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: negative ? -year : year)
         else { return nil }
         let date = CivilDate(year: negative ? -year : year, month: month, day: day)
         var microseconds = date.daysSinceEpoch * microsecondsPerDay

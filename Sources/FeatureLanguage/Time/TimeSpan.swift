@@ -40,6 +40,8 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
             guard !overflow else { return nil }
             total = sum
         }
+        // Its negative must exist too.
+        guard total != .min else { return nil }
         microseconds = total
     }
 
@@ -61,7 +63,9 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
             let denominator = (0..<point[1].utf8.count).reduce(Int64(1)) { result, _ in result * 10 }
             let (share, tooFar) = fraction.multipliedReportingOverflow(by: scale)
             guard !tooFar, share % denominator == 0 else { return nil }
-            value += share / denominator
+            let (sum, beyond) = value.addingReportingOverflow(share / denominator)
+            guard !beyond else { return nil }
+            value = sum
         }
         overflow = overflow || value < 0
         return overflow ? nil : negative ? -value : value

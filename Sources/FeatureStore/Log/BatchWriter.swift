@@ -14,6 +14,8 @@ final class BatchWriter {
     private let knownNow: Bool
     private let batch: Int64
     private var digest = RowsDigest(salt: RowsDigest.randomSalt())
+    /// Whether the digest was made without some of the rows, which may count after all.
+    private var digestLacksRows = false
     private(set) var count = 0
 
     private var source: Source { log.source }
@@ -33,7 +35,7 @@ final class BatchWriter {
     }
 
     /// One for each shape of the source's table, so that a session makes it once.
-    private var staging: SQL { "pg_temp.\(identifier: "staging_\(source.columns.count)_\(source.name)".prefix63)" }
+    private var staging: SQL { "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))" }
 
     /// Adds rows; what `next` throws takes back the batch.
     ///
@@ -67,7 +69,10 @@ final class BatchWriter {
     /// Decides duplicates, takes the lock and writes the batch. Nothing but the commit may follow.
     ///
     /// - Throws: `conflictingRow` where a static source's id is taken by another row.
-    func finish(_ entry: (BatchLog.Entry.Kind, actor: String), idempotencyKey: String? = nil, requestDigest: [UInt8]? = nil, fileDigest: [UInt8]? = nil) throws -> Written {
+    func finish(
+        _ entry: (BatchLog.Entry.Kind, actor: String), idempotencyKey: String? = nil, requestDigest: [UInt8]? = nil, fileDigest: [UInt8]? = nil,
+        beforeLock: () throws -> Void = {}
+    ) throws -> Written {
         guard count > 0 else { return Written(accepted: 0, duplicates: 0, lastOffset: try log.head().offset) }
         var head = BatchLog.Head(offset: 0, hash: [])
         var duplicates: [Int] = []
@@ -77,6 +82,8 @@ final class BatchWriter {
             duplicates = try decide(knownAt: knownNow ? log.clock() : nil)
             try connection.execute("savepoint rows")
             try moveRows(without: duplicates)
+            try digestAgain(without: duplicates)
+            try beforeLock()
             try log.lock()
             head = try log.head()
             knownAt = knownNow && !source.isStatic ? try log.clock() : nil
@@ -86,10 +93,11 @@ final class BatchWriter {
                     duplicates = again
                     try connection.execute("rollback to savepoint rows")
                     try moveRows(without: duplicates)
+                    try digestAgain(without: duplicates)
                 }
             }
-            if !duplicates.isEmpty { try digestAgain(without: duplicates) }
         } else {
+            try beforeLock()
             try log.lock()
             head = try log.head()
             knownAt = knownNow ? try log.clock() : nil
@@ -115,14 +123,17 @@ final class BatchWriter {
             """
         let names = source.columns.map(\.name)
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
-        let isAgain: SQL = "(\(ids)) in (select * from again)"
-        let committed = try table.read(names, where: isAgain, with: "with again as materialized (\(again)) ", connection)
+        func isAgain(_ alias: String) -> SQL {
+            let ids = SQL.joined(source.id.map { "\(SQL(stringLiteral: alias)).\(identifier: $0)" }, by: ", ")
+            return "(\(ids)) in (select * from again)"
+        }
+        let committed = try table.read(names, where: isAgain("r"), with: "with again as materialized (\(again)) ", connection)
         let offset = Int64.max / 2
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
         let staged = try table.rows(
             source.columns,
-            "with again as materialized (\(again)) select \(declared), \(offset) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) where \(isAgain)",
+            "with again as materialized (\(again)) select \(declared), \(offset) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where \(isAgain("s"))",
             connection)
         guard staged.count > 0 else { return [] }
         let found = Duplicates(committed.followed(by: staged), of: source, committed: committed.count)
@@ -135,23 +146,25 @@ final class BatchWriter {
     }
 
     private func moveRows(without duplicates: [Int]) throws {
-        let condition: SQL = duplicates.isEmpty ? "" : " where firn_position <> all (\(positions(duplicates)))"
-        try connection.execute("insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging)\(condition)")
+        try connection.execute(
+            "insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))")
+    }
+
+    /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.
+    private func isKept(_ duplicates: [Int]) -> SQL {
+        duplicates.isEmpty ? "true" : "not exists (select from unnest(\(positions(duplicates))) d where d = s.firn_position)"
     }
 
     private func positions(_ duplicates: [Int]) -> Parameter { .array(.int64, duplicates.map { .int64(Int64($0)) }) }
 
     /// The digest covers the rows that are kept.
     private func digestAgain(without duplicates: [Int]) throws {
+        guard !duplicates.isEmpty || digestLacksRows else { return }
+        digestLacksRows = !duplicates.isEmpty
         digest = RowsDigest(salt: digest.salt)
         let declared = SQL.joined(source.columns.map { "\(identifier: $0.name)" }, by: ", ")
         let rows = try table.rows(
-            source.columns, "select \(declared), firn_position, firn_known_at, null::timestamptz from \(staging) where firn_position <> all (\(positions(duplicates)))", connection)
+            source.columns, "select \(declared), firn_position, firn_known_at, null::timestamptz from \(staging) s where \(isKept(duplicates))", connection)
         digest.add(source.columns.map { rows.columns[$0.name]! }, positions: rows.offsets.map { Int($0) }, knownAt: knownNow ? nil : rows.knownAt)
     }
-}
-
-extension String {
-    /// The first 63 bytes, what PostgreSQL keeps of a name.
-    fileprivate var prefix63: String { String(decoding: utf8.prefix(63), as: UTF8.self) }
 }

@@ -50,14 +50,15 @@ extension Store {
                     progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
                     return rows
                 }
-                let written = try writer.finish((.import, actor: actor), fileDigest: digest)
+                let ledger = Ledger(connection: connection, actor: actor)
+                let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock)
                 if writer.count > 0 {
                     let file = URL(fileURLWithPath: path).lastPathComponent
                     let body: JSON = .object([
                         "duplicates": JSON(written.duplicates), "file": .string(file), "file_digest": JSON(digest?.hexadecimal), "known_now": .bool(options.knownNow),
                         "last_offset": JSON(written.lastOffset), "rows": JSON(written.accepted),
                     ])
-                    _ = try Ledger(connection: connection, actor: actor).append(kind: "import", subject: "source \(name)", body: body.description)
+                    _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
                 }
                 return written
             }
@@ -83,6 +84,7 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
 
 /// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
 private func fileDigest(_ path: String) throws -> [UInt8]? {
+    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     guard try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeRegular else { return nil }
     let bytes = try ByteReader(path: path, compression: .none)
     var hash = SHA256()

@@ -43,10 +43,17 @@ struct SourceTable {
 
     /// An index over columns, unless there is one.
     func index(_ columns: [String], _ connection: Connection) throws {
-        // Named by what it covers, in 63 bytes at most.
-        let hash = (source.name + "\u{0}" + columns.joined(separator: "\u{0}")).utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let index = SourceTable.name("rows", [source.name] + columns)
+        // Asking first: create index waits for everybody who writes, also where there is nothing to do.
+        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").first!.bool(0) { return }
         let list = SQL.joined(columns.map { "\(identifier: $0)" }, by: ", ")
-        try connection.execute("create index if not exists \(identifier: "rows_\(String(hash, radix: 36))") on \(name) (\(list))")
+        try connection.execute("create index \(identifier: index) on \(name) (\(list))")
+    }
+
+    /// A short name for what long names stand for (FNV-1a).
+    static func name(_ prefix: String, _ parts: [String]) -> String {
+        let hash = parts.joined(separator: "\u{0}").utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return "\(prefix)_\(String(hash, radix: 36))"
     }
 
     // MARK: Rows in

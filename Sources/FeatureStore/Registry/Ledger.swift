@@ -12,9 +12,14 @@ struct Ledger {
     let connection: Connection
     let actor: String
 
-    /// Adds an entry and gives its number. Inside a transaction; holds the registry's lock to its end, so that entries follow each other.
+    /// Holds the ledger to the transaction's end, so that entries follow each other.
+    func lock() throws {
+        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.ledger)::int)")
+    }
+
+    /// Adds an entry and gives its number. Inside a transaction, of which it should be nearly the last act.
     func append(kind: String, subject: String, body: String) throws -> Int64 {
-        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+        try lock()
         let last = try connection.execute(
             "select entry, hash, clock_timestamp() from (select entry, hash from firn.ledger union all select 0, ''::bytea) l order by entry desc limit 1"
         ).first!

@@ -24,8 +24,10 @@ extension Store {
                 let registry = Registry(connection)
                 let plan = try RegistrationPlan(documents: documents, registered: registry.load().catalog, notes: registry.notes())
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
-                for step in plan.steps { try registry.register(step, plan.catalog, actor: actor) }
+                // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger meanwhile.
+                for step in plan.steps { try registry.prepare(step, plan.catalog) }
                 try registry.index(plan.catalog)
+                for step in plan.steps { try registry.register(step, plan.catalog, actor: actor) }
                 return plan
             }
         }
@@ -79,6 +81,16 @@ struct Registry {
         return notes
     }
 
+    /// The table of a new source, and the columns of one that gains some.
+    func prepare(_ step: RegistrationPlan.Step, _ catalog: Catalog) throws {
+        guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else { return }
+        switch step.change {
+        case .new: try SourceTable(joined).create(connection)
+        case .extended(let columns): try SourceTable(joined).add(columns, connection)
+        default: break
+        }
+    }
+
     func register(_ step: RegistrationPlan.Step, _ catalog: Catalog, actor: String) throws {
         let kind = step.definition.kind.rawValue, name = step.definition.name
         let ledger = Ledger(connection: connection, actor: actor)
@@ -87,15 +99,7 @@ struct Registry {
         case .unchanged, .refused: return
         case .notes: break
         case .new, .extended:
-            if case .source(let source) = definition {
-                let joined = catalog.sources[source.name]!
-                definition = .source(joined)
-                if step.change == .new {
-                    try SourceTable(joined).create(connection)
-                } else if case .extended(let columns) = step.change {
-                    try SourceTable(joined).add(columns, connection)
-                }
-            }
+            if case .source(let source) = definition { definition = .source(catalog.sources[source.name]!) }
             let body = try canonicalJSON(definition)
             let entry = try ledger.append(
                 kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}")

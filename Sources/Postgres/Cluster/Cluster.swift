@@ -36,7 +36,12 @@ public struct Cluster: Sendable {
     }
 
     /// For psql, libpq and `FIRN_DATABASE_URL`.
-    public var uri: String { "postgresql://firn@/firn?host=\(socketDirectory.replacing("/", with: "%2F"))" }
+    ///
+    /// Asks for a server that runs as the right user: nobody else can pass for it by being first at the socket's path.
+    public var uri: String {
+        let user = (try? ServerUser.current().name).map { "&requirepeer=\($0)" } ?? ""
+        return "postgresql://firn@/firn?host=\(socketDirectory.replacing("/", with: "%2F"))\(user)"
+    }
 
     public var exists: Bool { FileManager.default.fileExists(atPath: data + "/PG_VERSION") }
 
@@ -57,7 +62,7 @@ public struct Cluster: Sendable {
 
     /// Creates the cluster if there is none, and starts it if it isn't running. Two callers at once don't collide.
     public func start() throws {
-        if (try? Connection(uri: uri)) != nil { return }
+        if exists, (try? Connection(uri: uri)) != nil { return }
         try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try withLock {
             // Somebody may have been quicker.
@@ -113,22 +118,25 @@ public struct Cluster: Sendable {
                 try FileManager.default.createSymbolicLink(atPath: home, withDestinationPath: elsewhere)
             }
         }
-        // What an initdb that was killed left behind.
-        try? FileManager.default.removeItem(atPath: real(data))
+        // Made under another name, so that one killed half-way doesn't pass for a cluster.
+        let unfinished = real(home) + "/data.new"
+        try? FileManager.default.removeItem(atPath: unfinished)
         let child = try Child.run(
             user.command(
                 [
-                    programs.directory + "/initdb", "-D", real(home) + "/data", "-U", "firn", "-A", "peer", "-E", "UTF8", "--locale=C", "--no-instructions",
+                    programs.directory + "/initdb", "-D", unfinished, "-U", "firn", "-A", "peer", "-E", "UTF8", "--locale=C", "--no-instructions",
                 ] + (isThrowaway ? ["--no-sync"] : [])))
         guard child.status == 0 else { throw fault("PostgreSQL can't create its cluster", child.text) }
-        try configure(user)
+        try configure(user, unfinished)
+        try? FileManager.default.removeItem(atPath: real(home) + "/data")
+        try FileManager.default.moveItem(atPath: unfinished, toPath: real(home) + "/data")
     }
 
-    private func configure(_ user: ServerUser) throws {
-        try append("local all all peer map=firn\n", to: "pg_hba.conf", replacing: true)
+    private func configure(_ user: ServerUser, _ data: String) throws {
+        try append("local all all peer map=firn\n", to: data + "/pg_hba.conf", replacing: true)
         let caller = ServerUser.name(of: geteuid()) ?? user.name
         let users = Set([caller, user.name]).sorted()
-        try append(users.map { "firn \"\($0)\" firn\n" }.joined(), to: "pg_ident.conf", replacing: true)
+        try append(users.map { "firn \"\($0)\" firn\n" }.joined(), to: data + "/pg_ident.conf", replacing: true)
         var settings = """
 
             # Firn's own settings
@@ -142,12 +150,12 @@ public struct Cluster: Sendable {
 
             """
         if isThrowaway { settings += "fsync = off\nfull_page_writes = off\n" }
-        try append(settings, to: "postgresql.conf", replacing: false)
+        try append(settings, to: data + "/postgresql.conf", replacing: false)
     }
 
     /// As the caller, who may be root: the files stay the server user's.
     private func append(_ text: String, to file: String, replacing: Bool) throws {
-        guard let handle = FileHandle(forUpdatingAtPath: data + "/" + file) else { throw fault("PostgreSQL's \(file) can't be written", "") }
+        guard let handle = FileHandle(forUpdatingAtPath: file) else { throw fault("PostgreSQL's \(file) can't be written", "") }
         if replacing { try handle.truncate(atOffset: 0) } else { try handle.seekToEnd() }
         try handle.write(contentsOf: Data(text.utf8))
         try handle.close()
@@ -180,11 +188,20 @@ public struct Cluster: Sendable {
         (try? String(contentsOfFile: data + "/PG_VERSION", encoding: .utf8)).flatMap { Int($0.prefix { $0.isNumber }) }
     }
 
+    /// The process that postmaster.pid names, where the file speaks of this directory and not of one it was copied from.
     private var postmaster: pid_t? {
-        (try? String(contentsOfFile: data + "/postmaster.pid", encoding: .utf8))?.split(separator: "\n").first.flatMap { pid_t($0) }
+        guard let lines = (try? String(contentsOfFile: data + "/postmaster.pid", encoding: .utf8))?.split(separator: "\n"), lines.count > 1,
+            real(String(lines[1])) == real(data)
+        else { return nil }
+        return pid_t(lines[0])
     }
 
-    private func isAlive(_ pid: pid_t) -> Bool { (kill(pid, 0) == 0 || errno == EPERM) && !isZombie(pid) }
+    /// Whether the process lives and is a PostgreSQL: after a power loss the number may belong to anybody.
+    private func isAlive(_ pid: pid_t) -> Bool {
+        guard kill(pid, 0) == 0 || errno == EPERM, !isZombie(pid) else { return false }
+        guard let command = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8) else { return true }
+        return command.hasPrefix("postgres") || command.hasPrefix("postmaster")
+    }
 
     private func isZombie(_ pid: pid_t) -> Bool {
         guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), let end = status.lastIndex(of: ")") else { return false }

@@ -44,6 +44,8 @@ public final class NewFile {
 
     /// - Parameter path: a file, or a device or pipe, which is written as it is.
     public init(path: String) throws(TableError) {
+        // A link stays one: what it points to is replaced.
+        let path = path.hasPrefix("/dev/") ? path : URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         self.path = path
         let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
         let isRegular = !path.hasPrefix("/dev/") && (type ?? .typeRegular) == .typeRegular
