@@ -119,6 +119,16 @@ import Testing
         #expect(try fixture.connection().execute("select count(*) from firn_source.odd").first!.int64(0) == 2)
     }
 
+    @Test func `a key that no index holds is refused in plain words`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        var random = Randomness(seed: 1)
+        let long = (0..<400).map { _ in String(random.next(), radix: 36) }.joined()
+        let row = "{\"payment_id\":\"\(long)\",\"customer_id\":1,\"at\":\"2024-01-01\"}"
+        let error = await #expect(throws: StoreError.self) { try await push(fixture, "[\(row)]") }
+        #expect(error?.code == .invalidRequest)
+    }
+
     @Test func `a file named by a link is the file`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }

@@ -19,10 +19,11 @@ public struct Frame: Sendable, Hashable {
 
     public var looksForward: Bool { newer < .zero }
 
-    /// The edges in words, for people: `(t − 7d, t]`.
+    /// The edges as mathematicians write them and in words: `(t − 7d, t]: after t − 7d, up to and including t`.
     public var description: String {
         let upper = newer == .zero ? "t" : newer < .zero ? "t + \(TimeSpan(microseconds: -newer.microseconds))" : "t − \(newer)"
-        guard let older else { return "(beginning, \(upper)]" }
-        return older == .zero ? "(t, \(upper)]" : "(t − \(older), \(upper)]"
+        guard let older else { return "(beginning, \(upper)]: all up to and including \(upper)" }
+        let lower = older == .zero ? "t" : "t − \(older)"
+        return "(\(lower), \(upper)]: after \(lower), up to and including \(upper)"
     }
 }

@@ -42,13 +42,24 @@ final class BatchWriter {
     /// - Parameter next: more rows; nil at the end.
     func write(_ next: () throws -> Table?) throws {
         let target = hasID ? staging : table.name
-        try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
-            while let rows = try next() {
-                let knownAt = knownNow ? nil : imported(rows)
-                try table.write(rows, knownAt: knownAt, batch: batch, first: count + 1, to: &writer)
-                digest.add(source.columns.map { rows[$0.name]! }, positions: (count + 1)..<(count + 1 + rows.rowCount), knownAt: knownAt)
-                count += rows.rowCount
+        try explaining {
+            try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
+                while let rows = try next() {
+                    let knownAt = knownNow ? nil : imported(rows)
+                    try table.write(rows, knownAt: knownAt, batch: batch, first: count + 1, to: &writer)
+                    digest.add(source.columns.map { rows[$0.name]! }, positions: (count + 1)..<(count + 1 + rows.rowCount), knownAt: knownAt)
+                    count += rows.rowCount
+                }
             }
+        }
+    }
+
+    /// What an index can't hold, in the words of whoever sent the row.
+    private func explaining(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as PostgresError where error.code == "54000" {
+            throw StoreError(.invalidRequest, "an id or key of some row of \(source.name) is too long to be found again", advice: "ids and keys have some 2,700 bytes in all")
         }
     }
 
@@ -146,8 +157,9 @@ final class BatchWriter {
     }
 
     private func moveRows(without duplicates: [Int]) throws {
-        try connection.execute(
-            "insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))")
+        try explaining {
+            try connection.execute("insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))")
+        }
     }
 
     /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.
