@@ -113,7 +113,8 @@ import Testing
             """
         let fixture = try await Fixture(applying: yaml)
         defer { fixture.remove() }
-        for _ in 0..<2 { _ = try await push(fixture, #"[{"source":"a","batch":1,"key$5":7,"at$1":"2024-01-01"},{"source":"a","batch":2,"key$5":7,"at$1":"2024-01-01"}]"#, into: "odd") }
+        let rows = [1, 2].map { "{\"source\":\"a\",\"batch\":\($0),\"key$5\":7,\"at$1\":\"2024-01-01\"}" }.joined(separator: ",")
+        for _ in 0..<2 { _ = try await push(fixture, "[\(rows)]", into: "odd") }
         let answer = try await fixture.store.lookup(LookupRequest(.features(["odd.v1"]), entities: ["key$5": [.json(7)]]))
         #expect(answer.statuses[0][0] == .present)
         #expect(try fixture.connection().execute("select count(*) from firn_source.odd").first!.int64(0) == 2)
