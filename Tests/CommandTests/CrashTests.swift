@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -11,15 +12,42 @@ import Testing
         features: {events.v1: {entity: customer, source: events, expression: count(*)}}
         """
 
-    /// Pushes rows of two until `stop`; gives the events that were acknowledged.
-    private func pushing(_ url: String, _ name: String) -> Task<[String], Never> {
+    /// How many pushes were acknowledged so far.
+    private final class Counter: Sendable {
+        private let count = Atomic(0)
+        func add() { count.add(1, ordering: .relaxed) }
+        var value: Int { count.load(ordering: .relaxed) }
+    }
+
+    /// Waits for what a slow machine takes longer to reach.
+    private func wait(_ what: String, until condition: () throws -> Bool) async throws {
+        for _ in 0..<3000 {
+            if try condition() { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("\(what) didn't come about")
+    }
+
+    /// Waits until an import is copying rows.
+    private func waitForCopy(_ uri: String) async throws {
+        let connection = try Connection(uri: uri)
+        try await wait("an import") {
+            try connection.execute("select from pg_stat_activity where query like 'copy %' and state = 'active' and datname = current_database()").count > 0
+        }
+    }
+
+    /// Pushes rows of two until it is cancelled or the server is gone; gives the events that were acknowledged.
+    private func pushing(_ url: String, _ name: String, _ acknowledgements: Counter) -> Task<[String], Never> {
         Task {
             var acknowledged: [String] = []
             for number in 0..<10_000 {
                 let events = ["\(name)-\(number)-a", "\(name)-\(number)-b"]
                 let body = "[" + events.map { "{\"event\":\"\($0)\",\"customer_id\":1,\"at\":\"2024-01-01\"}" }.joined(separator: ",") + "]"
                 guard let answer = try? await http("POST", url + "/v1/sources/events/rows", body) else { break }
-                if answer.status == 200 { acknowledged += events } else if answer.status != 503 && answer.status != 500 { Issue.record("\(answer)") }
+                if answer.status == 200 {
+                    acknowledged += events
+                    acknowledgements.add()
+                } else if answer.status != 503 && answer.status != 500 { Issue.record("\(answer)") }
                 if Task.isCancelled { break }
             }
             return acknowledged
@@ -47,8 +75,9 @@ import Testing
         var acknowledged: [String] = []
         for round in 0..<2 {
             let (server, url) = try project.serve()
-            let pushers = (0..<4).map { pushing(url, "r\(round)p\($0)") }
-            try await Task.sleep(for: .milliseconds(700))
+            let acknowledgements = Counter()
+            let pushers = (0..<4).map { pushing(url, "r\(round)p\($0)", acknowledgements) }
+            try await wait("40 pushes") { acknowledgements.value >= 40 }
             server.kill()
             for pusher in pushers { acknowledged += await pusher.value }
         }
@@ -64,15 +93,16 @@ import Testing
         let uri = try project.run("url").text.trimmingCharacters(in: .whitespacesAndNewlines)
         try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
         let (server, url) = try project.serve()
-        let pushers = (0..<4).map { pushing(url, "p\($0)") }
+        let acknowledgements = Counter()
+        let pushers = (0..<4).map { pushing(url, "p\($0)", acknowledgements) }
+        try await wait("20 pushes") { acknowledgements.value >= 20 }
         let importing = try project.start("import", "events", "big.csv")
-        try await Task.sleep(for: .milliseconds(600))
+        try await waitForCopy(uri)
         let cluster = try #require(Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
         _ = try cluster.stop(immediately: true)
         let imported = importing.finish()
         try cluster.start()
         // The same server goes on by itself once the database is back.
-        try await Task.sleep(for: .milliseconds(500))
         let answer = try await http(
             "POST", url + "/v1/sources/events/rows",
             "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]")
@@ -95,7 +125,7 @@ import Testing
         #expect(try project.run("apply", "d.yaml").status == 0)
         try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
         let importing = try project.start("import", "events", "big.csv")
-        try await Task.sleep(for: .milliseconds(350))
+        try await waitForCopy(project.environment["FIRN_DATABASE_URL"]!)
         importing.kill()
         #expect(try project.run("import", "events", "big.csv").status == 0)
         let counts = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!).execute(
