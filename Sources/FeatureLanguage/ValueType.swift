@@ -16,3 +16,8 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
         }
     }
 }
+
+extension ValueType {
+    /// "an int64", "a string": for the errors that say what a value is not.
+    package var phrase: String { (self == .int64 ? "an " : "a ") + rawValue }
+}

@@ -37,11 +37,7 @@ public struct SpineFile: Sendable {
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, timestamp) }
             passed = titles.map { ($0, PassedColumn()) }
             let null = options.null.map { Array($0.utf8) }
-            while try parser.next() {
-                if parser.fields.count == 1, titles.count > 1, !parser.fields[0].isQuoted, parser.fields[0].range.isEmpty { continue }
-                guard parser.fields.count == titles.count else {
-                    throw TableError(file: name, line: parser.line, message: "\(parser.fields.count) fields where the header has \(titles.count)")
-                }
+            while try parser.nextRow(of: titles.count) {
                 for (index, field) in parser.fields.enumerated() {
                     passed[index].fields.texts.append(bytes: parser.bytes(field))
                     passed[index].fields.forms.append(field.isQuoted ? .quoted : .plain)
@@ -49,7 +45,7 @@ public struct SpineFile: Sendable {
                 for (index, column) in typed.enumerated() {
                     let field = parser.fields[places[index]]
                     guard FieldParser(type: column.type, null: null, epoch: options.epoch).append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[index]) else {
-                        throw TableError(file: name, line: parser.line, column: column.name, message: "is not \(column.type == .int64 ? "an" : "a") \(column.type.rawValue)")
+                        throw TableError(file: name, line: parser.line, column: column.name, message: "is not \(column.type.phrase)")
                     }
                 }
                 if builders[0].isLastNull { throw TableError(file: name, line: parser.line, column: timestamp, message: "an instant may not be NULL") }
@@ -68,7 +64,7 @@ public struct SpineFile: Sendable {
                 for (index, column) in typed.enumerated() {
                     guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp) }
                     guard let literal = member.literal(as: column.type, epoch: options.epoch) else {
-                        throw TableError(file: name, line: line, column: column.name, message: "is not \(column.type == .int64 ? "an" : "a") \(column.type.rawValue)")
+                        throw TableError(file: name, line: line, column: column.name, message: "is not \(column.type.phrase)")
                     }
                     builders[index].append(literal)
                 }

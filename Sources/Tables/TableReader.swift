@@ -80,11 +80,7 @@ public struct TableReader {
             let parsers = schema.columns.map { FieldParser(type: $0.type, null: options.null.map { Array($0.utf8) }, epoch: options.epoch) }
             let absent = schema.columns.indices.filter { !targets.contains($0) }
             let isNotNull = schema.columns.map { schema.notNull.contains($0.name) }
-            while count < limit, try parser.next() {
-                if parser.fields.count == 1, targets.count > 1, !parser.fields[0].isQuoted, parser.fields[0].range.isEmpty { continue }
-                guard parser.fields.count == targets.count else {
-                    throw TableError(file: name, line: parser.line, message: "\(parser.fields.count) fields where the header has \(targets.count)")
-                }
+            while count < limit, try parser.nextRow(of: targets.count) {
                 for (field, target) in zip(parser.fields, targets) {
                     guard let target else { continue }
                     guard parsers[target].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[target]) else {
@@ -149,7 +145,7 @@ public struct TableReader {
             case .bool: "true or false"
             default: options.null == nil ? "--null TEXT names a word that means NULL" : nil
             }
-        return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type == .int64 ? "an" : "a") \(type.rawValue)", advice: advice)
+        return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type.phrase)", advice: advice)
     }
 
     private func null(_ column: Int, _ line: Int) -> TableError {

@@ -14,10 +14,8 @@ struct AggregateInput {
 ///
 /// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's arrays.
 protocol AggregateState: AnyObject {
-    /// - Parameters:
-    ///   - base: the index of the entity's first row.
-    ///   - count: how many rows it has.
-    func begin(base: Int, count: Int)
+    /// - Parameter base: the index of the entity's first row.
+    func begin(base: Int)
     /// Rows counted from `base`, with the timeline that says when each leaves.
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline)
     func leave(_ rows: [Int32])
@@ -60,7 +58,7 @@ private final class CountState: AggregateState {
         takes = FeatureEngine.takes(input)
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         self.base = base
         self.count = 0
     }
@@ -94,7 +92,7 @@ private final class DistinctState: AggregateState {
         takes = FeatureEngine.takes(input)
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         for number in touched { occurrences[Int(number)] = 0 }
         touched.removeAll(keepingCapacity: true)
         self.base = base
@@ -140,7 +138,7 @@ private final class FloatSumState: AggregateState {
         self.average = average
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         self.base = base
         self.count = 0
         sum.reset()
@@ -184,7 +182,7 @@ private final class IntegerSumState: AggregateState {
         output = ColumnBuilder(average ? .float64 : .int64)
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         self.base = base
         (sum, self.count) = (0, 0)
     }
@@ -234,7 +232,7 @@ private final class TruthState: AggregateState {
         self.and = and
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         self.base = base
         (trues, falses) = (0, 0)
     }
@@ -280,7 +278,7 @@ private final class ExtremeState: AggregateState {
         keys = byValue ? input.argument!.sortKeys().map { `operator` == .min ? ~$0 : $0 } : nil
     }
 
-    func begin(base: Int, count: Int) {
+    func begin(base: Int) {
         self.base = base
         staircase.reset()
     }

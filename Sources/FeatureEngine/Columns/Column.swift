@@ -43,8 +43,6 @@ public struct Column: Sendable {
         if let validity { !validity[row] } else { false }
     }
 
-    public var nullCount: Int { validity?.count { !$0 } ?? 0 }
-
     /// One value, for the edges of the program: hot loops read `values`.
     public subscript(row: Int) -> Literal {
         if isNull(row) { return .null }

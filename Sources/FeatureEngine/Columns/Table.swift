@@ -1,5 +1,3 @@
-public import FeatureLanguage
-
 /// Named columns of one length, in order.
 public struct Table: Sendable {
     public private(set) var names: [String] = []
@@ -26,6 +24,4 @@ public struct Table: Sendable {
     public subscript(name: String) -> Column? {
         names.firstIndex(of: name).map { columns[$0] }
     }
-
-    public var schema: [ColumnDefinition] { zip(names, columns).map { ColumnDefinition($0, $1.type) } }
 }

@@ -136,7 +136,7 @@ extension LookupRequest {
                 for (row, value) in given.enumerated() {
                     guard let literal = value.literal(as: definition.type) else {
                         throw StoreError(
-                            .invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type == .int64 ? "an" : "a") \(definition.type.rawValue)")
+                            .invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type.phrase)")
                     }
                     for _ in 0..<(given.count == 1 ? count : 1) { builder.append(literal) }
                 }

@@ -53,6 +53,19 @@ struct CSVParser {
         }
     }
 
+    /// Goes on to the next row of a table, past blank lines; false at the end of the file.
+    ///
+    /// - Throws: a record with another number of fields than `width`.
+    mutating func nextRow(of width: Int) throws(TableError) -> Bool {
+        while try next() {
+            // In a table of one column an empty line is a NULL.
+            if width > 1, fields.count == 1, !fields[0].isQuoted, fields[0].range.isEmpty { continue }
+            guard fields.count == width else { throw TableError(file: name, line: line, message: "\(fields.count) fields where the header has \(width)") }
+            return true
+        }
+        return false
+    }
+
     private mutating func fill() throws(TableError) {
         window.removeFirst(position)
         position = 0
