@@ -75,16 +75,63 @@ import Testing
         return Double(bitPattern: (random.chance(50) ? 1 << 63 : 0) | exponent << 52 | mantissa)
     }
 
-    @Test func `ten million values in any order give the same bits`() {
+    @Test func `ten million values in any order give the bits of Shewchuk's sum`() {
         var random = Randomness(seed: 1)
         var forward = ExactSum(), backward = ExactSum()
-        let values = (0..<1_000_000).map { _ in Double.random(in: -1e6...1e6, using: &random) }
-        for _ in 0..<10 {
-            for value in values { forward.add(value) }
-            for value in values.reversed() { backward.add(value) }
-        }
+        let values = (0..<10_000_000).map { _ in Double.random(in: -1e6...1e6, using: &random) }
+        for value in values { forward.add(value) }
+        for value in values.reversed() { backward.add(value) }
         #expect(forward.value.bitPattern == backward.value.bitPattern)
-        #expect(abs(forward.value / 10 - NaiveStore.exactSum(values)) <= abs(forward.value) * 1e-15)
+        #expect(forward.value.bitPattern == NaiveStore.exactSum(values).bitPattern)
+    }
+}
+
+@Suite struct ExactMomentsTests {
+    private func variance(_ values: [Double], ofSample: Bool = true) -> Double? {
+        var moments = ExactMoments()
+        for value in values { moments.change(value, 1) }
+        return moments.variance(ofSample: ofSample)
+    }
+
+    @Test func `values far from zero lose nothing`() {
+        #expect(variance([1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16]) == 30)
+        #expect(variance([1e300, 1e300, 1e300]) == 0)
+        #expect(variance([0.1, 0.1, 0.1], ofSample: false) == 0)
+    }
+
+    @Test func `subnormals round once, and what is too small is 0`() {
+        let least = Double.leastNonzeroMagnitude
+        #expect(variance([0, least]) == 0)
+        // (1.5 · 2^−537)² / 2 is 1.125 units of 2^−1074.
+        #expect(variance([0, 0x1.8p-537]) == least)
+        #expect(variance([0, 0x1p-536]) == 2 * least)
+    }
+
+    @Test func `beyond the range it is infinite, with an infinity or NaN it is NaN until that leaves`() {
+        #expect(variance([-1e200, 1e200]) == .infinity)
+        var moments = ExactMoments()
+        for value in [1, 2, .infinity, .nan] as [Double] { moments.change(value, 1) }
+        #expect(moments.variance(ofSample: true)?.isNaN == true)
+        moments.change(.nan, -1)
+        #expect(moments.variance(ofSample: true)?.isNaN == true)
+        moments.change(.infinity, -1)
+        #expect(moments.variance(ofSample: true) == 0.5)
+    }
+
+    @Test func `one value has a variance of 0, but none of a sample`() {
+        #expect(variance([7], ofSample: false) == 0)
+        #expect(variance([7]) == nil)
+        #expect(variance([], ofSample: false) == nil)
+    }
+
+    @Test func `int64s are exact to the ends of their range`() {
+        var moments = ExactMoments()
+        for value in [Int64.min, .max, .min, .max] { moments.change(value, 1) }
+        // Half the distance, squared: ((2^64 − 1) / 2)².
+        #expect(moments.variance(ofSample: false) == 0x1p126)
+        moments.change(Int64.min, -1)
+        moments.change(Int64.min, -1)
+        #expect(moments.variance(ofSample: false) == 0)
     }
 }
 

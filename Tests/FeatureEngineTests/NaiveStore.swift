@@ -67,7 +67,7 @@ struct NaiveStore {
 
     /// One aggregate's value: `test` is the filter, `value` the argument.
     func value(
-        _ operator: String, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
+        _ operator: String, fraction: Double = 0, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
     ) -> Literal {
         let seesTombstones = source.id.isEmpty && `operator` == "latest" && !hasFilter
         let counting = standing(at: instant, reading).filter { row in
@@ -89,8 +89,65 @@ struct NaiveStore {
         case "bool_and": return values.isEmpty ? .null : .bool(!values.contains(.bool(false)))
         case "bool_or": return values.isEmpty ? .null : .bool(values.contains(.bool(true)))
         case "sum", "avg": return values.isEmpty ? .null : NaiveStore.sum(values, average: `operator` == "avg")
+        case "percentile": return values.isEmpty ? .null : .float64(NaiveStore.percentile(values, fraction))
+        case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
+            let variance = NaiveStore.variance(values, ofSample: `operator`.hasSuffix("samp"))
+            return variance.map { .float64(`operator`.hasPrefix("stddev") ? $0.squareRoot() : $0) } ?? .null
         default: preconditionFailure("no operator \(`operator`)")
         }
+    }
+
+    private static func floats(_ values: [Literal]) -> [Double] {
+        values.map { value in
+            switch value {
+            case .float64(let bits): Double(bitPattern: bits)
+            case .int64(let value): Double(value)
+            default: preconditionFailure("a number is wanted")
+            }
+        }
+    }
+
+    /// The exact sum in units of 2^−1074.
+    private static func total(_ values: [Double]) -> (magnitude: BigNumber, isNegative: Bool) {
+        var positive = BigNumber(), negative = BigNumber()
+        for value in values {
+            if value < 0 { negative = negative + BigNumber(units: value) } else { positive = positive + BigNumber(units: value) }
+        }
+        return positive < negative ? (negative - positive, true) : (positive - negative, false)
+    }
+
+    private static func nearest(_ total: (magnitude: BigNumber, isNegative: Bool)) -> Double {
+        let magnitude = BigNumber.nearest(total.magnitude * BigNumber(1, shift: 1074), over: BigNumber(1))
+        return total.isNegative && magnitude != 0 ? -magnitude : magnitude
+    }
+
+    private static func percentile(_ values: [Literal], _ fraction: Double) -> Double {
+        let sorted = floats(values).sorted { orderOfFloats($0, $1) < 0 }
+        let place = fraction * Double(sorted.count - 1)
+        let low = sorted[Int(place.rounded(.down))], high = sorted[Int(place.rounded(.up))]
+        return place == place.rounded(.down) ? low : low + (place - place.rounded(.down)) * (high - low)
+    }
+
+    /// n Σx² − (Σx)² over n (n − 1) or n², exact, then the nearest float64.
+    private static func variance(_ values: [Literal], ofSample: Bool) -> Double? {
+        guard values.count > (ofSample ? 1 : 0) else { return nil }
+        var positive = BigNumber(), negative = BigNumber(), squares = BigNumber()
+        for value in values {
+            let magnitude: BigNumber, isNegative: Bool
+            switch value {
+            case .int64(let value): (magnitude, isNegative) = (BigNumber(value.magnitude, shift: 1074), value < 0)
+            case .float64(let bits):
+                let value = Double(bitPattern: bits)
+                guard value.isFinite else { return .nan }
+                (magnitude, isNegative) = (BigNumber(units: value), value < 0)
+            default: preconditionFailure("a number is wanted")
+            }
+            squares = squares + magnitude * magnitude
+            if isNegative { negative = negative + magnitude } else { positive = positive + magnitude }
+        }
+        let sum = positive < negative ? negative - positive : positive - negative
+        let n = BigNumber(UInt64(values.count))
+        return BigNumber.nearest(n * squares - sum * sum, over: n * BigNumber(UInt64(ofSample ? values.count - 1 : values.count)))
     }
 
     /// −0.0 and 0.0 are one distinct value, and so are all NaNs.
@@ -123,7 +180,8 @@ struct NaiveStore {
             if average { return .float64(Double(sum) / Double(values.count)) }
             return Int64(exactly: sum).map { .int64($0) } ?? .null
         }
-        let sum = exactSum(values.map { if case .float64(let bits) = $0 { Double(bitPattern: bits) } else { 0 } })
+        let floats = floats(values), unbounded = floats.filter { !$0.isFinite }
+        let sum = unbounded.isEmpty ? nearest(total(floats)) : unbounded.reduce(0, +)
         return .float64(average ? sum / Double(values.count) : sum)
     }
 

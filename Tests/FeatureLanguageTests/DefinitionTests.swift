@@ -58,7 +58,7 @@ func catalog(_ yaml: String) throws -> Catalog {
         ("", "expected a value"),
         ("1 +", "expected a value"), ("null", "no type"), ("request.x", "unknown request input"), ("sum(request.r)", "can't stand inside"),
         ("latest(ok) + 1", "mixes bool and int64"),
-        ("stddev(amount)", "not available yet"), ("ln(1.0)", "not available yet"), ("summ(amount)", "did you mean sum?"), ("latest(at) + 1", "mixes timestamp and int64"),
+        ("percentile(amount, 2)", "from 0 to 1"), ("percentile(amount, cents)", "from 0 to 1"), ("median(status)", "doesn't take string"), ("log(2, 8)", "ln(x) / ln(b)"), ("summ(amount)", "did you mean sum?"), ("latest(at) + 1", "mixes timestamp and int64"),
         ("99999999999999999999", "doesn't fit"),
         ("'a", "doesn't end"), ("latest(at) > 'never'", "is not a timestamp"), ("other.v1", "unknown feature"), ("f.v1", "circle"), ("1 < 2 < 3", "chained"),
         ("case when 1 then 2 end", "when takes bool"),

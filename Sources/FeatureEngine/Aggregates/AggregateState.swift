@@ -14,9 +14,9 @@ struct AggregateInput {
 ///
 /// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's arrays.
 protocol AggregateState: AnyObject {
-    /// - Parameter base: the index of the entity's first row.
-    func begin(base: Int)
-    /// Rows counted from `base`, with the timeline that says when each leaves.
+    /// - Parameter range: the indices of the entity's rows.
+    func begin(_ range: Range<Int>)
+    /// Rows counted from the range's start, with the timeline that says when each leaves.
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline)
     func leave(_ rows: [Int32])
     /// Notes the value at `instant` as that of the next output row.
@@ -35,6 +35,8 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
         } else {
             IntegerSumState(input, average: aggregate.operator == .avg)
         }
+    case .stddevSamp, .stddevPop, .varSamp, .varPop: MomentsState(input, aggregate.operator)
+    case .percentile: PercentileState(input, fraction: aggregate.fraction!)
     case .boolAnd, .boolOr: TruthState(input, and: aggregate.operator == .boolAnd)
     case .min, .max, .latest, .earliest: ExtremeState(input, aggregate.operator)
     }
@@ -58,9 +60,9 @@ private final class CountState: AggregateState {
         takes = FeatureEngine.takes(input)
     }
 
-    func begin(base: Int) {
-        self.base = base
-        self.count = 0
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        count = 0
     }
 
     private func number(_ rows: [Int32]) -> Int64 {
@@ -92,10 +94,10 @@ private final class DistinctState: AggregateState {
         takes = FeatureEngine.takes(input)
     }
 
-    func begin(base: Int) {
+    func begin(_ range: Range<Int>) {
         for number in touched { occurrences[Int(number)] = 0 }
         touched.removeAll(keepingCapacity: true)
-        self.base = base
+        base = range.lowerBound
         distinct = 0
     }
 
@@ -138,9 +140,9 @@ private final class FloatSumState: AggregateState {
         self.average = average
     }
 
-    func begin(base: Int) {
-        self.base = base
-        self.count = 0
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        count = 0
         sum.reset()
     }
 
@@ -182,9 +184,9 @@ private final class IntegerSumState: AggregateState {
         output = ColumnBuilder(average ? .float64 : .int64)
     }
 
-    func begin(base: Int) {
-        self.base = base
-        (sum, self.count) = (0, 0)
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        (sum, count) = (0, 0)
     }
 
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
@@ -216,6 +218,122 @@ private final class IntegerSumState: AggregateState {
     func finish() -> Column { output.finish() }
 }
 
+/// Variances and standard deviations: exact until read.
+private final class MomentsState: AggregateState {
+    private let argument: Column
+    private let takes: [Bool]?
+    private let ofSample: Bool
+    private let isDeviation: Bool
+    private var base = 0
+    private var moments = ExactMoments()
+    private var output = ColumnBuilder(.float64)
+
+    init(_ input: AggregateInput, _ operator: AggregateOperator) {
+        argument = input.argument!
+        takes = FeatureEngine.takes(input)
+        ofSample = `operator` == .stddevSamp || `operator` == .varSamp
+        isDeviation = `operator` == .stddevSamp || `operator` == .stddevPop
+    }
+
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        moments.reset()
+    }
+
+    private func change(_ rows: [Int32], _ sign: Int) {
+        switch argument.values {
+        case .int64(let values): for row in rows where takes?[base + Int(row)] ?? true { moments.change(values[base + Int(row)], sign) }
+        case .float64(let values): for row in rows where takes?[base + Int(row)] ?? true { moments.change(values[base + Int(row)], sign) }
+        default: preconditionFailure("a variance of \(argument.type.rawValue)")
+        }
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
+    func leave(_ rows: [Int32]) { change(rows, -1) }
+
+    func record(at instant: Int64) {
+        guard let variance = moments.variance(ofSample: ofSample) else { return output.appendNull() }
+        output.append(isDeviation ? variance.squareRoot() : variance)
+    }
+
+    func finish() -> Column { output.finish() }
+}
+
+/// `percentile` and `median`: between the two values nearest to the place asked for, as PostgreSQL's `percentile_cont`.
+///
+/// The entity's values are ranked once; a Fenwick tree over the ranks counts those present, so that a row enters or leaves and a place
+/// is found in O(log n).
+private final class PercentileState: AggregateState {
+    private let values: [Double]
+    private let keys: [Int64]
+    private let takes: [Bool]?
+    private let fraction: Double
+    private var base = 0
+    /// The entity's rows by value, and each row's place among them.
+    private var byRank: [Int32] = []
+    private var ranks: [Int32] = []
+    private var tree: [Int32] = []
+    private var count = 0
+    private var output = ColumnBuilder(.float64)
+
+    init(_ input: AggregateInput, fraction: Double) {
+        values = input.argument!.floats
+        keys = input.argument!.sortKeys()
+        takes = FeatureEngine.takes(input)
+        self.fraction = fraction
+    }
+
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        count = 0
+        byRank = (0..<Int32(range.count)).filter { takes?[base + Int($0)] ?? true }
+        byRank.sort { (keys[base + Int($0)], $0) < (keys[base + Int($1)], $1) }
+        ranks = Array(repeating: -1, count: range.count)
+        for (rank, row) in byRank.enumerated() { ranks[Int(row)] = Int32(rank) }
+        tree = Array(repeating: 0, count: byRank.count + 1)
+    }
+
+    private func change(_ rows: [Int32], _ by: Int32) {
+        for row in rows where ranks[Int(row)] >= 0 {
+            count += Int(by)
+            var node = Int(ranks[Int(row)]) + 1
+            while node < tree.count {
+                tree[node] += by
+                node += node & -node
+            }
+        }
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
+    func leave(_ rows: [Int32]) { change(rows, -1) }
+
+    /// The value with `place` smaller ones present.
+    private func value(_ place: Int) -> Double {
+        var node = 0, left = Int32(place)
+        var step = 1
+        while step * 2 < tree.count { step *= 2 }
+        while step > 0 {
+            if node + step < tree.count, tree[node + step] <= left {
+                node += step
+                left -= tree[node]
+            }
+            step /= 2
+        }
+        return values[base + Int(byRank[node])]
+    }
+
+    func record(at instant: Int64) {
+        guard count > 0 else { return output.appendNull() }
+        let place = fraction * Double(count - 1)
+        let below = place.rounded(.down), above = place.rounded(.up)
+        let low = value(Int(below))
+        if below == above { return output.append(low) }
+        output.append(low + (place - below) * (value(Int(above)) - low))
+    }
+
+    func finish() -> Column { output.finish() }
+}
+
 /// `bool_and` and `bool_or`.
 private final class TruthState: AggregateState {
     private let values: [Bool]
@@ -232,8 +350,8 @@ private final class TruthState: AggregateState {
         self.and = and
     }
 
-    func begin(base: Int) {
-        self.base = base
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
         (trues, falses) = (0, 0)
     }
 
@@ -278,8 +396,8 @@ private final class ExtremeState: AggregateState {
         keys = byValue ? input.argument!.sortKeys().map { `operator` == .min ? ~$0 : $0 } : nil
     }
 
-    func begin(base: Int) {
-        self.base = base
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
         staircase.reset()
     }
 

@@ -1,26 +1,123 @@
-/// A sum of floats without any rounding until it is read: adding and subtracting are exact, so a window may slide for ever.
+/// An integer of any size in chunks of 32 bits that overlap in 64-bit words, so that adding is fast and carries wait.
 ///
-/// R. M. Neal, "Fast exact summation using small and large superaccumulators" (2015), the small one. The sum is an integer in units of
-/// 2^−1074, held in chunks of 32 bits that overlap in 64-bit words, so that carries wait until the sum is read:
+/// R. M. Neal, "Fast exact summation using small and large superaccumulators" (2015), the small one:
 ///
 ///     chunk   0            1            2                      66
 ///     bits    0…31         32…63        64…95      …           2112…2143
 ///     word    ±63 bits ────┬── 31 bits of room for carries
 ///
-/// Only the chunks between `low` and `high` have been touched, which for money is two or three. NaN and the infinities are counted
-/// apart, so that they can leave a window. Reading gives the correctly rounded value: that of Python's `math.fsum`.
-package struct ExactSum {
-    private var chunks: [Int64] = Array(repeating: 0, count: ExactSum.chunkCount)
-    private var low = ExactSum.chunkCount
-    private var high = -1
+/// Only the chunks between `low` and `high` have been touched, which for money is two or three. What a bit is worth is the owner's to say.
+struct Superaccumulator {
+    private(set) var chunks: [Int64]
+    private(set) var low: Int
+    private(set) var high = -1
     /// Additions until a word might overflow: each adds less than 2^53 to a word that holds less than 2^32 after a carry.
-    private var room = ExactSum.additionsBetweenCarries
+    private var room = Superaccumulator.additionsBetweenCarries
+
+    private static let additionsBetweenCarries = 1000
+
+    /// - Parameter bits: positions at which a magnitude may begin.
+    init(bits: Int) {
+        // Room above the last position for a magnitude of 128 bits and the carries of a sum.
+        chunks = Array(repeating: 0, count: bits / 32 + 7)
+        low = chunks.count
+    }
+
+    mutating func reset() {
+        if low <= high { for chunk in low...high { chunks[chunk] = 0 } }
+        (low, high, room) = (chunks.count, -1, Superaccumulator.additionsBetweenCarries)
+    }
+
+    /// Adds ±`mantissa`·2^`position`, the mantissa below 2^53.
+    mutating func add(mantissa: Int64, at position: Int, isNegative: Bool) {
+        let chunk = position >> 5, shift = Int64(position & 31)
+        let lowPart = (mantissa << shift) & 0xFFFF_FFFF
+        let highPart = mantissa >> (32 - shift)
+        if isNegative {
+            chunks[chunk] -= lowPart
+            chunks[chunk + 1] -= highPart
+        } else {
+            chunks[chunk] += lowPart
+            chunks[chunk + 1] += highPart
+        }
+        touch(chunk, chunk + 1)
+    }
+
+    /// The same for any magnitude.
+    mutating func add(_ magnitude: UInt128, at position: Int, isNegative: Bool) {
+        let first = position >> 5, shift = position & 31
+        var chunk = first
+        var part = (magnitude << shift) & 0xFFFF_FFFF
+        var rest = magnitude >> (32 - shift)
+        while true {
+            chunks[chunk] += isNegative ? -Int64(part) : Int64(part)
+            if rest == 0 { break }
+            part = rest & 0xFFFF_FFFF
+            rest >>= 32
+            chunk += 1
+        }
+        touch(first, chunk)
+    }
+
+    private mutating func touch(_ first: Int, _ last: Int) {
+        low = min(low, first)
+        high = max(high, last)
+        room -= 1
+        if room == 0 { carry() }
+    }
+
+    /// Brings every word but the highest into 0 ..< 2^32, passing on what is beyond.
+    private mutating func carry() {
+        room = Superaccumulator.additionsBetweenCarries
+        guard low <= high else { return }
+        var chunk = low
+        while chunk < high || chunk < chunks.count - 1 && (chunks[chunk] > 0xFFFF_FFFF || chunks[chunk] < -0xFFFF_FFFF) {
+            chunks[chunk + 1] += chunks[chunk] >> 32
+            chunks[chunk] &= 0xFFFF_FFFF
+            chunk += 1
+        }
+        high = max(high, chunk)
+    }
+
+    /// Carries, and lets the highest word be one with digits: it alone holds the sign. True where the integer is 0.
+    mutating func settle() -> Bool {
+        carry()
+        // A word of −1 is only the sign of the one below: fold it in.
+        while high > low, chunks[high] == -1 {
+            chunks[high] = 0
+            high -= 1
+            chunks[high] -= 1 << 32
+        }
+        while high >= low, chunks[high] == 0 { high -= 1 }
+        if low <= high { return false }
+        (low, high) = (chunks.count, -1)
+        return true
+    }
+
+    /// The magnitude, in units of 2^(32 `low`). Of a settled integer that isn't 0.
+    var magnitude: Natural {
+        var words: [UInt32] = []
+        let isNegative = chunks[high] < 0
+        var carry: Int64 = 0
+        for chunk in low...high {
+            let word = carry + (isNegative ? -chunks[chunk] : chunks[chunk])
+            words.append(UInt32(truncatingIfNeeded: word))
+            carry = word >> 32
+        }
+        if carry > 0 { words.append(UInt32(carry)) }
+        return Natural(words)
+    }
+}
+
+/// A sum of floats without any rounding until it is read: adding and subtracting are exact, so a window may slide for ever.
+///
+/// The integer counts units of 2^−1074. NaN and the infinities are counted apart, so that they can leave a window. Reading gives the
+/// correctly rounded value: that of Python's `math.fsum`.
+package struct ExactSum {
+    private var finite = Superaccumulator(bits: 2046)
     private var nans = 0
     private var positiveInfinities = 0
     private var negativeInfinities = 0
-
-    private static let chunkCount = 68
-    private static let additionsBetweenCarries = 1000
 
     package init() {}
 
@@ -30,49 +127,17 @@ package struct ExactSum {
     package mutating func remove(_ value: Double) { accumulate(value, -1) }
 
     mutating func reset() {
-        if low <= high { for chunk in low...high { chunks[chunk] = 0 } }
-        (low, high, room) = (ExactSum.chunkCount, -1, ExactSum.additionsBetweenCarries)
+        finite.reset()
         (nans, positiveInfinities, negativeInfinities) = (0, 0, 0)
     }
 
-    private mutating func accumulate(_ value: Double, _ sign: Int64) {
-        let bits = value.bitPattern
-        let exponent = Int(bits >> 52) & 0x7FF
-        var mantissa = Int64(bits & 0xF_FFFF_FFFF_FFFF)
-        if exponent == 0x7FF {
-            if mantissa != 0 { nans += Int(sign) } else if value > 0 { positiveInfinities += Int(sign) } else { negativeInfinities += Int(sign) }
+    private mutating func accumulate(_ value: Double, _ sign: Int) {
+        guard value.isFinite else {
+            if value.isNaN { nans += sign } else if value > 0 { positiveInfinities += sign } else { negativeInfinities += sign }
             return
         }
-        if exponent > 0 { mantissa |= 1 << 52 } else if mantissa == 0 { return }
-        // The mantissa's lowest bit in units of 2^−1074.
-        let position = max(exponent, 1) - 1
-        let chunk = position >> 5, shift = Int64(position & 31)
-        let lowPart = (mantissa << shift) & 0xFFFF_FFFF
-        let highPart = mantissa >> (32 - shift)
-        if (bits >> 63 == 1) == (sign > 0) {
-            chunks[chunk] -= lowPart
-            chunks[chunk + 1] -= highPart
-        } else {
-            chunks[chunk] += lowPart
-            chunks[chunk + 1] += highPart
-        }
-        low = min(low, chunk)
-        high = max(high, chunk + 1)
-        room -= 1
-        if room == 0 { carry() }
-    }
-
-    /// Brings every word but the highest into 0 ..< 2^32, passing on what is beyond.
-    private mutating func carry() {
-        room = ExactSum.additionsBetweenCarries
-        guard low <= high else { return }
-        var chunk = low
-        while chunk < high || chunk < ExactSum.chunkCount - 1 && (chunks[chunk] > 0xFFFF_FFFF || chunks[chunk] < -0xFFFF_FFFF) {
-            chunks[chunk + 1] += chunks[chunk] >> 32
-            chunks[chunk] &= 0xFFFF_FFFF
-            chunk += 1
-        }
-        high = max(high, chunk)
+        let (mantissa, position) = value.parts
+        if mantissa != 0 { finite.add(mantissa: mantissa, at: position, isNegative: (value.sign == .minus) == (sign > 0)) }
     }
 
     /// The sum, correctly rounded; beyond the range of a float64 infinite; 0.0 for nothing and for nothing but zeros.
@@ -81,25 +146,23 @@ package struct ExactSum {
             if nans > 0 || positiveInfinities > 0 && negativeInfinities > 0 { return .nan }
             if positiveInfinities > 0 { return .infinity }
             if negativeInfinities > 0 { return -.infinity }
-            carry()
-            // A word of −1 is only the sign of the one below: fold it in, so that the highest word has digits.
-            while high > low, chunks[high] == -1 {
-                chunks[high] = 0
-                high -= 1
-                chunks[high] -= 1 << 32
-            }
-            while high >= low, chunks[high] == 0 { high -= 1 }
-            guard low <= high else {
-                low = ExactSum.chunkCount
-                high = -1
-                return 0
-            }
-            return rounded()
+            return finite.settle() ? 0 : finite.rounded(unit: -1074)
         }
     }
+}
 
-    /// Of a carried sum that isn't zero, whose word `high` holds the sign.
-    private func rounded() -> Double {
+extension Double {
+    /// Of a finite number: its magnitude as a multiple of 2^−1074, without trailing powers of two: `mantissa`·2^`position`.
+    var parts: (mantissa: Int64, position: Int) {
+        let exponent = Int(bitPattern >> 52) & 0x7FF
+        let fraction = Int64(bitPattern & 0xF_FFFF_FFFF_FFFF)
+        return exponent == 0 ? (fraction, 0) : (fraction | 1 << 52, exponent - 1)
+    }
+}
+
+extension Superaccumulator {
+    /// The nearest float64 of a settled integer that isn't 0, ties to even, where a bit at position 0 is worth 2^`unit`, at least 2^−1074.
+    fileprivate func rounded(unit: Int) -> Double {
         let isNegative = chunks[high] < 0
         // The magnitude's words from `high` down: 65 to 97 bits, and whether anything is below.
         var top: UInt128 = 0
@@ -126,9 +189,9 @@ package struct ExactSum {
                 chunk -= 1
             }
         }
-        // `top` is in units of 2^(32 (high − 2) − 1074). Bits below 2^−1074 are zeros, so a subnormal sum is exact.
+        // `top` is in units of 2^(32 (high − 2) + unit). Bits below 2^−1074 are zeros, so a subnormal sum is exact.
         let width = 128 - top.leadingZeroBitCount
-        var exponent = 32 * (high - 2) - 1074
+        var exponent = 32 * (high - 2) + unit
         var mantissa = top
         if width > 53 {
             let drop = width - 53

@@ -37,6 +37,7 @@ private func compute(_ operation: Operation, _ arguments: [Column], _ type: Valu
     case .cases, .coalesce, .nullif, .greatest, .least: choose(operation, arguments, count)
     case .cast: cast(arguments[0], to: type)
     case .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt: rounding(operation, arguments[0])
+    case .ln, .log, .exp, .power: elementary(operation, arguments)
     case .concatenate, .concat, .lower, .upper, .length, .substring, .like: text(operation, arguments)
     case .extract, .dateTruncate: calendar(operation, arguments)
     }

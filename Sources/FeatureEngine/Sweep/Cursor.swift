@@ -25,7 +25,7 @@ struct Cursor {
     /// Forgets the last entity and takes the rows of another.
     mutating func begin(_ range: Range<Int>) {
         for index in timelines.indices { timelines[index].timeline.begin(range, rows, lifetimes, timelines[index].frame) }
-        for (state, _) in states { state.begin(base: range.lowerBound) }
+        for (state, _) in states { state.begin(range) }
     }
 
     /// Goes on to `instant`, not before the last one, and records every aggregate's value there.

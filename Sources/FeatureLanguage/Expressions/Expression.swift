@@ -63,6 +63,9 @@ public enum Operation: String, Sendable, Hashable, CaseIterable {
     case coalesce, nullif, greatest, least
     case cast
     case abs, round, floor, ceil, trunc, sign, sqrt
+    /// The natural logarithm and that to base 10.
+    case ln, log
+    case exp, power
     case concatenate = "||", concat
     case lower, upper, length, substring
     /// First argument: the field, a literal string.
@@ -75,14 +78,17 @@ public struct Aggregate: Sendable, Hashable {
     public var `operator`: AggregateOperator
     /// Over the row's columns; nil for `count(*)`.
     public var argument: Expression?
+    /// Of a percentile: which, from 0 to 1.
+    public var fraction: Double?
     /// Rows for which it isn't true don't count.
     public var filter: Expression?
     public var frame: Frame
     public var type: ValueType
 
-    public init(_ operator: AggregateOperator, _ argument: Expression?, filter: Expression? = nil, frame: Frame = .allHistory, type: ValueType) {
+    public init(_ operator: AggregateOperator, _ argument: Expression?, fraction: Double? = nil, filter: Expression? = nil, frame: Frame = .allHistory, type: ValueType) {
         self.operator = `operator`
         self.argument = argument
+        self.fraction = fraction
         self.filter = filter
         self.frame = frame
         self.type = type
@@ -93,17 +99,18 @@ public enum AggregateOperator: String, Sendable, Hashable, CaseIterable {
     case count
     case countDistinct = "count_distinct"
     case sum, avg, min, max
+    case stddevSamp = "stddev_samp", stddevPop = "stddev_pop", varSamp = "var_samp", varPop = "var_pop"
+    /// Between the two nearest values, as PostgreSQL's `percentile_cont`; a median is the one of 0.5.
+    case percentile
     case boolAnd = "bool_and", boolOr = "bool_or"
     case latest, earliest
 
-    /// Aggregates of the language that this version of the engine doesn't compute yet.
-    static let announced: Set<String> = [
-        "stddev_samp", "stddev", "stddev_pop", "var_samp", "variance", "var_pop", "median", "percentile",
-    ]
-
-    static func isKnown(_ name: String) -> Bool {
-        AggregateOperator(rawValue: name).map { $0 != .countDistinct } ?? announced.contains(name)
-    }
+    /// What may be called: each operator's own name but for `count(distinct x)`, and PostgreSQL's other names.
+    static let spellings: [String: AggregateOperator] = {
+        var spellings = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+        spellings["count_distinct"] = nil
+        return spellings.merging(["stddev": .stddevSamp, "variance": .varSamp, "median": .percentile, "every": .boolAnd]) { $1 }
+    }()
 }
 
 extension Expression {

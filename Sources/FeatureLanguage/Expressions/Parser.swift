@@ -256,7 +256,7 @@ struct Parser {
             return try node(.extract(field.lowercased(), operand), offset, [operand])
         case "now", "clock_timestamp", "transaction_timestamp", "statement_timestamp", "random", "gen_random_uuid":
             throw impure(name + "()", offset)
-        case let name where AggregateOperator.isKnown(name):
+        case let name where AggregateOperator.spellings[name] != nil:
             return try aggregate(name, offset)
         default:
             var arguments: [Syntax.Node] = []

@@ -232,11 +232,7 @@ struct TypeChecker {
         guard scope.columns != nil else {
             throw SyntaxError(offset: node.offset, message: "\(call.name) needs rows, and the feature has no source", advice: "name one with source:")
         }
-        guard let plain = AggregateOperator(rawValue: call.name) else {
-            throw SyntaxError(
-                offset: node.offset, message: "\(call.name) is not available yet",
-                advice: "this version computes \(AggregateOperator.allCases.filter { $0 != .countDistinct }.map(\.rawValue).joined(separator: ", ")) and count(distinct x)")
-        }
+        let plain = AggregateOperator.spellings[call.name]!
         if call.frame.looksForward, !scope.isLabel {
             throw SyntaxError(offset: node.offset, message: "a feature can't look forward", advice: "over next_… belongs in a label, under labels:")
         }
@@ -247,18 +243,35 @@ struct TypeChecker {
             guard plain == .count else { throw SyntaxError(offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *") }
             return .aggregate(Aggregate(.count, nil, filter: filter, frame: call.frame, type: .int64))
         }
-        guard arguments.count == 1 else {
+        let fraction = plain == .percentile ? try fraction(call, arguments, node) : nil
+        guard arguments.count == 1 || call.name == "percentile" else {
             throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil)
         }
         if call.isDistinct, plain != .count {
             throw SyntaxError(offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
         }
-        let argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
+        var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
+        if plain == .percentile { argument = convert(argument, to: .float64) }
         let `operator` = call.isDistinct ? .countDistinct : plain
         guard let type = `operator`.resultType(of: argument.type) else {
             throw SyntaxError(offset: arguments[0].offset, message: "\(call.name) doesn't take \(argument.type.rawValue)", advice: nil)
         }
-        return .aggregate(Aggregate(`operator`, argument, filter: filter, frame: call.frame, type: type))
+        return .aggregate(Aggregate(`operator`, argument, fraction: fraction, filter: filter, frame: call.frame, type: type))
+    }
+
+    /// Which percentile: the second argument, a number as it stands; a median's is 0.5.
+    private func fraction(_ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Double {
+        if call.name == "median" { return 0.5 }
+        let wrong = "percentile takes a value and a number from 0 to 1"
+        guard arguments.count == 2 else { throw SyntaxError(offset: node.offset, message: wrong, advice: "as in percentile(amount, 0.9)") }
+        let fraction: Double? =
+            switch arguments[1].syntax {
+            case .integer(let value): Double(value)
+            case .decimal(let value): value
+            default: nil
+            }
+        guard let fraction, (0...1).contains(fraction) else { throw SyntaxError(offset: arguments[1].offset, message: wrong, advice: "written out, as in 0.9") }
+        return fraction
     }
 
     // MARK: Operators and functions
@@ -268,11 +281,9 @@ struct TypeChecker {
     ]
     static let truncations = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"]
 
-    /// Functions of the language that this version of the engine doesn't compute yet.
-    private static let announced: Set<String> = ["ln", "log", "exp", "power"]
     private static let functions = [
-        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt", "lower", "upper",
-        "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
+        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt", "ln", "log", "log10", "exp",
+        "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
     ]
 
     private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
@@ -302,14 +313,20 @@ struct TypeChecker {
         case "nullif":
             try arity(2...2)
             return try nullif(arguments)
-        case "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "sqrt":
+        case "power", "pow":
+            try arity(2...2)
+            return .call(.power, [convert(try number(arguments[0], name), to: .float64), convert(try number(arguments[1], name), to: .float64)], .float64)
+        case "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "sqrt", "ln", "log", "log10", "exp":
             if name == "round" || name == "trunc", arguments.count == 2 {
                 throw SyntaxError(offset: arguments[1].offset, message: "\(name) to a number of digits is not exact in float64", advice: "write \(name)(x * 100) / 100")
+            }
+            if name == "log", arguments.count == 2 {
+                throw SyntaxError(offset: node.offset, message: "log is the logarithm to base 10", advice: "to base b it is ln(x) / ln(b)")
             }
             try arity(1...1)
             let operand = try number(arguments[0], name)
             if name == "abs" { return .call(.abs, [operand], operand.type) }
-            return .call(Operation(rawValue: name == "ceiling" ? "ceil" : name)!, [convert(operand, to: .float64)], .float64)
+            return .call(Operation(rawValue: ["ceiling": "ceil", "log10": "log"][name] ?? name)!, [convert(operand, to: .float64)], .float64)
         case "||", "concat": return try concatenation(name, arguments)
         case "lower", "upper":
             try arity(1...1)
@@ -329,10 +346,8 @@ struct TypeChecker {
                     offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
             return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
-        case _ where TypeChecker.announced.contains(name):
-            throw SyntaxError(offset: node.offset, message: "\(name) is not available yet", advice: nil)
         default:
-            let known = TypeChecker.functions + AggregateOperator.allCases.map(\.rawValue).filter { $0 != "count_distinct" }
+            let known = TypeChecker.functions + AggregateOperator.spellings.keys
             throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: suggestion(for: name, among: known, what: "functions"))
         }
     }
@@ -420,7 +435,7 @@ extension AggregateOperator {
         switch self {
         case .count, .countDistinct: .int64
         case .sum: argument.isNumber ? argument : nil
-        case .avg: argument.isNumber ? .float64 : nil
+        case .avg, .stddevSamp, .stddevPop, .varSamp, .varPop, .percentile: argument.isNumber ? .float64 : nil
         case .boolAnd, .boolOr: argument == .bool ? .bool : nil
         case .min, .max, .latest, .earliest: argument
         }

@@ -1,0 +1,66 @@
+/// The number of values, their sum and the sum of their squares, exact until a variance is read from them.
+///
+/// A variance is the rational (n Σx² − (Σx)²) / n² or / n (n − 1), rounded once: neither the order of rows nor a window's slide changes a
+/// bit, and values far from 0 lose nothing.
+package struct ExactMoments {
+    private var count = 0
+    /// Of int64s in units of 1 both; of floats in units of 2^−1074, the squares of 2^−2148.
+    private var sum = Superaccumulator(bits: 2046)
+    private var squares = Superaccumulator(bits: 4092)
+    private var unit = 0
+    /// NaN and the infinities: while one is there, there is no variance.
+    private var unbounded = 0
+
+    package init() {}
+
+    mutating func reset() {
+        sum.reset()
+        squares.reset()
+        (count, unbounded) = (0, 0)
+    }
+
+    /// Adds a value, or with `sign` −1 takes one back.
+    package mutating func change(_ value: Double, _ sign: Int) {
+        count += sign
+        guard value.isFinite else {
+            unbounded += sign
+            return
+        }
+        let (mantissa, position) = value.parts
+        unit = -1074
+        guard mantissa != 0 else { return }
+        sum.add(mantissa: mantissa, at: position, isNegative: (value.sign == .minus) == (sign > 0))
+        squares.add(UInt128(mantissa) * UInt128(mantissa), at: 2 * position, isNegative: sign < 0)
+    }
+
+    package mutating func change(_ value: Int64, _ sign: Int) {
+        count += sign
+        guard value != 0 else { return }
+        sum.add(UInt128(value.magnitude), at: 0, isNegative: (value < 0) == (sign > 0))
+        squares.add(UInt128(value.magnitude) * UInt128(value.magnitude), at: 0, isNegative: sign < 0)
+    }
+
+    /// The variance; nil where there are too few values: none, or one for that of a sample.
+    package mutating func variance(ofSample: Bool) -> Double? {
+        guard count > (ofSample ? 1 : 0) else { return nil }
+        if unbounded > 0 { return .nan }
+        // No squares, no differences.
+        if squares.settle() { return 0 }
+        let n = Natural([UInt32(count)])
+        var deviation: Natural
+        var lowest: Int
+        if sum.settle() {
+            (deviation, lowest) = (n * squares.magnitude, squares.low)
+        } else {
+            // Both in units of the lower chunk.
+            lowest = min(squares.low, 2 * sum.low)
+            let total = sum.magnitude
+            deviation = (n * squares.magnitude).shifted(words: squares.low - lowest) - (total * total).shifted(words: 2 * sum.low - lowest)
+        }
+        if deviation.isZero { return 0 }
+        // Four words more, so that the quotient has digits to spare; what is left over only breaks ties.
+        deviation = deviation.shifted(words: 4)
+        let left = deviation.divide(by: UInt32(count)), rest = deviation.divide(by: UInt32(ofSample ? count - 1 : count))
+        return deviation.rounded(unit: 2 * unit + 32 * (lowest - 4), isInexact: left != 0 || rest != 0)
+    }
+}
