@@ -47,7 +47,9 @@ import Testing
                 if answer.status == 200 {
                     acknowledged += events
                     acknowledgements.add()
-                } else if answer.status != 503 && answer.status != 500 { Issue.record("\(answer)") }
+                } else if answer.status != 503 && answer.status != 500 {
+                    Issue.record("\(answer)")
+                }
                 if Task.isCancelled { break }
             }
             return acknowledged

@@ -67,7 +67,8 @@ struct NaiveStore {
 
     /// One aggregate's value: `test` is the filter, `value` the argument.
     func value(
-        _ operator: String, fraction: Double = 0, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
+        _ operator: String, fraction: Double = 0, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool,
+        value: (Row) -> Literal
     ) -> Literal {
         let seesTombstones = source.id.isEmpty && `operator` == "latest" && !hasFilter
         let counting = standing(at: instant, reading).filter { row in

@@ -15,8 +15,8 @@ func arithmetic(_ operation: Operation, _ arguments: [Column]) -> Column {
     let valid = bothValid(left, right)
     switch (left.values, right.values) {
     case (.timestamp(let a), .timestamp(let b)):
-        // Seconds between; the microseconds themselves may overflow 64 bits at the far ends of time.
-        let (result, validity) = map(a, b, valid, 0.0) { Double(Int128($0) - Int128($1)) / 1_000_000 }
+        // The microseconds between may overflow 64 bits at the far ends of time.
+        let (result, validity) = map(a, b, valid, 0.0) { seconds(Int128($0) - Int128($1)) }
         return Column(.float64(result), validity: validity)
     case (.timestamp(let a), .int64(let spans)):
         let (result, validity) = map(a, spans, valid, 0) { time, span -> Int64? in
@@ -55,6 +55,12 @@ private func float(_ operation: Operation, _ left: Double, _ right: Double) -> D
     }
 }
 
+/// Microseconds as seconds, rounded once though they be more than a float64 holds.
+func seconds(_ microseconds: Int128) -> Double {
+    let high = Double(microseconds)
+    return (DoubleDouble(high, Double(microseconds - Int128(high))) / DoubleDouble(1_000_000)).rounded
+}
+
 /// `abs round floor ceil trunc sign sqrt`; floats round half to even, the root of a negative number is NULL.
 func rounding(_ operation: Operation, _ operand: Column) -> Column {
     if case .int64(let values) = operand.values {
@@ -68,7 +74,7 @@ func rounding(_ operation: Operation, _ operand: Column) -> Column {
         case .floor: value.rounded(.down)
         case .ceil: value.rounded(.up)
         case .trunc: value.rounded(.towardZero)
-        case .sign: value.isNaN ? value : value > 0 ? 1 : value < 0 ? -1 : 0
+        case .sign: value > 0 ? 1 : value < 0 ? -1 : 0
         default: value < 0 ? nil : value.squareRoot()
         }
     }

@@ -33,7 +33,7 @@ private func extract(_ field: String, _ time: Int64) -> Double {
     case "hour": return Double(rest / 3_600_000_000)
     case "minute": return Double(rest / 60_000_000 % 60)
     case "second": return Double(rest % 60_000_000) / 1_000_000
-    default: return Double(time) / 1_000_000
+    default: return seconds(Int128(time))
     }
 }
 

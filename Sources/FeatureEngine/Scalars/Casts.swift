@@ -32,7 +32,7 @@ func sqlText(_ literal: Literal) -> String {
     case .int64(let value): String(value)
     case .float64(let bits): sqlText(Double(bitPattern: bits))
     case .string(let text): text
-    case .timestamp(let instant): instant.text(separator: " ", zone: "+00")
+    case .timestamp(let instant): instant.sqlText
     }
 }
 
@@ -51,6 +51,7 @@ func sqlText(_ value: Double) -> String {
     digits.removeFirst(leading)
     exponent -= leading
     while digits.last == "0" { digits.removeLast() }
+    if let others = digitsInside(value.magnitude, unlike: digits, exponent) { digits = others }
     let sign = value < 0 ? "-" : ""
     if exponent < -4 || exponent >= 15 {
         let mantissa = digits.prefix(1) + (digits.count > 1 ? "." + digits.dropFirst() : "")
@@ -60,4 +61,19 @@ func sqlText(_ value: Double) -> String {
     if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + digits }
     if digits.count <= exponent + 1 { return sign + digits + String(repeating: "0", count: exponent + 1 - digits.count) }
     return sign + digits.prefix(exponent + 1) + "." + digits.dropFirst(exponent + 1)
+}
+
+/// Where the shortest digits lie exactly in the middle between two doubles: the shortest that don't, as PostgreSQL prints. Nil elsewhere.
+///
+/// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but so it does only by a tie's rule.
+private func digitsInside(_ value: Double, unlike digits: String, _ exponent: Int) -> String? {
+    let zeros = exponent + 1 - digits.count
+    guard value >= 0x1p53, value < 0x1p127, zeros > 0 else { return nil }
+    let exact = UInt128(value), half = UInt128(value.ulp / 2)
+    func rounded(_ unit: UInt128) -> UInt128 { (exact + unit / 2) / unit * unit }
+    func distance(_ other: UInt128) -> UInt128 { other > exact ? other - exact : exact - other }
+    var unit = (0..<zeros).reduce(UInt128(1)) { power, _ in power * 10 }
+    guard distance(rounded(unit)) == half else { return nil }
+    while distance(rounded(unit)) >= half { unit /= 10 }
+    return String(rounded(unit) / unit)
 }

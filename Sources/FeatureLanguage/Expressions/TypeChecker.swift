@@ -480,7 +480,7 @@ extension StringProtocol {
 }
 
 extension Double {
-    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing that overflows.
+    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing beyond the range at either end.
     public init?(sqlText text: some StringProtocol) {
         let lower = text.lowercased()
         switch lower {
@@ -489,6 +489,7 @@ extension Double {
         case "-inf", "-infinity": self = -.infinity
         default:
             guard lower.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || "+-.e".utf8.contains($0) }), let value = Double(lower), value.isFinite else { return nil }
+            if value == 0, lower.prefix(while: { $0 != "e" }).contains(where: { ("1"..."9").contains($0) }) { return nil }
             self = value
         }
     }

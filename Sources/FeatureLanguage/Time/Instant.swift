@@ -17,7 +17,8 @@ public struct Instant: Sendable, Hashable, Comparable {
 extension Instant {
     /// Reads RFC 3339, also with a space for the `T`, without a zone (then UTC), or a bare date (then midnight UTC).
     ///
-    /// At most six digits of a second; years of four digits or more. Nil for anything else, February 30th included.
+    /// At most six digits of a second; years of four digits or more, before the year 1 as RFC 3339 would count on (`-0043`) or as PostgreSQL
+    /// prints them (`0044-… BC`). Nil for anything else, February 30th included.
     public init?(text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard let read = Instant.parse(bytes.span) else { return nil }
@@ -33,12 +34,18 @@ extension Instant {
     private static func parse(_ bytes: Span<UInt8>) -> Instant? {
         var reader = DigitReader()
         let negative = reader.take(UInt8(ascii: "-"), bytes)
-        guard let year = reader.number(digits: 4...6, bytes), reader.take(UInt8(ascii: "-"), bytes),
+        let isBC =
+            bytes.count > 3 && !negative && bytes[bytes.count - 3] == UInt8(ascii: " ") && bytes[bytes.count - 2] == UInt8(ascii: "B")
+            && bytes[bytes.count - 1] == UInt8(ascii: "C")
+        let bytes = isBC ? bytes.extracting(first: bytes.count - 3) : bytes
+        guard let digits = reader.number(digits: 4...6, bytes), reader.take(UInt8(ascii: "-"), bytes),
             let month = reader.number(digits: 2...2, bytes), reader.take(UInt8(ascii: "-"), bytes),
             let day = reader.number(digits: 2...2, bytes),
-            year <= (negative ? 4714 : 294_246), (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: negative ? -year : year)
+            digits <= (negative || isBC ? 4714 : 294_246), !isBC || digits > 0
         else { return nil }
-        let date = CivilDate(year: negative ? -year : year, month: month, day: day)
+        let year = negative ? -digits : isBC ? 1 - digits : digits
+        guard (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: year) else { return nil }
+        let date = CivilDate(year: year, month: month, day: day)
         var microseconds = date.daysSinceEpoch * microsecondsPerDay
         if reader.position < bytes.count {
             guard reader.take(UInt8(ascii: "T"), bytes) || reader.take(UInt8(ascii: "t"), bytes) || reader.take(UInt8(ascii: " "), bytes),
@@ -66,17 +73,20 @@ extension Instant {
 
 extension Instant: CustomStringConvertible {
     /// RFC 3339 in UTC; the fraction only where there is one (`2024-05-01T09:30:00.000001Z`).
-    public var description: String {
-        text(separator: "T", zone: "Z")
+    public var description: String { (date.year < 0 ? "-" : "") + text(year: abs(date.year), separator: "T", zone: "Z") }
+
+    /// As PostgreSQL casts it to text in UTC (`2024-05-01 09:30:00.5+00`); there the year before 1 is 1 BC.
+    package var sqlText: String {
+        date.year > 0 ? text(year: date.year, separator: " ", zone: "+00") : text(year: 1 - date.year, separator: " ", zone: "+00 BC")
     }
 
-    /// Date and time of day with the separator and zone given, the fraction without trailing zeros.
-    public func text(separator: String, zone: String) -> String {
-        let (days, rest) = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay)
-        let date = CivilDate(daysSinceEpoch: days)
+    private var date: CivilDate { CivilDate(daysSinceEpoch: microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient) }
+
+    /// The fraction of a second is without trailing zeros.
+    private func text(year: Int64, separator: String, zone: String) -> String {
+        let rest = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).remainder
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
-        var text = date.year < 0 ? "-" : ""
-        text += padded(abs(date.year), 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + separator
+        var text = padded(year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + separator
         text += padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
         if fraction > 0 {
             var digits = Substring(padded(fraction, 6))

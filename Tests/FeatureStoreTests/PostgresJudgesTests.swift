@@ -1,0 +1,221 @@
+import FeatureEngine
+import FeatureLanguage
+import Postgres
+import TestSupport
+import Testing
+
+/// Scalar expressions here and in a real PostgreSQL, over the same rows: 40,000 expressions of all types over 24 rows of hard values,
+/// and 3,000 aggregates with filters and windows.
+///
+/// Results are compared bit for bit, but for `ln log exp power`, where PostgreSQL's C library may be a unit in the last place off.
+@Suite struct PostgresJudgesTests {
+    @Test func `scalar expressions equal PostgreSQL`() throws {
+        let judge = try Judge()
+        for seed in 0..<UInt64(380) {
+            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
+            let drawn = (0..<100).map { index in expressions.draw(ValueType.allCases[index % 5], depth: 1 + index % 4) }
+            try judge.compare(drawn, seed: seed)
+        }
+    }
+
+    @Test func `logarithms and powers equal PostgreSQL to a few units in the last place`() throws {
+        let judge = try Judge()
+        for seed in 1000..<UInt64(1010) {
+            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
+            try judge.compare((0..<100).map { index in expressions.elementary(depth: index % 3) }, seed: seed, tolerance: 1e-15)
+        }
+    }
+
+    @Test func `operators bind as in PostgreSQL`() throws {
+        let judge = try Judge()
+        for seed in 2000..<UInt64(2010) {
+            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
+            try judge.compare((0..<100).map { _ in expressions.flat() }, seed: seed)
+        }
+    }
+
+    @Test func `aggregates with filters and windows equal PostgreSQL`() throws {
+        let judge = try Judge()
+        let facts = try JudgedFacts(judge)
+        for seed in 3000..<UInt64(3060) {
+            var aggregates = RandomAggregates(seed: seed)
+            try facts.compare((0..<50).map { _ in aggregates.draw() }, seed: seed)
+        }
+    }
+}
+
+/// A database with rows of hard values, and what it takes to ask both sides.
+struct Judge {
+    let connection: Connection
+    private let columns: [(name: String, column: Column)]
+    private let instants: [Int64]
+
+    /// What PostgreSQL refuses to compute is NULL in Firn, float overflow infinite and underflow zero: these functions say so in SQL.
+    private static let functions = """
+        create schema judge;
+        create function judge.add(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a + b; exception when others then return null; end $$;
+        create function judge.sub(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a - b; exception when others then return null; end $$;
+        create function judge.mul(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a * b; exception when others then return null; end $$;
+        create function judge.div(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a / b; exception when others then return null; end $$;
+        create function judge.mod(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a % b; exception when others then return null; end $$;
+        create function judge.neg(a bigint) returns bigint language plpgsql immutable strict as $$ begin return - a; exception when others then return null; end $$;
+        create function judge.abs(a bigint) returns bigint language plpgsql immutable strict as $$ begin return abs(a); exception when others then return null; end $$;
+        create function judge.to_bigint(a float8) returns bigint language plpgsql immutable strict as $$ begin return a::bigint; exception when others then return null; end $$;
+        create function judge.to_bigint(a text) returns bigint language plpgsql immutable strict as $$ begin return a::bigint; exception when others then return null; end $$;
+        create function judge.to_float(a text) returns float8 language plpgsql immutable strict as $$ begin return a::float8; exception when others then return null; end $$;
+        create function judge.beyond(isNegative bool, message text) returns float8 language sql immutable as
+            $$ select case when message like '%underflow%' then '0'::float8 else 'inf'::float8 end * case when isNegative then -1 else 1 end $$;
+        create function judge.add(a float8, b float8) returns float8 language plpgsql immutable strict as
+            $$ begin return a + b; exception when others then return judge.beyond(a < 0, sqlerrm); end $$;
+        create function judge.sub(a float8, b float8) returns float8 language plpgsql immutable strict as
+            $$ begin return a - b; exception when others then return judge.beyond(a < 0, sqlerrm); end $$;
+        create function judge.mul(a float8, b float8) returns float8 language plpgsql immutable strict as
+            $$ begin return a * b; exception when others then return judge.beyond((a < 0) <> (b < 0), sqlerrm); end $$;
+        create function judge.div(a float8, b float8) returns float8 language plpgsql immutable strict as
+            $$ begin return case when b = 0 then null else a / b end; exception when others then return judge.beyond((a < 0) <> (b < 0), sqlerrm); end $$;
+        create function judge.sqrt(a float8) returns float8 language plpgsql immutable strict as $$ begin return sqrt(a); exception when others then return null; end $$;
+        create function judge.ln(a float8) returns float8 language plpgsql immutable strict as $$ begin return ln(a); exception when others then return null; end $$;
+        create function judge.log(a float8) returns float8 language plpgsql immutable strict as $$ begin return log(a); exception when others then return null; end $$;
+        create function judge.exp(a float8) returns float8 language plpgsql immutable strict as
+            $$ begin return exp(a); exception when numeric_value_out_of_range then return judge.beyond(false, sqlerrm); end $$;
+        create function judge.power(a float8, b float8) returns float8 language plpgsql immutable strict as
+            $$ begin return power(a, b); exception
+                when numeric_value_out_of_range then return judge.beyond(a < 0 and b / 2 <> floor(b / 2), sqlerrm);
+                when others then return null; end $$;
+        create function judge.substring(a text, b int, c int) returns text language plpgsql immutable strict as
+            $$ begin return substring(a from b for c); exception when others then return null; end $$;
+        create function judge.date_trunc(a text, b timestamptz) returns timestamptz language plpgsql immutable strict as
+            $$ begin return date_trunc(a, b); exception when others then return null; end $$;
+        create function judge.plus(a timestamptz, b interval) returns timestamptz language plpgsql immutable strict as
+            $$ begin return a + b; exception when others then return null; end $$;
+        create table judge.rows (n serial, as_of timestamptz, i1 bigint, i2 bigint, f1 float8, f2 float8, s1 text collate "C", s2 text collate "C", b1 bool, b2 bool,
+            t1 timestamptz, t2 timestamptz);
+        """
+
+    static let definitions: [ColumnDefinition] = [
+        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string), .init("s2", .string), .init("b1", .bool),
+        .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
+    ]
+
+    init() throws {
+        connection = try Connection(uri: TestCluster.newDatabase())
+        try connection.run(script: "set timezone = 'UTC'; \(Judge.functions)")
+        var random = Randomness(seed: 42)
+        var builders = Judge.definitions.map { ColumnBuilder($0.type) }
+        var instants: [Int64] = []
+        for _ in 0..<24 {
+            for (index, definition) in Judge.definitions.enumerated() { builders[index].append(Judge.value(definition.type, &random)) }
+            instants.append(Int64.random(in: -1_000_000_000_000...2_000_000_000_000_000, using: &random))
+        }
+        columns = zip(Judge.definitions, builders.indices).map { ($0.name, builders[$1].finish()) }
+        self.instants = instants
+        for row in instants.indices {
+            let values = columns.map { column -> SQL in "\(column.column[row].parameter(column.column.type))" }
+            try connection.execute("insert into judge.rows (as_of, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))")
+        }
+    }
+
+    static func value(_ type: ValueType, _ random: inout Randomness) -> Literal {
+        if random.chance(14) { return .null }
+        switch type {
+        case .int64: return .int64(random.pick([0, 1, -1, 2, 3, -7, 100, 9_007_199_254_740_993, .max, .min]))
+        case .float64:
+            return .float64(
+                random.pick([
+                    0.0, -0.0, 0.5, 1.5, 2.5, -2.5, 0.1, 123_456.789, 1e15, 1e16, -1e-5, 0.00001234, .leastNonzeroMagnitude, .leastNormalMagnitude, 1e308, -1e308, .nan, .infinity,
+                    -.infinity, 9.3e18,
+                ]))
+        case .string:
+            return .string(
+                random.pick(["", "a", "A", "abc", "a_b", "%", "éa", "日本", "12", "-7", " 5 ", "1.5", "NaN", "true", "no", "1e400", "1e-400", "+3", "9223372036854775808", "\\a"]))
+        case .bool: return .bool(random.chance(50))
+        case .timestamp:
+            return .timestamp(
+                Instant(
+                    microseconds: random.pick([
+                        0, -1, 1_709_164_800_000_000, 1_704_067_199_999_999, -62_135_596_800_000_000, 253_402_300_799_999_999, 1_735_603_200_000_000, -3_000_000_123_456,
+                        // Not the latest of all: PostgreSQL 15 subtracts timestamps without a look at overflow.
+                        -80_000_000_000_000_000, 4_000_000_000_000_000_000, Instant.range.lowerBound.microseconds,
+                    ])))
+        }
+    }
+
+    func compare(_ expressions: [JudgedExpression], seed: UInt64, tolerance: Double = 0) throws {
+        let functions = expressions.indices.map { index in
+            Definition.function(
+                FunctionDefinition(
+                    name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all", request: Judge.definitions, expression: expressions[index].firn))
+        }
+        let catalog: Catalog
+        do {
+            catalog = try Catalog([.entity(Entity(name: "all", keys: []))] + functions)
+        } catch {
+            Issue.record("seed \(seed): \(error)")
+            return
+        }
+        let plan = Plan(try catalog.resolve(features: expressions.indices.map { "f\($0).v1" }), in: catalog)
+        let spine = Spine(columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0.column) }), instants: instants)
+        let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns
+        // Tables are at most 1,600 columns wide.
+        let list = expressions.map { SQL(stringLiteral: $0.sql) }
+        let theirs: Rows
+        do {
+            theirs = try connection.execute("select \(SQL.joined(list, by: ", ")) from judge.rows order by n")
+        } catch {
+            for expression in expressions {
+                do {
+                    try connection.execute("select \(SQL(stringLiteral: expression.sql)) from judge.rows order by n")
+                } catch {
+                    Issue.record("seed \(seed): PostgreSQL refuses \(expression.sql): \(error)")
+                    return
+                }
+            }
+            return
+        }
+        for (index, expression) in expressions.enumerated() {
+            #expect(ours[index].type == expression.type)
+            for row in 0..<theirs.count {
+                let got = ours[index][row], expected = theirs[row].literal(index, expression.type)
+                guard !got.isJudgedSame(as: expected, tolerance: tolerance) else { continue }
+                let values = columns.map { "\($0.name) \($0.column[row])" }.joined(separator: ", ")
+                Issue.record(
+                    "seed \(seed): \(expression.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(expression.sql)\n  as of \(Instant(microseconds: instants[row])), \(values)")
+                return
+            }
+        }
+    }
+}
+
+extension Rows.Row {
+    func literal(_ column: Int, _ type: ValueType) -> Literal {
+        guard let bytes = optionalBytes(column) else { return .null }
+        switch type {
+        case .bool: return .bool(bool(column))
+        case .int64: return .int64(int64(column))
+        case .float64: return .float64(bits: bytes.reduce(0) { $0 << 8 | UInt64($1) })
+        case .string: return .string(text(column))
+        case .timestamp: return .timestamp(Instant(microseconds: timestamp(column)))
+        }
+    }
+}
+
+extension Literal {
+    func parameter(_ type: ValueType) -> Parameter {
+        switch self {
+        case .null: .null([.bool: .bool, .int64: .int64, .float64: .float64, .string: .text, .timestamp: .timestamp][type]!)
+        case .bool(let value): .bool(value)
+        case .int64(let value): .int64(value)
+        case .float64(let bits): .float64(Double(bitPattern: bits))
+        case .string(let text): .text(text)
+        case .timestamp(let instant): .timestamp(instant.microseconds)
+        }
+    }
+
+    /// Bit for bit, all NaNs being one; with a tolerance, floats that far apart relative to their size are the same.
+    func isJudgedSame(as other: Literal, tolerance: Double) -> Bool {
+        guard case .float64(let a) = self, case .float64(let b) = other else { return self == other }
+        let x = Double(bitPattern: a), y = Double(bitPattern: b)
+        if x.isNaN || y.isNaN { return x.isNaN && y.isNaN }
+        return a == b || tolerance > 0 && (x == y || (x - y).magnitude <= tolerance * max(x.magnitude, y.magnitude) || max(x.magnitude, y.magnitude) < 0x1p-1060)
+    }
+}

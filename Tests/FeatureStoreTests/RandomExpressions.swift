@@ -1,0 +1,282 @@
+import FeatureLanguage
+import TestSupport
+
+/// An expression as Firn writes it and as PostgreSQL does.
+///
+/// The two texts differ only where docs/language.md says that the languages do: what PostgreSQL refuses to compute is NULL here, so the
+/// SQL calls functions of the schema `judge` that catch the refusal; decimal literals are float8 and integers bigint.
+struct JudgedExpression {
+    var firn: String
+    var sql: String
+    var type: ValueType
+
+    init(_ firn: String, _ sql: String? = nil, _ type: ValueType) {
+        self.firn = firn
+        self.sql = sql ?? firn
+        self.type = type
+    }
+}
+
+/// Draws typed scalar expressions over the columns `i1 i2 f1 f2 s1 s2 b1 b2 t1 t2`.
+struct RandomExpressions {
+    var random: Randomness
+    /// What Firn calls a column: `request.i1` over a spine, `i1` inside an aggregate.
+    let prefix: String
+    /// Whether `as_of` may be read.
+    let hasInstant: Bool
+
+    init(seed: UInt64, prefix: String, hasInstant: Bool) {
+        random = Randomness(seed: seed)
+        self.prefix = prefix
+        self.hasInstant = hasInstant
+    }
+
+    private static let names: [ValueType: [String]] = [.int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"], .timestamp: ["t1", "t2"]]
+
+    mutating func draw(_ type: ValueType, depth: Int) -> JudgedExpression {
+        if depth <= 0 || random.chance(12) { return leaf(type) }
+        if random.chance(22) { return choice(type, depth - 1) }
+        switch type {
+        case .int64: return integer(depth - 1)
+        case .float64: return float(depth - 1)
+        case .string: return text(depth - 1)
+        case .bool: return truth(depth - 1)
+        case .timestamp: return time(depth - 1)
+        }
+    }
+
+    mutating func anyType() -> ValueType { random.pick(ValueType.allCases) }
+
+    // MARK: Leaves
+
+    private mutating func leaf(_ type: ValueType) -> JudgedExpression {
+        if type == .timestamp, hasInstant, random.chance(20) { return JudgedExpression("as_of", nil, .timestamp) }
+        if random.chance(65) {
+            let name = random.pick(RandomExpressions.names[type]!)
+            return JudgedExpression(prefix + name, name, type)
+        }
+        switch type {
+        case .int64:
+            let value = random.pick(["0", "1", "2", "-3", "10", "9223372036854775807", "-9223372036854775808", "3000000000"])
+            return JudgedExpression("(\(value))", "'\(value)'::bigint", .int64)
+        case .float64:
+            let value = random.pick(["0.0", "-0.0", "0.5", "1.5", "-2.5", "1e300", "1e-300", "0.1", ".25", "1e15"])
+            return random.chance(15)
+                ? JudgedExpression("\(random.pick(["'NaN'", "'inf'", "'-Infinity'"]))::float8", nil, .float64) : JudgedExpression("(\(value))", "'\(value)'::float8", .float64)
+        case .string: return JudgedExpression("\(random.pick(["''", "'a'", "'It''s'", "'é日'", "'12'", "'-7.5'", "'true'"]))::text", nil, .string)
+        case .bool: return JudgedExpression(random.pick(["true", "false", "null::bool"]), nil, .bool)
+        case .timestamp:
+            return JudgedExpression(
+                "'\(random.pick(["2024-02-29 12:34:56.789012", "1969-12-31T23:59:59.999999Z", "2000-01-01", "0001-01-01 00:00:00+02:30", "9999-12-31 23:59:59"]))'::timestamptz",
+                nil, .timestamp)
+        }
+    }
+
+    private mutating func literal(of type: ValueType) -> String {
+        switch type {
+        case .int64: random.pick(["7", "'7'", "null"])
+        case .float64: random.pick(["'0.5'", "null", "'NaN'"])
+        case .string: random.pick(["'a'", "'abc'", "null"])
+        case .bool: random.pick(["true", "'f'", "null"])
+        case .timestamp: random.pick(["'2024-02-29'", "null"])
+        }
+    }
+
+    // MARK: Every type
+
+    /// `case`, `coalesce`, `nullif`, `greatest`, `least`: sometimes with a literal that takes its type from the others.
+    private mutating func choice(_ type: ValueType, _ depth: Int) -> JudgedExpression {
+        let a = draw(type, depth: depth), b = draw(type, depth: depth)
+        let plain = literal(of: type)
+        let isPlain = random.chance(25)
+        let second = isPlain ? JudgedExpression(plain, nil, type) : b
+        switch random.pick(["case", "case", "simple case", "coalesce", "nullif", "greatest", "least"]) {
+        case "case":
+            let when = draw(.bool, depth: depth)
+            let otherwise = random.chance(30) ? ("", "") : (" else \(second.firn)", " else \(second.sql)")
+            return JudgedExpression("case when \(when.firn) then \(a.firn)\(otherwise.0) end", "case when \(when.sql) then \(a.sql)\(otherwise.1) end", type)
+        case "simple case":
+            let subjectType = anyType()
+            let subject = draw(subjectType, depth: depth), match = draw(subjectType, depth: depth)
+            return JudgedExpression(
+                "case \(subject.firn) when \(match.firn) then \(a.firn) else \(b.firn) end", "case \(subject.sql) when \(match.sql) then \(a.sql) else \(b.sql) end", type)
+        case let name:
+            return JudgedExpression("\(name)(\(a.firn), \(second.firn))", "\(name)(\(a.sql), \(second.sql))", type)
+        }
+    }
+
+    // MARK: Numbers
+
+    private mutating func integer(_ depth: Int) -> JudgedExpression {
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0..<5:
+            let (symbol, name) = random.pick([("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "div"), ("%", "mod")])
+            let a = draw(.int64, depth: depth), b = draw(.int64, depth: depth)
+            return JudgedExpression("(\(a.firn) \(symbol) \(b.firn))", "judge.\(name)(\(a.sql), \(b.sql))", .int64)
+        case 5:
+            let a = draw(.int64, depth: depth)
+            return random.chance(50) ? JudgedExpression("(- \(a.firn))", "judge.neg(\(a.sql))", .int64) : JudgedExpression("abs(\(a.firn))", "judge.abs(\(a.sql))", .int64)
+        case 6:
+            let a = draw(.string, depth: depth)
+            return JudgedExpression("length(\(a.firn))", "length(\(a.sql))::bigint", .int64)
+        case 7:
+            let a = draw(.float64, depth: depth)
+            return JudgedExpression("\(a.firn)::int64", "judge.to_bigint(\(a.sql))", .int64)
+        case 8:
+            let a = draw(.string, depth: depth)
+            return JudgedExpression("cast(\(a.firn) as bigint)", "judge.to_bigint(\(a.sql))", .int64)
+        default:
+            let a = draw(.bool, depth: depth)
+            return JudgedExpression("(\(a.firn))::int8", "(\(a.sql))::int::bigint", .int64)
+        }
+    }
+
+    private mutating func float(_ depth: Int) -> JudgedExpression {
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0..<5:
+            let (symbol, name) = random.pick([("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "div")])
+            // One side may be an int64, which becomes a float64.
+            var sides = [draw(.float64, depth: depth), draw(random.chance(30) ? .int64 : .float64, depth: depth)]
+            if random.chance(50) { sides.swapAt(0, 1) }
+            return JudgedExpression("(\(sides[0].firn) \(symbol) \(sides[1].firn))", "judge.\(name)((\(sides[0].sql))::float8, (\(sides[1].sql))::float8)", .float64)
+        case 5:
+            let a = draw(.float64, depth: depth)
+            return random.chance(50) ? JudgedExpression("(- \(a.firn))", "(- (\(a.sql)))", .float64) : JudgedExpression("abs(\(a.firn))", "abs(\(a.sql))", .float64)
+        case 6, 7:
+            let name = random.pick(["round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt"])
+            let a = draw(random.chance(25) ? .int64 : .float64, depth: depth)
+            return JudgedExpression("\(name)(\(a.firn))", "\(name == "sqrt" ? "judge.sqrt" : name)((\(a.sql))::float8)", .float64)
+        case 8:
+            let field = random.pick(["year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch"])
+            let a = draw(.timestamp, depth: depth)
+            return JudgedExpression("extract(\(field) from \(a.firn))", "extract(\(field) from \(a.sql))::float8", .float64)
+        case 9:
+            let a = draw(.timestamp, depth: depth), b = draw(.timestamp, depth: depth)
+            return JudgedExpression("(\(a.firn) - \(b.firn))", "extract(epoch from (\(a.sql) - \(b.sql)))::float8", .float64)
+        case 10:
+            let a = draw(.string, depth: depth)
+            return JudgedExpression("\(a.firn)::double precision", "judge.to_float(\(a.sql))", .float64)
+        default:
+            let a = draw(.int64, depth: depth)
+            return JudgedExpression("\(a.firn)::float64", "(\(a.sql))::float8", .float64)
+        }
+    }
+
+    /// `ln log exp power` of some expression: PostgreSQL's C library may differ in the last bits, so nothing is built on them.
+    mutating func elementary(depth: Int) -> JudgedExpression {
+        let name = random.pick(["ln", "log", "exp", "power"])
+        let a = draw(random.chance(20) ? .int64 : .float64, depth: depth)
+        if name != "power" { return JudgedExpression("\(name)(\(a.firn))", "judge.\(name)((\(a.sql))::float8)", .float64) }
+        let b = draw(random.chance(30) ? .int64 : .float64, depth: depth)
+        return JudgedExpression("power(\(a.firn), \(b.firn))", "judge.power((\(a.sql))::float8, (\(b.sql))::float8)", .float64)
+    }
+
+    // MARK: Texts and times
+
+    private mutating func text(_ depth: Int) -> JudgedExpression {
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0, 1:
+            let a = draw(.string, depth: depth), b = draw(random.chance(60) ? .string : anyType(), depth: depth)
+            return JudgedExpression("(\(a.firn) || \(b.firn))", "(\(a.sql) || \(b.sql))", .string)
+        case 2:
+            let a = draw(anyType(), depth: depth), b = draw(anyType(), depth: depth)
+            return JudgedExpression("concat(\(a.firn), \(b.firn), null)", "concat(\(a.sql), \(b.sql), null)", .string)
+        case 3:
+            let name = random.pick(["lower", "upper"]), a = draw(.string, depth: depth)
+            return JudgedExpression("\(name)(\(a.firn))", "\(name)((\(a.sql)) collate \"C\")", .string)
+        case 4, 5:
+            let a = draw(.string, depth: depth), from = Int.random(in: -2...4, using: &random), count = Int.random(in: -1...4, using: &random)
+            if random.chance(40) { return JudgedExpression("substring(\(a.firn), \(from))", "substring(\(a.sql), \(from))", .string) }
+            return JudgedExpression("substring(\(a.firn) from \(from) for \(count))", "judge.substring(\(a.sql), \(from), \(count))", .string)
+        default:
+            let a = draw(anyType(), depth: depth)
+            return JudgedExpression("(\(a.firn))::\(random.pick(["text", "string", "varchar"]))", "(\(a.sql))::text", .string)
+        }
+    }
+
+    private mutating func time(_ depth: Int) -> JudgedExpression {
+        let a = draw(.timestamp, depth: depth)
+        if random.chance(10) { return JudgedExpression("(\(a.firn))::text::timestamp", "(\(a.sql))::text::timestamptz", .timestamp) }
+        if random.chance(50) {
+            let unit = random.pick(["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"])
+            return JudgedExpression("date_trunc('\(unit)', \(a.firn))", "judge.date_trunc('\(unit)', \(a.sql))", .timestamp)
+        }
+        let span = random.pick(["1 day", "2 weeks", "90 minutes", "1 day 02:30:00", "-3 hours", "1500 ms", "36 h", "1 us", "0.5 s"])
+        let symbol = random.pick(["+", "-"])
+        return JudgedExpression("(\(a.firn) \(symbol) interval '\(span)')", "judge.plus(\(a.sql), \(symbol == "-" ? "-" : "") interval '\(span)')", .timestamp)
+    }
+
+    // MARK: Truth
+
+    private mutating func truth(_ depth: Int) -> JudgedExpression {
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0..<4:
+            let symbol = random.pick(["=", "<>", "<", "<=", ">", ">=", "is distinct from", "is not distinct from"])
+            let (a, b) = pair(depth)
+            return JudgedExpression("(\(a.firn) \(symbol) \(b.firn))", "(\(a.sql) \(symbol) \(b.sql))", .bool)
+        case 4, 5:
+            let symbol = random.pick(["and", "or"]), a = draw(.bool, depth: depth), b = draw(.bool, depth: depth)
+            return JudgedExpression("(\(a.firn) \(symbol) \(b.firn))", "(\(a.sql) \(symbol) \(b.sql))", .bool)
+        case 6:
+            let a = draw(.bool, depth: depth)
+            return JudgedExpression("(not \(a.firn))", "(not \(a.sql))", .bool)
+        case 7:
+            let test = random.pick(["is null", "is not null"]), a = draw(anyType(), depth: depth)
+            return JudgedExpression("(\(a.firn) \(test))", "(\(a.sql) \(test))", .bool)
+        case 8:
+            let test = random.pick(["is true", "is not true", "is false", "is not false"]), a = draw(.bool, depth: depth)
+            return JudgedExpression("(\(a.firn) \(test))", "(\(a.sql) \(test))", .bool)
+        case 9:
+            let negation = random.pick(["", "not "]), (a, b) = pair(depth)
+            let c = draw(b.type, depth: depth)
+            return JudgedExpression("(\(a.firn) \(negation)between \(b.firn) and \(c.firn))", "(\(a.sql) \(negation)between \(b.sql) and \(c.sql))", .bool)
+        case 10:
+            let negation = random.pick(["", "not "]), (a, b) = pair(depth)
+            let plain = literal(of: a.type)
+            return JudgedExpression("(\(a.firn) \(negation)in (\(b.firn), \(plain)))", "(\(a.sql) \(negation)in (\(b.sql), \(plain)))", .bool)
+        default:
+            let a = draw(.string, depth: depth)
+            let pattern = random.pick(["'%'", "'_%'", "'a%'", "'%a%'", "'_'", "''", "'a\\_b'", "'\\%'", "'%b_c%'", "'%\\_%'", "'é%'"])
+            let b = random.chance(70) ? JudgedExpression(pattern, nil, .string) : draw(.string, depth: 0)
+            let negation = random.pick(["", "not "])
+            return JudgedExpression("(\(a.firn) \(negation)like \(b.firn))", "(\(a.sql) \(negation)like \(b.sql))", .bool)
+        }
+    }
+
+    /// Two that may be compared: of one type, or an int64 beside a float64.
+    private mutating func pair(_ depth: Int) -> (JudgedExpression, JudgedExpression) {
+        let type = anyType()
+        let other: ValueType = type == .int64 && random.chance(30) ? .float64 : type == .float64 && random.chance(30) ? .int64 : type
+        return (draw(type, depth: depth), draw(other, depth: depth))
+    }
+
+    // MARK: Without parentheses
+
+    /// Operators in a row, where only their precedence says what belongs together. Small numbers: nothing overflows or divides by zero.
+    mutating func flat() -> JudgedExpression {
+        var text = ""
+        for index in 0..<Int.random(in: 1...4, using: &random) {
+            if index > 0 { text += random.pick([" and ", " or "]) }
+            if random.chance(30) { text += "not " }
+            let test = random.pick(["=", "<>", "<", ">=", "between", "in", "is null", "is distinct from", "is"])
+            text += sum()
+            switch test {
+            case "between": text += " between \(sum()) and \(sum())"
+            case "in": text += " in (\(sum()), \(sum()))"
+            case "is null": text += random.pick([" is null", " is not null", " * 2 > 3 is not true", " > 1 is null"])
+            case "is": text += " < \(sum()) is \(random.pick(["", "not "]))\(random.pick(["true", "false", "null"]))"
+            default: text += " \(test) \(sum())"
+            }
+        }
+        return JudgedExpression(text, nil, .bool)
+    }
+
+    private mutating func sum() -> String {
+        var text = ""
+        for index in 0..<Int.random(in: 1...4, using: &random) {
+            if index > 0 { text += random.pick([" + ", " - ", " * ", " / ", " % "]) }
+            text += random.pick(["", "", "", "- ", "+ "]) + "\(Int.random(in: 1...9, using: &random))" + random.pick(["", "", "::bigint", "::float8::int8"])
+        }
+        return text
+    }
+}
