@@ -181,7 +181,7 @@ struct CatalogChecker {
             guard column.type == key.type else {
                 report(
                     item, item.places?.place("source"),
-                    "key '\(key.name)' of entity \(entity.name) is a \(key.type.rawValue), column '\(name)' of \(source.name) a \(column.type.rawValue)",
+                    "key '\(key.name)' of entity \(entity.name) is \(key.type.phrase), column '\(name)' of \(source.name) \(column.type.phrase)",
                     "the two must have one type")
                 return false
             }
@@ -196,7 +196,7 @@ struct CatalogChecker {
             return false
         }
         guard expression.aggregates.allSatisfy({ $0.frame == .allHistory }) else {
-            report(item, item.places?.place("expression"), "a window over static source \(source.name), whose rows have no time", "leave the over … away")
+            report(item, item.places?.expression?.place(offset: 0), "a window over static source \(source.name), whose rows have no time", "leave the over … away")
             return false
         }
         return true
@@ -208,7 +208,7 @@ struct CatalogChecker {
             for (input, type) in catalog.functions[name]?.requests ?? [:] {
                 if let other = requests.updateValue(type, forKey: input), other != type {
                     report(
-                        item, item.places?.place("request"), "request input '\(input)' is a \(other.rawValue) here and a \(type.rawValue) in \(name)",
+                        item, item.places?.place("request"), "request input '\(input)' is \(other.phrase) here and \(type.phrase) in \(name)",
                         "give both one type or two names")
                     return nil
                 }

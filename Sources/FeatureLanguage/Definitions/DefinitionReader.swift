@@ -87,7 +87,7 @@ struct DefinitionReader {
             guard let found = source.column(column) else {
                 return report(place, "\(what) names '\(column)', which is not a column of \(name.text)", suggestion(for: column, among: known, what: "columns"))
             }
-            if let type, found.type != type { report(place, "\(what) is '\(column)', a \(found.type.rawValue)", "it must be a \(type.rawValue)") }
+            if let type, found.type != type { report(place, "\(what) is '\(column)', \(found.type.phrase)", "it must be \(type.phrase)") }
         }
         if !source.isStatic { expect(eventTime.text, .timestamp, eventTime.place, "event_time") }
         for column in id { expect(column.text, nil, column.place, "id") }

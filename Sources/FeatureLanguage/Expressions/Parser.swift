@@ -254,6 +254,8 @@ struct Parser {
             let operand = try expression()
             try expect(symbol: ")")
             return try node(.extract(field.lowercased(), operand), offset, [operand])
+        case "percentile_cont", "percentile_disc", "mode":
+            throw SyntaxError(offset: offset, message: "\(name) … within group is PostgreSQL's", advice: "write percentile(x, 0.9) or median(x), which are continuous")
         case "now", "clock_timestamp", "transaction_timestamp", "statement_timestamp", "random", "gen_random_uuid":
             throw impure(name + "()", offset)
         case let name where AggregateOperator.spellings[name] != nil:
@@ -290,6 +292,8 @@ struct Parser {
         var call = Syntax.Call(name: name)
         if take(symbols: ["*"]) != nil {
             try expect(symbol: ")")
+        } else if isSymbol(")") {
+            throw SyntaxError(offset: token.offset, message: "\(name) of nothing", advice: name == "count" ? "count(*) counts rows" : "as in \(name)(amount)")
         } else {
             call.isDistinct = take(word: "distinct") != nil
             call.arguments = try list()
@@ -316,6 +320,11 @@ struct Parser {
             throw SyntaxError(offset: start.offset, message: "'\(word)' is not a window", advice: "write last_7d: a whole number from 1 and one of us ms s m h d w")
         }
         try expect(symbol: "(", "last_<n><unit> or (range between …)")
+        if isWord("rows") || isWord("partition") || isWord("order") {
+            throw SyntaxError(
+                offset: token.offset, message: "a window is a span of time over the entity's rows",
+                advice: "write over last_7d, or over (range between interval '14 days' preceding and interval '7 days' preceding)")
+        }
         try expect(word: "range")
         try expect(word: "between")
         let older = try bound("unbounded", "preceding")
@@ -335,6 +344,9 @@ struct Parser {
             return nil
         }
         let offset = token.offset
+        if first == "unbounded", isWord("current") {
+            throw SyntaxError(offset: offset, message: "a window begins before the instant", advice: "to look forward, write a label over next_<n><unit>")
+        }
         guard take(word: "interval") != nil, case .string(let text) = token.kind else { throw unexpected("interval '…' preceding or \(first) \(second)") }
         guard case .interval(let span) = try interval(text, offset).syntax, span >= .zero else {
             throw SyntaxError(offset: offset, message: "a window's bound can't be negative", advice: nil)
@@ -413,7 +425,14 @@ struct Parser {
     }
 
     private mutating func expect(symbol: String, _ what: String? = nil) throws(SyntaxError) {
-        guard take(symbols: [symbol]) != nil else { throw unexpected(what ?? "'\(symbol)'") }
+        guard take(symbols: [symbol]) != nil else {
+            // Two words in a row: most likely one name.
+            var advice: String?
+            if case .word(let first) = tokens[position - 1].kind, case .word(let second) = token.kind {
+                advice = "a name of several words stands between double quotes: \"\(first) \(second)\""
+            }
+            throw unexpected(what ?? "'\(symbol)'", advice: advice)
+        }
     }
 
     private func unexpected(_ wanted: String, advice: String? = nil) -> SyntaxError {

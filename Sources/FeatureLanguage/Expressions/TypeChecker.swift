@@ -53,7 +53,7 @@ struct TypeChecker {
         case .unknown(let text?):
             let type = type ?? .string
             guard let literal = Literal(text: text, as: type) else {
-                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not a \(type.rawValue)", advice: TypeChecker.literalAdvice(type))
+                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not \(type.phrase)", advice: TypeChecker.literalAdvice(type))
             }
             return .literal(literal, type)
         case .span:
@@ -81,8 +81,10 @@ struct TypeChecker {
             }
             if sofar == expression.type { continue }
             guard sofar.isNumber, expression.type.isNumber else {
+                // Any type becomes a string, but what is compared or added up should mostly be the other one.
+                let target = sofar == .string ? expression.type : sofar
                 throw SyntaxError(
-                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)", advice: "cast one of them: …::\(sofar.rawValue)")
+                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)", advice: "cast one of them: …::\(target.rawValue)")
             }
             common = .float64
         }
@@ -99,7 +101,8 @@ struct TypeChecker {
     private mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError) -> Expression {
         let expression = convert(try resolve(try typed(node), as: type, node), to: type)
         guard expression.type == type else {
-            throw SyntaxError(offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)", advice: nil)
+            let advice: String? = type == .bool ? "compare it with something, as in … > 0" : type == .string ? "cast it: …::string" : nil
+            throw SyntaxError(offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)", advice: advice)
         }
         return expression
     }
@@ -199,7 +202,7 @@ struct TypeChecker {
             }
         guard allowed else {
             let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
-            throw SyntaxError(offset: node.offset, message: "a \(from.type.rawValue) can't be cast to \(type.rawValue)", advice: advice)
+            throw SyntaxError(offset: node.offset, message: "\(from.type.phrase) can't be cast to \(type.rawValue)", advice: advice)
         }
         return .call(.cast, [from], type)
     }
@@ -254,7 +257,10 @@ struct TypeChecker {
         if plain == .percentile { argument = convert(argument, to: .float64) }
         let `operator` = call.isDistinct ? .countDistinct : plain
         guard let type = `operator`.resultType(of: argument.type) else {
-            throw SyntaxError(offset: arguments[0].offset, message: "\(call.name) doesn't take \(argument.type.rawValue)", advice: nil)
+            let taken = ValueType.allCases.filter { `operator`.resultType(of: $0) != nil }.map(\.rawValue).joined(separator: " or ")
+            throw SyntaxError(
+                offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
+                advice: taken == "bool" ? "compare it with something, as in … > 0" : "count, min, max, latest and earliest take every type")
         }
         return .aggregate(Aggregate(`operator`, argument, fraction: fraction, filter: filter, frame: call.frame, type: type))
     }
