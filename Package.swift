@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "FeatureServer",
             dependencies: [
-                "FeatureLanguage", "FeatureStore", "Postgres", "Tables", hummingbird,
+                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -88,7 +88,7 @@ let package = Package(
         // The demo's data.
         .executableTarget(name: "credit-card-data", path: "examples/credit-card/Generator", swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("FeatureLanguage"),
         tests("FeatureEngine", ["FeatureLanguage"]),
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),

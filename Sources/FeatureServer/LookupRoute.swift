@@ -7,11 +7,7 @@ import Tables
 extension LookupRequest {
     /// - Throws: what doesn't have the right shape, by its place in the body.
     init(_ body: JSON) throws {
-        guard case .object(let members) = body else { throw Problem.shape("the body is an object") }
-        let known = ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "log"]
-        for member in members where !known.contains(member.key) {
-            throw Problem.shape("unknown member '\(member.key.prefix(63))'; it takes \(known.joined(separator: ", "))")
-        }
+        try LookupRequest.refuseOthers(body, than: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "log"])
         switch (body["set"], body["features"]) {
         case (.string(let name)?, nil): self.init(.set(name), entities: [:])
         case (nil, .array(let names)?):
@@ -25,18 +21,33 @@ extension LookupRequest {
         }
         entities = try LookupRequest.values(body["entities"], "entities")
         request = try LookupRequest.values(body["request"], "request")
-        switch body["as_of"] {
-        case nil, .null?: break
-        case .string(let text)?:
-            guard let instant = Instant(text: text) else { throw Problem.shape("as_of is no time; write 2024-05-01T09:30:00Z") }
-            asOf = instant
-        default: throw Problem.shape("as_of is a text such as 2024-05-01T09:30:00Z")
-        }
+        asOf = try LookupRequest.instant(body["as_of"], "as_of")
         for member in try body["min_offsets"].map({ try LookupRequest.members($0, "min_offsets") }) ?? [] {
             guard case .int64(let offset)? = member.value.literal(as: .int64) else { throw Problem.shape("min_offsets.\(member.key.prefix(63)) is an offset") }
             minOffsets[member.key] = offset
         }
         if body["log"] == .bool(true) { throw Problem.shape("log is not available yet") }
+    }
+
+    /// The body of `POST /v1/why`: a feature instead of a set, and one entity.
+    init(why body: JSON) throws {
+        try LookupRequest.refuseOthers(body, than: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
+        guard case .string(let name)? = body["feature"] else { throw Problem.shape("feature is a name such as spend_7d.v1") }
+        self.init(
+            .features([name]), entities: try LookupRequest.values(body["entities"], "entities"), request: try LookupRequest.values(body["request"], "request"),
+            asOf: try LookupRequest.instant(body["as_of"], "as_of"))
+    }
+
+    private static func refuseOthers(_ body: JSON, than known: [String]) throws {
+        for member in try members(body, "the body") where !known.contains(member.key) {
+            throw Problem.shape("unknown member '\(member.key.prefix(63))'; it takes \(known.joined(separator: ", "))")
+        }
+    }
+
+    static func instant(_ value: JSON?, _ what: String) throws -> Instant? {
+        guard let value, value != .null else { return nil }
+        guard case .string(let text) = value, let instant = Instant(text: text) else { throw Problem.shape("\(what) is a time such as 2024-05-01T09:30:00Z") }
+        return instant
     }
 
     private static func members(_ value: JSON, _ what: String) throws -> [JSON.Member] {

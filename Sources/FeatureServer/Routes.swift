@@ -1,3 +1,4 @@
+import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import HTTPTypes
@@ -28,6 +29,14 @@ struct Routes {
             let answer = try await store.lookup(LookupRequest(body))
             return Response.json(answer.json(cuts: body["cuts"] == .bool(true)))
         }
+        router.post("/v1/why") { request, _ in
+            let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
+            guard case .int64(let rows) = body["rows"]?.literal(as: .int64) ?? .int64(20) else { throw Problem.shape("rows is a number") }
+            let answer = try await store.why(
+                LookupRequest(why: body), mode: body["hindsight"] == .bool(true) ? .hindsight : .asServed, knownBy: LookupRequest.instant(body["known_by"], "known_by"),
+                limit: Int(rows))
+            return Response.json(answer.json)
+        }
         router.post("/v1/sources/:name/rows") { request, context in
             let name = try context.parameters.require("name")
             let key = try idempotencyKey(request)
@@ -51,6 +60,10 @@ struct Routes {
                 }
                 return Response.json(entry.json)
             }
+        }
+        router.get("/v1/sets/:name/plan") { _, context in
+            let catalog = try await store.catalog()
+            return Response.json(Plan(try catalog.set(named: context.parameters.require("name")), in: catalog).description.json)
         }
         router.get("/v1/search") { request, _ in
             guard let text = request.uri.queryParameters.get("q") else { throw Problem.shape("q says what to search for") }

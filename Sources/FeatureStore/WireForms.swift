@@ -1,4 +1,4 @@
-internal import FeatureEngine
+public import FeatureEngine
 public import FeatureLanguage
 public import Tables
 
@@ -15,6 +15,69 @@ extension LookupAnswer {
         if let set { members.insert(JSON.Member("set", .string(set)), at: 0) }
         if withCuts { members.append(JSON.Member("cuts", .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }))) }
         return .object(members)
+    }
+}
+
+extension PlanDescription {
+    public var json: JSON {
+        .object([
+            "groups": .array(
+                groups.map { group in
+                    .object([
+                        "source": .string(group.source), "keys": .object(group.keys.map { JSON.Member($0.column, .string($0.spine)) }), "mode": .string(group.mode.rawValue),
+                        "aggregates": .array(group.steps.map(\.json)),
+                    ])
+                }),
+            "outputs": .array(
+                outputs.map {
+                    .object([
+                        "name": .string($0.name), "kind": .string($0.kind.rawValue), "type": .string($0.type.rawValue), "expression": .string($0.text),
+                        "grows_with_history": .bool(!$0.growing.isEmpty),
+                    ])
+                }),
+        ])
+    }
+}
+
+extension PlanDescription.Step {
+    fileprivate var json: JSON {
+        let (state, reason): (String, String?) =
+            switch state {
+            case .constant: ("constant", nil)
+            case .window: ("window", nil)
+            case .history(let reason): ("history", reason)
+            }
+        return .object([
+            "id": .string(id), "aggregate": .string(text), "window": .string(window), "used_by": .array(usedBy.map { .string($0) }), "state": .string(state),
+            "reason": JSON(reason),
+        ])
+    }
+}
+
+extension WhyAnswer {
+    public var json: JSON {
+        .object([
+            "feature": .string(function.name.description), "inputs": .object(inputs.map { JSON.Member($0.name, JSON($0.value)) }), "as_of": .string(asOf.description),
+            "value": JSON(value), "expression": .string(plan.outputs[0].text), "overrides": .array(overrides.map { .string($0) }),
+            "aggregates": .array(zip(plan.groups.flatMap(\.steps), explanations).map { $1.json(id: $0.id) }),
+            "cuts": .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
+        ])
+    }
+}
+
+extension Explanation {
+    fileprivate func json(id: String) -> JSON {
+        func json(_ row: Row) -> JSON {
+            .object([
+                "event_time": JSON(row.eventTime?.description), "known_at": JSON(row.knownAt?.description), "offset": JSON(row.offset),
+                "values": .object(row.values.map { JSON.Member($0.name, JSON($0.value)) }), "verdict": .string(row.verdict.code), "reason": .string(reason(row)),
+            ])
+        }
+        return .object([
+            "id": .string(id), "aggregate": .string(aggregate.text), "value": JSON(value), "source": .string(source.name),
+            "keys": .object(keys.map { JSON.Member($0.column, JSON($0.value)) }), "mode": .string(mode.rawValue), "after": JSON(after?.description),
+            "up_to": .string(upTo.description), "counted": JSON(countedTotal), "rows": .array(counted.map(json)), "missed": .array(missed.map(json)),
+        ])
     }
 }
 

@@ -54,6 +54,8 @@ struct Trial: CustomStringConvertible {
     var keys: [String]
     var source: Source
     var rows: [[Literal]]
+    /// When each row was known if it was pushed; nil for an imported one, whose source says when.
+    var pushedAt: [Int64?]
     var spine: [(keys: [Literal], instant: Int64)]
     var reading: Reading
     var features: [Feature]
@@ -64,7 +66,7 @@ struct Trial: CustomStringConvertible {
         .init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool),
     ]
 
-    private static func table(_ columns: [ColumnDefinition], _ rows: [[Literal]]) -> Table {
+    static func table(_ columns: [ColumnDefinition], _ rows: [[Literal]]) -> Table {
         var builders = columns.map { ColumnBuilder($0.type) }
         for row in rows { for (index, value) in row.enumerated() { builders[index].append(value) } }
         return Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
@@ -72,8 +74,8 @@ struct Trial: CustomStringConvertible {
 
     // MARK: Comparing
 
-    /// The first value that differs.
-    func mismatch() throws -> Mismatch? {
+    /// What the engine needs: a plan of all features, the source's rows, the spine.
+    func compiled() throws -> (plan: Plan, rows: SourceRows, spine: Spine) {
         let kind: FunctionKind = isLabel ? .label : .feature
         let entity = Entity(name: "e", keys: keys.map { name in Trial.columns.first { $0.name == name }! })
         let functions = features.indices.map {
@@ -82,13 +84,18 @@ struct Trial: CustomStringConvertible {
         }
         let catalog = try Catalog([.entity(entity), .source(source)] + functions)
         let plan = Plan(try catalog.resolve(features: features.indices.map { "f\($0).v1" }), in: catalog)
-        let table = Trial.table(Trial.columns, rows)
-        let sourceRows = try SourceRows(importing: table, into: source).withoutDuplicates(of: source)
+        var sourceRows = SourceRows(importing: Trial.table(Trial.columns, rows), into: source)
+        for (row, pushed) in pushedAt.enumerated() { if let pushed { sourceRows.knownAt[row] = pushed } }
+        sourceRows = try sourceRows.withoutDuplicates(of: source)
         let spineTable = Trial.table(entity.keys, spine.map(\.keys))
-        let engineSpine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(spineTable.names, spineTable.columns)), instants: spine.map(\.instant))
-        let outputs = plan.evaluate(engineSpine, reading) { _ in sourceRows }
+        return (plan, sourceRows, Spine(columns: Dictionary(uniqueKeysWithValues: zip(spineTable.names, spineTable.columns)), instants: spine.map(\.instant)))
+    }
 
-        let naive = NaiveStore(table, of: source)
+    /// The first value that differs.
+    func mismatch() throws -> Mismatch? {
+        let (plan, sourceRows, engineSpine) = try compiled()
+        let outputs = plan.evaluate(engineSpine, reading) { _ in sourceRows }
+        let naive = NaiveStore(self)
         var reading = reading
         if isLabel { reading.mode = .hindsight }
         for (index, feature) in features.enumerated() {
@@ -108,11 +115,11 @@ struct Trial: CustomStringConvertible {
         return nil
     }
 
-    private static func isPositive(_ literal: Literal) -> Bool {
+    static func isPositive(_ literal: Literal) -> Bool {
         if case .int64(let value) = literal { value > 0 } else { false }
     }
 
-    private static func isSame(_ a: Literal, _ b: Literal) -> Bool {
+    static func isSame(_ a: Literal, _ b: Literal) -> Bool {
         if case .float64(let x) = a, case .float64(let y) = b, Double(bitPattern: x).isNaN { return Double(bitPattern: y).isNaN }
         return a == b
     }
@@ -129,6 +136,7 @@ struct Trial: CustomStringConvertible {
         while row < small.rows.count {
             var smaller = small
             smaller.rows.remove(at: row)
+            smaller.pushedAt.remove(at: row)
             if try smaller.mismatch() != nil { small = smaller } else { row += 1 }
         }
         return small
@@ -136,7 +144,8 @@ struct Trial: CustomStringConvertible {
 
     var description: String {
         let settings = "id \(source.id), tombstone \(source.tombstone ?? "none"), known_at \(source.knownAt), keys \(keys), \(reading)\(isLabel ? ", labels" : "")"
-        return ([settings, Trial.columns.map(\.name).joined(separator: " ")] + rows.map { $0.map { "\($0)" }.joined(separator: " ") }).joined(separator: "\n")
+        return ([settings, Trial.columns.map(\.name).joined(separator: " ")] + zip(rows, pushedAt).map { $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "") })
+            .joined(separator: "\n")
     }
 
     // MARK: Drawing
@@ -156,6 +165,13 @@ struct Trial: CustomStringConvertible {
             }
             if random.chance(50) { repeated[4] = fresh[4] }
             rows.append(repeated)
+        }
+        var clock: Int64 = -10
+        let pushes = random.chance(40) ? 50 : 0
+        pushedAt = []
+        for _ in rows {
+            clock += Int64.random(in: 0...2, using: &random)
+            pushedAt.append(random.chance(pushes) ? clock : nil)
         }
         spine = []
         for _ in 0..<25 {

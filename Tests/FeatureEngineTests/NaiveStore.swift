@@ -15,10 +15,10 @@ struct NaiveStore {
     let source: Source
     var rows: [Row] = []
 
-    init(_ table: Table, of source: Source) {
-        self.source = source
-        for index in 0..<table.rowCount {
-            let values = Dictionary(uniqueKeysWithValues: zip(table.names, table.columns.map { $0[index] }))
+    init(_ trial: Trial) {
+        source = trial.source
+        for (index, row) in trial.rows.enumerated() {
+            let values = Dictionary(uniqueKeysWithValues: zip(Trial.columns.map(\.name), row))
             guard case .timestamp(let time)? = values[source.eventTime!] else { preconditionFailure("an event time is never NULL") }
             var known: Int64? = time.microseconds
             switch source.knownAt {
@@ -26,6 +26,7 @@ struct NaiveStore {
             case .after(let delay): known = time.microseconds + delay
             case .column(let name): if case .timestamp(let instant)? = values[name] { known = instant.microseconds } else { known = nil }
             }
+            if let pushed = trial.pushedAt[index] { known = pushed }
             let row = Row(
                 values: values, eventTime: time.microseconds, knownAt: known, offset: Int64(index + 1),
                 isTombstone: source.tombstone.map { values[$0] == .bool(true) } ?? false)
@@ -51,14 +52,18 @@ struct NaiveStore {
         return before.values == row.values && (before.knownAt != nil || row.knownAt == nil)
     }
 
-    /// The rows that stand at an instant.
-    func standing(at instant: Int64, _ reading: Reading) -> [Row] {
-        let admitted = rows.filter { row in
+    func admitted(at instant: Int64, _ reading: Reading) -> [Row] {
+        rows.filter { row in
             if row.offset > reading.cuts[source.name] ?? .max { return false }
             if reading.mode == .asServed, row.knownAt.map({ $0 > instant }) ?? true { return false }
             if let knownBy = reading.knownBy, row.knownAt.map({ $0 > knownBy }) ?? true { return false }
             return true
         }
+    }
+
+    /// The rows that stand at an instant.
+    func standing(at instant: Int64, _ reading: Reading) -> [Row] {
+        let admitted = admitted(at: instant, reading)
         guard !source.id.isEmpty else { return admitted }
         return admitted.filter { row in
             !row.isTombstone && !admitted.contains { fact($0) == fact(row) && NaiveStore.isBefore(row, $0) }

@@ -19,6 +19,8 @@ public struct Outputs: Sendable {
     public var columns: [Column]
     /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was given.
     public var isFound: [[Bool]]
+    /// The aggregates' values, group after group.
+    var aggregates: [Column] = []
 }
 
 extension Plan {
@@ -39,6 +41,7 @@ extension Plan {
             inputs += columns
             outputs.isFound.append(isFound)
         }
+        outputs.aggregates = Array(inputs.dropFirst(1 + requests.count))
         for output in self.outputs {
             var column = output.scalar.evaluate(inputs, count: count)
             // A NULL in any of the feature's keys, and a label whose future isn't known yet.
@@ -106,13 +109,18 @@ extension Plan.Group {
     private func sorted(_ kept: [Int], entity: [Int32], _ rows: SourceRows) -> [Int32] {
         kept.map { Int32($0) }.sorted { left, right in
             let a = Int(left), b = Int(right)
-            if entity[a] != entity[b] { return entity[a] < entity[b] }
-            if !rows.eventTimes.isEmpty, rows.eventTimes[a] != rows.eventTimes[b] { return rows.eventTimes[a] < rows.eventTimes[b] }
-            return (rows.knownAt[a], rows.offsets[a]) < (rows.knownAt[b], rows.offsets[b])
+            return entity[a] != entity[b] ? entity[a] < entity[b] : precedes(a, b, rows)
         }
     }
 
-    private func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
+    /// The order of latest and earliest: (`event_time`, `known_at`, offset).
+    func precedes(_ a: Int, _ b: Int, _ rows: SourceRows) -> Bool {
+        if !rows.eventTimes.isEmpty, rows.eventTimes[a] != rows.eventTimes[b] { return rows.eventTimes[a] < rows.eventTimes[b] }
+        return (rows.knownAt[a], rows.offsets[a]) < (rows.knownAt[b], rows.offsets[b])
+    }
+
+    /// What each aggregate needs of the rows.
+    func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
         let names = columns.sorted()
         let inputs = names.map { rows.columns[$0]! }
         func compute(_ expression: Expression) -> Column {

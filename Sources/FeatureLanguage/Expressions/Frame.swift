@@ -19,11 +19,12 @@ public struct Frame: Sendable, Hashable {
 
     public var looksForward: Bool { newer < .zero }
 
-    /// The edges as mathematicians write them and in words: `(t − 7d, t]: after t − 7d, up to and including t`.
-    public var description: String {
-        let upper = newer == .zero ? "t" : newer < .zero ? "t + \(TimeSpan(microseconds: -newer.microseconds))" : "t − \(newer)"
-        guard let older else { return "(beginning, \(upper)]: all up to and including \(upper)" }
-        let lower = older == .zero ? "t" : "t − \(older)"
-        return "(\(lower), \(upper)]: after \(lower), up to and including \(upper)"
-    }
+    private var upper: String { newer == .zero ? "t" : newer < .zero ? "t + \(TimeSpan(microseconds: -newer.microseconds))" : "t − \(newer)" }
+    private var lower: String? { older.map { $0 == .zero ? "t" : "t − \($0)" } }
+
+    /// The edges as mathematicians write them: `(t − 7d, t]`.
+    public var edges: String { "(\(lower ?? "beginning"), \(upper)]" }
+
+    /// The edges, and in words: `(t − 7d, t]: after t − 7d, up to and including t`.
+    public var description: String { "\(edges): \(lower.map { "after \($0)," } ?? "all") up to and including \(upper)" }
 }

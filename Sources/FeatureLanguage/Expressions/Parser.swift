@@ -360,7 +360,10 @@ struct Parser {
 
     // MARK: Words
 
-    private static let reserved: Set<String> = [
+    /// Words that mean something of their own where a value is expected.
+    static let meaningful: Set<String> = ["as_of", "interval", "timestamp", "timestamptz", "request", "current_timestamp", "current_date", "localtimestamp"]
+
+    static let reserved: Set<String> = [
         "and", "or", "not", "is", "in", "between", "like", "case", "when", "then", "else", "end", "null", "true", "false", "distinct", "from",
         "filter", "over", "where", "as",
     ]

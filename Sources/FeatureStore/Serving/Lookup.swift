@@ -76,11 +76,7 @@ extension Store {
                 return try connection.transaction(.repeatableReadOnly) {
                     let heads = try Heads(plan.sources, connection)
                     if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? .max }) { return nil }
-                    let now = lastNow.advance(to: heads.now)
-                    if let asOf = request.asOf, asOf.microseconds > now {
-                        throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))")
-                    }
-                    let instant = request.asOf ?? Instant(microseconds: now)
+                    let instant = try request.instant(now: lastNow.advance(to: heads.now))
                     let spine = try request.spine(plan, at: instant)
                     let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
                     var outputs = try plan.evaluate(spine, Reading(cuts: heads.cuts), rows: loader.load)
@@ -99,6 +95,7 @@ extension Store {
     }
 }
 
+/// What a lookup serves: no labels.
 private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws -> FeatureSet {
     switch target {
     case .set(let name): return try catalog.set(named: name)
@@ -111,8 +108,15 @@ private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws 
 }
 
 extension LookupRequest {
+    /// The instant asked for: `now` unless it is a past one.
+    func instant(now: Int64) throws -> Instant {
+        guard let asOf else { return Instant(microseconds: now) }
+        guard asOf.microseconds <= now else { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))") }
+        return asOf
+    }
+
     /// The spine that the request stands for, checked against what the plan needs.
-    fileprivate func spine(_ plan: Plan, at instant: Instant) throws -> Spine {
+    func spine(_ plan: Plan, at instant: Instant) throws -> Spine {
         for (names, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {
             for name in names.keys.sorted() where !known.contains(where: { $0.name == name }) {
                 throw StoreError(.invalidRequest, "unknown \(what) '\(name.prefix(63))'", advice: "it takes \(known.isEmpty ? "none" : known.map(\.name).joined(separator: ", "))")

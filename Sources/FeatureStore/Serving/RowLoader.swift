@@ -14,11 +14,28 @@ struct RowLoader {
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
     func load(_ group: Plan.Group) throws -> SourceRows {
-        let source = group.source
         let conditions = [keyCondition(group), timeCondition(group)].compactMap { $0 }
-        let wanted = conditions.isEmpty ? "true" : withOtherVersions(SQL.joined(conditions, by: " and "), source)
-        let condition: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
-        return try SourceTable(source).read(group.columns.sorted(), where: condition, connection)
+        return try read(group, conditions.isEmpty ? nil : SQL.joined(conditions, by: " and "))
+    }
+
+    /// The same for a spine of one row, and for each edge of the windows so many rows beyond it: those that nearly counted.
+    func load(_ group: Plan.Group, beyond count: Int) throws -> SourceRows {
+        guard let (after, upTo) = times(group), let eventTime = group.source.eventTime else { return try load(group) }
+        let key = keyCondition(group) ?? "true", time: SQL = "r.\(identifier: eventTime)"
+        var parts: [SQL] = ["(select ctid from \(table(group)) r where \(key) and \(timeCondition(group)!))"]
+        parts.append("(select ctid from \(table(group)) r where \(key) and \(time) > \(.timestamp(upTo)) order by \(time) limit \(count))")
+        if let after { parts.append("(select ctid from \(table(group)) r where \(key) and \(time) <= \(.timestamp(after)) order by \(time) desc limit \(count))") }
+        return try read(group, "r.ctid in (\(SQL.joined(parts, by: " union all ")))")
+    }
+
+    private func table(_ group: Plan.Group) -> SQL { SourceTable(group.source).name }
+
+    /// Rows for which a condition over `r` holds, with the other versions of their facts; without one, all.
+    private func read(_ group: Plan.Group, _ condition: SQL?) throws -> SourceRows {
+        let source = group.source
+        let wanted = condition.map { withOtherVersions($0, source) } ?? "true"
+        let whole: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
+        return try SourceTable(source).read(group.columns.sorted(), where: whole, connection)
     }
 
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
@@ -50,13 +67,18 @@ struct RowLoader {
 
     /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
     private func timeCondition(_ group: Plan.Group) -> SQL? {
-        guard let eventTime = group.source.eventTime, let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
-        let newest = group.aggregates.map(\.frame.newer.microseconds).min() ?? 0
-        let upper = RowLoader.clamped(last, minus: newest)
-        let upTo: SQL = "r.\(identifier: eventTime) <= \(.timestamp(upper))"
+        guard let eventTime = group.source.eventTime, let (after, upTo) = times(group) else { return nil }
+        let condition: SQL = "r.\(identifier: eventTime) <= \(.timestamp(upTo))"
+        return after.map { "\(condition) and r.\(identifier: eventTime) > \(.timestamp($0))" } ?? condition
+    }
+
+    /// The event times that the group's windows reach: after one (nil: from the beginning), up to the other. Nil where there is no instant.
+    private func times(_ group: Plan.Group) -> (after: Int64?, upTo: Int64)? {
+        guard let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
+        let upTo = RowLoader.clamped(last, minus: group.aggregates.map(\.frame.newer.microseconds).min() ?? 0)
         let olders = group.aggregates.map(\.frame.older?.microseconds)
-        guard !olders.contains(nil), let oldest = olders.compactMap({ $0 }).max() else { return upTo }
-        return "\(upTo) and r.\(identifier: eventTime) > \(.timestamp(RowLoader.clamped(first, minus: oldest)))"
+        let oldest = olders.contains(nil) ? nil : olders.compactMap { $0 }.max()
+        return (oldest.map { RowLoader.clamped(first, minus: $0) }, upTo)
     }
 
     /// Within what PostgreSQL's timestamps hold.

@@ -33,13 +33,7 @@ struct Lookup: AsyncParsableCommand {
         let catalog = try await store.catalog()
         let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
-        for argument in values {
-            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { throw ValidationError("Values are given as name=value, not '\(argument)'.") }
-            let name = String(parts[0])
-            let value: LookupRequest.Value = parts[1].isEmpty ? .json(.null) : .text(String(parts[1]))
-            if chosen.served.requests.contains(where: { $0.name == name }) { request.request[name] = [value] } else { request.entities[name] = [value] }
-        }
+        try request.add(values, requests: chosen.served.requests)
         let answer = try await store.lookup(request)
         if json { return Terminal.out(answer.json(cuts: true).pretty()) }
         var table = TextTable("FEATURE", "VALUE", "STATUS")
@@ -48,6 +42,19 @@ struct Lookup: AsyncParsableCommand {
         }
         Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
         Terminal.out("as of \(answer.asOf)")
+    }
+}
+
+extension LookupRequest {
+    /// Takes arguments such as `customer_id=42`: request inputs by their names, everything else as keys.
+    mutating func add(_ arguments: [String], requests: [ColumnDefinition]) throws {
+        for argument in arguments {
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { throw ValidationError("Values are given as name=value, not '\(argument)'.") }
+            let name = String(parts[0])
+            let value: LookupRequest.Value = parts[1].isEmpty ? .json(.null) : .text(String(parts[1]))
+            if requests.contains(where: { $0.name == name }) { request[name] = [value] } else { entities[name] = [value] }
+        }
     }
 }
 

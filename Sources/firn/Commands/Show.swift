@@ -1,4 +1,5 @@
 import ArgumentParser
+import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import Tables
@@ -9,10 +10,14 @@ struct Show: AsyncParsableCommand {
     @Argument(help: "The name of an entity, source, feature, label or set.")
     var name: String
 
+    @Flag(help: "Of a set: what is computed from which rows, with which windows, and what grows with history.")
+    var plan = false
+
     @Flag(help: "Print it as JSON.")
     var json = false
 
     func run() async throws {
+        if plan { return try await showPlan() }
         let browser = try await CatalogBrowser(Environment.store(connections: 1))
         let entries = browser.named(name)
         guard !entries.isEmpty else { throw Failure("nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")") }
@@ -21,5 +26,31 @@ struct Show: AsyncParsableCommand {
             Terminal.out("\(entry.kind.rawValue) \(entry.name)")
             for (title, value) in entry.details { Terminal.out("  \(title.padded(14))\(value.replacing("\n", with: "\n" + String(repeating: " ", count: 16)))") }
         }
+    }
+
+    private func showPlan() async throws {
+        let catalog = try await Environment.store(connections: 1).catalog()
+        let description = Plan(try catalog.set(named: name), in: catalog).description
+        if json { return Terminal.out(description.json.pretty()) }
+        for group in description.groups {
+            let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")
+            Terminal.out("\(group.source) \(keys.isEmpty ? "as one series" : "by \(keys)"), \(group.mode == .asServed ? "as served" : "in hindsight")")
+            var table = TextTable("", "AGGREGATE", "EVENT TIMES", "USED BY", "STATE")
+            for step in group.steps {
+                let state =
+                    switch step.state {
+                    case .constant: "constant"
+                    case .window: "the window's rows"
+                    case .history(let reason): "grows with history: \(reason)"
+                    }
+                table.rows.append(["  \(step.id)", step.text, step.window, step.usedBy.joined(separator: ", "), state])
+            }
+            Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        }
+        var table = TextTable("OUTPUT", "TYPE", "COMPUTED", "")
+        for output in description.outputs {
+            table.rows.append([output.name, output.type.rawValue, output.text, output.growing.isEmpty ? "" : "grows with history (\(output.growing.joined(separator: ", ")))"])
+        }
+        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
     }
 }

@@ -1,16 +1,15 @@
-import FeatureLanguage
-import TestSupport
+public import FeatureLanguage
 
 /// An expression as Firn writes it and as PostgreSQL does.
 ///
 /// The two texts differ only where docs/language.md says that the languages do: what PostgreSQL refuses to compute is NULL here, so the
 /// SQL calls functions of the schema `judge` that catch the refusal; decimal literals are float8 and integers bigint.
-struct JudgedExpression {
-    var firn: String
-    var sql: String
-    var type: ValueType
+public struct JudgedExpression {
+    public var firn: String
+    public var sql: String
+    public var type: ValueType
 
-    init(_ firn: String, _ sql: String? = nil, _ type: ValueType) {
+    public init(_ firn: String, _ sql: String? = nil, _ type: ValueType) {
         self.firn = firn
         self.sql = sql ?? firn
         self.type = type
@@ -18,14 +17,14 @@ struct JudgedExpression {
 }
 
 /// Draws typed scalar expressions over the columns `i1 i2 f1 f2 s1 s2 b1 b2 t1 t2`.
-struct RandomExpressions {
-    var random: Randomness
+public struct RandomExpressions {
+    public var random: Randomness
     /// What Firn calls a column: `request.i1` over a spine, `i1` inside an aggregate.
     let prefix: String
     /// Whether `as_of` may be read.
     let hasInstant: Bool
 
-    init(seed: UInt64, prefix: String, hasInstant: Bool) {
+    public init(seed: UInt64, prefix: String, hasInstant: Bool) {
         random = Randomness(seed: seed)
         self.prefix = prefix
         self.hasInstant = hasInstant
@@ -33,7 +32,7 @@ struct RandomExpressions {
 
     private static let names: [ValueType: [String]] = [.int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"], .timestamp: ["t1", "t2"]]
 
-    mutating func draw(_ type: ValueType, depth: Int) -> JudgedExpression {
+    public mutating func draw(_ type: ValueType, depth: Int) -> JudgedExpression {
         if depth <= 0 || random.chance(12) { return leaf(type) }
         if random.chance(22) { return choice(type, depth - 1) }
         switch type {
@@ -45,7 +44,7 @@ struct RandomExpressions {
         }
     }
 
-    mutating func anyType() -> ValueType { random.pick(ValueType.allCases) }
+    public mutating func anyType() -> ValueType { random.pick(ValueType.allCases) }
 
     // MARK: Leaves
 
@@ -163,7 +162,7 @@ struct RandomExpressions {
     }
 
     /// `ln log exp power` of some expression: PostgreSQL's C library may differ in the last bits, so nothing is built on them.
-    mutating func elementary(depth: Int) -> JudgedExpression {
+    public mutating func elementary(depth: Int) -> JudgedExpression {
         let name = random.pick(["ln", "log", "exp", "power"])
         let a = draw(random.chance(20) ? .int64 : .float64, depth: depth)
         if name != "power" { return JudgedExpression("\(name)(\(a.firn))", "judge.\(name)((\(a.sql))::float8)", .float64) }
@@ -253,7 +252,7 @@ struct RandomExpressions {
     // MARK: Without parentheses
 
     /// Operators in a row, where only their precedence says what belongs together. Small numbers: nothing overflows or divides by zero.
-    mutating func flat() -> JudgedExpression {
+    public mutating func flat() -> JudgedExpression {
         var text = ""
         for index in 0..<Int.random(in: 1...4, using: &random) {
             if index > 0 { text += random.pick([" and ", " or "]) }

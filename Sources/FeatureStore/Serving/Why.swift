@@ -1,0 +1,90 @@
+public import FeatureEngine
+public import FeatureLanguage
+internal import Postgres
+
+/// A value taken apart: the rows that counted, and the nearest that didn't with the reason.
+public struct WhyAnswer: Sendable {
+    public var function: Function
+    /// The entity's keys and the request inputs it was asked for with.
+    public var inputs: [(name: String, value: Literal)]
+    public var asOf: Instant
+    public var value: Literal
+    /// What makes the value NULL whatever its aggregates are: a NULL key, a label's future that isn't known yet.
+    public var overrides: [String]
+    public var cuts: [String: Int64]
+    /// What the value is computed from: an expression over `a1`, `a2`, …, the aggregates explained.
+    public var plan: PlanDescription
+    public var explanations: [Explanation]
+}
+
+extension Store {
+    /// Rows given of each sort at most.
+    public static let maximumRowsOfWhy = 1000
+
+    /// Explains the value of one feature or label for one entity, now or at a past instant.
+    ///
+    /// - Parameters:
+    ///   - request: asks for one feature or label of one entity.
+    ///   - limit: of the rows that counted, and of those that didn't, per aggregate.
+    /// - Throws: as a lookup does.
+    public func why(_ request: LookupRequest, mode: Reading.Mode = .asServed, knownBy: Instant? = nil, limit: Int = 20) async throws -> WhyAnswer {
+        guard case .features(let names) = request.target, names.count == 1 else { throw StoreError(.invalidRequest, "one feature or label is explained at a time") }
+        guard (1...Store.maximumRowsOfWhy).contains(limit) else { throw StoreError(.invalidRequest, "rows are 1 to \(Store.maximumRowsOfWhy)") }
+        let lastNow = lastNow
+        return try await withCatalog { connection, catalog in
+            let set = try catalog.resolve(features: names)
+            let plan = Plan(set, in: catalog)
+            return try connection.transaction(.repeatableReadOnly) {
+                let heads = try Heads(plan.sources, connection)
+                let instant = try request.instant(now: lastNow.advance(to: heads.now))
+                let spine = try request.spine(plan, at: instant)
+                guard spine.instants.count == 1 else { throw StoreError(.invalidRequest, "one entity is explained at a time") }
+                let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
+                let reading = Reading(mode: mode, knownBy: knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
+                let (outputs, explanations) = try plan.explain(spine, reading, limit: limit) { try loader.load($0, beyond: limit) }
+                let inputs = (plan.keys + plan.requests).map { ($0.name, spine.columns[$0.name]![0]) }
+                return WhyAnswer(
+                    function: (set.features + set.labels)[0].function, inputs: inputs, asOf: instant, value: outputs.columns[0][0], overrides: plan.overrides(0, spine, reading),
+                    cuts: heads.cuts, plan: plan.description, explanations: explanations)
+            }
+        }
+    }
+}
+
+extension Explanation.Verdict {
+    /// The name that stays, for programs.
+    public var code: String {
+        switch self {
+        case .counted: "counted"
+        case .skipped: "null"
+        case .neverKnown: "never_known"
+        case .notYetKnown: "not_yet_known"
+        case .knownAfter: "known_after"
+        case .replaced(_, let isTombstone): isTombstone ? "taken_back" : "replaced"
+        case .isTombstone: "tombstone"
+        case .otherEntity: "other_entity"
+        case .tooOld: "too_old"
+        case .tooNew: "too_new"
+        case .filtered: "filtered"
+        }
+    }
+}
+
+extension Explanation {
+    /// In words, what became of a row.
+    public func reason(_ row: Row) -> String {
+        switch row.verdict {
+        case .counted: "counted"
+        case .skipped: "its value is NULL"
+        case .neverKnown: "known_at is NULL: never known"
+        case .notYetKnown: "not yet known: known at \(row.knownAt.map(\.description) ?? "")"
+        case .knownAfter(let limit): "known only after \(limit)"
+        case .replaced(let offset, let isTombstone): isTombstone ? "taken back by the tombstone at offset \(offset)" : "replaced by the version at offset \(offset)"
+        case .isTombstone: "a tombstone"
+        case .otherEntity: "the version that stands has other keys"
+        case .tooOld: "too old: not after \(after.map(\.description) ?? "")"
+        case .tooNew: "too new: after \(upTo)"
+        case .filtered: "the filter isn't true"
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Tables
+
+struct Why: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Explain a value: the rows that counted, and the nearest that didn't.",
+        discussion: "As in: firn why spend_7d.v1 customer_id=42 --as-of 2024-05-08T10:00:00Z")
+
+    @Argument(help: "The feature or label.")
+    var feature: String
+
+    @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))
+    var values: [String] = []
+
+    @Option(help: ArgumentHelp("A past instant.", valueName: "time"), transform: parseInstant)
+    var asOf: Instant?
+
+    @OptionGroup var reading: ReadingOptions
+
+    @Option(help: "Rows to show of each sort.")
+    var rows = 20
+
+    @Flag(help: "Print the answer as JSON, as the server gives it.")
+    var json = false
+
+    func validate() throws {
+        guard (1...Store.maximumRowsOfWhy).contains(rows) else { throw ValidationError("Rows are 1 to \(Store.maximumRowsOfWhy).") }
+    }
+
+    func run() async throws {
+        let store = try await Environment.store(connections: 1)
+        var request = LookupRequest(.features([feature]), entities: [:], asOf: asOf)
+        try request.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
+        let answer = try await store.why(request, mode: reading.mode, knownBy: reading.knownBy, limit: rows)
+        if json { return Terminal.out(answer.json.pretty()) }
+        let inputs = answer.inputs.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
+        Terminal.out("\(answer.function.name) \(inputs) as of \(answer.asOf)")
+        Terminal.out("  = \(answer.plan.outputs[0].text) = \(JSON(answer.value).plain)")
+        for reason in answer.overrides { Terminal.out("  \(reason)") }
+        for (step, explanation) in zip(answer.plan.groups.flatMap(\.steps), answer.explanations) { print(step.id, explanation) }
+    }
+
+    private func print(_ id: String, _ explanation: Explanation) {
+        let keys = explanation.keys.map { "\($0.column) = \(JSON($0.value).plain)" }.joined(separator: ", ")
+        let times = explanation.source.isStatic ? "" : ", event times \(explanation.after.map { "after \($0), " } ?? "")up to \(explanation.upTo)"
+        Terminal.out("\n\(id) = \(explanation.aggregate.text) = \(JSON(explanation.value).plain)")
+        Terminal.out("  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode == .asServed ? "as served" : "in hindsight")")
+        let shown = explanation.counted.count < explanation.countedTotal ? ", the newest \(explanation.counted.count):" : explanation.countedTotal == 0 ? "" : ":"
+        Terminal.out("  \(explanation.countedTotal) row\(explanation.countedTotal == 1 ? " counts" : "s count")\(shown)")
+        table(explanation, explanation.counted)
+        if explanation.missed.isEmpty { return }
+        Terminal.out("  the nearest that don\u{27}t count:")
+        table(explanation, explanation.missed)
+    }
+
+    private func table(_ explanation: Explanation, _ rows: [Explanation.Row]) {
+        guard let first = rows.first else { return }
+        var table = TextTable("", "OFFSET", "EVENT TIME", "KNOWN AT")
+        table.titles += first.values.map(\.name) + [""]
+        for row in rows {
+            let reason = row.verdict == .counted ? "" : explanation.reason(row)
+            table.rows.append(["  ", String(row.offset), row.eventTime?.description ?? "", row.knownAt?.description ?? ""] + row.values.map { JSON($0.value).plain } + [reason])
+        }
+        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+    }
+}
