@@ -44,8 +44,11 @@ struct Routes {
             let pushed = try await store.push(bytes(request, Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
             return Response.json(.object(["accepted": JSON(pushed.accepted), "duplicates": JSON(pushed.duplicates), "last_offset": JSON(pushed.lastOffset)]))
         }
-        router.post("/v1/definitions/plan") { request, _ in Response.json(try await store.plan([document(request)]).json) }
-        router.post("/v1/definitions/apply") { request, _ in Response.json(try await store.apply([document(request)]).json) }
+        router.post("/v1/definitions/plan") { request, _ in
+            let plan = try await store.plan([document(request)])
+            return Response.json(plan.json(try await store.comparisons(plan)))
+        }
+        router.post("/v1/definitions/apply") { request, _ in Response.json(try await store.apply([document(request)]).json()) }
         catalog(router)
         return router
     }
@@ -64,6 +67,15 @@ struct Routes {
         router.get("/v1/sets/:name/plan") { _, context in
             let catalog = try await store.catalog()
             return Response.json(Plan(try catalog.set(named: context.parameters.require("name")), in: catalog).description.json)
+        }
+        router.get("/v1/diff") { request, _ in
+            let query = request.uri.queryParameters
+            guard let left = query.get("left"), let right = query.get("right") else { throw Problem.shape("left and right name two features or labels") }
+            guard let sample = Int(query.get("sample") ?? "1000"), (1...ComparisonSample.maximum).contains(sample) else {
+                throw Problem.shape("sample is a number from 1 to \(ComparisonSample.maximum)")
+            }
+            let asOf = try LookupRequest.instant(query.get("as_of").map { .string($0) }, "as_of")
+            return Response.json(try await store.compare(left, right, on: .entities(sample, asOf: asOf)).json)
         }
         router.get("/v1/search") { request, _ in
             guard let text = request.uri.queryParameters.get("q") else { throw Problem.shape("q says what to search for") }

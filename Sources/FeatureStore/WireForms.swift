@@ -81,6 +81,25 @@ extension Explanation {
     }
 }
 
+extension Comparison {
+    public var json: JSON {
+        .object([
+            "left": .string(left.name.description), "right": .string(right.name.description),
+            "parts": .array(parts.map { .object(["part": .string($0.name), "left": .string($0.left), "right": .string($0.right), "same": .bool($0.left == $0.right)]) }),
+            "sample": JSON(sample), "obstacle": JSON(obstacle), "rows": JSON(rows), "different": JSON(different), "null_in_left_alone": JSON(onlyLeftNull),
+            "null_in_right_alone": JSON(onlyRightNull), "median_difference": median.map { JSON(.float64($0)) } ?? .null,
+            "greatest_difference": greatest.map { JSON(.float64($0)) } ?? .null,
+            "examples": .array(
+                examples.map {
+                    .object([
+                        "keys": .object($0.keys.map { JSON.Member($0.name, JSON($0.value)) }), "as_of": .string($0.instant.description), "left": JSON($0.left),
+                        "right": JSON($0.right),
+                    ])
+                }),
+        ])
+    }
+}
+
 extension Manifest {
     /// - Parameter whole: with the hashes of every block.
     public func json(whole: Bool) -> JSON {
@@ -107,7 +126,8 @@ extension Manifest {
 }
 
 extension RegistrationPlan {
-    public var json: JSON {
+    /// - Parameter comparisons: of new versions with the ones before.
+    public func json(_ comparisons: [Comparison] = []) -> JSON {
         .object([
             "steps": .array(
                 steps.map { step in
@@ -123,7 +143,7 @@ extension RegistrationPlan {
                         "kind": .string(step.definition.kind.rawValue), "name": .string(step.definition.name), "change": .string(change),
                         "fingerprint": .string(step.fingerprint.description), "detail": detail,
                     ])
-                }), "warnings": .array(warnings.map { .string($0) }),
+                }), "warnings": .array(warnings.map { .string($0) }), "comparisons": .array(comparisons.map(\.json)),
         ])
     }
 }

@@ -144,7 +144,9 @@ struct Trial: CustomStringConvertible {
 
     var description: String {
         let settings = "id \(source.id), tombstone \(source.tombstone ?? "none"), known_at \(source.knownAt), keys \(keys), \(reading)\(isLabel ? ", labels" : "")"
-        return ([settings, Trial.columns.map(\.name).joined(separator: " ")] + zip(rows, pushedAt).map { $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "") })
+        return
+            ([settings, Trial.columns.map(\.name).joined(separator: " ")]
+            + zip(rows, pushedAt).map { $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "") })
             .joined(separator: "\n")
     }
 

@@ -115,7 +115,8 @@ extension Plan.Group {
             let index = Int(row), known = rows.knownAt[index]
             return Explanation.Row(
                 eventTime: rows.eventTimes.isEmpty ? nil : Instant(microseconds: rows.eventTimes[index]), knownAt: known == SourceRows.unknown ? nil : Instant(microseconds: known),
-                offset: rows.offsets[index], values: source.columns.filter { columns.contains($0.name) }.map { ($0.name, rows.columns[$0.name]![index]) }, verdict: verdicts[index]!)
+                offset: rows.offsets[index], values: source.columns.filter { columns.contains($0.name) }.map { ($0.name, rows.columns[$0.name]![index]) }, verdict: verdicts[index]!
+            )
         }
         explanation.counted = counted.prefix(limit).map(row)
         explanation.missed = missed.prefix(limit).map(row)

@@ -14,15 +14,26 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         let documents = try readDocuments(definitions)
-        let plan = try await Environment.store(connections: 1).plan(documents)
-        plan.print(json: json, applied: false)
+        let store = try await Environment.store(connections: 1)
+        let plan = try await store.plan(documents)
+        let comparisons = try await store.comparisons(plan)
+        if json {
+            Terminal.out(plan.json(comparisons).pretty())
+        } else {
+            plan.print(json: false, applied: false)
+            for comparison in comparisons {
+                Terminal.out("\n\(comparison.right.name) beside \(comparison.left.name), the newest registered:")
+                Terminal.out(comparison.sideBySide)
+                Terminal.out(comparison.summary)
+            }
+        }
         if plan.isRefused { throw ExitCode(1) }
     }
 }
 
 extension RegistrationPlan {
     func print(json: Bool, applied: Bool) {
-        if json { return Terminal.out(self.json.pretty()) }
+        if json { return Terminal.out(self.json().pretty()) }
         for step in steps {
             let (mark, what): (String, String) =
                 switch step.change {
