@@ -52,9 +52,13 @@ public struct DefinitionError: Error, Sendable, CustomStringConvertible {
         self.diagnostics = diagnostics
     }
 
+    /// One after the other; of very many the first ones.
     public var description: String {
-        diagnostics.map(\.description).joined(separator: "\n")
+        let shown = diagnostics.prefix(DefinitionError.shown).map(\.description).joined(separator: "\n")
+        return diagnostics.count > DefinitionError.shown ? "\(shown)\nand \(diagnostics.count - DefinitionError.shown) more" : shown
     }
+
+    private static let shown = 100
 }
 
 /// The known name nearest to an unknown one, for "did you mean": at most two edits away, or a third of its length.

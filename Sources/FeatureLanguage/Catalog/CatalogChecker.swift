@@ -143,7 +143,7 @@ struct CatalogChecker {
     }
 
     private func scope(of definition: FunctionDefinition, _ entity: Entity, _ source: Source?) -> TypeChecker.Scope {
-        let catalog = catalog, path = path, broken = broken
+        let catalog = catalog, path = path, broken = broken, waiting = pending
         return TypeChecker.Scope(
             columns: source.map { source in Dictionary(uniqueKeysWithValues: source.columns.map { ($0.name, $0.type) }) }, source: source?.name,
             requests: Dictionary(definition.request.map { ($0.name, $0.type) }) { first, _ in first },
@@ -153,6 +153,10 @@ struct CatalogChecker {
                     throw TypeChecker.ReferenceFault(message: "features refer to each other in a circle: \(cycle)", advice: "a feature builds on others that don't build on it")
                 }
                 if broken.contains(name) { throw TypeChecker.ReferenceFault(message: "", advice: nil) }
+                if waiting[name] != nil {
+                    throw TypeChecker.ReferenceFault(
+                        message: "\(path[0]) builds on features more than \(CatalogChecker.maximumDepth) deep", advice: "write some of them as one expression")
+                }
                 guard let function = catalog.functions[name] else {
                     throw TypeChecker.ReferenceFault(
                         message: "unknown feature '\(name)'", advice: suggestion(for: name.description, among: catalog.functions.keys.map(\.description), what: "features"))

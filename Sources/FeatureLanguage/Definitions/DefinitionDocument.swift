@@ -94,29 +94,31 @@ struct ExpressionPlaces: Sendable {
         let text = Array(scalar.unicodeScalars)
         places = []
         var line = start.line - 1
+        // A text that isn't found (it comes from elsewhere, by an alias or escapes) isn't looked for in the whole file.
+        let end = min(source.lines.count, start.line + text.count + 64)
         var column = start.column - 1
-        var here = line < source.lines.count ? Array(source.lines[line].unicodeScalars) : []
+        var here = line < end ? Array(source.lines[line].unicodeScalars) : []
         if column < here.count, here[column] == "|" || here[column] == ">" { column = here.count }
         if column < here.count, here[column] == "\"" || here[column] == "'" { column += 1 }
         for scalar in text {
             let isSpace = scalar == " " || scalar == "\n"
             if !isSpace {
-                while line < source.lines.count, column >= here.count || here[column] != scalar {
+                while line < end, column >= here.count || here[column] != scalar {
                     // Quotes doubled or escaped inside a quoted scalar, line ends and indentation are passed over.
                     if column + 1 < here.count {
                         column += 1
                     } else {
                         line += 1
                         column = 0
-                        here = line < source.lines.count ? Array(source.lines[line].unicodeScalars) : []
+                        here = line < end ? Array(source.lines[line].unicodeScalars) : []
                     }
                 }
             }
-            let place = Place(line: min(line + 1, source.lines.count), column: column + 1)
+            let place = Place(line: min(line + 1, end), column: column + 1)
             places += Array(repeating: place, count: String(scalar).utf8.count)
             if !isSpace || column < here.count && here[column] == scalar { column += 1 }
         }
-        places.append(Place(line: min(line + 1, source.lines.count), column: column + 1))
+        places.append(Place(line: min(line + 1, end), column: column + 1))
     }
 
     func place(offset: Int) -> Place { places[min(offset, places.count - 1)] }

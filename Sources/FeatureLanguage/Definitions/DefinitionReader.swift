@@ -82,6 +82,8 @@ struct DefinitionReader {
 
     private mutating func check(_ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word) -> Bool {
         let before = diagnostics.count
+        // PostgreSQL's tables have 1,600 at most, and the store adds its own.
+        if source.columns.count > 1500 { report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500") }
         let known = source.columns.map(\.name)
         func expect(_ column: String, _ type: ValueType?, _ place: Place, _ what: String) {
             guard let found = source.column(column) else {
@@ -265,10 +267,11 @@ struct DefinitionReader {
             return []
         }
         var pairs: [(Word, Node)] = []
+        var seen: Set<[UInt8]> = []
         for (key, value) in mapping {
             guard let word = text(key, "a key") else { continue }
-            // YAML tells 1 and "1" apart; a name doesn't.
-            guard !pairs.contains(where: { $0.0.text == word.text }) else {
+            // YAML tells 1 and "1" apart; a name doesn't. Names are told apart by their bytes.
+            guard seen.insert(Array(word.text.utf8)).inserted else {
                 report(word.place, "duplicate name: \(word.text)", "each name stands once")
                 continue
             }

@@ -26,7 +26,8 @@ struct CSVParser {
     init(_ reader: ByteReader, name: String) throws(TableError) {
         self.reader = reader
         self.name = name
-        try fill()
+        // A pipe may give the mark byte by byte.
+        while window.count < 3, !isAtEnd { try fill() }
         if window.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     }
 

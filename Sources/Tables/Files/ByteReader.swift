@@ -17,7 +17,7 @@ public final class ByteReader {
     /// The size of the file, compressed; nil where it can't be known.
     public let size: Int?
 
-    private static let pieceSize = 1 << 20
+    private let pieceSize: Int
 
     /// - Parameter path: a file, or a pipe such as `/dev/stdin`.
     public init(path: String, compression: FileFormat.Compression) throws(TableError) {
@@ -25,13 +25,16 @@ public final class ByteReader {
         guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { throw TableError(file: path, message: "no such file") }
         guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else { throw TableError(file: path, message: "can't be read") }
         input = .file(handle)
+        pieceSize = 1 << 20
         name = path
         size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.intValue
         decoder = try ByteReader.decoder(compression, path)
     }
 
-    public init(bytes: [UInt8], name: String, compression: FileFormat.Compression = .none) throws(TableError) {
+    /// - Parameter pieceSize: bytes, compressed, that are taken at a time.
+    public init(bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20) throws(TableError) {
         input = .memory(bytes)
+        self.pieceSize = pieceSize
         self.name = name
         size = bytes.count
         decoder = try ByteReader.decoder(compression, name)
@@ -63,12 +66,12 @@ public final class ByteReader {
         switch input {
         case .memory(let bytes):
             // In pieces, so that a small compressed body can't become a large one at once.
-            let piece = bytes[min(bytesRead, bytes.count)...].prefix(ByteReader.pieceSize)
+            let piece = bytes[min(bytesRead, bytes.count)...].prefix(pieceSize)
             bytesRead += piece.count
             return Array(piece)
         case .file(let handle):
             do {
-                let data = try handle.read(upToCount: ByteReader.pieceSize) ?? Data()
+                let data = try handle.read(upToCount: pieceSize) ?? Data()
                 bytesRead += data.count
                 return Array(data)
             } catch {
