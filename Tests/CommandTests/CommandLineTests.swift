@@ -31,6 +31,32 @@ import Testing
         #expect(try project.run("list", "sources").text.contains("clicks"), "a sleeping cluster is woken")
     }
 
+    @Test func `why, diff and plans explain what is computed`() throws {
+        let project = try Project()
+        try project.write("d.yaml", CommandLineTests.definitions)
+        try project.write("rows.csv", "customer_id,page,at\n1,a,2024-01-01\n1,b,2024-01-08\n")
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        #expect(try project.run("import", "clicks", "rows.csv").status == 0)
+        let why = try project.run("why", "clicks.v1", "customer_id=1", "--as-of", "2024-01-08").text
+        #expect(why.contains("clicks.v1 customer_id=1 as of 2024-01-08T00:00:00Z\n  = a1 = 1\n"), "\(why)")
+        #expect(why.contains("1\t2024-01-01T00:00:00Z\t2024-01-01T00:00:00Z\t1\ttoo old: not after 2024-01-01T00:00:00Z"), "\(why)")
+        #expect(try project.run("why", "clicks.v1", "customer_id=1", "--json").text.contains("\"verdict\": \"too_old\""))
+        #expect(try project.run("why", "clicks.v1").status == 1)
+        #expect(try project.run("why", "clicks.v1", "customer_id=1", "--rows", "0").status == 2)
+        #expect(try project.run("show", "--plan", "web.v1").text.contains("count(*) over last_7d\t(t − 7d, t]\tclicks\tthe window's rows"))
+        #expect(try project.run("show", "--plan", "web.v1", "--json").text.contains("\"state\": \"window\""))
+        #expect(try project.run("show", "--plan", "clicks.v1").status == 1)
+        try project.write("d2.yaml", "features: {clicks.v2: {entity: customer, source: clicks, expression: count(*) over last_8d}}")
+        let plan = try project.run("plan", "d2.yaml").text
+        #expect(plan.contains("clicks.v2 beside clicks.v1") && plan.contains("1 of 2 values differ"), "\(plan)")
+        #expect(try project.run("plan", "d2.yaml", "--json").text.contains("\"different\": 1"))
+        #expect(try project.run("apply", "d2.yaml").status == 0)
+        let diff = try project.run("diff", "clicks.v1", "clicks.v2").text
+        #expect(diff.contains("- expression    count(*) over last_7d\n+ expression    count(*) over last_8d"), "\(diff)")
+        #expect(diff.contains("numbers differ by 1.0 in the middle, 1.0 at most\n  customer_id=1 as of 2024-01-08T00:00:00Z: 1, 2"), "\(diff)")
+        #expect(try project.run("diff", "clicks.v1", "clicks.v3").status == 1)
+    }
+
     @Test func `eval needs no database and agrees with the store`() throws {
         let project = try Project()
         try project.write("d.yaml", CommandLineTests.definitions)
