@@ -1,8 +1,8 @@
 internal import FeatureLanguage
 
 // ln, log, exp and power from IEEE additions, multiplications and divisions alone, so that every machine and every release gives the same
-// bits; a C library's last bits differ. Computed in pairs of doubles to some 2^−95 and rounded once, a result is the correctly rounded one
-// but where the true value lies that close to the middle between two: the error is below 0.5 + 2^−40 units in the last place.
+// bits; a C library's last bits differ. Computed in pairs of doubles to some 2^−90 and rounded once, a result is the correctly rounded one
+// but where the true value lies that close to the middle between two: the error is below 0.5 + 2^−30 units in the last place.
 
 /// `ln log exp power`: NULL outside their domains, infinite beyond the range, 0 below it.
 func elementary(_ operation: Operation, _ arguments: [Column]) -> Column {

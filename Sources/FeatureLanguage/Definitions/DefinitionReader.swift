@@ -41,7 +41,11 @@ struct DefinitionReader {
         }
         let notes = notes(&fields)
         for (key, _) in fields.rest {
-            report(key.place, "unknown key '\(key.text)' in \(kind.rawValue) \(name.text)", suggestion(for: key.text, among: fields.asked, what: "keys"))
+            // The rest of an expression that YAML cut at a comma.
+            let isCut = !Identifier.isPlain(key.text) && fields.asked.contains("expression")
+            report(
+                key.place, "unknown key '\(key.text.prefix(80))' in \(kind.rawValue) \(name.text)",
+                isCut ? "between braces an expression with a comma stands between quotes" : suggestion(for: key.text, among: fields.asked, what: "keys"))
         }
         return definition.map { DefinitionDocument.Item(definition: $0, notes: notes, places: fields.places) }
     }

@@ -157,7 +157,12 @@ struct TypeChecker {
             guard TypeChecker.fields.contains(field) else {
                 throw SyntaxError(offset: node.offset, message: "unknown field '\(field)'", advice: suggestion(for: field, among: TypeChecker.fields, what: "fields"))
             }
-            return .call(.extract, [.literal(.string(field), .string), try expect(operand, .timestamp, "extract")], .float64)
+            let time = try resolve(try typed(operand), as: .timestamp, operand)
+            guard time.type == .timestamp else {
+                let advice = time.type == .float64 ? "timestamps subtract to seconds already" : nil
+                throw SyntaxError(offset: operand.offset, message: "extract takes timestamp, not \(time.type.rawValue)", advice: advice)
+            }
+            return .call(.extract, [.literal(.string(field), .string), time], .float64)
         case .cases(let cases, let otherwise): return try caseExpression(cases, otherwise)
         case .aggregate(let call): return try aggregate(call, node)
         case .call(let name, let arguments): return try self.call(name, arguments, node)
