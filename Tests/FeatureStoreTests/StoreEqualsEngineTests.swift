@@ -72,7 +72,7 @@ import Testing
                 "", " over last_\(span)s", " over last_\(span)s",
                 " over (range between interval '\(span) s' preceding and interval '\(Int.random(in: 0..<span, using: &random)) s' preceding)",
             ])
-            let call = random.pick(["count(*)", "sum(x)", "avg(x)", "latest(s)", "earliest(x)", "max(x)", "count(distinct s)"])
+            let call = random.pick(["count(*)", "sum(x)", "avg(x)", "latest(s)", "earliest(x)", "max(x)", "count(distinct s)", "stddev(x)", "median(x)"])
             let filter = random.chance(30) ? " filter (where x > 0)" : ""
             features += "  f\(index).v1: {entity: \(random.pick(["pair", "one"])), source: s, expression: \"\(call)\(filter)\(window)\"}\n"
         }

@@ -103,9 +103,12 @@ private func areaTangent(_ numerator: Double, over denominator: DoubleDouble) ->
         terms += 1
     }
     var series = DoubleDouble(0)
-    for term in stride(from: terms, through: 0, by: -1) { series = series * square + DoubleDouble(1) / DoubleDouble(Double(2 * term + 1)) }
+    for term in stride(from: terms, through: 0, by: -1) { series = series * square + oddReciprocals[term] }
     return DoubleDouble(2) * s * series
 }
+
+/// 1, 1/3, 1/5, …
+private let oddReciprocals = (0..<32).map { DoubleDouble(1) / DoubleDouble(Double(2 * $0 + 1)) }
 
 /// ln(1 + i/64) for every i that a significand from 0.7 to 1.42 is nearest to.
 private struct LogarithmTable {

@@ -123,12 +123,17 @@ extension Plan.Group {
     func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
         let names = columns.sorted()
         let inputs = names.map { rows.columns[$0]! }
+        // Aggregates of one set often have arguments and filters in common.
+        var computed: [Expression: Column] = [:]
         func compute(_ expression: Expression) -> Column {
+            if let known = computed[expression] { return known }
             let scalar = Scalar(expression) { leaf in
                 guard case .column(let name, let type) = leaf else { preconditionFailure("only columns stand inside an aggregate") }
                 return .input(names.firstIndex(of: name)!, type)
             }
-            return scalar.evaluate(inputs, count: rows.count)
+            let column = scalar.evaluate(inputs, count: rows.count)
+            computed[expression] = column
+            return column
         }
         // Without an id a tombstone takes back no fact: only a plain latest sees it.
         let tombstones = source.id.isEmpty ? source.tombstone.map { rows.columns[$0]!.truths } : nil
