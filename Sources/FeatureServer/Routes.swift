@@ -66,7 +66,7 @@ struct Routes {
         }
         router.get("/v1/sets/:name/plan") { _, context in
             let catalog = try await store.catalog()
-            return Response.json(Plan(try catalog.set(named: context.parameters.require("name")), in: catalog).description.json)
+            return Response.json(Plan(try catalog.set(named: context.parameters.require("name")), in: catalog).outline.json)
         }
         router.get("/v1/diff") { request, _ in
             let query = request.uri.queryParameters

@@ -18,7 +18,7 @@ extension LookupAnswer {
     }
 }
 
-extension PlanDescription {
+extension PlanOutline {
     public var json: JSON {
         .object([
             "groups": .array(
@@ -39,7 +39,7 @@ extension PlanDescription {
     }
 }
 
-extension PlanDescription.Step {
+extension PlanOutline.Step {
     fileprivate var json: JSON {
         let (state, reason): (String, String?) =
             switch state {

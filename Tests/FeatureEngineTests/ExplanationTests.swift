@@ -30,10 +30,10 @@ import Testing
         let standing = Set(naive.standing(at: instant, reading).map(\.offset))
         let admitted = Set(naive.admitted(at: instant, reading).map(\.offset))
         let byOffset = Dictionary(uniqueKeysWithValues: naive.rows.map { ($0.offset, $0) })
-        // In the order of the plan's description, each with the value that the outputs are computed from.
-        #expect(explanations.map(\.aggregate.text) == plan.description.groups.flatMap(\.steps).map(\.text))
-        for (output, column) in zip(plan.description.outputs, outputs.columns) where !trial.isLabel {
-            let step = plan.description.groups.flatMap(\.steps).firstIndex { $0.id == output.text }
+        // In the order of the plan's outline, each with the value that the outputs are computed from.
+        #expect(explanations.map(\.aggregate.text) == plan.outline.groups.flatMap(\.steps).map(\.text))
+        for (output, column) in zip(plan.outline.outputs, outputs.columns) where !trial.isLabel {
+            let step = plan.outline.groups.flatMap(\.steps).firstIndex { $0.id == output.text }
             #expect(step.map { Trial.isSame(explanations[$0].value, column[0]) } == true, "seed \(seed): \(output.text)")
         }
         for explanation in explanations {

@@ -41,8 +41,8 @@ import Testing
     }
 
     @Test func `equal aggregates are computed once, by source, keys and mode`() throws {
-        let description = try plan().description
-        let groups = description.groups.map { group in
+        let outline = try plan().outline
+        let groups = outline.groups.map { group in
             let keys = group.keys.map { "\($0.column)=\($0.spine)" }.joined(separator: ",")
             return "\(group.source) [\(keys)] \(group.mode.rawValue): " + group.steps.map { "\($0.id) \($0.text) for \($0.usedBy.joined(separator: ","))" }.joined(separator: "; ")
         }
@@ -56,7 +56,7 @@ import Testing
                 "payments [customer_id=other] as_served: a6 sum(amount) over last_7us for other_spend",
                 "payments [customer_id=customer_id] hindsight: a7 sum(amount) over next_2us for soon; a8 sum(amount) over last_7us for soon",
             ])
-        #expect(description.outputs.map(\.text) == ["a1", "a1 + a1", "a2", "a3 / nullif(a1, 0::float64)", "a4 <> 'DE'", "a5", "a6", "a7 > a8"])
+        #expect(outline.outputs.map(\.text) == ["a1", "a1 + a1", "a2", "a3 / nullif(a1, 0::float64)", "a4 <> 'DE'", "a5", "a6", "a7 > a8"])
     }
 
     @Test func `what grows with history is said`() throws {
@@ -74,13 +74,13 @@ import Testing
               facts.v1: {entity: e, source: facts, expression: "sum(x) + 1"}
             """
         let catalog = try Catalog(documents: [DefinitionDocument(yaml: yaml, file: "plan.yaml")])
-        let description = Plan(try catalog.resolve(features: ["sum.v1", "old.v1", "distinct.v1", "median.v1", "week.v1", "facts.v1"]), in: catalog).description
-        let states = description.groups.flatMap(\.steps).map(\.state)
+        let outline = Plan(try catalog.resolve(features: ["sum.v1", "old.v1", "distinct.v1", "median.v1", "week.v1", "facts.v1"]), in: catalog).outline
+        let states = outline.groups.flatMap(\.steps).map(\.state)
         #expect(
             states == [
                 .constant, .window, .history("every value is remembered"), .history("every row's value is remembered"), .window, .history("a correction may take any row back"),
             ])
-        #expect(description.outputs.map { !$0.growing.isEmpty } == [false, false, true, true, false, true])
+        #expect(outline.outputs.map { !$0.growing.isEmpty } == [false, false, true, true, false, true])
     }
 
     @Test func `each output reads the rows of its own keys`() throws {

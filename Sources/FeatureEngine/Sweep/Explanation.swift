@@ -56,7 +56,7 @@ extension Plan {
     ///   - spine: one row.
     ///   - limit: of the rows given of each sort.
     ///   - rows: as `evaluate` takes them. What isn't there can't be named as missed.
-    /// - Returns: the outputs, and an explanation for each aggregate in the order of the plan's description.
+    /// - Returns: the outputs, and an explanation for each aggregate in the order of the plan's outline.
     public func explain(_ spine: Spine, _ reading: Reading, limit: Int, rows: (Group) throws -> SourceRows) rethrows -> (outputs: Outputs, explanations: [Explanation]) {
         var loaded: [SourceRows] = []
         for group in groups { loaded.append(try rows(group)) }

@@ -13,7 +13,7 @@ public struct WhyAnswer: Sendable {
     public var overrides: [String]
     public var cuts: [String: Int64]
     /// What the value is computed from: an expression over `a1`, `a2`, …, the aggregates explained.
-    public var plan: PlanDescription
+    public var plan: PlanOutline
     public var explanations: [Explanation]
 }
 
@@ -45,7 +45,7 @@ extension Store {
                 let inputs = (plan.keys + plan.requests).map { ($0.name, spine.columns[$0.name]![0]) }
                 return WhyAnswer(
                     function: (set.features + set.labels)[0].function, inputs: inputs, asOf: instant, value: outputs.columns[0][0], overrides: plan.overrides(0, spine, reading),
-                    cuts: heads.cuts, plan: plan.description, explanations: explanations)
+                    cuts: heads.cuts, plan: plan.outline, explanations: explanations)
             }
         }
     }

@@ -30,9 +30,9 @@ struct Show: AsyncParsableCommand {
 
     private func showPlan() async throws {
         let catalog = try await Environment.store(connections: 1).catalog()
-        let description = Plan(try catalog.set(named: name), in: catalog).description
-        if json { return Terminal.out(description.json.pretty()) }
-        for group in description.groups {
+        let outline = Plan(try catalog.set(named: name), in: catalog).outline
+        if json { return Terminal.out(outline.json.pretty()) }
+        for group in outline.groups {
             let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")
             Terminal.out("\(group.source) \(keys.isEmpty ? "as one series" : "by \(keys)"), \(group.mode == .asServed ? "as served" : "in hindsight")")
             var table = TextTable("", "AGGREGATE", "EVENT TIMES", "USED BY", "STATE")
@@ -48,7 +48,7 @@ struct Show: AsyncParsableCommand {
             Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
         }
         var table = TextTable("OUTPUT", "TYPE", "COMPUTED", "")
-        for output in description.outputs {
+        for output in outline.outputs {
             table.rows.append([output.name, output.type.rawValue, output.text, output.growing.isEmpty ? "" : "grows with history (\(output.growing.joined(separator: ", ")))"])
         }
         Terminal.out(table.text(aligned: Terminal.outputIsInteractive))

@@ -1,7 +1,7 @@
 public import FeatureLanguage
 
 /// A plan in words: what is computed from which rows, and what that asks of memory.
-public struct PlanDescription: Sendable {
+public struct PlanOutline: Sendable {
     public struct Step: Sendable {
         /// `a1`, `a2`, …: how the outputs call it.
         public var id: String
@@ -47,27 +47,27 @@ public struct PlanDescription: Sendable {
 }
 
 extension Plan {
-    public var description: PlanDescription {
-        var description = PlanDescription()
+    public var outline: PlanOutline {
+        var outline = PlanOutline()
         var leaves: [Expression] = [.asOf] + requests.map { .request($0.name, $0.type) }
         var growing: Set<Int> = []
         for group in groups {
-            let steps = group.aggregates.map { aggregate -> PlanDescription.Step in
+            let steps = group.aggregates.map { aggregate -> PlanOutline.Step in
                 let slot = leaves.count, id = "a\(slot - requests.count)"
                 leaves.append(.column(id, aggregate.type))
                 let state = aggregate.state(over: group.source)
                 if case .history = state { growing.insert(slot) }
                 let readers = outputs.filter { $0.scalar.inputs.contains(slot) }.map(\.name)
-                return PlanDescription.Step(id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers, state: state)
+                return PlanOutline.Step(id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers, state: state)
             }
-            description.groups.append(
-                PlanDescription.Group(source: group.source.name, keys: group.keys.map { ($0.column, $0.spine) }, mode: group.hindsight ? .hindsight : .asServed, steps: steps))
+            outline.groups.append(
+                PlanOutline.Group(source: group.source.name, keys: group.keys.map { ($0.column, $0.spine) }, mode: group.hindsight ? .hindsight : .asServed, steps: steps))
         }
-        description.outputs = outputs.map { output in
+        outline.outputs = outputs.map { output in
             let ids = output.scalar.inputs.intersection(growing).sorted().map { "a\($0 - requests.count)" }
-            return PlanDescription.Output(name: output.name, kind: output.kind, type: output.type, text: output.scalar.expression(leaves).text, growing: ids)
+            return PlanOutline.Output(name: output.name, kind: output.kind, type: output.type, text: output.scalar.expression(leaves).text, growing: ids)
         }
-        return description
+        return outline
     }
 }
 
@@ -91,7 +91,7 @@ extension Scalar {
 }
 
 extension Aggregate {
-    fileprivate func state(over source: Source) -> PlanDescription.State {
+    fileprivate func state(over source: Source) -> PlanOutline.State {
         if source.isStatic { return .constant }
         if frame.older != nil { return .window }
         if !source.id.isEmpty { return .history("a correction may take any row back") }
