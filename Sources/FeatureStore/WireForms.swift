@@ -45,6 +45,7 @@ extension PlanOutline.Step {
             switch state {
             case .constant: ("constant", nil)
             case .window: ("window", nil)
+            case .waiting: ("waiting", nil)
             case .history(let reason): ("history", reason)
             }
         return .object([

@@ -180,8 +180,10 @@ struct LineParser {
     /// The next value and its line from 1; blank lines are passed over.
     mutating func next() throws(TableError) -> (Int, JSON)? {
         while true {
-            guard let bytes = try nextLine() else { return nil }
+            guard var bytes = try nextLine() else { return nil }
             line += 1
+            // A byte-order mark before the first row.
+            if line == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
             if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
             do {
                 return (line, try JSON(parsing: Array(bytes)))

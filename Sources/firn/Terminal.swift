@@ -20,7 +20,8 @@ enum Terminal {
     static func report(_ error: any Error) -> Int32 {
         let code = Firn.exitCode(for: error)
         switch error {
-        case let error as DefinitionError: note(error.description)
+        // A fault of a file begins with its place.
+        case let error as DefinitionError: note((error.diagnostics.first?.file == nil ? "error: " : "") + error.description)
         case let error as UnknownName: note("error: \(error)")
         case let error as TableError: note("error: \(error)")
         case let error as Failure: note("error: \(error)")

@@ -88,7 +88,7 @@ import Testing
 
 @Suite struct ExactMomentsTests {
     private func variance(_ values: [Double], ofSample: Bool = true) -> Double? {
-        var moments = ExactMoments()
+        var moments = ExactMoments(ofFloats: true)
         for value in values { moments.change(value, 1) }
         return moments.variance(ofSample: ofSample)
     }
@@ -109,7 +109,7 @@ import Testing
 
     @Test func `beyond the range it is infinite, with an infinity or NaN it is NaN until that leaves`() {
         #expect(variance([-1e200, 1e200]) == .infinity)
-        var moments = ExactMoments()
+        var moments = ExactMoments(ofFloats: true)
         for value in [1, 2, .infinity, .nan] as [Double] { moments.change(value, 1) }
         #expect(moments.variance(ofSample: true)?.isNaN == true)
         moments.change(.nan, -1)
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test func `int64s are exact to the ends of their range`() {
-        var moments = ExactMoments()
+        var moments = ExactMoments(ofFloats: false)
         for value in [Int64.min, .max, .min, .max] { moments.change(value, 1) }
         // Half the distance, squared: ((2^64 − 1) / 2)².
         #expect(moments.variance(ofSample: false) == 0x1p126)

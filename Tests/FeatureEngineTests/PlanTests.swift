@@ -78,7 +78,7 @@ import Testing
         let states = outline.groups.flatMap(\.steps).map(\.state)
         #expect(
             states == [
-                .constant, .window, .history("every value is remembered"), .history("every row's value is remembered"), .window, .history("a correction may take any row back"),
+                .constant, .waiting, .history("every value is remembered"), .history("every row's value is remembered"), .window, .history("a correction may take any row back"),
             ])
         #expect(outline.outputs.map { !$0.growing.isEmpty } == [false, false, true, true, false, true])
     }

@@ -37,6 +37,16 @@ import Testing
         #expect(try expression(read.text) == read)
     }
 
+    @Test func `the text of a deep expression is written in linear time`() throws {
+        let depth = 90
+        for (open, close) in [("abs(", ")"), ("coalesce(0, ", ")"), ("case when true then ", " end"), ("1 + (", ")"), ("(- ", ")"), ("(", ")::float64::int64"), ("1 - abs(", ")")] {
+            let count = depth / (open.contains("1") ? 2 : 1) / (close.contains("::") ? 2 : 1)
+            let text = String(repeating: open, count: count) + "count(*)" + String(repeating: close, count: count)
+            let read = try expression(text)
+            #expect(read.text.utf8.count < 10_000)
+        }
+    }
+
     @Test func `random expressions read back`() throws {
         for seed in 0..<UInt64(3000) {
             var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)

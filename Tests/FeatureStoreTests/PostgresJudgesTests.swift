@@ -72,7 +72,8 @@ struct Judge {
         create function judge.mul(a float8, b float8) returns float8 language plpgsql immutable strict as
             $$ begin return a * b; exception when others then return judge.beyond((a < 0) <> (b < 0), sqlerrm); end $$;
         create function judge.div(a float8, b float8) returns float8 language plpgsql immutable strict as
-            $$ begin return case when b = 0 then null else a / b end; exception when others then return judge.beyond((a < 0) <> (b < 0), sqlerrm); end $$;
+            $$ begin return a / b; exception when division_by_zero then return null;
+                when others then return judge.beyond((a < 0) <> (b < 0), sqlerrm); end $$;
         create function judge.sqrt(a float8) returns float8 language plpgsql immutable strict as $$ begin return sqrt(a); exception when others then return null; end $$;
         create function judge.ln(a float8) returns float8 language plpgsql immutable strict as $$ begin return ln(a); exception when others then return null; end $$;
         create function judge.log(a float8) returns float8 language plpgsql immutable strict as $$ begin return log(a); exception when others then return null; end $$;
@@ -82,6 +83,8 @@ struct Judge {
             $$ begin return power(a, b); exception
                 when numeric_value_out_of_range then return judge.beyond(a < 0 and b / 2 <> floor(b / 2), sqlerrm);
                 when others then return null; end $$;
+        create function judge.matches(a text, b text) returns bool language plpgsql immutable strict as
+            $$ begin return a like b; exception when others then return null; end $$;
         create function judge.substring(a text, b int, c int) returns text language plpgsql immutable strict as
             $$ begin return substring(a from b for c); exception when others then return null; end $$;
         create function judge.date_trunc(a text, b timestamptz) returns timestamptz language plpgsql immutable strict as

@@ -225,11 +225,12 @@ private final class MomentsState: AggregateState {
     private let ofSample: Bool
     private let isDeviation: Bool
     private var base = 0
-    private var moments = ExactMoments()
+    private var moments: ExactMoments
     private var output = ColumnBuilder(.float64)
 
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
         argument = input.argument!
+        moments = ExactMoments(ofFloats: input.argument!.type == .float64)
         takes = FeatureEngine.takes(input)
         ofSample = `operator` == .stddevSamp || `operator` == .varSamp
         isDeviation = `operator` == .stddevSamp || `operator` == .stddevPop
@@ -261,8 +262,8 @@ private final class MomentsState: AggregateState {
 
 /// `percentile` and `median`: between the two values nearest to the place asked for, as PostgreSQL's `percentile_cont`.
 ///
-/// The entity's values are ranked once; a Fenwick tree over the ranks counts those present, so that a row enters or leaves and a place
-/// is found in O(log n).
+/// The entity's values are ranked once, all there are however short the window; a Fenwick tree over the ranks counts those present, so
+/// that a row enters or leaves and a place is found in O(log n).
 private final class PercentileState: AggregateState {
     private let values: [Double]
     private let keys: [Int64]

@@ -4,14 +4,19 @@
 /// bit, and values far from 0 lose nothing.
 package struct ExactMoments {
     private var count = 0
-    /// Of int64s in units of 1 both; of floats in units of 2^−1074, the squares of 2^−2148.
-    private var sum = Superaccumulator(bits: 2046)
-    private var squares = Superaccumulator(bits: 4092)
-    private var unit = 0
+    /// In units of 2^`unit`, the squares of 2^(2 `unit`).
+    private var sum: Superaccumulator
+    private var squares: Superaccumulator
+    private let unit: Int
     /// NaN and the infinities: while one is there, there is no variance.
     private var unbounded = 0
 
-    package init() {}
+    /// Of float64s, or of int64s: of one sort only.
+    package init(ofFloats: Bool) {
+        unit = ofFloats ? -1074 : 0
+        sum = Superaccumulator(bits: ofFloats ? 2046 : 0)
+        squares = Superaccumulator(bits: ofFloats ? 4092 : 0)
+    }
 
     mutating func reset() {
         sum.reset()
@@ -27,7 +32,6 @@ package struct ExactMoments {
             return
         }
         let (mantissa, position) = value.parts
-        unit = -1074
         guard mantissa != 0 else { return }
         sum.add(mantissa: mantissa, at: position, isNegative: (value.sign == .minus) == (sign > 0))
         squares.add(UInt128(mantissa) * UInt128(mantissa), at: 2 * position, isNegative: sign < 0)

@@ -162,6 +162,8 @@ extension Double {
 
 extension Superaccumulator {
     /// The nearest float64 of a settled integer that isn't 0, ties to even, where a bit at position 0 is worth 2^`unit`, at least 2^−1074.
+    ///
+    /// As `magnitude.rounded`, but without an allocation: a sum is read for every row of a spine.
     fileprivate func rounded(unit: Int) -> Double {
         let isNegative = chunks[high] < 0
         // The magnitude's words from `high` down: 65 to 97 bits, and whether anything is below.

@@ -51,7 +51,8 @@ private func float(_ operation: Operation, _ left: Double, _ right: Double) -> D
     case .add: left + right
     case .subtract: left - right
     case .multiply: left * right
-    default: right == 0 ? nil : left / right
+    // As in PostgreSQL, which refuses to divide a number by zero, but not what is no number.
+    default: right == 0 && !left.isNaN ? nil : left / right
     }
 }
 

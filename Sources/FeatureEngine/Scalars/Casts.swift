@@ -51,7 +51,7 @@ func sqlText(_ value: Double) -> String {
     digits.removeFirst(leading)
     exponent -= leading
     while digits.last == "0" { digits.removeLast() }
-    if let others = digitsInside(value.magnitude, unlike: digits, exponent) { digits = others }
+    if let (others, size) = digitsInside(value.magnitude, unlike: digits, exponent) { (digits, exponent) = (others, size) }
     let sign = value < 0 ? "-" : ""
     if exponent < -4 || exponent >= 15 {
         let mantissa = digits.prefix(1) + (digits.count > 1 ? "." + digits.dropFirst() : "")
@@ -66,7 +66,7 @@ func sqlText(_ value: Double) -> String {
 /// Where the shortest digits lie exactly in the middle between two doubles: the shortest that don't, as PostgreSQL prints. Nil elsewhere.
 ///
 /// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but so it does only by a tie's rule.
-private func digitsInside(_ value: Double, unlike digits: String, _ exponent: Int) -> String? {
+private func digitsInside(_ value: Double, unlike digits: String, _ exponent: Int) -> (digits: String, exponent: Int)? {
     let zeros = exponent + 1 - digits.count
     guard value >= 0x1p53, value < 0x1p127, zeros > 0 else { return nil }
     let exact = UInt128(value), half = UInt128(value.ulp / 2)
@@ -75,5 +75,7 @@ private func digitsInside(_ value: Double, unlike digits: String, _ exponent: In
     var unit = (0..<zeros).reduce(UInt128(1)) { power, _ in power * 10 }
     guard distance(rounded(unit)) == half else { return nil }
     while distance(rounded(unit)) >= half { unit /= 10 }
-    return String(rounded(unit) / unit)
+    // 1e23 becomes 9.999999999999999e+22.
+    let whole = String(rounded(unit))
+    return (String(whole.prefix(String(rounded(unit) / unit).count)), whole.count - 1)
 }

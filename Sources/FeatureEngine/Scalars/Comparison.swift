@@ -19,12 +19,17 @@ private func order(_ left: Column, _ right: Column) -> [Int] {
     }
 }
 
+/// An int64 beside a float64 becomes one.
+private func widened(_ left: Column, _ right: Column) -> [Column] {
+    left.type == right.type ? [left, right] : [left, right].map { $0.type == .int64 ? cast($0, to: .float64) : $0 }
+}
+
 /// `= <> < <= > >=`, `is distinct from`, `between`, `in`.
 func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
     let left = arguments[0]
     switch operation {
     case .between:
-        return logic(.and, [compare(.greaterOrEqual, [left, arguments[1]]), compare(.lessOrEqual, [left, arguments[2]])])
+        return logic(.and, [compare(.greaterOrEqual, widened(left, arguments[1])), compare(.lessOrEqual, widened(left, arguments[2]))])
     case .in:
         return arguments.dropFirst(2).reduce(compare(.equal, [left, arguments[1]])) { logic(.or, [$0, compare(.equal, [left, $1])]) }
     case .isDistinct:

@@ -51,22 +51,38 @@ private func substring(_ text: [Unicode.Scalar], from start: Int64, length: Int6
     return text[Int(begin - 1)..<Int(end - 1)]
 }
 
-/// `%` any run, `_` any one scalar, backslash escapes; nil for a pattern that ends with the escape. Greedy with one point of return: O(N·M).
+/// `%` any run, `_` any one scalar, backslash escapes. Greedy with one point of return: O(N·M).
+///
+/// Nil where PostgreSQL refuses: where matching comes to an escape that ends the pattern with text left to match.
 private func like(_ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar]) -> Bool? {
     var escapes = 0
     while escapes < pattern.count, pattern[pattern.count - 1 - escapes] == "\\" { escapes += 1 }
-    if escapes % 2 == 1 { return nil }
+    let dangling = escapes % 2 == 1 ? pattern.count - 1 : -1
+    /// Whether nothing but wildcards stands before the dangling escape, and the text is long enough for them.
+    func reachesDangling(_ t: Int, _ p: Int) -> Bool {
+        var t = t, p = p
+        while p < pattern.count, pattern[p] == "%" || pattern[p] == "_" {
+            if pattern[p] == "_" {
+                if t == text.count { return false }
+                t += 1
+            }
+            p += 1
+        }
+        return p == dangling
+    }
     var t = 0, p = 0
     var retry: (text: Int, pattern: Int)?
     while true {
         if p < pattern.count, pattern[p] == "%" {
             p += 1
+            if t < text.count, reachesDangling(t, p) { return nil }
             retry = (t, p)
             continue
         }
         if t == text.count {
             if p == pattern.count { return true }
         } else if p < pattern.count {
+            if p == dangling { return nil }
             let escaped = pattern[p] == "\\"
             let wanted = escaped ? pattern[p + 1] : pattern[p]
             if wanted == text[t] || !escaped && wanted == "_" {

@@ -18,12 +18,15 @@ public struct PlanOutline: Sendable {
     public enum State: Sendable, Hashable {
         /// As much after a thousand rows as after one.
         case constant
-        /// The rows of the window.
+        /// The rows inside the window.
         case window
+        /// The rows that are too new for a window without a beginning.
+        case waiting
         /// More with every row there ever was, for the reason given.
         case history(String)
     }
 
+    /// Aggregates over one source for one choice of spine columns as its keys, read in one mode.
     public struct Group: Sendable {
         public var source: String
         /// Which spine column each of the source's key columns is held against.
@@ -43,12 +46,17 @@ public struct PlanOutline: Sendable {
     }
 
     public var groups: [Group] = []
+    /// The plan's outputs, in its order.
     public var outputs: [Output] = []
 }
 
 extension Plan {
+    /// What it computes, in words.
     public var outline: PlanOutline {
         var outline = PlanOutline()
+        var readers: [Int: [String]] = [:]
+        let inputs = outputs.map(\.scalar.inputs)
+        for (output, inputs) in zip(outputs, inputs) { for input in inputs { readers[input, default: []].append(output.name) } }
         var leaves: [Expression] = [.asOf] + requests.map { .request($0.name, $0.type) }
         var growing: Set<Int> = []
         for group in groups {
@@ -57,14 +65,13 @@ extension Plan {
                 leaves.append(.column(id, aggregate.type))
                 let state = aggregate.state(over: group.source)
                 if case .history = state { growing.insert(slot) }
-                let readers = outputs.filter { $0.scalar.inputs.contains(slot) }.map(\.name)
-                return PlanOutline.Step(id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers, state: state)
+                return PlanOutline.Step(id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers[slot] ?? [], state: state)
             }
             outline.groups.append(
                 PlanOutline.Group(source: group.source.name, keys: group.keys.map { ($0.column, $0.spine) }, mode: group.hindsight ? .hindsight : .asServed, steps: steps))
         }
-        outline.outputs = outputs.map { output in
-            let ids = output.scalar.inputs.intersection(growing).sorted().map { "a\($0 - requests.count)" }
+        outline.outputs = zip(outputs, inputs).map { output, inputs in
+            let ids = inputs.intersection(growing).sorted().map { "a\($0 - requests.count)" }
             return PlanOutline.Output(name: output.name, kind: output.kind, type: output.type, text: output.scalar.expression(leaves).text, growing: ids)
         }
         return outline
@@ -98,7 +105,7 @@ extension Aggregate {
         switch `operator` {
         case .countDistinct: return .history("every value is remembered")
         case .percentile: return .history("every row's value is remembered")
-        default: return frame.newer == .zero ? .constant : .window
+        default: return frame.newer == .zero ? .constant : .waiting
         }
     }
 }

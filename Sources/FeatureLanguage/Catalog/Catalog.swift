@@ -131,7 +131,8 @@ extension Catalog {
     /// A set made up on the spot of features and labels alone, each output under its full reference.
     public func resolve(features names: [String]) throws -> FeatureSet {
         var set = SetDefinition(name: VersionedName(name: "features", version: 1), features: [])
-        for text in names {
+        for (index, text) in names.enumerated() {
+            if names[..<index].contains(text) { throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")]) }
             guard let name = VersionedName(text), let function = functions[name] else {
                 throw UnknownName("feature", text, among: functions.keys.map(\.description), plural: "features")
             }

@@ -124,7 +124,8 @@ struct CatalogChecker {
         }
         guard function.depth <= CatalogChecker.maximumDepth, function.size <= CatalogChecker.maximumSize else {
             report(
-                item, item.places?.place("expression"), "\(definition.name) builds on features \(function.depth) deep, \(function.size) parts in all",
+                item, item.places?.place("expression"),
+                function.depth == 1 ? "the expression has \(function.size) parts" : "\(definition.name) builds on features \(function.depth) deep, \(function.size) parts in all",
                 "at most \(CatalogChecker.maximumDepth) levels and \(CatalogChecker.maximumSize) parts")
             return nil
         }

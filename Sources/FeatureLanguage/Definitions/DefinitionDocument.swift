@@ -103,6 +103,11 @@ struct ExpressionPlaces: Sendable {
         for scalar in text {
             let isSpace = scalar == " " || scalar == "\n"
             if !isSpace {
+                let before = (line, column, here)
+                defer {
+                    // Written otherwise, as an escape: what follows is looked for from here.
+                    if line >= end { (line, column, here) = before }
+                }
                 while line < end, column >= here.count || here[column] != scalar {
                     // Quotes doubled or escaped inside a quoted scalar, line ends and indentation are passed over.
                     if column + 1 < here.count {

@@ -53,7 +53,7 @@ struct DefinitionReader {
     // MARK: Kinds
 
     private mutating func entity(_ name: Word, _ fields: inout Fields) -> Definition? {
-        let keys = fields.take("keys").map { columns($0, "keys") }
+        let keys = fields.take("keys").flatMap { $0.isEmpty ? nil : columns($0, "keys") }
         if let keys, keys.count > 16 { report(name.place, "entity \(name.text) has \(keys.count) keys", "at most 16") }
         guard plain(name, "an entity"), let keys else {
             if keys == nil { report(name.place, "entity \(name.text) has no keys", "write keys: {customer_id: int64}, or keys: {} for one global series") }
@@ -81,10 +81,10 @@ struct DefinitionReader {
         let source = Source(
             name: name.text, columns: columns, eventTime: isStatic ? nil : eventTime.text, id: id?.map(\.text) ?? [], tombstone: tombstone?.text,
             knownAt: (knownAt ?? .eventTime) ?? .eventTime)
-        return check(source, eventTime: eventTime, id: id ?? [], tombstone: tombstone, knownAt: fields.places.parts["known_at"], name) ? .source(source) : nil
+        return check(source, eventTime: eventTime, id: id ?? [], tombstone: tombstone, knownAt: fields.places.parts["known_at"], name, namesID: id != nil) ? .source(source) : nil
     }
 
-    private mutating func check(_ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word) -> Bool {
+    private mutating func check(_ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word, namesID: Bool) -> Bool {
         let before = diagnostics.count
         // PostgreSQL's tables have 1,600 at most, and the store adds its own.
         if source.columns.count > 1500 { report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500") }
@@ -97,6 +97,7 @@ struct DefinitionReader {
         }
         if !source.isStatic { expect(eventTime.text, .timestamp, eventTime.place, "event_time") }
         for column in id { expect(column.text, nil, column.place, "id") }
+        if id.isEmpty, namesID { report(name.place, "id of source \(name.text) names no column", "name the columns that tell facts apart, or leave id: away") }
         if Set(source.id).count < source.id.count { report(id[0].place, "id names a column twice", nil) }
         if let tombstone { expect(tombstone.text, .bool, tombstone.place, "tombstone") }
         if case .column(let column) = source.knownAt { expect(column, .timestamp, knownAt ?? name.place, "known_at") }
@@ -271,11 +272,11 @@ struct DefinitionReader {
             return []
         }
         var pairs: [(Word, Node)] = []
-        var seen: Set<[UInt8]> = []
+        var seen: Set<String> = []
         for (key, value) in mapping {
             guard let word = text(key, "a key") else { continue }
-            // YAML tells 1 and "1" apart; a name doesn't. Names are told apart by their bytes.
-            guard seen.insert(Array(word.text.utf8)).inserted else {
+            // YAML tells 1 and "1" apart; a name doesn't.
+            guard seen.insert(word.text).inserted else {
                 report(word.place, "duplicate name: \(word.text)", "each name stands once")
                 continue
             }

@@ -6,8 +6,9 @@ struct Parser {
     private var position = 0
     private var depth = 0
 
-    /// The deepest tree accepted.
+    /// The deepest and the largest tree accepted.
     static let maximumDepth = 200
+    static let maximumSize = 20_000
 
     static func parse(_ text: String) throws(SyntaxError) -> Syntax.Node {
         var parser = try Parser(tokens: Lexer.tokens(of: text))
@@ -55,6 +56,8 @@ struct Parser {
             } else if take(word: "distinct") != nil {
                 try expect(word: "from")
                 positive = try call("is distinct from", [left, try comparison()], offset)
+            } else if take(word: "unknown") != nil {
+                positive = try call("is unknown", [left], offset)
             } else if let truth = isWord("true") ? true : isWord("false") ? false : nil {
                 position += 1
                 let literal = Syntax.Node(syntax: .bool(truth), offset: offset)
@@ -63,15 +66,18 @@ struct Parser {
                 throw unexpected("null, not null, distinct from, true or false")
             }
             left = negated ? try call("not", [positive], offset) : positive
+            if let (symbol, place) = take(symbols: Parser.comparisons) { left = try call(symbol, [left, try range()], place) }
         }
         return left
     }
 
+    private static let comparisons = ["=", "<>", "<", "<=", ">", ">="]
+
     private mutating func comparison() throws(SyntaxError) -> Syntax.Node {
         let left = try range()
-        guard let (symbol, offset) = take(symbols: ["=", "<>", "<", "<=", ">", ">="]) else { return left }
+        guard let (symbol, offset) = take(symbols: Parser.comparisons) else { return left }
         let node = try call(symbol, [left, try range()], offset)
-        if take(symbols: ["=", "<>", "<", "<=", ">", ">="]) != nil {
+        if take(symbols: Parser.comparisons) != nil {
             throw SyntaxError(offset: tokens[position - 1].offset, message: "comparisons can't be chained", advice: "write a < b and b < c")
         }
         return node
@@ -84,7 +90,9 @@ struct Parser {
         if negated { position += 1 }
         var node = left
         if take(word: "between") != nil {
-            let low = try concatenation()
+            // Before the and even a comparison may stand.
+            var low = try concatenation()
+            if let (symbol, place) = take(symbols: Parser.comparisons) { low = try call(symbol, [low, try concatenation()], place) }
             try expect(word: "and")
             node = try call("between", [left, low, try concatenation()], offset)
         } else if take(word: "in") != nil {
@@ -119,7 +127,7 @@ struct Parser {
     private mutating func sign() throws(SyntaxError) -> Syntax.Node {
         guard let (symbol, offset) = take(symbols: ["-", "+"]) else { return try casting() }
         // The one literal whose digits alone don't fit.
-        if symbol == "-", token.kind == .integer("9223372036854775808") {
+        if symbol == "-", token.kind == .integer("9223372036854775808"), tokens[position + 1].kind != .symbol("::") {
             position += 1
             return Syntax.Node(syntax: .integer(.min), offset: offset)
         }
@@ -127,7 +135,7 @@ struct Parser {
         defer { depth -= 1 }
         guard depth <= Parser.maximumDepth else { throw tooDeep(offset) }
         let operand = try sign()
-        return symbol == "+" ? operand : try call("negate", [operand], offset)
+        return try call(symbol == "+" ? "plus" : "negate", [operand], offset)
     }
 
     private mutating func casting() throws(SyntaxError) -> Syntax.Node {
@@ -161,7 +169,7 @@ struct Parser {
             try expect(symbol: ")")
             return inner
         case .word(let word):
-            return try named(word.lowercased(), start)
+            return try named(word.asciiLowercased, start)
         default:
             position -= 1
             throw unexpected("a value")
@@ -175,6 +183,10 @@ struct Parser {
         case "true", "false": return Syntax.Node(syntax: .bool(word == "true"), offset: offset)
         case "as_of": return Syntax.Node(syntax: .asOf, offset: offset)
         case "case": return try caseExpression(offset)
+        case "not":
+            // Behind an operator: it takes all that binds closer than itself.
+            position -= 1
+            return try negation()
         case "interval":
             if case .string(let text) = token.kind { return try interval(text, offset) }
         case "timestamp", "timestamptz":
@@ -193,7 +205,7 @@ struct Parser {
         if isSymbol("("), !Parser.reserved.contains(word) { return try function(word, offset) }
         if isSymbol("."), !token.follows, case .word(let version) = tokens[position + 1].kind {
             position += 2
-            guard let name = VersionedName("\(word).\(version.lowercased())") else {
+            guard let name = VersionedName("\(word).\(version.asciiLowercased)") else {
                 throw SyntaxError(
                     offset: offset, message: "'\(word).\(version)' is not a feature reference",
                     advice: "write name.v1 for a feature, request.\(version) for a request input, and a column by its name alone")
@@ -218,7 +230,7 @@ struct Parser {
         position += 1
         guard let span = TimeSpan(interval: text) else {
             throw SyntaxError(
-                offset: offset, message: "'\(text)' is not an interval of weeks or smaller units",
+                offset: offset, message: "'\(text.prefix(40))' can't be read as an interval of weeks or smaller units",
                 advice: "write interval '14 days' or interval '1 hour 30 minutes'; a month is no fixed time")
         }
         return Syntax.Node(syntax: .interval(span), offset: offset)
@@ -253,7 +265,7 @@ struct Parser {
             try expect(word: "from")
             let operand = try expression()
             try expect(symbol: ")")
-            return try node(.extract(field.lowercased(), operand), offset, [operand])
+            return try node(.extract(field.asciiLowercased, operand), offset, [operand])
         case "percentile_cont", "percentile_disc", "mode":
             throw SyntaxError(offset: offset, message: "\(name) … within group is PostgreSQL's", advice: "write percentile(x, 0.9) or median(x), which are continuous")
         case "now", "clock_timestamp", "transaction_timestamp", "statement_timestamp", "random", "gen_random_uuid":
@@ -267,6 +279,9 @@ struct Parser {
                 if name == "substring", take(word: "from") != nil {
                     arguments.append(try expression())
                     if take(word: "for") != nil { arguments.append(try expression()) }
+                    try expect(symbol: ")")
+                } else if name == "substring", take(word: "for") != nil {
+                    arguments += [Syntax.Node(syntax: .integer(1), offset: offset), try expression()]
                     try expect(symbol: ")")
                 } else if take(symbols: [","]) != nil {
                     arguments += try list()
@@ -305,6 +320,9 @@ struct Parser {
             try expect(symbol: ")")
         }
         if take(word: "over") != nil { call.frame = try frame() }
+        if isWord("filter") {
+            throw SyntaxError(offset: token.offset, message: "filter stands before over", advice: "as in sum(x) filter (where …) over last_7d")
+        }
         return try node(.aggregate(call), offset, (call.arguments ?? []) + (call.filter.map { [$0] } ?? []))
     }
 
@@ -312,7 +330,7 @@ struct Parser {
         let start = token
         if case .word(let word) = start.kind {
             position += 1
-            let lower = word.lowercased()
+            let lower = word.asciiLowercased
             for (prefix, make) in [("last_", Frame.last), ("next_", Frame.next)] where lower.hasPrefix(prefix) {
                 guard let span = TimeSpan(text: lower.dropFirst(5)), span > .zero else { break }
                 return make(span)
@@ -370,7 +388,7 @@ struct Parser {
 
     private mutating func typeName() throws(SyntaxError) -> ValueType {
         let start = token
-        guard var name = takeName()?.lowercased() else { throw unexpected("a type") }
+        guard var name = takeName()?.asciiLowercased else { throw unexpected("a type") }
         for (first, rest) in [("double", ["precision"]), ("character", ["varying"])] where name == first && isWord(rest[0]) {
             position += 1
             name += " " + rest[0]
@@ -388,12 +406,12 @@ struct Parser {
     private var token: Token { tokens[position] }
 
     private var wordAhead: String {
-        if position + 1 < tokens.count, case .word(let word) = tokens[position + 1].kind { return word.lowercased() }
+        if position + 1 < tokens.count, case .word(let word) = tokens[position + 1].kind { return word.asciiLowercased }
         return ""
     }
 
     private func isWord(_ word: String) -> Bool {
-        if case .word(let spelling) = token.kind { return spelling.lowercased() == word }
+        if case .word(let spelling) = token.kind { return spelling.asciiLowercased == word }
         return false
     }
 
@@ -415,7 +433,7 @@ struct Parser {
         switch token.kind {
         case .word(let word):
             position += 1
-            return word.lowercased()
+            return word.asciiLowercased
         case .quoted(let name):
             position += 1
             return name
@@ -429,10 +447,14 @@ struct Parser {
 
     private mutating func expect(symbol: String, _ what: String? = nil) throws(SyntaxError) {
         guard take(symbols: [symbol]) != nil else {
-            // Two words in a row: most likely one name.
             var advice: String?
-            if case .word(let first) = tokens[position - 1].kind, case .word(let second) = token.kind {
-                advice = "a name of several words stands between double quotes: \"\(first) \(second)\""
+            if case .word(let second) = token.kind {
+                if ["filter", "over", "where"].contains(second.asciiLowercased) {
+                    advice = "behind the aggregate's parenthesis: sum(x) filter (where …) over last_7d"
+                } else if case .word(let first) = tokens[position - 1].kind, !Parser.reserved.contains(first.asciiLowercased), !Parser.reserved.contains(second.asciiLowercased) {
+                    // Two words in a row: most likely one name.
+                    advice = "a name of several words stands between double quotes: \"\(first) \(second)\""
+                }
             }
             throw unexpected(what ?? "'\(symbol)'", advice: advice)
         }
@@ -464,6 +486,11 @@ struct Parser {
     private func node(_ syntax: Syntax, _ offset: Int, _ children: [Syntax.Node]) throws(SyntaxError) -> Syntax.Node {
         let depth = (children.map(\.depth).max() ?? 0) + 1
         guard depth <= Parser.maximumDepth else { throw tooDeep(offset) }
-        return Syntax.Node(syntax: syntax, offset: offset, depth: depth)
+        let size = children.reduce(1) { $0 + $1.size }
+        guard size <= Parser.maximumSize else {
+            throw SyntaxError(
+                offset: offset, message: "the expression has more than \(Parser.maximumSize) parts", advice: "split it into features that refer to each other")
+        }
+        return Syntax.Node(syntax: syntax, offset: offset, depth: depth, size: size)
     }
 }

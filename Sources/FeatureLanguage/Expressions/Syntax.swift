@@ -24,6 +24,8 @@ indirect enum Syntax: Sendable {
         var offset: Int
         /// Levels of the tree below and with this node: bounded, since everything after the parser recurses.
         var depth = 1
+        /// Parts of the tree below and with this node, those counted again that one spelling stands for twice (`case x when …`).
+        var size = 1
     }
 
     struct Call: Sendable {

@@ -31,19 +31,20 @@ extension Expression {
     }
 
     private static func text(_ operation: Operation, _ arguments: [Expression], _ type: ValueType) -> String {
-        let operands = arguments.map(\.operand)
+        // Each part is written once: as an operand here, or as it is.
+        func operand(_ index: Int) -> String { arguments[index].operand }
         switch operation {
         case .add, .subtract, .multiply, .divide, .modulo, .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .and, .or, .like, .concatenate:
-            return "\(operands[0]) \(operation.rawValue) \(operands[1])"
-        case .negate: return "- \(operands[0])"
-        case .not: return "not \(operands[0])"
+            return "\(operand(0)) \(operation.rawValue) \(operand(1))"
+        case .negate: return "- \(operand(0))"
+        case .not: return "not \(operand(0))"
         case .addSpan:
             guard case .literal(.int64(let span), _) = arguments[1] else { preconditionFailure("a span is a literal") }
-            return "\(operands[0]) \(span < 0 ? "-" : "+") interval '\(TimeSpan(microseconds: abs(span)))'"
-        case .isNull: return "\(operands[0]) is null"
-        case .isDistinct: return "\(operands[0]) is distinct from \(operands[1])"
-        case .between: return "\(operands[0]) between \(operands[1]) and \(operands[2])"
-        case .in: return "\(operands[0]) in (\(arguments.dropFirst().map(\.text).joined(separator: ", ")))"
+            return "\(operand(0)) \(span < 0 ? "-" : "+") interval '\(TimeSpan(microseconds: abs(span)))'"
+        case .isNull: return "\(operand(0)) is null"
+        case .isDistinct: return "\(operand(0)) is distinct from \(operand(1))"
+        case .between: return "\(operand(0)) between \(operand(1)) and \(operand(2))"
+        case .in: return "\(operand(0)) in (\(arguments.dropFirst().map(\.text).joined(separator: ", ")))"
         case .cases:
             var text = "case"
             for pair in 0..<(arguments.count / 2) { text += " when \(arguments[pair * 2].text) then \(arguments[pair * 2 + 1].text)" }
@@ -51,7 +52,7 @@ extension Expression {
         case .cast:
             // A quoted literal would take the type itself.
             let isQuoted = if case .literal(.string, _) = arguments[0] { true } else { false }
-            return "\(operands[0])\(isQuoted ? "::string" : "")::\(type.rawValue)"
+            return "\(operand(0))\(isQuoted ? "::string" : "")::\(type.rawValue)"
         case .extract, .dateTruncate:
             guard case .literal(.string(let field), _) = arguments[0] else { preconditionFailure("a field is a literal") }
             return operation == .extract ? "extract(\(field) from \(arguments[1].text))" : "date_trunc('\(field)', \(arguments[1].text))"

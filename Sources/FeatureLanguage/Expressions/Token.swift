@@ -74,14 +74,23 @@ struct Lexer {
             } else if peek() == UInt8(ascii: "-"), peek(1) == UInt8(ascii: "-") {
                 while position < bytes.count, peek() != 0x0A { position += 1 }
             } else if peek() == UInt8(ascii: "/"), peek(1) == UInt8(ascii: "*") {
-                let start = position
-                while position < bytes.count, !(peek() == UInt8(ascii: "*") && peek(1) == UInt8(ascii: "/")) { position += 1 }
-                guard position < bytes.count else { throw SyntaxError(offset: start, message: "a comment that doesn't end", advice: "close it with */") }
-                position += 2
+                try skipComment()
             } else {
                 return
             }
         }
+    }
+
+    /// Comments nest, as in PostgreSQL.
+    private mutating func skipComment() throws(SyntaxError) {
+        let start = position
+        var open = 0
+        repeat {
+            guard position < bytes.count else { throw SyntaxError(offset: start, message: "a comment that doesn't end", advice: "close it with */") }
+            let opens = peek() == UInt8(ascii: "/") && peek(1) == UInt8(ascii: "*"), closes = peek() == UInt8(ascii: "*") && peek(1) == UInt8(ascii: "/")
+            if opens { open += 1 } else if closes { open -= 1 }
+            position += opens || closes ? 2 : 1
+        } while open > 0
     }
 
     private mutating func delimited(by quote: UInt8, _ what: String) throws(SyntaxError) -> String {
@@ -106,7 +115,8 @@ struct Lexer {
         let start = position
         var isDecimal = false
         while isDigit(peek()) { position += 1 }
-        if peek() == UInt8(ascii: "."), !isNameStart(peek(1)) {
+        // A name behind the point would be a version; an exponent is none.
+        if peek() == UInt8(ascii: "."), !isNameStart(peek(1)) || peek(1) | 0x20 == UInt8(ascii: "e") && (isDigit(peek(2)) || isDigit(peek(3))) {
             isDecimal = true
             position += 1
             while isDigit(peek()) { position += 1 }
@@ -133,13 +143,15 @@ struct Lexer {
 
     private mutating func symbol() throws(SyntaxError) -> Token.Kind {
         let pair = String(decoding: [peek(), peek(1)], as: UTF8.self)
+        if pair == "==" { throw SyntaxError(offset: position, message: "unexpected '=='", advice: "equality is one =") }
         if ["<=", ">=", "<>", "!=", "||", "::"].contains(pair) {
             position += 2
             return .symbol(pair == "!=" ? "<>" : pair)
         }
         guard "+-*/%()<>=,.".utf8.contains(peek()) else {
-            let rest = String(decoding: bytes[position...], as: UTF8.self)
-            throw SyntaxError(offset: position, message: "unexpected character '\(rest.prefix(1))'", advice: nil)
+            let rest = String(decoding: bytes[position...].prefix(8), as: UTF8.self)
+            let advice = ["&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not", "[": "there are no arrays", "$": "an input is request.name"]
+            throw SyntaxError(offset: position, message: "unexpected character '\(rest.prefix(1))'", advice: advice[String(rest.prefix(1))])
         }
         position += 1
         return .symbol(String(UnicodeScalar(bytes[position - 1])))
@@ -149,5 +161,12 @@ struct Lexer {
 
     private func isNameStart(_ byte: UInt8) -> Bool {
         byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte == UInt8(ascii: "_") || byte >= 0x80
+    }
+}
+
+extension StringProtocol {
+    /// Keywords and unquoted names, folded as PostgreSQL does: A to Z only.
+    var asciiLowercased: String {
+        String(decoding: utf8.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 0x20 : $0 }, as: UTF8.self)
     }
 }

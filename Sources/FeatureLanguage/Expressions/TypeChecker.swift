@@ -66,8 +66,20 @@ struct TypeChecker {
         switch type {
         case .timestamp: "write '2024-05-01T09:30:00Z'"
         case .bool: "write true or false"
-        default: nil
+        case .int64: "write a whole number, as in '42'"
+        case .float64: "write a number, as in '4.2', or 'NaN' or 'inf'"
+        case .string: nil
         }
+    }
+
+    /// How two types that don't go together may: by a cast that there is.
+    private static func advice(mixing one: ValueType, _ other: ValueType) -> String {
+        let pair: Set<ValueType> = [one, other]
+        if pair.contains(.timestamp), !pair.contains(.string) { return "a timestamp goes with timestamps ('2024-05-01') and intervals (+ interval '1 day')" }
+        if pair == [.bool, .float64] { return "write case when … then 1.0 else 0.0 end" }
+        // A string or a bool becomes the other type.
+        let weak: ValueType = pair.contains(.string) ? .string : .bool
+        return "cast the \(weak.rawValue): …::\((one == weak ? other : one).rawValue)"
     }
 
     /// The one type that all take: the first known one, float64 where int64 and float64 meet.
@@ -81,10 +93,9 @@ struct TypeChecker {
             }
             if sofar == expression.type { continue }
             guard sofar.isNumber, expression.type.isNumber else {
-                // Any type becomes a string, but what is compared or added up should mostly be the other one.
-                let target = sofar == .string ? expression.type : sofar
                 throw SyntaxError(
-                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)", advice: "cast one of them: …::\(target.rawValue)")
+                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)",
+                    advice: TypeChecker.advice(mixing: sofar, expression.type))
             }
             common = .float64
         }
@@ -110,9 +121,19 @@ struct TypeChecker {
     private mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
         let expression = try resolve(try typed(node), as: .float64, node)
         guard expression.type.isNumber else {
-            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: nil)
+            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: TypeChecker.numberAdvice(expression.type))
         }
         return expression
+    }
+
+    /// How a value becomes a number.
+    private static func numberAdvice(_ type: ValueType) -> String? {
+        switch type {
+        case .string: "cast it: …::float64"
+        case .bool: "write case when … then 1 else 0 end"
+        case .timestamp: "for seconds since 1970 write extract(epoch from …)"
+        case .int64, .float64: nil
+        }
     }
 
     // MARK: The tree
@@ -265,7 +286,7 @@ struct TypeChecker {
             let taken = ValueType.allCases.filter { `operator`.resultType(of: $0) != nil }.map(\.rawValue).joined(separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
-                advice: taken == "bool" ? "compare it with something, as in … > 0" : "count, min, max, latest and earliest take every type")
+                advice: taken == "bool" ? "compare it with something, as in … > 0" : TypeChecker.numberAdvice(argument.type))
         }
         return .aggregate(Aggregate(`operator`, argument, fraction: fraction, filter: filter, frame: call.frame, type: type))
     }
@@ -297,6 +318,14 @@ struct TypeChecker {
         "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
     ]
 
+    /// What people write who know other dialects, and what it is here.
+    private static let foreign = [
+        "if": "case when … then … else … end", "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)", "isnull": "x is null",
+        "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)", "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
+        "len": "length(x)", "strlen": "length(x)", "date_part": "extract(field from ts)", "age": "a - b, which is in seconds", "datediff": "a - b, which is in seconds",
+        "quantile": "percentile(x, 0.9)", "nunique": "count(distinct x)", "any": "bool_or(x)", "all": "bool_and(x)", "cbrt": "power(x, 1.0 / 3)",
+    ]
+
     private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         func arity(_ range: ClosedRange<Int>) throws(SyntaxError) {
             guard !range.contains(arguments.count) else { return }
@@ -305,16 +334,18 @@ struct TypeChecker {
         }
         switch name {
         case "+", "-", "*", "/", "%": return try arithmetic(name, arguments, node)
+        case "plus": return try number(arguments[0], "+")
         case "negate":
             let operand = try number(arguments[0], "-")
             return .call(.negate, [operand], operand.type)
         case "=", "<>", "<", "<=", ">", ">=": return try comparison(Operation(rawValue: name)!, arguments, "'\(name)'")
         case "is distinct from": return try comparison(.isDistinct, arguments, name)
-        case "between": return try comparison(.between, arguments, name)
+        case "between": return try between(arguments)
         case "in": return try comparison(.in, arguments, name)
         case "and": return .call(.and, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
         case "or": return .call(.or, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
         case "not": return .call(.not, [try expect(arguments[0], .bool, name)], .bool)
+        case "is unknown": return .call(.isNull, [try expect(arguments[0], .bool, name)], .bool)
         case "is null": return .call(.isNull, [try resolve(try typed(arguments[0]), as: nil, arguments[0])], .bool)
         case "like": return .call(.like, [try expect(arguments[0], .string, name), try expect(arguments[1], .string, name)], .bool)
         case "coalesce", "greatest", "least":
@@ -338,7 +369,9 @@ struct TypeChecker {
             let operand = try number(arguments[0], name)
             if name == "abs" { return .call(.abs, [operand], operand.type) }
             return .call(Operation(rawValue: ["ceiling": "ceil", "log10": "log"][name] ?? name)!, [convert(operand, to: .float64)], .float64)
-        case "||", "concat": return try concatenation(name, arguments)
+        case "||", "concat":
+            try arity(1...(.max))
+            return try concatenation(name, arguments)
         case "lower", "upper":
             try arity(1...1)
             return .call(Operation(rawValue: name)!, [try expect(arguments[0], .string, name)], .string)
@@ -352,12 +385,17 @@ struct TypeChecker {
             return .call(.substring, parts, .string)
         case "date_trunc":
             try arity(2...2)
-            guard case .string(let unit) = arguments[0].syntax, TypeChecker.truncations.contains(unit.lowercased()) else {
+            guard case .string(let unit) = arguments[0].syntax else {
                 throw SyntaxError(
                     offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
+            guard TypeChecker.truncations.contains(unit.lowercased()) else {
+                throw SyntaxError(
+                    offset: arguments[0].offset, message: "unknown unit '\(unit.prefix(40))'", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
+            }
             return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
         default:
+            if let own = TypeChecker.foreign[name] { throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: "write \(own)") }
             let known = TypeChecker.functions + AggregateOperator.spellings.keys
             throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: suggestion(for: name, among: known, what: "functions"))
         }
@@ -374,16 +412,24 @@ struct TypeChecker {
     }
 
     private mutating func nullif(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
-        let typed = try all(nodes)
-        let pair = try unify(typed, nodes, "nullif")
-        // As in PostgreSQL the result has the first argument's type; only the comparison is widened.
-        guard case .known(let first) = typed[0], first.type == .int64, pair[0].type == .float64 else { return .call(.nullif, pair, pair[0].type) }
-        return .call(.cases, [.call(.equal, pair, .bool), .literal(.null, .int64), first], .int64)
+        let pair = try unify(try all(nodes), nodes, "nullif")
+        return .call(.nullif, pair, pair[0].type)
+    }
+
+    /// Two comparisons, each with types of its own: an int64 bound is compared as an int64, though the other one is a float64.
+    private mutating func between(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
+        let parts = try all(nodes)
+        guard case .known(let operand) = parts[0], operand.type.isNumber else { return .call(.between, try unify(parts, nodes, "between"), .bool) }
+        var bounds: [Expression] = []
+        for index in 1...2 {
+            _ = try unify([parts[0], parts[index]], [nodes[0], nodes[index]], "between")
+            bounds.append(try resolve(parts[index], as: operand.type, nodes[index]))
+        }
+        return .call(.between, [operand] + bounds, .bool)
     }
 
     private mutating func concatenation(_ name: String, _ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
         var parts: [Expression] = []
-        guard !nodes.isEmpty else { return .literal(.string(""), .string) }
         for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
         if name == "||", !parts.contains(where: { $0.type == .string }) {
             throw SyntaxError(
@@ -394,7 +440,7 @@ struct TypeChecker {
             case .string: part
             // concat prints a bool as PostgreSQL's output does, || as its cast to text does.
             case .bool where name == "concat":
-                .call(.cases, [part, .literal(.string("t"), .string), .call(.not, [part], .bool), .literal(.string("f"), .string), .literal(.null, .string)], .string)
+                .call(.substring, [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
             default: .call(.cast, [part], .string)
             }
         }

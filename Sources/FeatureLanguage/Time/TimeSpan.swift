@@ -71,10 +71,19 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
         return overflow ? nil : negative ? -value : value
     }
 
+    /// `02:30`, `02:30:00`, `02:30:00.5`.
     private static func clock(_ text: Substring) -> Int64? {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
-        guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ $0 != nil && $0! >= 0 && $0! < 1_000_000 }) else { return nil }
-        return ((parts[0]! * 60 + parts[1]!) * 60 + (parts.count == 3 ? parts[2]! : 0)) * 1_000_000
+        var parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        var fraction: Int64 = 0
+        if parts.count == 3, let point = parts[2].firstIndex(of: ".") {
+            let digits = parts[2][parts[2].index(after: point)...]
+            guard (1...6).contains(digits.utf8.count), let number = Int64(digits), number >= 0 else { return nil }
+            fraction = (digits.utf8.count..<6).reduce(number) { value, _ in value * 10 }
+            parts[2] = parts[2][..<point]
+        }
+        let numbers = parts.compactMap { $0.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 } ? Int64($0) : nil }
+        guard numbers.count == parts.count, numbers.count == 2 || numbers.count == 3, numbers[0] < 1_000_000, numbers.dropFirst().allSatisfy({ $0 < 60 }) else { return nil }
+        return ((numbers[0] * 60 + numbers[1]) * 60 + (numbers.count == 3 ? numbers[2] : 0)) * 1_000_000 + fraction
     }
 
     private static func scale(of unit: Substring) -> Int64? {

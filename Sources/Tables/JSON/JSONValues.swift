@@ -23,7 +23,7 @@ extension JSON {
         case (.null, _): .null
         case (.bool(let value), .bool): .bool(value)
         case (.number(let digits), .int64): Int64(digits).map { .int64($0) }
-        case (.number(let digits), .float64): Double(digits).flatMap { $0.isFinite ? .float64($0) : nil }
+        case (.number(let digits), .float64): Double(sqlText: digits).map { .float64($0) }
         case (.string(let text), .float64):
             switch text {
             case "NaN": .float64(.nan)

@@ -41,6 +41,7 @@ struct Show: AsyncParsableCommand {
                     switch step.state {
                     case .constant: "constant"
                     case .window: "the window's rows"
+                    case .waiting: "rows too new for it"
                     case .history(let reason): "grows with history: \(reason)"
                     }
                 table.rows.append(["  \(step.id)", step.text, step.window, step.usedBy.joined(separator: ", "), state])
