@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "FeatureServer",
             dependencies: [
-                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", hummingbird,
+                "FeatureLanguage", "FeatureStore", "Postgres", "Tables", hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -29,16 +29,7 @@ extension LookupRequest {
         if body["log"] == .bool(true) { throw Problem.shape("log is not available yet") }
     }
 
-    /// The body of `POST /v1/why`: a feature instead of a set, and one entity.
-    init(why body: JSON) throws {
-        try LookupRequest.refuseOthers(body, than: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
-        guard case .string(let name)? = body["feature"] else { throw Problem.shape("feature is a name such as spend_7d.v1") }
-        self.init(
-            .features([name]), entities: try LookupRequest.values(body["entities"], "entities"), request: try LookupRequest.values(body["request"], "request"),
-            asOf: try LookupRequest.instant(body["as_of"], "as_of"))
-    }
-
-    private static func refuseOthers(_ body: JSON, than known: [String]) throws {
+    fileprivate static func refuseOthers(_ body: JSON, than known: [String]) throws {
         for member in try members(body, "the body") where !known.contains(member.key) {
             throw Problem.shape("unknown member '\(member.key.prefix(63))'; it takes \(known.joined(separator: ", "))")
         }
@@ -56,13 +47,34 @@ extension LookupRequest {
     }
 
     /// Lists, or single values for all.
-    private static func values(_ value: JSON?, _ what: String) throws -> [String: [Value]] {
+    fileprivate static func values(_ value: JSON?, _ what: String) throws -> [String: [Value]] {
         guard let value, value != .null else { return [:] }
         var values: [String: [Value]] = [:]
         for member in try members(value, what) {
             if case .array(let list) = member.value { values[member.key] = list.map { .json($0) } } else { values[member.key] = [.json(member.value)] }
         }
         return values
+    }
+}
+
+/// The body of `POST /v1/why`.
+extension WhyRequest {
+    /// - Throws: what doesn't have the right shape, by its place in the body.
+    init(_ body: JSON) throws {
+        try LookupRequest.refuseOthers(body, than: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
+        guard case .string(let name)? = body["feature"] else { throw Problem.shape("feature is a name such as spend_7d.v1") }
+        self.init(
+            name, entities: try LookupRequest.values(body["entities"], "entities"), request: try LookupRequest.values(body["request"], "request"),
+            asOf: try LookupRequest.instant(body["as_of"], "as_of"), knownBy: try LookupRequest.instant(body["known_by"], "known_by"))
+        switch body["hindsight"] {
+        case nil, .null?: break
+        case .bool(let flag)?: isHindsight = flag
+        default: throw Problem.shape("hindsight is true or false")
+        }
+        if let value = body["rows"], value != .null {
+            guard case .int64(let number)? = value.literal(as: .int64), let count = Int(exactly: number) else { throw Problem.shape("rows is a whole number") }
+            rows = count
+        }
     }
 }
 

@@ -1,4 +1,3 @@
-import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import HTTPTypes
@@ -31,11 +30,7 @@ struct Routes {
         }
         router.post("/v1/why") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
-            guard case .int64(let rows) = body["rows"]?.literal(as: .int64) ?? .int64(20) else { throw Problem.shape("rows is a number") }
-            let answer = try await store.why(
-                LookupRequest(why: body), mode: body["hindsight"] == .bool(true) ? .hindsight : .asServed, knownBy: LookupRequest.instant(body["known_by"], "known_by"),
-                limit: Int(rows))
-            return Response.json(answer.json)
+            return Response.json(try await store.why(WhyRequest(body)).json)
         }
         router.post("/v1/sources/:name/rows") { request, context in
             let name = try context.parameters.require("name")
@@ -65,8 +60,7 @@ struct Routes {
             }
         }
         router.get("/v1/sets/:name/plan") { _, context in
-            let catalog = try await store.catalog()
-            return Response.json(Plan(try catalog.set(named: context.parameters.require("name")), in: catalog).outline.json)
+            Response.json(try await store.outline(ofSet: context.parameters.require("name")).json)
         }
         router.get("/v1/diff") { request, _ in
             let query = request.uri.queryParameters
@@ -75,7 +69,7 @@ struct Routes {
                 throw Problem.shape("sample is a number from 1 to \(ComparisonSample.maximum)")
             }
             let asOf = try LookupRequest.instant(query.get("as_of").map { .string($0) }, "as_of")
-            return Response.json(try await store.compare(left, right, on: .entities(sample, asOf: asOf)).json)
+            return Response.json(try await store.compare(left, right, on: .values(sample, asOf: asOf)).json)
         }
         router.get("/v1/search") { request, _ in
             guard let text = request.uri.queryParameters.get("q") else { throw Problem.shape("q says what to search for") }

@@ -49,18 +49,26 @@ import Testing
             }
             #expect(Set(explanation.counted.map(\.offset)) == expected, "seed \(seed): \(explanation.aggregate.text)")
             #expect(explanation.countedTotal == expected.count)
+            // Every row whose fact ever had these keys is named, up to the cut.
+            func fact(_ row: NaiveStore.Row) -> [Literal] { trial.source.id.isEmpty ? [.int64(row.offset)] : trial.source.id.map { row.values[$0]! } }
+            let concerned = Set(naive.rows.filter(isOurs).map(fact))
+            let named = naive.rows.filter { $0.offset <= trial.reading.cuts["s"] ?? .max && concerned.contains(fact($0)) }.map(\.offset)
+            #expect(Set(explanation.counted.map(\.offset) + explanation.missed.map(\.offset)) == Set(named), "seed \(seed): \(explanation.aggregate.text)")
+            for row in explanation.counted {
+                #expect((row.verdict == .takesBack) == byOffset[row.offset]!.isTombstone, "seed \(seed): \(explanation.aggregate.text), offset \(row.offset)")
+            }
             for row in explanation.missed {
                 let naiveRow = try #require(byOffset[row.offset])
                 let isRight =
                     switch row.verdict {
-                    case .counted, .skipped: false
+                    case .counted, .skipped, .takesBack: false
                     case .neverKnown: naiveRow.knownAt == nil && !admitted.contains(row.offset)
                     case .notYetKnown: naiveRow.knownAt.map { $0 > instant } ?? false
                     case .knownAfter(let limit): naiveRow.knownAt.map { $0 > limit.microseconds } ?? false
                     case .replaced(let other, let isTombstone):
                         admitted.contains(row.offset) && !standing.contains(row.offset) && admitted.contains(other) && byOffset[other]?.isTombstone == isTombstone
                             && (standing.contains(other) || isTombstone)
-                    case .isTombstone: naiveRow.isTombstone
+                    case .isTombstone: naiveRow.isTombstone && admitted.contains(row.offset)
                     case .otherEntity: standing.contains(row.offset) && !isOurs(naiveRow)
                     case .tooOld, .tooNew: standing.contains(row.offset) && isOurs(naiveRow) && !inFrame(naiveRow)
                     case .filtered: standing.contains(row.offset) && isOurs(naiveRow) && inFrame(naiveRow) && !Trial.isPositive(naiveRow.values["i"]!)

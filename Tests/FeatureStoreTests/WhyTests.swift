@@ -29,10 +29,10 @@ import Testing
         return fixture
     }
 
-    private func request(_ feature: String, _ customer: Int, asOf: String?, amount: Double? = nil) -> LookupRequest {
-        LookupRequest(
-            .features([feature]), entities: ["customer_id": [.json(JSON(customer))]], request: amount.map { ["amount": [.json(JSON(.float64($0)))]] } ?? [:],
-            asOf: asOf.map { Instant(text: $0)! })
+    private func request(_ feature: String, _ customer: Int, asOf: String?, amount: Double? = nil, rows: Int = 20) -> WhyRequest {
+        WhyRequest(
+            feature, entities: ["customer_id": [.json(JSON(customer))]], request: amount.map { ["amount": [.json(JSON(.float64($0)))]] } ?? [:],
+            asOf: asOf.map { Instant(text: $0)! }, rows: rows)
     }
 
     @Test func `each row is named with what became of it`() async throws {
@@ -60,15 +60,15 @@ import Testing
         let ratio = try await fixture.store.why(request("ratio.v1", 1, asOf: "2024-05-08", amount: 50))
         #expect(ratio.value == .float64(2))
         #expect(ratio.plan.outputs[0].text == "request.amount / a1")
-        let null = LookupRequest(.features(["spend.v1"]), entities: ["customer_id": [.json(.null)]])
+        let null = WhyRequest("spend.v1", entities: ["customer_id": [.json(.null)]])
         #expect(try await fixture.store.why(null).overrides == ["the key customer_id is NULL, which makes every value NULL"])
         let label = try await fixture.store.why(request("pays.v1", 1, asOf: "2024-05-08"))
         #expect(label.value == .bool(true) && label.overrides.isEmpty && label.explanations[0].mode == .hindsight)
         let unripe = try await fixture.store.why(request("pays.v1", 1, asOf: nil))
         #expect(unripe.value == .null && unripe.overrides.count == 1)
         await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: "2090-01-01")) }
-        await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: nil), limit: 0) }
-        let two = LookupRequest(.features(["spend.v1"]), entities: ["customer_id": [.json(1), .json(2)]])
+        await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: nil, rows: 0)) }
+        let two = WhyRequest("spend.v1", entities: ["customer_id": [.json(1), .json(2)]])
         await #expect(throws: StoreError.self) { try await fixture.store.why(two) }
     }
 
@@ -81,7 +81,7 @@ import Testing
         _ = try await fixture.store.apply([
             DefinitionDocument(yaml: "features: {day.v1: {entity: customer, source: clicks, expression: count(*) over last_1d}}", file: "more.yaml")
         ])
-        let answer = try await fixture.store.why(request("day.v1", 1, asOf: "2024-02-10T05:30:00Z"), limit: 3)
+        let answer = try await fixture.store.why(request("day.v1", 1, asOf: "2024-02-10T05:30:00Z", rows: 3))
         let explanation = answer.explanations[0]
         #expect(answer.value == .int64(20) && explanation.countedTotal == 20 && explanation.counted.count == 3)
         #expect(explanation.missed.map(\.eventTime?.description) == ["2024-02-10T06:00:00Z", "2024-02-09T05:00:00Z", "2024-02-10T07:00:00Z"])
@@ -96,20 +96,51 @@ import Testing
         let planned = try #require(try await fixture.store.comparisons(fixture.store.plan([document])).first)
         #expect(planned.left.name == VersionedName("spend.v1") && planned.right.name == VersionedName("spend.v2"))
         _ = try await fixture.store.apply([document])
-        let comparison = try await fixture.store.compare("spend.v1", "spend.v2", on: .entities(1000, asOf: nil))
+        let comparison = try await fixture.store.compare("spend.v1", "spend.v2", on: .values(1000, asOf: nil))
         #expect(comparison.different == planned.different && comparison.rows == planned.rows)
         #expect(comparison.rows == 10 && comparison.different > 0)
         #expect(comparison.parts.filter { $0.left != $0.right }.map(\.name) == ["expression", "fingerprint"])
-        let at = try await fixture.store.compare("spend.v1", "spend.v2", on: .entities(10, asOf: Instant(text: "2024-05-03T12:00:00Z")))
+        let at = try await fixture.store.compare("spend.v1", "spend.v2", on: .values(10, asOf: Instant(text: "2024-05-03T12:00:00Z")))
         // By then: 10 and 25 against 25 alone, and nothing of customer 2.
         #expect(at.rows == 2 && at.different == 1 && at.greatest == 10 && at.onlyLeftNull == 0)
         #expect(at.examples.map(\.left) == [.float64(35)] && at.examples.map(\.right) == [.float64(25)])
-        let same = try await fixture.store.compare("spend.v1", "spend.v1", on: .entities(10, asOf: nil))
+        let same = try await fixture.store.compare("spend.v1", "spend.v1", on: .values(10, asOf: nil))
         #expect(same.different == 0 && same.median == nil)
         let spine = try fixture.file("spine.csv", "customer_id,event_timestamp,amount\n1,2024-05-03T12:00:00Z,70\n")
         let ratio = try await fixture.store.compare("ratio.v1", "spend.v1", on: .file(spine, timestamp: "event_timestamp", options: ReadOptions()))
         #expect(ratio.rows == 1 && ratio.examples.map(\.left) == [.float64(2)])
-        await #expect(throws: UnknownName.self) { try await fixture.store.compare("spend.v1", "spend.v9", on: .entities(10, asOf: nil)) }
+        await #expect(throws: UnknownName.self) { try await fixture.store.compare("spend.v1", "spend.v9", on: .values(10, asOf: nil)) }
+    }
+
+    @Test func `labels, large integers, far futures and empty sources are compared as what they are`() async throws {
+        let yaml = """
+            entities: {e: {keys: {k: int64}}}
+            sources:
+              s: {columns: {k: int64, x: int64, at: timestamp}, event_time: at}
+              none: {columns: {k: int64, at: timestamp}, event_time: at}
+            features:
+              count.v1: {entity: e, source: s, expression: count(*)}
+              max.v1: {entity: e, source: s, expression: max(x)}
+              more.v1: {entity: e, source: s, expression: max(x) + 1}
+              none.v1: {entity: e, source: none, expression: count(*)}
+            labels:
+              ahead.v1: {entity: e, source: s, expression: count(*) over next_1d}
+              far.v1: {entity: e, source: s, expression: count(*) over next_9223372036854775807us}
+            """
+        let fixture = try await Fixture(applying: yaml)
+        defer { fixture.remove() }
+        let rows = "k,x,at\n1,9007199254740992,1950-01-01\n1,9007199254740992,1950-01-03\n"
+        _ = try await fixture.store.importFile(fixture.file("rows.csv", rows), into: "s")
+        let kinds = try await fixture.store.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-02")))
+        #expect(kinds.examples.map(\.left) == [] && kinds.different == 0)
+        let later = try await fixture.store.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-03")))
+        #expect(later.examples.map(\.left) == [.int64(0)] && later.examples.map(\.right) == [.int64(2)])
+        let large = try await fixture.store.compare("max.v1", "more.v1", on: .values(10, asOf: nil))
+        #expect(large.rows == 2 && large.different == 2 && large.greatest == 1)
+        let far = try await fixture.store.compare("far.v1", "far.v1", on: .values(10, asOf: nil))
+        #expect(far.rows == 2 && far.different == 0)
+        let empty = try await fixture.store.compare("none.v1", "count.v1", on: .values(10, asOf: nil))
+        #expect(empty.sample == nil && empty.obstacle == "none has no rows")
     }
 
     @Test func `a version that reads what isn't there yet is not compared`() async throws {

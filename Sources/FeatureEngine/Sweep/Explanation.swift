@@ -7,6 +7,8 @@ public struct Explanation: Sendable {
         case counted
         /// It counts, but its value is NULL, which the aggregate passes over.
         case skipped
+        /// A tombstone without an id, which a plain latest sees: where it is the newest row, the value is NULL.
+        case takesBack
         /// Its `known_at` is NULL.
         case neverKnown
         case notYetKnown
@@ -22,6 +24,7 @@ public struct Explanation: Sendable {
         case filtered
     }
 
+    /// One row of the source, and what became of it.
     public struct Row: Sendable {
         /// Nil in a static source.
         public var eventTime: Instant?
@@ -55,7 +58,7 @@ extension Plan {
     /// - Parameters:
     ///   - spine: one row.
     ///   - limit: of the rows given of each sort.
-    ///   - rows: as `evaluate` takes them. What isn't there can't be named as missed.
+    ///   - rows: as `evaluate` takes them; its errors are thrown on. What isn't there can't be named as missed.
     /// - Returns: the outputs, and an explanation for each aggregate in the order of the plan's outline.
     public func explain(_ spine: Spine, _ reading: Reading, limit: Int, rows: (Group) throws -> SourceRows) rethrows -> (outputs: Outputs, explanations: [Explanation]) {
         var loaded: [SourceRows] = []
@@ -64,10 +67,8 @@ extension Plan {
         let outputs = evaluate(spine, reading) { _ in remaining.removeFirst() }
         var explanations: [Explanation] = []
         for (group, rows) in zip(groups, loaded) {
-            for index in group.aggregates.indices {
-                let value = outputs.aggregates[explanations.count][0]
-                explanations.append(group.explain(index, value, rows, spine, reading, limit))
-            }
+            let fates = Fates(group, rows, spine, reading)
+            for input in group.inputs(rows) { explanations.append(fates.explain(input.aggregate, input.input, outputs.aggregates[explanations.count][0], limit)) }
         }
         return (outputs, explanations)
     }
@@ -89,49 +90,35 @@ extension Plan {
     }
 }
 
-extension Plan.Group {
-    fileprivate func explain(_ index: Int, _ value: Literal, _ rows: SourceRows, _ spine: Spine, _ reading: Reading, _ limit: Int) -> Explanation {
-        var reading = reading
-        if hindsight { reading.mode = .hindsight }
-        let aggregate = aggregates[index], instant = spine.instants[0]
-        let upTo = instant.addingClamped(-aggregate.frame.newer.microseconds), after = aggregate.frame.older.map { instant.addingClamped(-$0.microseconds) }
-        var explanation = Explanation(
-            aggregate: aggregate, source: source, keys: keys.map { ($0.column, spine.columns[$0.spine]![0]) }, mode: reading.mode, value: value,
-            after: after.map { Instant(microseconds: $0) }, upTo: Instant(microseconds: upTo), countedTotal: 0, counted: [], missed: [])
-        let verdicts = verdicts(aggregate, inputs(rows)[index].input, rows, spine, reading, after, upTo)
-        func distance(_ row: Int32) -> UInt64 {
-            if rows.eventTimes.isEmpty { return 0 }
-            let time = rows.eventTimes[Int(row)]
-            if time > upTo { return UInt64(bitPattern: time &- upTo) }
-            return after.map { time <= $0 ? UInt64(bitPattern: $0 &- time) : 0 } ?? 0
-        }
-        func isNewer(_ a: Int32, _ b: Int32) -> Bool { precedes(Int(b), Int(a), rows) }
-        let known = (0..<Int32(rows.count)).filter { verdicts[Int($0)] != nil }
-        let counted = known.filter { verdicts[Int($0)] == .counted || verdicts[Int($0)] == .skipped }.sorted(by: isNewer)
-        let missed = known.filter { verdicts[Int($0)] != .counted && verdicts[Int($0)] != .skipped }
-            .sorted { distance($0) != distance($1) ? distance($0) < distance($1) : isNewer($0, $1) }
-        explanation.countedTotal = counted.count
-        func row(_ row: Int32) -> Explanation.Row {
-            let index = Int(row), known = rows.knownAt[index]
-            return Explanation.Row(
-                eventTime: rows.eventTimes.isEmpty ? nil : Instant(microseconds: rows.eventTimes[index]), knownAt: known == SourceRows.unknown ? nil : Instant(microseconds: known),
-                offset: rows.offsets[index], values: source.columns.filter { columns.contains($0.name) }.map { ($0.name, rows.columns[$0.name]![index]) }, verdict: verdicts[index]!
-            )
-        }
-        explanation.counted = counted.prefix(limit).map(row)
-        explanation.missed = missed.prefix(limit).map(row)
-        return explanation
-    }
+/// What became of a group's rows at one instant, as far as all its aggregates agree.
+private struct Fates {
+    let group: Plan.Group
+    let rows: SourceRows
+    let spine: Spine
+    let mode: Reading.Mode
+    /// For each row why it can't count whatever the frame and the filter; `counted` where it can. Nil for rows of facts that never had this
+    /// entity's keys, and beyond the cut.
+    let verdicts: [Explanation.Verdict?]
+    let tombstones: [Bool]?
+    /// The columns to show, in the source's order.
+    let columns: [(name: String, column: Column)]
 
-    /// For each row what became of it at the instant; nil for rows of facts that never had this entity's keys, and beyond the cut.
-    private func verdicts(
-        _ aggregate: Aggregate, _ input: AggregateInput, _ rows: SourceRows, _ spine: Spine, _ reading: Reading, _ after: Int64?, _ upTo: Int64
-    ) -> [Explanation.Verdict?] {
-        let instant = spine.instants[0]
-        let isOurs = TupleTable(keys.map { spine.columns[$0.spine]! }, count: 1).find(keys.map { rows.columns[$0.column]! }, count: rows.count).map { $0 >= 0 }
-        let lifetimes = Lifetimes(rows, of: source, reading: reading)
+    init(_ group: Plan.Group, _ rows: SourceRows, _ spine: Spine, _ reading: Reading) {
+        let source = group.source, instant = spine.instants[0]
+        var reading = reading
+        if group.hindsight { reading.mode = .hindsight }
+        self.group = group
+        self.rows = rows
+        self.spine = spine
+        mode = reading.mode
+        let names = group.columns
+        columns = source.columns.filter { names.contains($0.name) }.map { ($0.name, rows.columns[$0.name]!) }
         let tombstones = source.tombstone.map { rows.columns[$0]!.truths }
-        func isAdmitted(_ row: Int) -> Bool { lifetimes.admittedFrom[row] != .max && (reading.mode == .hindsight || source.isStatic || lifetimes.admittedFrom[row] <= instant) }
+        self.tombstones = tombstones
+        let isOurs = TupleTable(group.keys.map { spine.columns[$0.spine]! }, count: 1).find(group.keys.map { rows.columns[$0.column]! }, count: rows.count).map { $0 >= 0 }
+        let lifetimes = Lifetimes(rows, of: source, reading: reading)
+        let always = reading.mode == .hindsight || source.isStatic
+        func isAdmitted(_ row: Int) -> Bool { lifetimes.admittedFrom[row] != .max && (always || lifetimes.admittedFrom[row] <= instant) }
 
         // The version of each fact that is the last one admitted, and whether any version was ever ours.
         var last: [Int] = Array(0..<rows.count)
@@ -150,26 +137,65 @@ extension Plan.Group {
                 concerns[row] = ever[Int(facts.numbers[row])]
             }
         }
-        let cut = reading.cuts[source.name] ?? .max
-        return (0..<rows.count).map { row in
+        let cut = reading.cuts[source.name] ?? .max, knownBy = reading.knownBy
+        verdicts = (0..<rows.count).map { row in
             guard concerns[row], rows.offsets[row] <= cut else { return nil }
             let known = rows.knownAt[row]
             if !isAdmitted(row) {
                 if known == SourceRows.unknown { return .neverKnown }
-                if let knownBy = reading.knownBy, known > knownBy { return .knownAfter(Instant(microseconds: knownBy)) }
+                if let knownBy, known > knownBy { return .knownAfter(Instant(microseconds: knownBy)) }
                 return .notYetKnown
             }
-            let isTombstone = tombstones?[row] ?? false
             if last[row] != row { return .replaced(offset: rows.offsets[last[row]], isTombstone: tombstones?[last[row]] ?? false) }
-            if isTombstone, !source.id.isEmpty { return .isTombstone }
-            if !isOurs[row] { return .otherEntity }
+            if !source.id.isEmpty, tombstones?[row] ?? false { return .isTombstone }
+            return isOurs[row] ? .counted : .otherEntity
+        }
+    }
+
+    func explain(_ aggregate: Aggregate, _ input: AggregateInput, _ value: Literal, _ limit: Int) -> Explanation {
+        let instant = spine.instants[0]
+        let upTo = instant.addingClamped(-aggregate.frame.newer.microseconds), after = aggregate.frame.older.map { instant.addingClamped(-$0.microseconds) }
+        func verdict(_ row: Int) -> Explanation.Verdict? {
+            guard verdicts[row] == .counted else { return verdicts[row] }
             if !rows.eventTimes.isEmpty {
                 if let after, rows.eventTimes[row] <= after { return .tooOld }
                 if rows.eventTimes[row] > upTo { return .tooNew }
             }
+            let isTombstone = tombstones?[row] ?? false
             if let mask = input.mask, !mask[row] { return isTombstone ? .isTombstone : .filtered }
+            if isTombstone { return .takesBack }
             let givesNull = aggregate.operator == .latest || aggregate.operator == .earliest
             return !givesNull && input.argument?.isNull(row) ?? false ? .skipped : .counted
         }
+        func distance(_ row: Int) -> UInt64 {
+            if rows.eventTimes.isEmpty { return 0 }
+            let time = rows.eventTimes[row]
+            if time > upTo { return UInt64(bitPattern: time &- upTo) }
+            return after.map { time <= $0 ? UInt64(bitPattern: $0 &- time) : 0 } ?? 0
+        }
+        func isNewer(_ a: Int, _ b: Int) -> Bool { group.precedes(b, a, rows) }
+        func row(_ row: Int, _ verdict: Explanation.Verdict) -> Explanation.Row {
+            Explanation.Row(
+                eventTime: rows.eventTimes.isEmpty ? nil : Instant(microseconds: rows.eventTimes[row]),
+                knownAt: rows.knownAt[row] == SourceRows.unknown ? nil : Instant(microseconds: rows.knownAt[row]), offset: rows.offsets[row],
+                values: columns.map { ($0.name, $0.column[row]) }, verdict: verdict)
+        }
+        var counted: [(row: Int, verdict: Explanation.Verdict)] = [], missed: [(row: Int, verdict: Explanation.Verdict)] = []
+        for row in 0..<rows.count {
+            guard let verdict = verdict(row) else { continue }
+            switch verdict {
+            case .counted, .skipped, .takesBack: counted.append((row, verdict))
+            default: missed.append((row, verdict))
+            }
+        }
+        counted.sort { isNewer($0.row, $1.row) }
+        missed.sort { a, b in
+            let left = distance(a.row), right = distance(b.row)
+            return left != right ? left < right : isNewer(a.row, b.row)
+        }
+        return Explanation(
+            aggregate: aggregate, source: group.source, keys: group.keys.map { ($0.column, spine.columns[$0.spine]![0]) }, mode: mode, value: value,
+            after: after.map { Instant(microseconds: $0) }, upTo: Instant(microseconds: upTo), countedTotal: counted.count, counted: counted.prefix(limit).map(row),
+            missed: missed.prefix(limit).map(row))
     }
 }

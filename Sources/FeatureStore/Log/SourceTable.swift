@@ -153,6 +153,20 @@ extension Literal {
     }
 }
 
+extension Rows.Row {
+    /// A value of a type of ours.
+    func literal(_ column: Int, _ type: ValueType) -> Literal {
+        if isNull(column) { return .null }
+        return switch type {
+        case .bool: .bool(bool(column))
+        case .int64: .int64(int64(column))
+        case .float64: .float64(bits: bytes(column).reduce(0) { $0 << 8 | UInt64($1) })
+        case .string: .string(text(column))
+        case .timestamp: .timestamp(Instant(microseconds: timestamp(column)))
+        }
+    }
+}
+
 extension Column {
     /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
     @inline(never)

@@ -10,7 +10,7 @@ struct RowLoader {
     let connection: Connection
 
     /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
-    private static let fewKeys = 1000
+    static let fewKeys = 1000
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
     func load(_ group: Plan.Group) throws -> SourceRows {
@@ -82,7 +82,7 @@ struct RowLoader {
     }
 
     /// Within what PostgreSQL's timestamps hold.
-    private static func clamped(_ instant: Int64, minus span: Int64) -> Int64 {
+    static func clamped(_ instant: Int64, minus span: Int64) -> Int64 {
         let (difference, overflow) = instant.subtractingReportingOverflow(span)
         if overflow { return span > 0 ? Instant.range.lowerBound.microseconds : Instant.range.upperBound.microseconds }
         return min(max(difference, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds)

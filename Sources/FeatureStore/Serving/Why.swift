@@ -17,30 +17,59 @@ public struct WhyAnswer: Sendable {
     public var explanations: [Explanation]
 }
 
-extension Store {
-    /// Rows given of each sort at most.
-    public static let maximumRowsOfWhy = 1000
+/// What is to be explained: one feature or label of one entity.
+public struct WhyRequest: Sendable {
+    public var function: String
+    /// By name, one value each.
+    public var entities: [String: [LookupRequest.Value]]
+    public var request: [String: [LookupRequest.Value]]
+    /// A past instant; nil asks for now.
+    public var asOf: Instant?
+    public var isHindsight: Bool
+    public var knownBy: Instant?
+    /// Of the rows that counted, and of those that didn't, per aggregate.
+    public var rows: Int
 
+    public init(
+        _ function: String, entities: [String: [LookupRequest.Value]] = [:], request: [String: [LookupRequest.Value]] = [:], asOf: Instant? = nil, isHindsight: Bool = false,
+        knownBy: Instant? = nil, rows: Int = WhyRequest.usualRows
+    ) {
+        self.function = function
+        self.entities = entities
+        self.request = request
+        self.asOf = asOf
+        self.isHindsight = isHindsight
+        self.knownBy = knownBy
+        self.rows = rows
+    }
+
+    public static let usualRows = 20
+    public static let maximumRows = 1000
+    /// Rows of all aggregates together; a feature of many aggregates gets fewer of each.
+    fileprivate static let maximumOfAll = 10_000
+}
+
+extension Store {
     /// Explains the value of one feature or label for one entity, now or at a past instant.
     ///
-    /// - Parameters:
-    ///   - request: asks for one feature or label of one entity.
-    ///   - limit: of the rows that counted, and of those that didn't, per aggregate.
     /// - Throws: as a lookup does.
-    public func why(_ request: LookupRequest, mode: Reading.Mode = .asServed, knownBy: Instant? = nil, limit: Int = 20) async throws -> WhyAnswer {
-        guard case .features(let names) = request.target, names.count == 1 else { throw StoreError(.invalidRequest, "one feature or label is explained at a time") }
-        guard (1...Store.maximumRowsOfWhy).contains(limit) else { throw StoreError(.invalidRequest, "rows are 1 to \(Store.maximumRowsOfWhy)") }
+    public func why(_ request: WhyRequest) async throws -> WhyAnswer {
+        guard (1...WhyRequest.maximumRows).contains(request.rows) else { throw StoreError(.invalidRequest, "rows are 1 to \(WhyRequest.maximumRows)") }
+        let lookup = LookupRequest(.features([request.function]), entities: request.entities, request: request.request, asOf: request.asOf)
         let lastNow = lastNow
         return try await withCatalog { connection, catalog in
-            let set = try catalog.resolve(features: names)
+            let set = try catalog.resolve(features: [request.function])
             let plan = Plan(set, in: catalog)
             return try connection.transaction(.repeatableReadOnly) {
                 let heads = try Heads(plan.sources, connection)
-                let instant = try request.instant(now: lastNow.advance(to: heads.now))
-                let spine = try request.spine(plan, at: instant)
+                let instant = try lookup.instant(now: lastNow.advance(to: heads.now))
+                let spine = try lookup.spine(plan, at: instant)
                 guard spine.instants.count == 1 else { throw StoreError(.invalidRequest, "one entity is explained at a time") }
                 let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
-                let reading = Reading(mode: mode, knownBy: knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
+                let reading = Reading(
+                    mode: request.isHindsight ? .hindsight : .asServed, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
+                let aggregates = plan.groups.reduce(0) { $0 + $1.aggregates.count }
+                let limit = max(1, min(request.rows, WhyRequest.maximumOfAll / max(aggregates, 1)))
                 let (outputs, explanations) = try plan.explain(spine, reading, limit: limit) { try loader.load($0, beyond: limit) }
                 let inputs = (plan.keys + plan.requests).map { ($0.name, spine.columns[$0.name]![0]) }
                 return WhyAnswer(
@@ -48,6 +77,13 @@ extension Store {
                     cuts: heads.cuts, plan: plan.outline, explanations: explanations)
             }
         }
+    }
+
+    /// What a set computes, in words.
+    ///
+    /// - Throws: an unknown name.
+    public func outline(ofSet name: String) async throws -> PlanOutline {
+        try await withCatalog { _, catalog in Plan(try catalog.set(named: name), in: catalog).outline }
     }
 }
 
@@ -57,6 +93,7 @@ extension Explanation.Verdict {
         switch self {
         case .counted: "counted"
         case .skipped: "null"
+        case .takesBack: "takes_back"
         case .neverKnown: "never_known"
         case .notYetKnown: "not_yet_known"
         case .knownAfter: "known_after"
@@ -76,6 +113,7 @@ extension Explanation {
         switch row.verdict {
         case .counted: "counted"
         case .skipped: "its value is NULL"
+        case .takesBack: "a tombstone: NULL until a newer row"
         case .neverKnown: "known_at is NULL: never known"
         case .notYetKnown: "not yet known: known at \(row.knownAt.map(\.description) ?? "")"
         case .knownAfter(let limit): "known only after \(limit)"

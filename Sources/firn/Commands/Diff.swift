@@ -6,7 +6,7 @@ import Tables
 struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare two features or labels: how they are written, and how many values of a sample differ.",
-        discussion: "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest row.")
+        discussion: "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows.")
 
     @Argument(help: "The one.")
     var left: String
@@ -14,7 +14,7 @@ struct Diff: AsyncParsableCommand {
     @Argument(help: "The other.")
     var right: String
 
-    @Option(help: "Entities to compare.")
+    @Option(help: "Values to compare: of so many entities, or of several instants of fewer.")
     var sample = 1000
 
     @Option(help: ArgumentHelp("Compare all of them at this instant.", valueName: "time"), transform: parseInstant)
@@ -32,11 +32,11 @@ struct Diff: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...ComparisonSample.maximum).contains(sample) else { throw ValidationError("A sample has 1 to \(ComparisonSample.maximum) entities.") }
+        guard (1...ComparisonSample.maximum).contains(sample) else { throw ValidationError("A sample has 1 to \(ComparisonSample.maximum) values.") }
     }
 
     func run() async throws {
-        let sample: ComparisonSample = spine.map { .file($0, timestamp: timestamp, options: files.reading) } ?? .entities(sample, asOf: asOf)
+        let sample: ComparisonSample = spine.map { .file($0, timestamp: timestamp, options: files.reading) } ?? .values(sample, asOf: asOf)
         let comparison = try await Environment.store(connections: 1).compare(left, right, on: sample)
         if json { return Terminal.out(comparison.json.pretty()) }
         Terminal.out(comparison.sideBySide)

@@ -29,8 +29,7 @@ struct Show: AsyncParsableCommand {
     }
 
     private func showPlan() async throws {
-        let catalog = try await Environment.store(connections: 1).catalog()
-        let outline = Plan(try catalog.set(named: name), in: catalog).outline
+        let outline = try await Environment.store(connections: 1).outline(ofSet: name)
         if json { return Terminal.out(outline.json.pretty()) }
         for group in outline.groups {
             let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")

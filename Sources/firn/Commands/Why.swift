@@ -21,20 +21,21 @@ struct Why: AsyncParsableCommand {
     @OptionGroup var reading: ReadingOptions
 
     @Option(help: "Rows to show of each sort.")
-    var rows = 20
+    var rows = WhyRequest.usualRows
 
     @Flag(help: "Print the answer as JSON, as the server gives it.")
     var json = false
 
     func validate() throws {
-        guard (1...Store.maximumRowsOfWhy).contains(rows) else { throw ValidationError("Rows are 1 to \(Store.maximumRowsOfWhy).") }
+        guard (1...WhyRequest.maximumRows).contains(rows) else { throw ValidationError("Rows are 1 to \(WhyRequest.maximumRows).") }
     }
 
     func run() async throws {
         let store = try await Environment.store(connections: 1)
-        var request = LookupRequest(.features([feature]), entities: [:], asOf: asOf)
-        try request.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
-        let answer = try await store.why(request, mode: reading.mode, knownBy: reading.knownBy, limit: rows)
+        var given = LookupRequest(.features([feature]), entities: [:])
+        try given.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
+        let answer = try await store.why(
+            WhyRequest(feature, entities: given.entities, request: given.request, asOf: asOf, isHindsight: reading.hindsight, knownBy: reading.knownBy, rows: rows))
         if json { return Terminal.out(answer.json.pretty()) }
         let inputs = answer.inputs.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
         Terminal.out("\(answer.function.name) \(inputs) as of \(answer.asOf)")

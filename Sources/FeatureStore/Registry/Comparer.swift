@@ -1,0 +1,217 @@
+internal import FeatureEngine
+public import FeatureLanguage
+internal import Postgres
+public import Tables
+
+/// Which rows two functions are compared on.
+public enum ComparisonSample: Sendable {
+    /// So many values: of entities that have rows, each as of its newest rows; or of entities all at one instant.
+    case values(Int, asOf: Instant?)
+    /// The rows of a file, which also brings request inputs.
+    case file(String, timestamp: String, options: ReadOptions)
+
+    /// As many as a lookup's rows are read by key.
+    public static let maximum = RowLoader.fewKeys
+}
+
+extension Store {
+    /// Compares two registered features or labels.
+    ///
+    /// - Throws: unknown names; faults of a sample file.
+    public func compare(_ left: String, _ right: String, on sample: ComparisonSample) async throws -> Comparison {
+        try await withCatalog { connection, catalog in
+            let functions = try [left, right].map { name in try catalog.resolve(features: [name]) }.map { ($0.features + $0.labels)[0].function }
+            return try Comparer(catalog: catalog, connection: connection).compare(functions[0], functions[1], on: sample)
+        }
+    }
+
+    /// Compares functions that a plan would add with the newest registered version of their names: the first of them, and none of a plan that is refused.
+    public func comparisons(_ plan: RegistrationPlan) async throws -> [Comparison] {
+        if plan.isRefused { return [] }
+        return try await withCatalog { connection, registered in
+            let comparer = Comparer(catalog: plan.catalog, connection: connection)
+            let newest = Dictionary(registered.functions.values.map { ($0.name.name, $0) }) { $0.name.version > $1.name.version ? $0 : $1 }
+            let pairs = plan.steps.compactMap { step -> (Function, Function)? in
+                guard case .function(let definition) = step.definition, step.change == .new, let old = newest[definition.name.name] else { return nil }
+                return plan.catalog.functions[definition.name].map { (old, $0) }
+            }
+            return try pairs.prefix(Comparer.mostOfPlan).map { try comparer.compare($0, $1, on: .values(Comparer.sampleOfPlan, asOf: nil), registered: registered) }
+        }
+    }
+}
+
+/// Evaluates two functions in one plan over a sample, and counts what differs.
+private struct Comparer {
+    let catalog: Catalog
+    let connection: Connection
+
+    static let sampleOfPlan = 500
+    static let mostOfPlan = 10
+    private static let exampleCount = 5
+    /// Instants of one entity.
+    private static let mostPerEntity = 100
+
+    /// - Parameter registered: what has tables, where `catalog` holds more.
+    func compare(_ left: Function, _ right: Function, on sample: ComparisonSample, registered: Catalog? = nil) throws -> Comparison {
+        var comparison = Comparison(left: left, right: right)
+        let names = left.name == right.name ? [left.name] : [left.name, right.name]
+        let plan: Plan
+        do {
+            plan = Plan(try catalog.resolve(features: names.map(\.description)), in: catalog)
+        } catch let error as DefinitionError {
+            comparison.obstacle = error.diagnostics.first?.message
+            return comparison
+        }
+        if let missing = registered.flatMap({ plan.missing(in: $0) }) {
+            comparison.obstacle = missing
+            return comparison
+        }
+        do {
+            return try connection.transaction(.repeatableReadOnly) {
+                // A comparison is a glance: it may not hold the database for long.
+                try connection.execute("set local statement_timeout = '10s'")
+                let heads = try Heads(plan.sources, connection)
+                guard let spine = try spine(sample, plan, heads, &comparison) else { return comparison }
+                let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
+                let columns = try plan.evaluate(spine, Reading(cuts: heads.cuts, newestCommits: heads.newestCommits), rows: loader.load).columns
+                // A plan's features stand before its labels.
+                func column(_ function: Function) -> Column { columns[plan.outputs.firstIndex { $0.name == function.name.description }!] }
+                comparison.count(plan, spine, column(left), column(right), examples: Comparer.exampleCount)
+                return comparison
+            }
+        } catch let error as PostgresError where error.code == "57014" {
+            comparison.obstacle = "it takes longer than 10 seconds; a smaller sample may do"
+            comparison.sample = nil
+            return comparison
+        }
+    }
+
+    /// Nil, with the obstacle named, where there is nothing to compare on.
+    private func spine(_ sample: ComparisonSample, _ plan: Plan, _ heads: Heads, _ comparison: inout Comparison) throws -> Spine? {
+        switch sample {
+        case .file(let path, let timestamp, let options):
+            comparison.sample = path
+            return try SpineFile(path: path, plan: plan, timestamp: timestamp, options: options).spine
+        case .values(let count, let asOf):
+            guard let group = plan.groups.max(by: { $0.keys.count < $1.keys.count }), group.keys.count == plan.keys.count else {
+                comparison.obstacle = "no source has all the keys"
+                return nil
+            }
+            let spine = try self.spine(of: plan, group, count, asOf, heads)
+            guard !spine.instants.isEmpty else {
+                comparison.obstacle = "\(group.source.name) has no rows"
+                return nil
+            }
+            let instants = asOf.map { "as of \($0)" } ?? (group.source.isStatic ? "as of now" : "as of their newest rows")
+            comparison.sample = "entities of \(group.source.name), \(instants)\(plan.requests.isEmpty ? "" : ", request inputs NULL")"
+            return spine
+        }
+    }
+
+    /// Entities by a hash of their keys, each at its newest instants: the newest of all first, until there are enough.
+    ///
+    /// Of a large source the entities are looked for in a part of its pages.
+    private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, _ asOf: Instant?, _ heads: Heads) throws -> Spine {
+        let source = group.source, table = SourceTable(source).name
+        let total = try connection.execute("select coalesce(sum(count), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
+        // Some fifty rows for each entity wanted.
+        let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
+        let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
+        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        let isKept: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(heads.cuts[source.name] ?? 0)"
+        let times: SQL
+        if let eventTime = source.eventTime, asOf == nil {
+            let time: SQL = "greatest(r.\(identifier: eventTime), coalesce(b.known_at, r.firn_known_at))"
+            let ofEntity = SQL.joined([isKept, "\(time) <= \(.timestamp(heads.now))"] + zip(keys, names).map { "\($0) = e.\($1)" }, by: " and ")
+            times = """
+                (select distinct \(time) as t from \(table) r join firn.batches b on b.batch = r.firn_batch where \(ofEntity) order by t desc limit \(Comparer.mostPerEntity))
+                """
+        } else {
+            times = "(select \(.timestamp(asOf?.microseconds ?? heads.now)) as t)"
+        }
+        let entities: SQL =
+            names.isEmpty
+            ? "(select where exists (select from \(table)))"
+            : """
+                (select \(SQL.joined(names, by: ", ")) from (select distinct \(SQL.joined(keys, by: ", ")) from \(table) r tablesample system (\(.float64(percent))) repeatable (1)
+                    join firn.batches b on b.batch = r.firn_batch
+                    where \(SQL.joined([isKept] + keys.map { "\($0) is not null" }, by: " and "))) s (\(SQL.joined(names, by: ", ")))
+                order by hashtextextended(row(\(SQL.joined(names, by: ", ")))::text, 0) limit \(count))
+                """
+        let entity: SQL = names.isEmpty ? "" : "partition by \(SQL.joined(names, by: ", "))"
+        let list = SQL.joined(names + ["t"], by: ", ")
+        let rows = try connection.execute(
+            """
+            select \(list) from (select \(list), row_number() over (\(entity) order by t desc) as n from \(entities) e cross join lateral \(times) i) s
+            order by n, hashtextextended(row(\(list))::text, 0) limit \(count)
+            """)
+        var columns: [String: Column] = [:]
+        for (index, key) in group.keys.enumerated() {
+            var builder = ColumnBuilder(source.column(key.column)!.type)
+            for row in 0..<rows.count { builder.append(rows[row].literal(index, builder.type)) }
+            columns[key.spine] = builder.finish()
+        }
+        for request in plan.requests { columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count) }
+        // A label is looked at from so early that its future has come.
+        let forward = asOf == nil ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
+        let instants = rows.map { row in RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
+        return Spine(columns: columns, instants: instants)
+    }
+}
+
+extension Plan {
+    /// What the plan reads and no table holds yet; nil where all is there.
+    fileprivate func missing(in registered: Catalog) -> String? {
+        for group in groups {
+            guard let source = registered.sources[group.source.name] else { return "source \(group.source.name) isn't registered yet" }
+            if let column = group.columns.sorted().first(where: { source.column($0) == nil }) { return "source \(source.name) has no column \(column) yet" }
+        }
+        return nil
+    }
+}
+
+extension Comparison {
+    fileprivate mutating func count(_ plan: Plan, _ spine: Spine, _ left: Column, _ right: Column, examples wanted: Int) {
+        rows = spine.instants.count
+        var distances: [Double] = []
+        for row in 0..<rows {
+            let a = left[row], b = right[row]
+            if a.isSame(as: b) { continue }
+            different += 1
+            if a == .null { onlyLeftNull += 1 }
+            if b == .null { onlyRightNull += 1 }
+            if let distance = a.distance(to: b) { distances.append(distance) }
+            if examples.count < wanted {
+                let keys = plan.keys.map { ($0.name, spine.columns[$0.name]![row]) }
+                examples.append(Difference(keys: keys, instant: Instant(microseconds: spine.instants[row]), left: a, right: b))
+            }
+        }
+        distances.sort()
+        greatest = distances.last
+        if !distances.isEmpty { median = (distances[(distances.count - 1) / 2] + distances[distances.count / 2]) / 2 }
+    }
+}
+
+extension Literal {
+    /// As SQL's `is not distinct from` has it, an int64 beside a float64 becoming one.
+    fileprivate func isSame(as other: Literal) -> Bool {
+        if case .int64 = self, case .int64 = other { return self == other }
+        guard let x = number, let y = other.number else { return self == other }
+        return x == y || x.isNaN && y.isNaN
+    }
+
+    /// How far two numbers are apart; nil where one is none.
+    fileprivate func distance(to other: Literal) -> Double? {
+        if case .int64(let x) = self, case .int64(let y) = other { return Double((Int128(x) - Int128(y)).magnitude) }
+        guard let x = number, let y = other.number else { return nil }
+        return x.isNaN || y.isNaN ? .infinity : (x - y).magnitude
+    }
+
+    private var number: Double? {
+        switch self {
+        case .int64(let value): Double(value)
+        case .float64(let bits): Double(bitPattern: bits)
+        default: nil
+        }
+    }
+}
