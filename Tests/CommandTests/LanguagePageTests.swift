@@ -52,10 +52,12 @@ import Testing
         let examples = examples("firn")
         #expect(examples.count > 80)
         for (expression, expected) in examples { #expect(try value(expression, kind: .feature).description == expected, "\(expression)") }
+        #expect(self.examples("firn label").count > 1)
         for (expression, expected) in self.examples("firn label") { #expect(try value(expression, kind: .label).description == expected, "\(expression)") }
     }
 
     @Test func `what is refused is refused with these words`() throws {
+        #expect(examples("firn refused").count > 5)
         for (expression, expected) in examples("firn refused") {
             let error = #expect(throws: DefinitionError.self, "\(expression)") { try value(expression, kind: .feature) }
             #expect(error?.description.contains(expected) == true, "\(expression): \(error?.description ?? "")")

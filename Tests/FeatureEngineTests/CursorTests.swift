@@ -6,7 +6,7 @@ import Testing
 /// The engine against `NaiveStore`, bit for bit, on random sources full of ties, late rows, corrections that move keys, versions out of
 /// order, tombstones, NULLs and hits on window edges: 40 · 52 trials of 10 features at 25 instants are 520,000 comparisons.
 ///
-/// `scripts/mutants` breaks the engine in one place after another and sees to it that this suite notices.
+/// `scripts/mutants` breaks the engine in one place after another and sees to it that this target's tests notice.
 @Suite struct CursorTests {
     @Test(arguments: 0..<40)
     func `every aggregate equals its naive twin`(round: Int) throws {

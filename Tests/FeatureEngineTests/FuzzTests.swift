@@ -29,7 +29,7 @@ import Testing
         "extract(week from ", "date_trunc('year', ", " like ", "'%_\\'", "- ",
     ]
 
-    @Test(.timeLimit(.minutes(10)))
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `every accepted expression has a value for every row`() throws {
         var inputs: [String] = []
         for seed in 0..<UInt64(300) {

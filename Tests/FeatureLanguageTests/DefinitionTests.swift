@@ -46,7 +46,9 @@ func catalog(_ yaml: String) throws -> Catalog {
         "sum(amount * cents) over (range between interval '14 days' preceding and interval '7 days' preceding)",
         "as_of - latest(at)", "extract(hour from as_of) in (1, 2, 3)", "latest(status) is not distinct from null", "case latest(status) when 'a' then 1 when 'b' then 2 end",
         "count(*) filter (where status like 'a\\_%' and at > '2024-01-01')", "cast(count(*) as double precision)", "latest(at) + interval '1 day'", "not bool_and(ok)",
-        "-9223372036854775808 + count(*)", "greatest(min(amount), 1)", "latest(status) || 'x'", "upper(substring(latest(status) from 1 for 2))",
+        "-9223372036854775808 + count(*)", "1 is null = true", "true = not false", "latest(ok) is not unknown", "substring(latest(status) for 2)", "1.e2 + 1",
+        "1 /* a /* b */ c */ + 1", "true between 1 < 2 and true", "interval '00:00:01.5' + as_of", "greatest(min(amount), 1)", "latest(status) || 'x'",
+        "upper(substring(latest(status) from 1 for 2))",
     ])
     func `it is accepted`(expression: String) {
         #expect(fault(expression)?.description == nil)
@@ -67,6 +69,11 @@ func catalog(_ yaml: String) throws -> Catalog {
         ("latest(Odd)", "no column"), ("latest(at)::int64", "extract(epoch"), ("interval '1 month' + as_of", "no fixed time"), ("count(distinct amount, cents)", "one argument"),
         ("sum(*)", "only count takes *"),
         ("count(*) over (range between interval '1 day' preceding and interval '2 days' preceding)", "empty"), ("sum(amount) ; drop", "unexpected character"),
+        ("+'abc'", "is not a float64"), ("+true", "takes a number"), ("1 == 2", "equality is one ="), ("5 ^ 2", "power(x, y)"), ("if(true, 1, 2)", "case when"),
+        ("last(amount)", "latest(x)"), ("mod(5, 3)", "x % y"), ("concat()", "at least 1"), ("count(*) over last_1d filter (where ok)", "filter stands before over"),
+        ("interval '02:90:00' + as_of", "can't be read"), ("date_trunc('fortnight', as_of)", "unknown unit"), ("latest(at) = 5", "goes with timestamps"),
+        ("latest(ok) = 1.5", "case when"),
+        ("nullif(latest(cents), 0.5) % 2", "takes int64s"),
     ])
     func `it is refused with its reason`(expression: String, reason: String) {
         let fault = fault(expression)
@@ -89,6 +96,12 @@ func catalog(_ yaml: String) throws -> Catalog {
         #expect(fault("1" + String(repeating: " + 1", count: 5000))?.message.contains("deeper") == true)
         #expect(fault(String(repeating: "not ", count: 5000) + "true")?.message.contains("deeper") == true)
         #expect(fault(String(repeating: "- ", count: 5000) + "1")?.message.contains("deeper") == true)
+        // What one spelling stands for twice counts twice, however it nests.
+        for (open, close) in [
+            ("case (", ") when 1 then 1 when 2 then 2 else 3 end"), ("nullif(", ", 1.5)"), ("(concat(", ") = 't')::int64"), ("case when 1 between (", ") and 2.5 then 1 end"),
+        ] {
+            #expect(fault(String(repeating: open, count: 60) + "1" + String(repeating: close, count: 60)) != nil || open != "case (")
+        }
         #expect(fault("'" + String(repeating: "x", count: 70_000) + "'")?.message.contains("longer") == true)
     }
 }

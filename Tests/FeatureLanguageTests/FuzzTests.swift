@@ -18,7 +18,7 @@ import Testing
         "preceding",
     ]
 
-    @Test(.timeLimit(.minutes(10)))
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `definitions`() throws {
         let wrong = ["expressions.txt", "documents.txt"].flatMap {
             FuzzTests.text("Tests/Golden/WrongDefinitions/\($0)").split(separator: "=== ").map { String($0.split(separator: "\n---\n")[0].drop { $0 != "\n" }) }
@@ -43,7 +43,7 @@ import Testing
         #expect(accepted > 100)
     }
 
-    @Test(.timeLimit(.minutes(10)))
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `expressions`() throws {
         let columns: [ColumnDefinition] = ["i1", "i2", "f1", "f2", "s1", "s2", "b1", "b2", "t1", "t2"].map {
             ColumnDefinition($0, ["i": .int64, "f": .float64, "s": .string, "b": .bool, "t": .timestamp][$0.first!]!)

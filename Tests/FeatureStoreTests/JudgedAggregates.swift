@@ -9,8 +9,10 @@ struct JudgedAggregate {
     var firn: String
     var sql: String
     var type: ValueType
-    /// How far a sum may be off: PostgreSQL rounds at each step.
+    /// How far PostgreSQL may be off, which computes with decimal digits that are nearly the floats: 1e-11 in a sum, 1e-9 in a variance.
     var tolerance = 0.0
+    /// Of a deviation the tolerance is that of its square.
+    var isRoot = false
 }
 
 /// Draws aggregates of every operator over random arguments, with random filters and windows.
@@ -42,14 +44,19 @@ struct RandomAggregates {
                 return judged("sum(\(x.firn))", "judge.fitting(sum(\(x.sql))", .int64, after: ")")
             }
             let x = moderate()
-            return judged("sum(\(x.firn))", "sum(\(x.sql))", .float64, 1e-5)
+            return judged("sum(\(x.firn))", "(sum((\(x.sql))::text::numeric)", .float64, 1e-11, after: ")::float8")
         case "avg":
             let x = expressions.random.chance(50) ? expressions.draw(.int64, depth: 2) : moderate()
-            return judged("avg(\(x.firn))", "(avg(\(x.sql))", .float64, 1e-5, after: ")::float8")
+            return judged("avg(\(x.firn))", "(avg((\(x.sql))::text::numeric)", .float64, 1e-11, after: ")::float8")
         case "spread":
             let name = expressions.random.pick(["stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"])
             let x = expressions.random.chance(50) ? expressions.draw(.int64, depth: 2) : moderate()
-            return judged("\(name)(\(x.firn))", "(\(name)(\(x.sql))", .float64, name.hasPrefix("stddev") ? 1e-2 : 1e-4, after: ")::float8")
+            // PostgreSQL's numeric deviation has few digits where it is large; the root of its variance has all.
+            let isRoot = name.hasPrefix("stddev"), variance = name.hasSuffix("_pop") ? "var_pop" : "var_samp"
+            let root = isRoot ? "sqrt" : ""
+            var judged = judged("\(name)(\(x.firn))", "\(root)((\(variance)((\(x.sql))::text::numeric)", .float64, 1e-9, after: ")::float8)")
+            judged.isRoot = isRoot
+            return judged
         case "percentile":
             let x = expressions.draw(expressions.random.pick([.int64, .float64]), depth: 2)
             let fraction = expressions.random.pick(["0", "0.1", "0.5", "0.9", "0.99", "1"])
@@ -67,10 +74,11 @@ struct RandomAggregates {
         }
     }
 
-    /// Floats that PostgreSQL sums without overflow, and near enough to zero that its rounding stays small.
+    /// Floats so near to zero that their decimal digits are close to them.
     private mutating func moderate() -> JudgedExpression {
         let x = expressions.draw(.float64, depth: 2)
-        return JudgedExpression("case when abs(\(x.firn)) < 1e5 then \(x.firn) end", "case when abs(\(x.sql)) < 1e5 then \(x.sql) end", .float64)
+        func bounded(_ x: String) -> String { "case when abs(\(x)) between 1e-5 and 1e3 then \(x) end" }
+        return JudgedExpression(bounded(x.firn), bounded(x.sql), .float64)
     }
 
     /// The window's text, and the condition on a row's time `t` at an instant `s.t`. Seconds, as the rows' times, so that edges are hit.
@@ -152,7 +160,7 @@ struct JudgedFacts {
             }
             for row in 0..<theirs.count {
                 let got = ours[index][row], expected = theirs[row].literal(0, aggregate.type)
-                guard !JudgedFacts.isSame(got, expected, aggregate.tolerance) else { continue }
+                guard !JudgedFacts.isSame(got, expected, aggregate) else { continue }
                 Issue.record(
                     "seed \(seed): \(aggregate.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(aggregate.sql)\n  row \(row), as of \(Instant(microseconds: spine.instants[row]))"
                 )
@@ -162,10 +170,13 @@ struct JudgedFacts {
     }
 
     /// Zeros of both signs are equal to PostgreSQL, which takes either as a minimum.
-    private static func isSame(_ a: Literal, _ b: Literal, _ tolerance: Double) -> Bool {
+    private static func isSame(_ a: Literal, _ b: Literal, _ aggregate: JudgedAggregate) -> Bool {
         guard case .float64(let x) = a, case .float64(let y) = b else { return a == b }
-        let left = Double(bitPattern: x), right = Double(bitPattern: y)
+        var left = Double(bitPattern: x), right = Double(bitPattern: y)
         if left.isNaN || right.isNaN { return left.isNaN && right.isNaN }
-        return left == right || (left - right).magnitude <= tolerance + (tolerance > 0 ? 1e-9 * max(left.magnitude, right.magnitude) : 0)
+        if left == right { return true }
+        guard aggregate.tolerance > 0 else { return false }
+        if aggregate.isRoot { (left, right) = (left * left, right * right) }
+        return (left - right).magnitude <= aggregate.tolerance + 1e-12 * max(left.magnitude, right.magnitude)
     }
 }

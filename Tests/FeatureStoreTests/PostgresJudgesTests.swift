@@ -34,6 +34,27 @@ import Testing
         }
     }
 
+    @Test func `floats become the same texts`() throws {
+        let judge = try Judge()
+        var random = Randomness(seed: 9)
+        var values: [Double] = []
+        for exponent in -308...308 { values += [Double("1e\(exponent)")!, Double("-9.5e\(exponent)") ?? 0, Double("1e\(exponent)")!.nextUp] }
+        for exponent in -1074...1023 { values.append(Double(sign: .plus, exponent: exponent, significand: 1)) }
+        for _ in 0..<4000 { values.append(Double(bitPattern: random.next())) }
+        // Integers beyond 53 bits, among which the shortest digits may lie half-way between two floats.
+        for _ in 0..<4000 { values.append(Double(random.next() >> UInt64.random(in: 0...10, using: &random))) }
+        let theirs = try judge.connection.execute("select v::text from unnest(\(.array(.float64, values.map { .float64($0) }))) v").map { $0.text(0) }
+        let definition = FunctionDefinition(name: VersionedName("f.v1")!, kind: .feature, entity: "all", request: [.init("x", .float64)], expression: "request.x::string")
+        let catalog = try Catalog([.entity(Entity(name: "all", keys: [])), .function(definition)])
+        let plan = Plan(try catalog.resolve(features: ["f.v1"]), in: catalog)
+        let spine = Spine(columns: ["x": Column(.float64(values))], instants: Array(repeating: 0, count: values.count))
+        let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns[0]
+        for (index, value) in values.enumerated() where ours[index] != .string(theirs[index]) {
+            Issue.record("\(value): \(ours[index]), PostgreSQL \(theirs[index])")
+            return
+        }
+    }
+
     @Test func `aggregates with filters and windows equal PostgreSQL`() throws {
         let judge = try Judge()
         let facts = try JudgedFacts(judge)

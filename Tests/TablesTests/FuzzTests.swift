@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(10)), arguments: [FileFormat.Layout.csv, .ndjson])
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)), arguments: [FileFormat.Layout.csv, .ndjson])
     func `files of rows`(layout: FileFormat.Layout) {
         for (number, bytes) in Fuzzer("rows-\(layout)", inputs: layout == .csv ? FuzzTests.csv : FuzzTests.lines, tokens: FuzzTests.tokens, count: 10_000) {
             let whole = read(bytes, layout, pieces: 1 << 20)
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(10)))
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `JSON reads back what it writes`() {
         for (number, bytes) in Fuzzer("json", inputs: FuzzTests.lines.map { String($0.split(separator: "\n")[0]) }, tokens: FuzzTests.tokens, count: 20_000) {
             guard let value = try? JSON(parsing: bytes) else { continue }

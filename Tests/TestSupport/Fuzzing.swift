@@ -10,11 +10,17 @@ public struct Fuzzer: Sequence {
     private let tokens: [[UInt8]]
     private let count: Int
 
+    /// How many times as long as usual.
+    private static let length = Int(ProcessInfo.processInfo.environment["FIRN_FUZZ"] ?? "") ?? 1
+
+    /// What a run may take: far more than it does.
+    public static let minutes = 5 * length
+
     public init(_ name: String, inputs: [String], tokens: [String], count: Int) {
         self.name = name
         self.inputs = inputs.map { Array($0.utf8) }
         self.tokens = tokens.map { Array($0.utf8) }
-        self.count = count * (Int(ProcessInfo.processInfo.environment["FIRN_FUZZ"] ?? "") ?? 1)
+        self.count = count * Fuzzer.length
     }
 
     public func makeIterator() -> AnyIterator<(number: Int, bytes: [UInt8])> {

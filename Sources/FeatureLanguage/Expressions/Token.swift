@@ -150,7 +150,9 @@ struct Lexer {
         }
         guard "+-*/%()<>=,.".utf8.contains(peek()) else {
             let rest = String(decoding: bytes[position...].prefix(8), as: UTF8.self)
-            let advice = ["&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not", "[": "there are no arrays", "$": "an input is request.name"]
+            let advice = [
+                "&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not", "[": "there are no arrays", "$": "an input is request.name",
+            ]
             throw SyntaxError(offset: position, message: "unexpected character '\(rest.prefix(1))'", advice: advice[String(rest.prefix(1))])
         }
         position += 1

@@ -133,11 +133,11 @@ private struct Comparer {
             names.isEmpty
             ? "(select where exists (select from \(table)))"
             : """
-                (select \(SQL.joined(names, by: ", ")) from (select distinct \(SQL.joined(keys, by: ", ")) from \(table) r tablesample system (\(.float64(percent))) repeatable (1)
-                    join firn.batches b on b.batch = r.firn_batch
-                    where \(SQL.joined([isKept] + keys.map { "\($0) is not null" }, by: " and "))) s (\(SQL.joined(names, by: ", ")))
-                order by hashtextextended(row(\(SQL.joined(names, by: ", ")))::text, 0) limit \(count))
-                """
+            (select \(SQL.joined(names, by: ", ")) from (select distinct \(SQL.joined(keys, by: ", ")) from \(table) r tablesample system (\(.float64(percent))) repeatable (1)
+                join firn.batches b on b.batch = r.firn_batch
+                where \(SQL.joined([isKept] + keys.map { "\($0) is not null" }, by: " and "))) s (\(SQL.joined(names, by: ", ")))
+            order by hashtextextended(row(\(SQL.joined(names, by: ", ")))::text, 0) limit \(count))
+            """
         let entity: SQL = names.isEmpty ? "" : "partition by \(SQL.joined(names, by: ", "))"
         let list = SQL.joined(names + ["t"], by: ", ")
         let rows = try connection.execute(

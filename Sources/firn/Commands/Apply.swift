@@ -1,5 +1,6 @@
 import ArgumentParser
 import FeatureStore
+import Tables
 
 struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,6 +16,6 @@ struct Apply: AsyncParsableCommand {
     func run() async throws {
         let documents = try readDocuments(definitions)
         let plan = try await Environment.store(creating: true, connections: 1).apply(documents)
-        plan.print(json: json, applied: true)
+        if json { Terminal.out(plan.json().pretty()) } else { plan.print(applied: true) }
     }
 }

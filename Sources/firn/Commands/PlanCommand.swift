@@ -20,7 +20,7 @@ struct PlanCommand: AsyncParsableCommand {
         if json {
             Terminal.out(plan.json(comparisons).pretty())
         } else {
-            plan.print(json: false, applied: false)
+            plan.print(applied: false)
             for comparison in comparisons {
                 Terminal.out("\n\(comparison.right.name) beside \(comparison.left.name), the newest registered:")
                 Terminal.out(comparison.sideBySide)
@@ -32,8 +32,7 @@ struct PlanCommand: AsyncParsableCommand {
 }
 
 extension RegistrationPlan {
-    func print(json: Bool, applied: Bool) {
-        if json { return Terminal.out(self.json().pretty()) }
+    func print(applied: Bool) {
         for step in steps {
             let (mark, what): (String, String) =
                 switch step.change {
