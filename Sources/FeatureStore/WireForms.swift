@@ -19,6 +19,7 @@ extension LookupAnswer {
 }
 
 extension PlanOutline {
+    /// Groups with their aggregates, and the outputs over them.
     public var json: JSON {
         .object([
             "groups": .array(
@@ -56,6 +57,7 @@ extension PlanOutline.Step {
 }
 
 extension WhyAnswer {
+    /// The value, and each aggregate with the rows that counted and those that didn't.
     public var json: JSON {
         .object([
             "feature": .string(function.name.description), "inputs": .object(inputs.map { JSON.Member($0.name, JSON($0.value)) }), "as_of": .string(asOf.description),
@@ -83,6 +85,7 @@ extension Explanation {
 }
 
 extension Comparison {
+    /// Both definitions part by part, and what of the sample differs.
     public var json: JSON {
         .object([
             "left": .string(left.name.description), "right": .string(right.name.description),

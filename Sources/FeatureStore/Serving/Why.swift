@@ -43,6 +43,7 @@ public struct WhyRequest: Sendable {
         self.rows = rows
     }
 
+    /// How many rows of each sort are given where nobody says otherwise, and at most.
     public static let usualRows = 20
     public static let maximumRows = 1000
     /// Rows of all aggregates together; a feature of many aggregates gets fewer of each.
