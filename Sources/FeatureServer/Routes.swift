@@ -54,7 +54,8 @@ struct Routes {
             router.get("/v1/\(kind.plural)/:name") { _, context in
                 let name = try context.parameters.require("name")
                 guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
-                    throw Problem(.notFound, "not_found", "unknown \(kind.rawValue)")
+                    let near = try await CatalogBrowser(store).nearest(name).map { " (did you mean \($0)?)" } ?? ""
+                    throw Problem(.notFound, "not_found", "unknown \(kind.rawValue) '\(name.prefix(80))'\(near)")
                 }
                 return Response.json(entry.json)
             }
@@ -64,6 +65,10 @@ struct Routes {
         }
         router.get("/v1/diff") { request, _ in
             let query = request.uri.queryParameters
+            let known = ["left", "right", "sample", "as_of"]
+            for (index, parameter) in query.enumerated() where !known.contains(String(parameter.key)) || query.prefix(index).contains(where: { $0.key == parameter.key }) {
+                throw Problem.shape("parameter '\(parameter.key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
+            }
             guard let left = query.get("left"), let right = query.get("right") else { throw Problem.shape("left and right name two features or labels") }
             guard let sample = Int(query.get("sample") ?? "1000"), (1...ComparisonSample.maximum).contains(sample) else {
                 throw Problem.shape("sample is a number from 1 to \(ComparisonSample.maximum)")

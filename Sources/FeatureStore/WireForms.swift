@@ -91,7 +91,7 @@ extension Comparison {
             "left": .string(left.name.description), "right": .string(right.name.description),
             "parts": .array(parts.map { .object(["part": .string($0.name), "left": .string($0.left), "right": .string($0.right), "same": .bool($0.left == $0.right)]) }),
             "sample": JSON(sample), "obstacle": JSON(obstacle), "rows": JSON(rows), "different": JSON(different), "null_in_left_alone": JSON(onlyLeftNull),
-            "null_in_right_alone": JSON(onlyRightNull), "median_difference": median.map { JSON(.float64($0)) } ?? .null,
+            "null_in_right_alone": JSON(onlyRightNull), "null_in_both": JSON(bothNull), "median_difference": median.map { JSON(.float64($0)) } ?? .null,
             "greatest_difference": greatest.map { JSON(.float64($0)) } ?? .null,
             "examples": .array(
                 examples.map {

@@ -48,6 +48,13 @@ import Testing
         return JSON(plan.evaluate(spine, Reading()) { _ in rows }.columns[0][0])
     }
 
+    @Test func `the definitions of docs/definitions.md are definitions`() throws {
+        let page = try String(contentsOfFile: projectDirectory + "/docs/definitions.md", encoding: .utf8)
+        let yaml = try #require(page.split(separator: "```yaml\n").last?.split(separator: "```").first)
+        let catalog = try Catalog(documents: [DefinitionDocument(yaml: String(yaml), file: "definitions.md")])
+        #expect(catalog.functions.count == 4 && catalog.sets.count == 1)
+    }
+
     @Test func `every example has its value`() throws {
         let examples = examples("firn")
         #expect(examples.count > 80)

@@ -150,7 +150,7 @@ func catalog(_ yaml: String) throws -> Catalog {
 
     @Test func `names of a set that clash are refused`() {
         let f = feature("sum(amount)", name: "spend.v1") + feature("sum(amount) over last_7d", name: "spend.v2")
-        #expect(faults(document(f, sets: "sets: {s.v1: {features: [spend.v1, spend.v2]}}")).contains("'spend' names an output and an output"))
+        #expect(faults(document(f, sets: "sets: {s.v1: {features: [spend.v1, spend.v2]}}")).contains("two outputs of set s.v1 are named 'spend'"))
         #expect(faults(document(f, sets: "sets: {s.v1: {features: [{feature: spend.v1, as: customer_id}]}}")).contains("names a key and an output"))
         #expect(faults(document(f, sets: "sets: {s.v1: {features: [{feature: spend.v1, as: event_timestamp}]}}")).contains("names the instant"))
     }

@@ -59,6 +59,13 @@ import Testing
             #expect(try await http("GET", url + "/v1/sets/web.v9/plan").status == 404)
             #expect(try await http("GET", url + "/v1/diff?left=clicks.v1&right=longest.v1").text.contains(#""rows":2,"different":2"#))
             #expect(try await http("GET", url + "/v1/diff?left=clicks.v1").status == 400)
+            #expect(try await http("GET", url + "/v1/diff?left=clicks.v1&right=clicks.v1&as-of=2024-01-01").status == 400)
+            #expect(try await http("GET", url + "/v1/diff?left=clicks.v1&right=clicks.v1&as_of=2090-01-01").text.contains("as_of_in_future"))
+            #expect(try await http("GET", url + "/v1/features/click.v1").text.contains("did you mean clicks.v1?"))
+            let typo = #"{"features":["clicks.v1"],"entities":{"customer_id":1},"min_offsets":{"click":1}}"#
+            #expect(try await http("POST", url + "/v1/lookup", typo).text.contains("unknown source 'click'"))
+            let twice = #"{"features":["clicks.v1","clicks.v1"],"entities":{"customer_id":1}}"#
+            #expect(try await http("POST", url + "/v1/lookup", twice).status == 400)
             #expect(try await http("GET", url + "/v1/diff?left=clicks.v1&right=clicks.v1&sample=0").status == 400)
             let features = try await http("POST", url + "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"as_of":"2024-01-01T12:00:00Z"}"#)
             #expect(features.text.contains(#""features":["clicks.v1"],"rows":[{"values":[0],"statuses":["not_found"]}]"#), "\(features.text)")

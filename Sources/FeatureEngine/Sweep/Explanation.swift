@@ -46,7 +46,7 @@ public struct Explanation: Sendable {
     public var after: Instant?
     public var upTo: Instant
     public var countedTotal: Int
-    /// The newest rows that counted, the newest first.
+    /// Rows that counted: those that make a minimum or maximum first, then the newest first; of `earliest` the oldest.
     public var counted: [Row]
     /// Rows that didn't, those whose event time is nearest to the frame first.
     public var missed: [Row]
@@ -188,7 +188,11 @@ private struct Fates {
             default: missed.append((row, verdict))
             }
         }
-        counted.sort { isNewer($0.row, $1.row) }
+        counted.sort { aggregate.operator == .earliest ? isNewer($1.row, $0.row) : isNewer($0.row, $1.row) }
+        if let argument = input.argument, aggregate.operator == .min || aggregate.operator == .max, value != .null {
+            // The rows that decide are shown, however few are asked for.
+            counted = counted.filter { argument[$0.row] == value } + counted.filter { argument[$0.row] != value }
+        }
         missed.sort { a, b in
             let left = distance(a.row), right = distance(b.row)
             return left != right ? left < right : isNewer(a.row, b.row)

@@ -235,9 +235,10 @@ struct CatalogChecker {
             for (name, what, type) in names {
                 if let other = uses[name], other.what != what || what == "an output" || other.type != type {
                     let types = other.what == what && type != nil ? " of two types" : ""
+                    let areOutputs = other.what == what && what == "an output"
                     report(
-                        item, place, "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)",
-                        "give the output another name with {feature: \(entry.function.name), as: …}, or the key another column with keys: {…}")
+                        item, place, areOutputs ? "two outputs of set \(set.name) are named '\(name)'" : "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)",
+                        "give the output another name with {feature: \(entry.function.name), as: …}" + (areOutputs ? "" : ", or the key another column with keys: {…}"))
                     return nil
                 }
                 uses[name] = (what, type)

@@ -13,7 +13,10 @@ struct Parser {
     static func parse(_ text: String) throws(SyntaxError) -> Syntax.Node {
         var parser = try Parser(tokens: Lexer.tokens(of: text))
         let node = try parser.expression()
-        guard parser.token.kind == .end else { throw parser.unexpected("an operator or the end of the expression") }
+        guard parser.token.kind == .end else {
+            throw parser.unexpected(
+                "an operator or the end of the expression", advice: parser.isWord("where") ? "a condition on rows stands behind an aggregate: filter (where …)" : nil)
+        }
         return node
     }
 
@@ -266,7 +269,7 @@ struct Parser {
             let operand = try expression()
             try expect(symbol: ")")
             return try node(.extract(field.asciiLowercased, operand), offset, [operand])
-        case "percentile_cont", "percentile_disc", "mode":
+        case "percentile_cont", "percentile_disc":
             throw SyntaxError(offset: offset, message: "\(name) … within group is PostgreSQL's", advice: "write percentile(x, 0.9) or median(x), which are continuous")
         case "now", "clock_timestamp", "transaction_timestamp", "statement_timestamp", "random", "gen_random_uuid":
             throw impure(name + "()", offset)

@@ -320,7 +320,8 @@ struct TypeChecker {
 
     /// What people write who know other dialects, and what it is here.
     private static let foreign = [
-        "if": "case when … then … else … end", "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)", "isnull": "x is null",
+        "if": "case when … then … else … end", "iff": "case when … then … else … end", "lag": "latest(x) over (range between … ), a frame that ends before t",
+        "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)", "isnull": "x is null",
         "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)", "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
         "len": "length(x)", "strlen": "length(x)", "date_part": "extract(field from ts)", "age": "a - b, which is in seconds", "datediff": "a - b, which is in seconds",
         "quantile": "percentile(x, 0.9)", "nunique": "count(distinct x)", "any": "bool_or(x)", "all": "bool_and(x)", "cbrt": "power(x, 1.0 / 3)",

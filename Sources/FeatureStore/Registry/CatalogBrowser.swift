@@ -120,7 +120,7 @@ private struct CatalogDescriber {
         let definition = function.definition
         var windows: [String] = []
         for aggregate in function.expression.aggregates {
-            let text = "\(aggregate.operator.rawValue) sees event times in \(aggregate.frame.description)"
+            let text = "\(aggregate.fraction == 0.5 ? "median" : aggregate.operator.rawValue) sees event times in \(aggregate.frame.description)"
             if !windows.contains(text) { windows.append(text) }
         }
         let functions = catalog.functions.values.filter { $0.references[function.name] != nil }.map(\.name).sorted().map(\.description)

@@ -25,7 +25,8 @@ extension Store {
         }
     }
 
-    /// Compares functions that a plan would add with the newest registered version of their names: the first of them, and none of a plan that is refused.
+    /// Compares functions that a plan would add with the newest registered version of their names: the values of the first few only, and
+    /// nothing of a plan that is refused.
     public func comparisons(_ plan: RegistrationPlan) async throws -> [Comparison] {
         if plan.isRefused { return [] }
         return try await withCatalog { connection, registered in
@@ -35,7 +36,12 @@ extension Store {
                 guard case .function(let definition) = step.definition, step.change == .new, let old = newest[definition.name.name] else { return nil }
                 return plan.catalog.functions[definition.name].map { (old, $0) }
             }
-            return try pairs.prefix(Comparer.mostOfPlan).map { try comparer.compare($0, $1, on: .values(Comparer.sampleOfPlan, asOf: nil), registered: registered) }
+            return try pairs.enumerated().map { index, pair in
+                if index < Comparer.mostOfPlan { return try comparer.compare(pair.0, pair.1, on: .values(Comparer.sampleOfPlan, asOf: nil), registered: registered) }
+                var comparison = Comparison(left: pair.0, right: pair.1)
+                comparison.obstacle = "a plan compares \(Comparer.mostOfPlan) new versions; firn diff compares any two"
+                return comparison
+            }
         }
     }
 }
@@ -94,9 +100,10 @@ private struct Comparer {
             return try SpineFile(path: path, plan: plan, timestamp: timestamp, options: options).spine
         case .values(let count, let asOf):
             guard let group = plan.groups.max(by: { $0.keys.count < $1.keys.count }), group.keys.count == plan.keys.count else {
-                comparison.obstacle = "no source has all the keys"
+                comparison.obstacle = "no aggregate of theirs reads all the keys; --spine FILE brings entities"
                 return nil
             }
+            if let asOf, asOf.microseconds > heads.now { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: heads.now))") }
             let spine = try self.spine(of: plan, group, count, asOf, heads)
             guard !spine.instants.isEmpty else {
                 comparison.obstacle = "\(group.source.name) has no rows"
@@ -176,6 +183,7 @@ extension Comparison {
         var distances: [Double] = []
         for row in 0..<rows {
             let a = left[row], b = right[row]
+            if a == .null, b == .null { bothNull += 1 }
             if a.isSame(as: b) { continue }
             different += 1
             if a == .null { onlyLeftNull += 1 }

@@ -20,6 +20,8 @@ public struct Comparison: Sendable {
     public var different = 0
     public var onlyLeftNull = 0
     public var onlyRightNull = 0
+    /// Rows whose values are the same because both are NULL.
+    public var bothNull = 0
     /// Of the rows where both are numbers and differ: the median of how far they are apart, and the most; infinite beside a NaN.
     public var median: Double?
     public var greatest: Double?

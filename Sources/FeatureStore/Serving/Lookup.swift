@@ -73,9 +73,10 @@ extension Store {
             let answer: LookupAnswer? = try await withCatalog { connection, catalog in
                 let set = try resolve(request.target, catalog)
                 let plan = Plan(set.served, in: catalog)
+                for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
                 return try connection.transaction(.repeatableReadOnly) {
-                    let heads = try Heads(plan.sources, connection)
-                    if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? .max }) { return nil }
+                    let heads = try Heads(Set(plan.sources).union(request.minOffsets.keys).sorted(), connection)
+                    if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? 0 }) { return nil }
                     let instant = try request.instant(now: lastNow.advance(to: heads.now))
                     let spine = try request.spine(plan, at: instant)
                     let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
@@ -101,6 +102,7 @@ private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws 
     case .set(let name): return try catalog.set(named: name)
     case .features(let names):
         guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
+        for (index, name) in names.enumerated() where names[..<index].contains(name) { throw StoreError(.invalidRequest, "'\(name.prefix(80))' is asked for twice") }
         let set = try catalog.resolve(features: names)
         if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
         return set

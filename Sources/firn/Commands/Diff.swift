@@ -15,7 +15,9 @@ struct Diff: AsyncParsableCommand {
     var right: String
 
     @Option(help: "Values to compare: of so many entities, or of several instants of fewer.")
-    var sample = 1000
+    var sample = Diff.usualSample
+
+    private static let usualSample = 1000
 
     @Option(help: ArgumentHelp("Compare all of them at this instant.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
@@ -32,6 +34,9 @@ struct Diff: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        guard spine == nil || asOf == nil && sample == Diff.usualSample else {
+            throw ValidationError("--spine brings entities and instants of its own: no --sample or --as-of beside it.")
+        }
         guard (1...ComparisonSample.maximum).contains(sample) else { throw ValidationError("A sample has 1 to \(ComparisonSample.maximum) values.") }
     }
 
@@ -65,8 +70,9 @@ extension Comparison {
         var text = "\(different) of \(rows) values differ (\(sample))"
         if different > 0 {
             text += "\n  \(onlyLeftNull) are NULL in \(left.name) alone, \(onlyRightNull) in \(right.name) alone"
-            if let median, let greatest { text += "\n  numbers differ by \(median) in the middle, \(greatest) at most" }
+            if let median, let greatest { text += "\n  numbers differ by a median of \(median), \(greatest) at most" }
         }
+        if bothNull > 0 { text += "\n  \(bothNull) are NULL in both\(bothNull == rows ? ": --spine FILE brings other entities, instants and request inputs" : "")" }
         for example in examples {
             let keys = example.keys.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
             text += "\n  \(keys.isEmpty ? "" : keys + " ")as of \(example.instant): \(JSON(example.left).plain), \(JSON(example.right).plain)"

@@ -52,6 +52,7 @@ extension LookupRequest {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { throw ValidationError("Values are given as name=value, not '\(argument)'.") }
             let name = String(parts[0])
+            if entities[name] != nil || request[name] != nil { throw ValidationError("'\(name)' is given twice.") }
             let value: LookupRequest.Value = parts[1].isEmpty ? .json(.null) : .text(String(parts[1]))
             if requests.contains(where: { $0.name == name }) { request[name] = [value] } else { entities[name] = [value] }
         }

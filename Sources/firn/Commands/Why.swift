@@ -49,7 +49,7 @@ struct Why: AsyncParsableCommand {
         let times = explanation.source.isStatic ? "" : ", event times \(explanation.after.map { "after \($0), " } ?? "")up to \(explanation.upTo)"
         Terminal.out("\n\(id) = \(explanation.aggregate.text) = \(JSON(explanation.value).plain)")
         Terminal.out("  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode == .asServed ? "as served" : "in hindsight")")
-        let shown = explanation.counted.count < explanation.countedTotal ? ", the newest \(explanation.counted.count):" : explanation.countedTotal == 0 ? "" : ":"
+        let shown = explanation.counted.count < explanation.countedTotal ? ", \(explanation.counted.count) of them:" : explanation.countedTotal == 0 ? "" : ":"
         Terminal.out("  \(explanation.countedTotal) row\(explanation.countedTotal == 1 ? " counts" : "s count")\(shown)")
         table(explanation, explanation.counted)
         if explanation.missed.isEmpty { return }
