@@ -57,6 +57,13 @@ import Testing
             for row in explanation.counted {
                 #expect((row.verdict == .takesBack) == byOffset[row.offset]!.isTombstone, "seed \(seed): \(explanation.aggregate.text), offset \(row.offset)")
             }
+            // The row that decides comes first, so that it is there however few are asked for.
+            if [.latest, .earliest, .min, .max].contains(explanation.aggregate.operator), case .column(let name, _)? = explanation.aggregate.argument,
+                let first = explanation.counted.first, explanation.value != .null
+            {
+                let value = first.values.first { $0.name == name }?.value
+                #expect(value.map { Trial.isSame($0, explanation.value) } == true, "seed \(seed): \(explanation.aggregate.text)")
+            }
             for row in explanation.missed {
                 let naiveRow = try #require(byOffset[row.offset])
                 let isRight =
