@@ -61,8 +61,11 @@ public struct DefinitionError: Error, Sendable, CustomStringConvertible {
     private static let shown = 100
 }
 
-/// The known name nearest to an unknown one, for "did you mean": at most two edits away (of a short name one), or a third of its length.
+/// The known name nearest to an unknown one, for "did you mean": the newest version of its name, whichever version or none it has; else at
+/// most two edits away (of a short name one), or a third of its length.
 public func nearestName(to name: String, among known: some Sequence<String>) -> String? {
+    let base = VersionedName(name)?.name ?? name
+    if let newest = known.compactMap({ VersionedName($0) }).filter({ $0.name == base }).max() { return newest.description }
     let length = name.unicodeScalars.count
     let limit = length < 5 ? 1 : max(2, length / 3)
     return known.map { ($0, editDistance(name, $0)) }.filter { $0.1 <= limit }.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
@@ -86,9 +89,6 @@ private func editDistance(_ left: String, _ right: String) -> Int {
 
 /// "did you mean spend_7d.v1?" or a list of what there is, for the advice of an unknown name.
 func suggestion(for name: String, among known: [String], what: String) -> String {
-    // Another version, or none named: the newest there is.
-    let base = VersionedName(name)?.name ?? name
-    if let newest = known.compactMap({ VersionedName($0) }).filter({ $0.name == base }).max() { return "did you mean \(newest)?" }
     if let near = nearestName(to: name, among: known) { return "did you mean \(near)?" }
     if known.isEmpty { return "there are no \(what) yet" }
     let shown = known.sorted().prefix(8).joined(separator: ", ")

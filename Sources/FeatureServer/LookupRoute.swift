@@ -63,9 +63,11 @@ extension WhyRequest {
     init(_ body: JSON) throws {
         try LookupRequest.refuseOthers(body, than: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
         guard case .string(let name)? = body["feature"] else { throw Problem.shape("feature is a name such as spend_7d.v1") }
-        self.init(
-            name, entities: try LookupRequest.values(body["entities"], "entities"), request: try LookupRequest.values(body["request"], "request"),
-            asOf: try LookupRequest.instant(body["as_of"], "as_of"), knownBy: try LookupRequest.instant(body["known_by"], "known_by"))
+        self.init(name)
+        lookup.entities = try LookupRequest.values(body["entities"], "entities")
+        lookup.request = try LookupRequest.values(body["request"], "request")
+        lookup.asOf = try LookupRequest.instant(body["as_of"], "as_of")
+        knownBy = try LookupRequest.instant(body["known_by"], "known_by")
         switch body["hindsight"] {
         case nil, .null?: break
         case .bool(let flag)?: isHindsight = flag

@@ -29,6 +29,10 @@ struct ReadingOptions: ParsableArguments {
     var mode: Reading.Mode { hindsight ? .hindsight : .asServed }
 }
 
+extension Reading.Mode {
+    var words: String { self == .asServed ? "as served" : "in hindsight" }
+}
+
 extension Epoch: ExpressibleByArgument {}
 
 func parseInstant(_ text: String) throws -> Instant {

@@ -7,7 +7,9 @@ struct TextTable {
         self.titles = titles
     }
 
-    func text(aligned: Bool) -> String {
+    func print() { Terminal.out(text(aligned: Terminal.outputIsInteractive)) }
+
+    private func text(aligned: Bool) -> String {
         let all = [titles] + rows
         guard aligned else { return all.map { $0.joined(separator: "\t") }.joined(separator: "\n") }
         let widths = titles.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

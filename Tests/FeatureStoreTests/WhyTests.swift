@@ -30,9 +30,12 @@ import Testing
     }
 
     private func request(_ feature: String, _ customer: Int, asOf: String?, amount: Double? = nil, rows: Int = 20) -> WhyRequest {
-        WhyRequest(
-            feature, entities: ["customer_id": [.json(JSON(customer))]], request: amount.map { ["amount": [.json(JSON(.float64($0)))]] } ?? [:],
-            asOf: asOf.map { Instant(text: $0)! }, rows: rows)
+        var why = WhyRequest(feature)
+        why.lookup.entities["customer_id"] = [.json(JSON(customer))]
+        if let amount { why.lookup.request["amount"] = [.json(JSON(.float64(amount)))] }
+        why.lookup.asOf = asOf.map { Instant(text: $0)! }
+        why.rows = rows
+        return why
     }
 
     @Test func `each row is named with what became of it`() async throws {
@@ -60,7 +63,8 @@ import Testing
         let ratio = try await fixture.store.why(request("ratio.v1", 1, asOf: "2024-05-08", amount: 50))
         #expect(ratio.value == .float64(2))
         #expect(ratio.plan.outputs[0].text == "request.amount / a1")
-        let null = WhyRequest("spend.v1", entities: ["customer_id": [.json(.null)]])
+        var null = WhyRequest("spend.v1")
+        null.lookup.entities["customer_id"] = [.json(.null)]
         #expect(try await fixture.store.why(null).overrides == ["the key customer_id is NULL, which makes every value NULL"])
         let label = try await fixture.store.why(request("pays.v1", 1, asOf: "2024-05-08"))
         #expect(label.value == .bool(true) && label.overrides.isEmpty && label.explanations[0].mode == .hindsight)
@@ -68,8 +72,10 @@ import Testing
         #expect(unripe.value == .null && unripe.overrides.count == 1)
         await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: "2090-01-01")) }
         await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: nil, rows: 0)) }
-        let two = WhyRequest("spend.v1", entities: ["customer_id": [.json(1), .json(2)]])
-        await #expect(throws: StoreError.self) { try await fixture.store.why(two) }
+        var two = WhyRequest("spend.v1")
+        two.lookup.entities["customer_id"] = [.json(1), .json(2)]
+        let ofTwo = two
+        await #expect(throws: StoreError.self) { try await fixture.store.why(ofTwo) }
     }
 
     @Test func `of many rows the nearest are read`() async throws {

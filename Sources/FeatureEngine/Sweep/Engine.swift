@@ -61,8 +61,7 @@ extension Plan {
 extension Plan.Group {
     /// The aggregates' values for every spine row, and whether its entity has a row known then.
     fileprivate func evaluate(_ rows: SourceRows, _ spine: Spine, _ reading: Reading) -> (columns: [Column], isFound: [Bool]) {
-        var reading = reading
-        if hindsight { reading.mode = .hindsight }
+        let reading = self.reading(reading)
         let count = spine.instants.count
         let entities = TupleTable(keys.map { spine.columns[$0.spine]! }, count: count)
         let wanted = entities.find(keys.map { rows.columns[$0.column]! }, count: rows.count)
@@ -117,6 +116,13 @@ extension Plan.Group {
     func precedes(_ a: Int, _ b: Int, _ rows: SourceRows) -> Bool {
         if !rows.eventTimes.isEmpty, rows.eventTimes[a] != rows.eventTimes[b] { return rows.eventTimes[a] < rows.eventTimes[b] }
         return (rows.knownAt[a], rows.offsets[a]) < (rows.knownAt[b], rows.offsets[b])
+    }
+
+    /// How its rows are read for a request: labels in hindsight.
+    func reading(_ request: Reading) -> Reading {
+        var reading = request
+        if hindsight { reading.mode = .hindsight }
+        return reading
     }
 
     /// What each aggregate needs of the rows.

@@ -105,8 +105,7 @@ private struct Fates {
 
     init(_ group: Plan.Group, _ rows: SourceRows, _ spine: Spine, _ reading: Reading) {
         let source = group.source, instant = spine.instants[0]
-        var reading = reading
-        if group.hindsight { reading.mode = .hindsight }
+        let reading = group.reading(reading)
         self.group = group
         self.rows = rows
         self.spine = spine

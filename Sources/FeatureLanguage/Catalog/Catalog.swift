@@ -131,8 +131,9 @@ extension Catalog {
     /// A set made up on the spot of features and labels alone, each output under its full reference.
     public func resolve(features names: [String]) throws -> FeatureSet {
         var set = SetDefinition(name: VersionedName(name: "features", version: 1), features: [])
-        for (index, text) in names.enumerated() {
-            if names[..<index].contains(text) { throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")]) }
+        var seen: Set<String> = []
+        for text in names {
+            guard seen.insert(text).inserted else { throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")]) }
             guard let name = VersionedName(text), let function = functions[name] else {
                 throw UnknownName("feature", text, among: functions.keys.map(\.description), plural: "features")
             }

@@ -63,14 +63,17 @@ extension Expression {
 }
 
 extension Aggregate {
+    /// The operator's name, or `median`.
+    public var name: String { fraction == 0.5 ? "median" : `operator`.rawValue }
+
     /// `sum(amount) filter (where status = 'settled') over last_7d`.
     public var text: String {
         let argument = argument?.text ?? "*"
         var text =
             switch `operator` {
             case .countDistinct: "count(distinct \(argument))"
-            case .percentile: fraction == 0.5 ? "median(\(argument))" : "percentile(\(argument), \(fraction!))"
-            default: "\(`operator`.rawValue)(\(argument))"
+            case .percentile where fraction != 0.5: "\(name)(\(argument), \(fraction!))"
+            default: "\(name)(\(argument))"
             }
         if let filter { text += " filter (where \(filter.text))" }
         if frame != .allHistory { text += " over \(frame.text)" }

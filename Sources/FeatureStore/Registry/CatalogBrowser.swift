@@ -1,3 +1,4 @@
+public import FeatureEngine
 public import FeatureLanguage
 public import Tables
 
@@ -120,7 +121,7 @@ private struct CatalogDescriber {
         let definition = function.definition
         var windows: [String] = []
         for aggregate in function.expression.aggregates {
-            let text = "\(aggregate.fraction == 0.5 ? "median" : aggregate.operator.rawValue) sees event times in \(aggregate.frame.description)"
+            let text = "\(aggregate.name) sees event times in \(aggregate.frame.description)"
             if !windows.contains(text) { windows.append(text) }
         }
         let functions = catalog.functions.values.filter { $0.references[function.name] != nil }.map(\.name).sorted().map(\.description)
@@ -166,6 +167,15 @@ private struct CatalogDescriber {
                 JSON.Member("features", .array(set.features.map(json))), JSON.Member("labels", .array(set.labels.map(json))),
                 JSON.Member("keys", set.keys.json), JSON.Member("request", set.requests.json),
             ], searched: (set.features + set.labels).map(\.function.name.description), users: [])
+    }
+}
+
+extension Store {
+    /// What a set computes, in words.
+    ///
+    /// - Throws: an unknown name.
+    public func outline(ofSet name: String) async throws -> PlanOutline {
+        try await withCatalog { _, catalog in Plan(try catalog.set(named: name), in: catalog).outline }
     }
 }
 

@@ -103,8 +103,8 @@ private struct Comparer {
                 comparison.obstacle = "no aggregate of theirs reads all the keys; --spine FILE brings entities"
                 return nil
             }
-            if let asOf, asOf.microseconds > heads.now { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: heads.now))") }
-            let spine = try self.spine(of: plan, group, count, asOf, heads)
+            let instant = try Heads.instant(asOf: asOf, now: heads.now).microseconds
+            let spine = try self.spine(of: plan, group, count, ofNewestRows: asOf == nil && !group.source.isStatic, instant, heads)
             guard !spine.instants.isEmpty else {
                 comparison.obstacle = "\(group.source.name) has no rows"
                 return nil
@@ -115,38 +115,38 @@ private struct Comparer {
         }
     }
 
-    /// Entities by a hash of their keys, each at its newest instants: the newest of all first, until there are enough.
+    /// Entities by a hash of their keys: each as of its newest rows, the newest of all first until there are enough, or all at one instant.
     ///
     /// Of a large source the entities are looked for in a part of its pages.
-    private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, _ asOf: Instant?, _ heads: Heads) throws -> Spine {
+    private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads) throws -> Spine {
         let source = group.source, table = SourceTable(source).name
         let total = try connection.execute("select coalesce(sum(count), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
         // Some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
         let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        let keyNames = SQL.joined(names, by: ", "), list = SQL.joined(names + ["t"], by: ", ")
         let isKept: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(heads.cuts[source.name] ?? 0)"
         let times: SQL
-        if let eventTime = source.eventTime, asOf == nil {
+        if ofNewestRows, let eventTime = source.eventTime {
             let time: SQL = "greatest(r.\(identifier: eventTime), coalesce(b.known_at, r.firn_known_at))"
             let ofEntity = SQL.joined([isKept, "\(time) <= \(.timestamp(heads.now))"] + zip(keys, names).map { "\($0) = e.\($1)" }, by: " and ")
             times = """
                 (select distinct \(time) as t from \(table) r join firn.batches b on b.batch = r.firn_batch where \(ofEntity) order by t desc limit \(Comparer.mostPerEntity))
                 """
         } else {
-            times = "(select \(.timestamp(asOf?.microseconds ?? heads.now)) as t)"
+            times = "(select \(.timestamp(instant)) as t)"
         }
         let entities: SQL =
             names.isEmpty
             ? "(select where exists (select from \(table)))"
             : """
-            (select \(SQL.joined(names, by: ", ")) from (select distinct \(SQL.joined(keys, by: ", ")) from \(table) r tablesample system (\(.float64(percent))) repeatable (1)
+            (select \(keyNames) from (select distinct \(SQL.joined(keys, by: ", ")) from \(table) r tablesample system (\(.float64(percent))) repeatable (1)
                 join firn.batches b on b.batch = r.firn_batch
-                where \(SQL.joined([isKept] + keys.map { "\($0) is not null" }, by: " and "))) s (\(SQL.joined(names, by: ", ")))
-            order by hashtextextended(row(\(SQL.joined(names, by: ", ")))::text, 0) limit \(count))
+                where \(SQL.joined([isKept] + keys.map { "\($0) is not null" }, by: " and "))) s (\(keyNames))
+            order by hashtextextended(row(\(keyNames))::text, 0) limit \(count))
             """
-        let entity: SQL = names.isEmpty ? "" : "partition by \(SQL.joined(names, by: ", "))"
-        let list = SQL.joined(names + ["t"], by: ", ")
+        let entity: SQL = names.isEmpty ? "" : "partition by \(keyNames)"
         let rows = try connection.execute(
             """
             select \(list) from (select \(list), row_number() over (\(entity) order by t desc) as n from \(entities) e cross join lateral \(times) i) s
@@ -160,7 +160,7 @@ private struct Comparer {
         }
         for request in plan.requests { columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count) }
         // A label is looked at from so early that its future has come.
-        let forward = asOf == nil ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
+        let forward = ofNewestRows ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
         let instants = rows.map { row in RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
         return Spine(columns: columns, instants: instants)
     }

@@ -30,4 +30,11 @@ struct Heads: Sendable {
         // A plan that reads no source still asks for the time.
         if rows.count == 0 { now = try connection.execute("select clock_timestamp()").first!.timestamp(0) }
     }
+
+    /// The instant asked for: `now` unless it is a past one.
+    static func instant(asOf: Instant?, now: Int64) throws -> Instant {
+        guard let asOf else { return Instant(microseconds: now) }
+        guard asOf.microseconds <= now else { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))") }
+        return asOf
+    }
 }

@@ -77,7 +77,7 @@ extension Store {
                 return try connection.transaction(.repeatableReadOnly) {
                     let heads = try Heads(Set(plan.sources).union(request.minOffsets.keys).sorted(), connection)
                     if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? 0 }) { return nil }
-                    let instant = try request.instant(now: lastNow.advance(to: heads.now))
+                    let instant = try Heads.instant(asOf: request.asOf, now: lastNow.advance(to: heads.now))
                     let spine = try request.spine(plan, at: instant)
                     let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
                     var outputs = try plan.evaluate(spine, Reading(cuts: heads.cuts), rows: loader.load)
@@ -102,21 +102,19 @@ private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws 
     case .set(let name): return try catalog.set(named: name)
     case .features(let names):
         guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
-        for (index, name) in names.enumerated() where names[..<index].contains(name) { throw StoreError(.invalidRequest, "'\(name.prefix(80))' is asked for twice") }
-        let set = try catalog.resolve(features: names)
+        let set: FeatureSet
+        do {
+            set = try catalog.resolve(features: names)
+        } catch let error as DefinitionError {
+            // Nobody wrote this set down: what is wrong with it is wrong with the request.
+            throw StoreError(.invalidRequest, error.description)
+        }
         if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
         return set
     }
 }
 
 extension LookupRequest {
-    /// The instant asked for: `now` unless it is a past one.
-    func instant(now: Int64) throws -> Instant {
-        guard let asOf else { return Instant(microseconds: now) }
-        guard asOf.microseconds <= now else { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))") }
-        return asOf
-    }
-
     /// The spine that the request stands for, checked against what the plan needs.
     func spine(_ plan: Plan, at instant: Instant) throws -> Spine {
         for (names, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {

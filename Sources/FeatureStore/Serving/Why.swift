@@ -19,28 +19,16 @@ public struct WhyAnswer: Sendable {
 
 /// What is to be explained: one feature or label of one entity.
 public struct WhyRequest: Sendable {
-    public var function: String
-    /// By name, one value each.
-    public var entities: [String: [LookupRequest.Value]]
-    public var request: [String: [LookupRequest.Value]]
-    /// A past instant; nil asks for now.
-    public var asOf: Instant?
-    public var isHindsight: Bool
+    /// The lookup whose value is doubted; it doesn't wait for `minOffsets`.
+    public var lookup: LookupRequest
+    public var isHindsight = false
     public var knownBy: Instant?
     /// Of the rows that counted, and of those that didn't, per aggregate.
-    public var rows: Int
+    public var rows = WhyRequest.usualRows
 
-    public init(
-        _ function: String, entities: [String: [LookupRequest.Value]] = [:], request: [String: [LookupRequest.Value]] = [:], asOf: Instant? = nil, isHindsight: Bool = false,
-        knownBy: Instant? = nil, rows: Int = WhyRequest.usualRows
-    ) {
-        self.function = function
-        self.entities = entities
-        self.request = request
-        self.asOf = asOf
-        self.isHindsight = isHindsight
-        self.knownBy = knownBy
-        self.rows = rows
+    /// Of a feature or label, for the keys and inputs that `lookup` is still to be given.
+    public init(_ function: String) {
+        lookup = LookupRequest(.features([function]), entities: [:])
     }
 
     /// How many rows of each sort are given where nobody says otherwise, and at most.
@@ -56,14 +44,14 @@ extension Store {
     /// - Throws: as a lookup does.
     public func why(_ request: WhyRequest) async throws -> WhyAnswer {
         guard (1...WhyRequest.maximumRows).contains(request.rows) else { throw StoreError(.invalidRequest, "rows are 1 to \(WhyRequest.maximumRows)") }
-        let lookup = LookupRequest(.features([request.function]), entities: request.entities, request: request.request, asOf: request.asOf)
-        let lastNow = lastNow
+        guard case .features(let names) = request.lookup.target, names.count == 1 else { throw StoreError(.invalidRequest, "one feature or label is explained at a time") }
+        let lookup = request.lookup, lastNow = lastNow
         return try await withCatalog { connection, catalog in
-            let set = try catalog.resolve(features: [request.function])
+            let set = try catalog.resolve(features: names)
             let plan = Plan(set, in: catalog)
             return try connection.transaction(.repeatableReadOnly) {
                 let heads = try Heads(plan.sources, connection)
-                let instant = try lookup.instant(now: lastNow.advance(to: heads.now))
+                let instant = try Heads.instant(asOf: lookup.asOf, now: lastNow.advance(to: heads.now))
                 let spine = try lookup.spine(plan, at: instant)
                 guard spine.instants.count == 1 else { throw StoreError(.invalidRequest, "one entity is explained at a time") }
                 let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
@@ -78,13 +66,6 @@ extension Store {
                     cuts: heads.cuts, plan: plan.outline, explanations: explanations)
             }
         }
-    }
-
-    /// What a set computes, in words.
-    ///
-    /// - Throws: an unknown name.
-    public func outline(ofSet name: String) async throws -> PlanOutline {
-        try await withCatalog { _, catalog in Plan(try catalog.set(named: name), in: catalog).outline }
     }
 }
 

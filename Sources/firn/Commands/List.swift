@@ -31,6 +31,6 @@ extension [CatalogEntry] {
             let row = [entry.name, entry.summary, entry.notes.owner ?? "", entry.notes.description?.split(separator: "\n").first.map(String.init) ?? ""]
             table.rows.append(withKind ? [entry.kind.rawValue] + row : row)
         }
-        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        table.print()
     }
 }

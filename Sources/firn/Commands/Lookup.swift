@@ -40,7 +40,7 @@ struct Lookup: AsyncParsableCommand {
         for (index, name) in answer.features.enumerated() {
             table.rows.append([name, answer.columns[index].isNull(0) ? "" : JSON(answer.columns[index][0]).plain, answer.statuses[index][0].rawValue])
         }
-        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        table.print()
         Terminal.out("as of \(answer.asOf)")
     }
 }

@@ -33,7 +33,7 @@ struct Show: AsyncParsableCommand {
         if json { return Terminal.out(outline.json.pretty()) }
         for group in outline.groups {
             let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")
-            Terminal.out("\(group.source) \(keys.isEmpty ? "as one series" : "by \(keys)"), \(group.mode == .asServed ? "as served" : "in hindsight")")
+            Terminal.out("\(group.source) \(keys.isEmpty ? "as one series" : "by \(keys)"), \(group.mode.words)")
             var table = TextTable("", "AGGREGATE", "EVENT TIMES", "USED BY", "STATE")
             for step in group.steps {
                 let state =
@@ -45,12 +45,12 @@ struct Show: AsyncParsableCommand {
                     }
                 table.rows.append(["  \(step.id)", step.text, step.window, step.usedBy.joined(separator: ", "), state])
             }
-            Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+            table.print()
         }
         var table = TextTable("OUTPUT", "TYPE", "COMPUTED", "")
         for output in outline.outputs {
             table.rows.append([output.name, output.type.rawValue, output.text, output.growing.isEmpty ? "" : "grows with history (\(output.growing.joined(separator: ", ")))"])
         }
-        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        table.print()
     }
 }

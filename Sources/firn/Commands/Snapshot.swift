@@ -39,7 +39,7 @@ struct Snapshot: AsyncParsableCommand {
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
             Terminal.out(
-                "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode == .asServed ? "as served" : "in hindsight") (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
+                "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode.words) (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
             )
             Terminal.out("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
         }
@@ -61,7 +61,7 @@ struct Snapshot: AsyncParsableCommand {
                     String(manifest.digest.prefix(12)),
                 ])
             }
-            Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+            table.print()
         }
     }
 
@@ -79,7 +79,7 @@ struct Snapshot: AsyncParsableCommand {
             if json { return Terminal.out(manifest.json(whole: true).pretty()) }
             Terminal.out("snapshot     \(manifest.id)\(manifest.name.map { " (\($0))" } ?? "")")
             Terminal.out("set          \(manifest.set)  \(manifest.fingerprint.short)")
-            Terminal.out("rows         \(manifest.rows), \(manifest.mode == .asServed ? "as served" : "in hindsight")\(manifest.knownBy.map { ", known by \($0)" } ?? "")")
+            Terminal.out("rows         \(manifest.rows), \(manifest.mode.words)\(manifest.knownBy.map { ", known by \($0)" } ?? "")")
             Terminal.out("digest       \(manifest.digest)")
             Terminal.out("spine        \(manifest.spine.digest)")
             Terminal.out("created      \(manifest.createdAt) by \(manifest.actor)")

@@ -32,10 +32,10 @@ struct Why: AsyncParsableCommand {
 
     func run() async throws {
         let store = try await Environment.store(connections: 1)
-        var given = LookupRequest(.features([feature]), entities: [:])
-        try given.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
-        let answer = try await store.why(
-            WhyRequest(feature, entities: given.entities, request: given.request, asOf: asOf, isHindsight: reading.hindsight, knownBy: reading.knownBy, rows: rows))
+        var request = WhyRequest(feature)
+        try request.lookup.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
+        (request.lookup.asOf, request.isHindsight, request.knownBy, request.rows) = (asOf, reading.hindsight, reading.knownBy, rows)
+        let answer = try await store.why(request)
         if json { return Terminal.out(answer.json.pretty()) }
         let inputs = answer.inputs.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
         Terminal.out("\(answer.function.name) \(inputs) as of \(answer.asOf)")
@@ -48,7 +48,7 @@ struct Why: AsyncParsableCommand {
         let keys = explanation.keys.map { "\($0.column) = \(JSON($0.value).plain)" }.joined(separator: ", ")
         let times = explanation.source.isStatic ? "" : ", event times \(explanation.after.map { "after \($0), " } ?? "")up to \(explanation.upTo)"
         Terminal.out("\n\(id) = \(explanation.aggregate.text) = \(JSON(explanation.value).plain)")
-        Terminal.out("  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode == .asServed ? "as served" : "in hindsight")")
+        Terminal.out("  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode.words)")
         let shown = explanation.counted.count < explanation.countedTotal ? ", \(explanation.counted.count) of them:" : explanation.countedTotal == 0 ? "" : ":"
         Terminal.out("  \(explanation.countedTotal) row\(explanation.countedTotal == 1 ? " counts" : "s count")\(shown)")
         table(explanation, explanation.counted)
@@ -65,6 +65,6 @@ struct Why: AsyncParsableCommand {
             let reason = row.verdict == .counted ? "" : explanation.reason(row)
             table.rows.append(["  ", String(row.offset), row.eventTime?.description ?? "", row.knownAt?.description ?? ""] + row.values.map { JSON($0.value).plain } + [reason])
         }
-        Terminal.out(table.text(aligned: Terminal.outputIsInteractive))
+        table.print()
     }
 }
