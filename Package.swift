@@ -8,6 +8,8 @@ import PackageDescription
 //                                   ▼
 //                                Tables ──▶ CZlib, CZstd
 //                                   ▼
+//                                ArrowIPC ──▶ CZstd
+//                                   ▼
 //                             FeatureEngine ──▶ FeatureLanguage
 //
 // FeatureLanguage and FeatureEngine do no I/O; only Postgres knows libpq; only FeatureStore holds SQL.
@@ -55,8 +57,10 @@ let package = Package(
             name: "FeatureLanguage", dependencies: [crypto, .product(name: "Yams", package: "Yams")], swiftSettings: strict),
         // Columns, scalar kernels, aggregates, cursors, plans. No I/O, no clock.
         .target(name: "FeatureEngine", dependencies: ["FeatureLanguage", crypto], swiftSettings: strict),
-        // Columns to and from CSV and NDJSON files, plain or compressed.
-        .target(name: "Tables", dependencies: ["FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"], swiftSettings: strict),
+        // Columns to and from Arrow IPC streams. No I/O.
+        .target(name: "ArrowIPC", dependencies: ["FeatureEngine", "FeatureLanguage", "CZstd"], swiftSettings: strict),
+        // Columns to and from CSV, NDJSON and Arrow files, plain or compressed.
+        .target(name: "Tables", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"], swiftSettings: strict),
         // libpq: connections, queries, copies, a pool, the embedded cluster.
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
         // The numbered SQL files, embedded in the binary.
@@ -91,6 +95,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("FeatureLanguage"),
         tests("FeatureEngine", ["FeatureLanguage"]),
+        tests("ArrowIPC", ["FeatureEngine", "FeatureLanguage"]),
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
         tests("FeatureStore", ["FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),

@@ -12,6 +12,7 @@ struct Routes {
     /// Bytes of a body, by what travels in it.
     private static let lookupLimit = 4 << 20
     private static let pushLimit = 16 << 20
+    private static let arrow = "application/vnd.apache.arrow.stream"
     /// Of a body that is too large, so much is read and thrown away.
     private static let drained = 64 << 20
 
@@ -116,7 +117,8 @@ struct Routes {
         switch type {
         case "application/json": return .array
         case "application/x-ndjson", "application/ndjson", "application/jsonl": return .lines
-        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array) or application/x-ndjson")
+        case Routes.arrow: return .arrow
+        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
         }
     }
 }

@@ -1,22 +1,17 @@
+internal import ArrowIPC
 public import FeatureEngine
 internal import FeatureLanguage
 
 /// A spine read from a file: every column as it stood there, and typed the ones that a plan reads.
 public struct SpineFile: Sendable {
     public let spine: Spine
-    /// The file's columns in order, to be written out again as they were.
-    public let passed: [(name: String, fields: PassedColumn)]
+    /// The file's columns in order.
+    public let passed: [PassedColumn]
+    /// The name of the column of instants.
+    let timestamp: String
     public var rowCount: Int { spine.instants.count }
-
-    /// Fields as they stood: their text, and how it was written.
-    public struct PassedColumn: Sendable {
-        enum Form: UInt8 {
-            case absent, plain, quoted
-        }
-
-        var texts = StringColumn()
-        var forms: [Form] = []
-    }
+    /// Whether it came as Arrow, so that its columns have types of their own.
+    public let isArrow: Bool
 
     /// - Parameters:
     ///   - plan: whose keys and request inputs are read; a missing one is an error.
@@ -25,8 +20,31 @@ public struct SpineFile: Sendable {
     public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, plan: Plan, timestamp: String, options: ReadOptions) throws(TableError) {
         let typed = [ColumnDefinition(timestamp, .timestamp)] + plan.keys + plan.requests
         var builders = typed.map { ColumnBuilder($0.type) }
-        var passed: [(name: String, fields: PassedColumn)] = []
+        var passed: [(name: String, texts: PassedColumn.Texts)] = []
+        isArrow = layout == .arrow || layout == .arrows
+        self.timestamp = timestamp
         switch layout {
+        case .arrow, .arrows:
+            var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
+            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, file.fields.map(\.name), name, line: nil, timestamp) }
+            var batches: [[Column]] = []
+            while let (columns, _) = try file.next() { batches.append(columns) }
+            var columns: [Column] = []
+            for (index, field) in file.fields.enumerated() {
+                columns.append(batches.isEmpty ? field.empty : Column(concatenating: batches.map { $0[index] }))
+                for batch in batches.indices { batches[batch][index] = Column(.bool([])) }
+            }
+            self.passed = zip(file.fields, columns).map { PassedColumn($0, $1) }
+            var values: [Column] = []
+            for (column, place) in zip(typed, places) {
+                values.append(try ArrowFile.typed(file.fields[place], columns[place], column.type, epoch: options.epoch, name: name))
+            }
+            if let row = values[0].validity?.firstIndex(of: false) {
+                throw TableError(file: name, column: timestamp, message: "an instant may not be NULL, as in row \(row + 1)")
+            }
+            guard case .timestamp(let instants) = values[0].values else { preconditionFailure("the first column is the instant") }
+            spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(typed.dropFirst().map(\.name), values.dropFirst())), instants: instants)
+            return
         case .csv:
             var parser = try CSVParser(bytes, name: name)
             guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
@@ -34,13 +52,12 @@ public struct SpineFile: Sendable {
             for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
                 throw TableError(file: name, line: 1, column: title, message: "stands twice in the header")
             }
-            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, timestamp) }
-            passed = titles.map { ($0, PassedColumn()) }
+            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp) }
+            passed = titles.map { ($0, PassedColumn.Texts()) }
             let null = options.null.map { Array($0.utf8) }
             while try parser.nextRow(of: titles.count) {
                 for (index, field) in parser.fields.enumerated() {
-                    passed[index].fields.texts.append(bytes: parser.bytes(field))
-                    passed[index].fields.forms.append(field.isQuoted ? .quoted : .plain)
+                    passed[index].texts.append(parser.bytes(field), field.isQuoted ? .quoted : .plain)
                 }
                 for (index, column) in typed.enumerated() {
                     let field = parser.fields[places[index]]
@@ -56,11 +73,11 @@ public struct SpineFile: Sendable {
             while let (line, value) = try parser.next() {
                 guard case .object(let members) = value else { throw TableError(file: name, line: line, message: "a row is an object") }
                 for member in members where !passed.contains(where: { $0.name == member.key }) {
-                    var column = PassedColumn()
+                    var column = PassedColumn.Texts()
                     for _ in 0..<count { column.append(.null) }
                     passed.append((member.key, column))
                 }
-                for index in passed.indices { passed[index].fields.append(value[passed[index].name] ?? .null) }
+                for index in passed.indices { passed[index].texts.append(value[passed[index].name] ?? .null) }
                 for (index, column) in typed.enumerated() {
                     guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp) }
                     guard let literal = member.literal(as: column.type, epoch: options.epoch) else {
@@ -75,34 +92,30 @@ public struct SpineFile: Sendable {
         guard case .timestamp(let instants) = builders[0].finish().values else { preconditionFailure("the first column is the instant") }
         var columns: [String: Column] = [:]
         for index in typed.indices.dropFirst() { columns[typed[index].name] = builders[index].finish() }
-        self.passed = passed
+        self.passed = passed.map { PassedColumn($0.name, $0.texts) }
         spine = Spine(columns: columns, instants: instants)
     }
 
-    private static func place(of column: String, _ titles: [String], _ name: String, _ timestamp: String) throws(TableError) -> Int {
-        guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: 1, timestamp) }
+    private static func place(of column: String, _ titles: [String], _ name: String, line: Int?, _ timestamp: String) throws(TableError) -> Int {
+        guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: line, timestamp) }
         return place
     }
 
-    private static func missing(_ column: String, _ name: String, line: Int, _ timestamp: String) -> TableError {
+    private static func missing(_ column: String, _ name: String, line: Int?, _ timestamp: String) -> TableError {
         TableError(
             file: name, line: line, column: column, message: "the spine lacks it",
             advice: column == timestamp ? "it holds the instants; --timestamp names another column" : "the set needs it as a key or request input")
     }
 }
 
-extension SpineFile.PassedColumn {
-    fileprivate mutating func append(_ value: JSON) {
-        switch value {
-        case .null:
-            texts.append("")
-            forms.append(.absent)
-        case .string(let text):
-            texts.append(text)
-            forms.append(.quoted)
-        default:
-            texts.append(value.description)
-            forms.append(.plain)
+extension ArrowField {
+    /// A column without rows.
+    fileprivate var empty: Column {
+        switch type {
+        case .null, .bool: Column(.bool([]))
+        case .integer, .date32, .date64, .timestamp: Column(.int64([]))
+        case .float: Column(.float64([]))
+        case .utf8, .largeUtf8, .binary, .largeBinary: Column(.string(StringColumn()))
         }
     }
 }

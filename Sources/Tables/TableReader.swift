@@ -1,7 +1,8 @@
+internal import ArrowIPC
 public import FeatureEngine
 public import FeatureLanguage
 
-/// Reads typed rows from a CSV or NDJSON file, some thousand at a time.
+/// Reads typed rows from a CSV, NDJSON or Arrow file, some thousand or a record batch at a time.
 ///
 /// Every fault names the line and the column, never the value: files hold people's data.
 public struct TableReader {
@@ -30,6 +31,8 @@ public struct TableReader {
         /// For each field of a record, the schema's column it goes to; nil for one that is passed over.
         case csv(CSVParser, [Int?])
         case ndjson(LineParser)
+        /// For each of the schema's columns, its place among the file's; nil for one that isn't there.
+        case arrow(ArrowFile, [Int?])
     }
 
     /// - Parameters:
@@ -42,6 +45,17 @@ public struct TableReader {
         self.options = options
         switch layout {
         case .ndjson: input = .ndjson(LineParser(bytes, name: name))
+        case .arrow, .arrows:
+            let file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
+            for field in file.fields where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
+                throw TableReader.unknown(field.name, schema, name, line: nil)
+            }
+            let places = schema.columns.map { column in file.fields.firstIndex { $0.name == column.name } }
+            for (column, place) in zip(schema.columns, places) where place == nil && schema.present.contains(column.name) {
+                throw TableError(
+                    file: name, column: column.name, message: "is missing from the schema", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+            }
+            input = .arrow(file, places)
         case .csv:
             var parser = try CSVParser(bytes, name: name)
             guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
@@ -62,13 +76,13 @@ public struct TableReader {
         }
     }
 
-    private static func unknown(_ title: String, _ schema: Schema, _ name: String, line: Int) -> TableError {
+    private static func unknown(_ title: String, _ schema: Schema, _ name: String, line: Int?) -> TableError {
         TableError(
             file: name, line: line, column: String(title.prefix(63)), message: "is not declared",
             advice: "known columns: \(schema.columns.map(\.name).joined(separator: ", ")); --ignore-extra passes over others")
     }
 
-    /// The next rows, at most `limit`; nil at the end. Absent columns are NULL.
+    /// The next rows, at most `limit` (of Arrow, a batch); nil at the end. Absent columns are NULL.
     public mutating func next(_ limit: Int = 8192) throws(TableError) -> Table? {
         var builders = schema.columns.map { ColumnBuilder($0.type) }
         var count = 0
@@ -97,6 +111,13 @@ public struct TableReader {
                 try append(value, line, &builders)
                 count += 1
             }
+        case .arrow(var file, let places):
+            defer { input = .arrow(file, places) }
+            let before = file.rowCount
+            while let (columns, rowCount) = try file.next() {
+                if rowCount > 0 { return try table(columns, rowCount, file, places, before: before) }
+            }
+            return nil
         }
         guard count > 0 else { return nil }
         var table = Table(rowCount: count)
@@ -104,9 +125,27 @@ public struct TableReader {
         return table
     }
 
+    private func table(_ columns: [Column], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int) throws(TableError) -> Table {
+        var table = Table(rowCount: rowCount)
+        for (column, place) in zip(schema.columns, places) {
+            guard let place else {
+                table.append(column.name, Column(repeating: .null, type: column.type, count: rowCount))
+                continue
+            }
+            let values = try ArrowFile.typed(file.fields[place], columns[place], column.type, epoch: options.epoch, name: name, before: before)
+            if schema.notNull.contains(column.name), let row = values.validity?.firstIndex(of: false) {
+                throw TableError(file: name, column: column.name, message: "may not be NULL, as in row \(before + row + 1)")
+            }
+            table.append(column.name, values)
+        }
+        return table
+    }
+
     /// All rows that are left.
     public mutating func all() throws(TableError) -> Table {
-        try next(.max) ?? TableReader.empty(schema)
+        var tables: [Table] = []
+        while let rows = try next(.max) { tables.append(rows) }
+        return tables.isEmpty ? TableReader.empty(schema) : Table(concatenating: tables)
     }
 
     private static func empty(_ schema: Schema) -> Table {

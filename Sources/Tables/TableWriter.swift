@@ -1,7 +1,8 @@
+internal import ArrowIPC
 public import FeatureEngine
 internal import FeatureLanguage
 
-/// Writes a spine's columns as they were and a set's after them, to CSV or NDJSON.
+/// Writes a spine's columns as they were and a set's after them, to CSV, NDJSON or Arrow.
 public struct TableWriter {
     private let writer: ByteWriter
     private let file: NewFile
@@ -27,7 +28,10 @@ public struct TableWriter {
 
     /// Writes a table's text to any writer, to its end.
     static func write(_ spine: SpineFile, _ outputs: Table, _ layout: FileFormat.Layout, to writer: ByteWriter) throws(TableError) {
+        if layout == .arrow || layout == .arrows { return try arrow(spine, outputs, layout == .arrow ? .file : .stream, to: writer) }
         var bytes: [UInt8] = []
+        var passed: [PassedColumn] = []
+        for column in spine.passed { passed.append(try column.plain(file: "output")) }
         if layout == .csv {
             let titles = spine.passed.map(\.name) + outputs.names
             for (index, title) in titles.enumerated() {
@@ -37,7 +41,7 @@ public struct TableWriter {
             bytes.append(UInt8(ascii: "\n"))
         }
         for row in 0..<spine.rowCount {
-            if layout == .csv { csv(row, spine, outputs, &bytes) } else { ndjson(row, spine, outputs, &bytes) }
+            if layout == .csv { csv(row, passed, outputs, &bytes) } else { ndjson(row, passed, outputs, &bytes) }
             if bytes.count >= 1 << 16 {
                 try writer.write(bytes)
                 bytes.removeAll(keepingCapacity: true)
@@ -47,26 +51,48 @@ public struct TableWriter {
         try writer.finish()
     }
 
-    private static func csv(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
-        for (index, column) in spine.passed.enumerated() {
+    /// Arrow: typed columns as they came, texts as texts but for those that the plan reads, then the outputs.
+    ///
+    /// - Parameter isCompressed: bodies, with zstd.
+    static func arrow(_ spine: SpineFile, _ outputs: Table, _ layout: ArrowWriter.Layout, isCompressed: Bool = false, to writer: ByteWriter) throws(TableError) {
+        var columns = spine.passed.map { column in
+            column.arrow(known: column.name == spine.timestamp ? Column(.timestamp(spine.spine.instants)) : spine.spine.columns[column.name])
+        }
+        for (name, column) in zip(outputs.names, outputs.columns) { columns.append((ArrowField(name, ArrowType(column.type)), column)) }
+        try TableError.explaining("output") {
+            var arrow = try ArrowWriter(layout, fields: columns.map(\.0), isCompressed: isCompressed) { try writer.write($0) }
+            try arrow.write(columns.map(\.1), rowCount: spine.rowCount)
+            try arrow.finish()
+        }
+        try writer.finish()
+    }
+
+    private static func csv(_ row: Int, _ passed: [PassedColumn], _ outputs: Table, _ bytes: inout [UInt8]) {
+        for (index, column) in passed.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            let form = column.fields.forms[row]
-            if form != .absent { CSVField.write(column.fields.texts.bytes[column.fields.texts.range(row)], isQuoted: form == .quoted, to: &bytes) }
+            switch column.fields {
+            case .texts(let fields):
+                if fields.forms[row] != .absent { CSVField.write(fields.texts.bytes[fields.texts.range(row)], isQuoted: fields.forms[row] == .quoted, to: &bytes) }
+            case .values(let values, _): CSVField.write(values, row, to: &bytes)
+            }
         }
         for (index, column) in outputs.columns.enumerated() {
-            if index > 0 || !spine.passed.isEmpty { bytes.append(UInt8(ascii: ",")) }
+            if index > 0 || !passed.isEmpty { bytes.append(UInt8(ascii: ",")) }
             CSVField.write(column, row, to: &bytes)
         }
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    private static func ndjson(_ row: Int, _ spine: SpineFile, _ outputs: Table, _ bytes: inout [UInt8]) {
+    private static func ndjson(_ row: Int, _ passed: [PassedColumn], _ outputs: Table, _ bytes: inout [UInt8]) {
         var members: [JSON.Member] = []
-        for column in spine.passed {
-            let text = column.fields.texts[row]
-            let isNumber = column.fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
-            let isNull = column.fields.forms[row] == .absent || column.fields.forms[row] == .plain && text.isEmpty
-            members.append(JSON.Member(column.name, isNull ? .null : isNumber ? .number(text) : .string(text)))
+        for column in passed {
+            switch column.fields {
+            case .values(let values, _): members.append(JSON.Member(column.name, JSON(values[row])))
+            case .texts(let fields):
+                let text = fields.texts[row]
+                let isNumber = fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
+                members.append(JSON.Member(column.name, fields.isNull(row) ? .null : isNumber ? .number(text) : .string(text)))
+            }
         }
         for (name, column) in zip(outputs.names, outputs.columns) { members.append(JSON.Member(name, JSON(column[row]))) }
         JSON.object(members).write(to: &bytes)
@@ -107,17 +133,20 @@ enum CSVField {
 }
 
 extension SpineFile {
-    /// Its columns as CSV, in pieces compressed with zstd: what is kept of it with a snapshot.
+    /// How it is kept with a snapshot: Arrow where it came so, else CSV.
+    public var archiveLayout: FileFormat.Layout { isArrow ? .arrows : .csv }
+
+    /// Its columns in pieces compressed with zstd: what is kept of it with a snapshot.
     ///
-    /// - Parameter plain: sees the text before it is compressed, for a digest.
+    /// - Parameter plain: sees the bytes before they are compressed, for a digest.
     public func archive(plain: @escaping ([UInt8]) -> Void) throws(TableError) -> [[UInt8]] {
         var pieces: [[UInt8]] = []
         let packed = try ByteWriter(.zstd, name: "spine") { bytes throws(TableError) in pieces.append(bytes) }
-        let text = try ByteWriter(.none, name: "spine") { bytes throws(TableError) in
+        let whole = try ByteWriter(.none, name: "spine") { bytes throws(TableError) in
             plain(bytes)
             try packed.write(bytes)
         }
-        try TableWriter.write(self, Table(rowCount: rowCount), .csv, to: text)
+        try TableWriter.write(self, Table(rowCount: rowCount), archiveLayout, to: whole)
         try packed.finish()
         return pieces
     }

@@ -11,7 +11,7 @@ public struct Fuzzer: Sequence {
     private let count: Int
 
     /// How many times as long as usual.
-    private static let length = Int(ProcessInfo.processInfo.environment["FIRN_FUZZ"] ?? "") ?? 1
+    public static let length = Int(ProcessInfo.processInfo.environment["FIRN_FUZZ"] ?? "") ?? 1
 
     /// What a run may take: far more than it does.
     public static let minutes = 5 * length

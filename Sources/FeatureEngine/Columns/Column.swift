@@ -63,11 +63,26 @@ public struct Column: Sendable {
     }
 
     /// These values and then those of another column of the same type.
-    func followed(by other: Column) -> Column {
-        var builder = ColumnBuilder(type)
-        for row in 0..<count { builder.append(self[row]) }
-        for row in 0..<other.count { builder.append(other[row]) }
-        return builder.finish()
+    public func followed(by other: Column) -> Column { Column(concatenating: [self, other]) }
+
+    /// The values of several columns of one type, one column after the other.
+    public init(concatenating columns: [Column]) {
+        precondition(!columns.isEmpty, "no type without a column")
+        if columns.count == 1 {
+            self = columns[0]
+            return
+        }
+        if columns.contains(where: { $0.validity != nil }) { validity = columns.flatMap { $0.validity ?? Array(repeating: true, count: $0.count) } }
+        switch columns[0].values {
+        case .bool: values = .bool(columns.flatMap(\.bools))
+        case .int64: values = .int64(columns.flatMap(\.integers))
+        case .timestamp: values = .timestamp(columns.flatMap(\.integers))
+        case .float64: values = .float64(columns.flatMap(\.floats))
+        case .string:
+            var texts = columns[0].texts
+            for column in columns.dropFirst() { texts.append(column.texts) }
+            values = .string(texts)
+        }
     }
 
     /// The values at `rows`, in that order; NULL where a row is negative.
@@ -110,6 +125,12 @@ public struct StringColumn: Sendable {
     public mutating func append(bytes text: some Sequence<UInt8>) {
         bytes.append(contentsOf: text)
         offsets.append(bytes.count)
+    }
+
+    mutating func append(_ other: StringColumn) {
+        let start = bytes.count
+        bytes += other.bytes
+        offsets += other.offsets.dropFirst().map { $0 + start }
     }
 
     func gathered(_ rows: [Int32]) -> StringColumn {

@@ -21,6 +21,13 @@ public struct Table: Sendable {
         columns.append(column)
     }
 
+    /// The rows of several tables with the same columns, one table after the other.
+    public init(concatenating tables: [Table]) {
+        rowCount = tables.reduce(0) { $0 + $1.rowCount }
+        names = tables[0].names
+        columns = names.indices.map { index in Column(concatenating: tables.map { $0.columns[index] }) }
+    }
+
     public subscript(name: String) -> Column? {
         names.firstIndex(of: name).map { columns[$0] }
     }

@@ -16,7 +16,7 @@ extension Store {
     /// Appends rows to a source, all or none; returns after the commit. Their `known_at` is the database's clock at the commit.
     ///
     /// - Parameters:
-    ///   - body: the rows, as a JSON array or one JSON object a line.
+    ///   - body: the rows, in the layout named.
     ///   - idempotencyKey: the same key with the same body gives the first answer again, for seven days.
     /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another body.
     public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws -> Pushed {
@@ -47,13 +47,21 @@ extension Store {
 
 /// How pushed rows are laid out.
 public enum PushLayout: Sendable {
-    case array, lines
+    /// A JSON array, one JSON object a line, an Arrow IPC stream.
+    case array, lines, arrow
+
+    /// What an Arrow body may come to when it is decompressed.
+    private static let maximumArrowBytes = 256 << 20
 
     fileprivate func read(_ body: [UInt8], _ schema: TableReader.Schema) throws -> Table {
         let name = "rows"
         switch self {
         case .lines:
             var reader = try TableReader(ByteReader(bytes: body, name: name), layout: .ndjson, name: name, schema: schema, options: ReadOptions())
+            return try reader.all()
+        case .arrow:
+            let bytes = try ByteReader(bytes: body, name: name, maximumBytes: PushLayout.maximumArrowBytes)
+            var reader = try TableReader(bytes, layout: .arrows, name: name, schema: schema, options: ReadOptions())
             return try reader.all()
         case .array:
             let value: JSON

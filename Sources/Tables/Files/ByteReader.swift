@@ -18,6 +18,8 @@ public final class ByteReader {
     public let size: Int?
 
     private let pieceSize: Int
+    /// What its content may come to when it is decompressed: bodies of requests are bounded, files aren't.
+    let maximumBytes: Int
 
     /// - Parameter path: a file, or a pipe such as `/dev/stdin`.
     public init(path: String, compression: FileFormat.Compression) throws(TableError) {
@@ -26,14 +28,18 @@ public final class ByteReader {
         guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else { throw TableError(file: path, message: "can't be read") }
         input = .file(handle)
         pieceSize = 1 << 20
+        maximumBytes = .max
         name = path
         size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.intValue
         decoder = try ByteReader.decoder(compression, path)
     }
 
-    /// - Parameter pieceSize: bytes, compressed, that are taken at a time.
-    public init(bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20) throws(TableError) {
+    /// - Parameters:
+    ///   - pieceSize: bytes, compressed, that are taken at a time.
+    ///   - maximumBytes: Arrow that comes to more is refused.
+    public init(bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20, maximumBytes: Int = .max) throws(TableError) {
         input = .memory(bytes)
+        self.maximumBytes = maximumBytes
         self.pieceSize = pieceSize
         self.name = name
         size = bytes.count

@@ -1,6 +1,6 @@
-/// How a file of rows is laid out, by its name: `.csv` or `.ndjson`, each also `.gz` or `.zst`.
+/// How a file of rows is laid out, by its name: `.csv`, `.ndjson`, `.arrow` (IPC file) or `.arrows` (IPC stream), each also `.gz` or `.zst`.
 public struct FileFormat: Sendable, Hashable {
-    public enum Layout: String, Sendable { case csv, ndjson }
+    public enum Layout: String, Sendable, CaseIterable { case csv, ndjson, arrow, arrows }
     public enum Compression: String, Sendable { case none, gzip = "gz", zstd = "zst" }
 
     public var layout: Layout
@@ -11,6 +11,9 @@ public struct FileFormat: Sendable, Hashable {
         self.compression = compression
     }
 
+    /// Whether it holds Arrow, typed by itself.
+    public var isArrow: Bool { layout == .arrow || layout == .arrows }
+
     /// - Throws: a file whose suffix says nothing of what is in it.
     public init(path: String) throws(TableError) {
         var name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
@@ -19,11 +22,10 @@ public struct FileFormat: Sendable, Hashable {
             self.compression = compression
             name.removeLast(compression.rawValue.utf8.count + 1)
         }
-        guard let layout = [Layout.csv, .ndjson].first(where: { name.hasSuffix("." + $0.rawValue) }) else {
-            let arrow = name.hasSuffix(".arrow") || name.hasSuffix(".arrows")
-            throw TableError(
-                file: path, message: arrow ? "Arrow files are not read or written yet" : "unknown kind of file",
-                advice: "name it .csv or .ndjson, each also with .gz or .zst")
+        guard let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) else {
+            let advice =
+                name.hasSuffix(".parquet") ? "Parquet goes in through Python: firn.connect(…).import_file" : "name it .csv, .ndjson, .arrow or .arrows, each also with .gz or .zst"
+            throw TableError(file: path, message: "unknown kind of file", advice: advice)
         }
         self.layout = layout
     }

@@ -1,0 +1,313 @@
+public import FeatureEngine
+
+/// Reads an Arrow IPC stream or file, a record batch at a time, and checks every length against what is there.
+///
+/// A file is read as the stream it holds, from front to back, so that pipes work too; its footer only has to be there.
+/// Dictionary-encoded strings come out plain. Buffers may be plain or compressed with zstd.
+public struct ArrowReader {
+    /// The columns, without dictionaries.
+    public let fields: [ArrowField]
+    private let columns: [ArrowMetadata.Column]
+    private var dictionaries: [Int64: Column] = [:]
+    private var source: PieceReader
+    private let layout: ArrowWriter.Layout
+    private let maximumBytes: Int
+    private var bytesLeft: Int
+    private var isAtEnd = false
+
+    private static let maximumMetadata = 64 << 20
+    public static let maximumColumns = 10_000
+
+    /// - Parameters:
+    ///   - maximumBytes: columns that come to more than this, decompressed, are refused.
+    ///   - pull: the next bytes, any number; nil at the end.
+    public init(_ layout: ArrowWriter.Layout, maximumBytes: Int = .max, pull: @escaping () throws -> [UInt8]?) throws {
+        self.layout = layout
+        self.maximumBytes = maximumBytes
+        bytesLeft = maximumBytes
+        source = PieceReader(pull: pull)
+        if layout == .file {
+            guard let magic = try source.next(8), magic.prefix(6).elementsEqual(ArrowWriter.magic) else {
+                throw ArrowError("is not an Arrow file", advice: "an IPC stream is named .arrows")
+            }
+        }
+        guard let (message, _) = try ArrowReader.message(&source, body: false) else { throw ArrowError("holds no Arrow data") }
+        guard try message.int8(1) == Int(ArrowMetadata.Header.schema.rawValue), let schema = try message.table(2) else {
+            throw ArrowError("is not an Arrow stream", advice: layout == .stream ? "an IPC file is named .arrow" : nil)
+        }
+        columns = try ArrowMetadata.columns(schema)
+        guard columns.count <= ArrowReader.maximumColumns else { throw ArrowError("has more than \(ArrowReader.maximumColumns) columns") }
+        fields = columns.map(\.field)
+    }
+
+    /// The next batch's columns, as long as one another; nil at the end.
+    public mutating func next() throws -> (columns: [Column], rowCount: Int)? {
+        while !isAtEnd {
+            guard let (message, body) = try ArrowReader.message(&source, body: true) else {
+                isAtEnd = true
+                if layout == .file { try checkFooter() }
+                break
+            }
+            guard let header = try message.table(2) else { throw ArrowError.damaged }
+            switch ArrowMetadata.Header(rawValue: UInt8(try message.int8(1))) {
+            case .recordBatch:
+                return try batch(header, body, columns.map { ($0.dictionary?.index ?? $0.field.type, $0.dictionary.map { dictionaries[$0.id] } ?? nil, $0) })
+            case .dictionaryBatch:
+                let id = try header.int64(0)
+                guard let column = columns.first(where: { $0.dictionary?.id == id }), let data = try header.table(1) else { throw ArrowError.damaged }
+                let (values, _) = try batch(data, body, [(column.field.type, nil, nil)])
+                let isDelta = try header.int8(2) != 0
+                if isDelta, let held = dictionaries[id] { dictionaries[id] = held.followed(by: values[0]) } else { dictionaries[id] = values[0] }
+            case .schema, nil: throw ArrowError("holds an Arrow message that isn't read")
+            }
+        }
+        return nil
+    }
+
+    private mutating func checkFooter() throws {
+        var tail: [UInt8] = []
+        while let piece = try source.rest() { tail = Array((tail + piece).suffix(16)) }
+        guard tail.suffix(6).elementsEqual(ArrowWriter.magic) else { throw ArrowError.cut }
+    }
+
+    /// The next message; nil at the end of the stream.
+    private static func message(_ source: inout PieceReader, body: Bool) throws -> (FlatView, [UInt8])? {
+        guard let prefix = try source.next(8) else {
+            if source.isEmpty { return nil }
+            throw ArrowError.cut
+        }
+        guard prefix.prefix(4).allSatisfy({ $0 == 0xFF }) else { throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it") }
+        let length = prefix.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        if length == 0 { return nil }
+        guard length <= maximumMetadata else { throw ArrowError.damaged }
+        guard let metadata = try source.next(length) else { throw ArrowError.cut }
+        let message = try FlatView(root: metadata)
+        let bodyLength = try message.int64(3)
+        guard bodyLength >= 0, body || bodyLength == 0, bodyLength < 1 << 40 else { throw ArrowError.damaged }
+        guard let content = try source.next(Int(bodyLength)) else { throw ArrowError.cut }
+        return (message, content)
+    }
+
+    private mutating func batch(
+        _ header: FlatView, _ body: [UInt8], _ wanted: [(type: ArrowType, dictionary: Column?, column: ArrowMetadata.Column?)]
+    ) throws -> (columns: [Column], rowCount: Int) {
+        let count = try header.int64(0)
+        guard count >= 0, count <= Int64(Int32.max) else { throw ArrowError.damaged }
+        var isCompressed = false
+        if let compression = try header.table(3) {
+            guard try compression.int8(0) == 1 else { throw ArrowError("is compressed with LZ4", advice: "write it with compression zstd, or none") }
+            isCompressed = true
+        }
+        let nodes = try header.pairs(1)
+        guard nodes.count == wanted.count else { throw ArrowError.damaged }
+        var buffers = BodyReader(body, try header.pairs(2), isCompressed: isCompressed, bytesLeft: bytesLeft)
+        var columns: [Column] = []
+        for (index, (type, dictionary, column)) in wanted.enumerated() {
+            guard nodes[index].0 == count else { throw ArrowError.damaged }
+            var values = try buffers.column(type, rows: Int(count), nulls: nodes[index].1)
+            if let column, column.dictionary != nil {
+                guard let dictionary else { throw ArrowError.damaged }
+                values = try values.looked(up: dictionary)
+            }
+            columns.append(values)
+        }
+        bytesLeft = buffers.bytesLeft
+        return (columns, Int(count))
+    }
+}
+
+/// The body of a record batch, read buffer after buffer.
+private struct BodyReader {
+    private let body: [UInt8]
+    private var buffers: ArraySlice<(Int64, Int64)>
+    private let isCompressed: Bool
+    var bytesLeft: Int
+
+    init(_ body: [UInt8], _ buffers: [(Int64, Int64)], isCompressed: Bool, bytesLeft: Int) {
+        self.body = body
+        self.buffers = buffers[...]
+        self.isCompressed = isCompressed
+        self.bytesLeft = bytesLeft
+    }
+
+    /// Where the next buffer lies in the body.
+    private mutating func next() throws(ArrowError) -> Range<Int> {
+        guard let (start, length) = buffers.popFirst(), start >= 0, length >= 0, start <= body.count, length <= Int64(body.count) - start else { throw .damaged }
+        return Int(start)..<Int(start + length)
+    }
+
+    /// The next buffer as values: exactly `count` of them, whatever padding follows.
+    private mutating func values<T: BitwiseCopyable>(_ count: Int, _ type: T.Type, zero: T) throws(ArrowError) -> [T] {
+        let size = count * MemoryLayout<T>.stride
+        var range = try next()
+        bytesLeft -= size
+        guard bytesLeft >= 0 else { throw ArrowError("holds more data than may travel at once", advice: "send less at a time") }
+        // Nothing is needed of an empty column's offsets.
+        if size == 0 || range.isEmpty && count <= 1 { return Array(repeating: zero, count: count) }
+        var rawLength: Int?
+        if isCompressed {
+            guard range.count >= 8 else { throw .damaged }
+            let length = body[range.prefix(8)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            range = range.dropFirst(8)
+            if length != .max {
+                guard length >= UInt64(size), length <= UInt64(size + (1 << 20)) else { throw .damaged }
+                rawLength = Int(length)
+            }
+        }
+        guard rawLength != nil || range.count >= size else { throw .damaged }
+        var fault: ArrowError?
+        let values = unsafe [T](unsafeUninitializedCapacity: max(1, ((rawLength ?? size) + MemoryLayout<T>.stride - 1) / MemoryLayout<T>.stride)) { space, initialized in
+            unsafe body.withUnsafeBytes { bytes in
+                let source = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
+                let target = UnsafeMutableRawBufferPointer(space)
+                if let rawLength {
+                    do throws(ArrowError) {
+                        unsafe try Zstd.decompress(source, into: UnsafeMutableRawBufferPointer(rebasing: target[..<rawLength]))
+                        initialized = count
+                    } catch {
+                        fault = error
+                        initialized = 0
+                    }
+                } else {
+                    unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<size]))
+                    initialized = count
+                }
+            }
+        }
+        if let fault { throw fault }
+        return values
+    }
+
+    private mutating func flags(_ count: Int) throws(ArrowError) -> [Bool] {
+        let bits = try values((count + 7) / 8, UInt8.self, zero: 0)
+        return unsafe [Bool](unsafeUninitializedCapacity: count) { space, initialized in
+            for row in 0..<count { unsafe space[row] = bits[row >> 3] >> UInt8(row & 7) & 1 == 1 }
+            initialized = count
+        }
+    }
+
+    mutating func column(_ type: ArrowType, rows: Int, nulls: Int64) throws(ArrowError) -> Column {
+        if type == .null { return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows)) }
+        var validity: [Bool]?
+        if nulls == 0 || rows == 0 {
+            _ = try next()
+        } else {
+            // A count of −1 says that nobody counted, and no buffer then that nothing is NULL.
+            if nulls < 0, let (_, length) = buffers.first, length == 0 { _ = try next() } else { validity = try flags(rows) }
+        }
+        return Column(try payload(type, rows), validity: validity)
+    }
+
+    private mutating func payload(_ type: ArrowType, _ rows: Int) throws(ArrowError) -> Column.Values {
+        switch type {
+        case .null: return .bool([])
+        case .bool: return .bool(try flags(rows))
+        case .integer(let bits, let isSigned):
+            switch (bits, isSigned) {
+            case (8, true): return .int64(try values(rows, Int8.self, zero: 0).map { Int64($0) })
+            case (16, true): return .int64(try values(rows, Int16.self, zero: 0).map { Int64($0) })
+            case (32, true): return .int64(try values(rows, Int32.self, zero: 0).map { Int64($0) })
+            case (8, false): return .int64(try values(rows, UInt8.self, zero: 0).map { Int64($0) })
+            case (16, false): return .int64(try values(rows, UInt16.self, zero: 0).map { Int64($0) })
+            case (32, false): return .int64(try values(rows, UInt32.self, zero: 0).map { Int64($0) })
+            default: return .int64(try values(rows, Int64.self, zero: 0))
+            }
+        case .float(let bits):
+            switch bits {
+            case 16: return .float64(try values(rows, UInt16.self, zero: 0).map { HalfFloat.value($0) })
+            case 32: return .float64(try values(rows, Float.self, zero: 0).map { Double($0) })
+            default: return .float64(try values(rows, Double.self, zero: 0))
+            }
+        case .date32: return .int64(try values(rows, Int32.self, zero: 0).map { Int64($0) })
+        case .date64, .timestamp: return .int64(try values(rows, Int64.self, zero: 0))
+        case .utf8, .binary: return .string(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
+        case .largeUtf8, .largeBinary: return .string(try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
+        }
+    }
+
+    private mutating func texts(_ ends: [Int], isText: Bool) throws(ArrowError) -> StringColumn {
+        guard let first = ends.first, let last = ends.last, first >= 0, last >= first, last < 1 << 40 else { throw .damaged }
+        for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
+        // What no value refers to must not make room for itself.
+        guard isCompressed || last <= body.count else { throw .damaged }
+        let bytes = try values(last, UInt8.self, zero: 0)
+        var column = StringColumn()
+        column.offsets = first == 0 ? ends : ends.map { $0 - first }
+        column.bytes = first == 0 ? bytes : Array(bytes[first...])
+        if isText, !column.isText { throw ArrowError("holds strings that aren't UTF-8") }
+        return column
+    }
+}
+
+extension StringColumn {
+    /// Whether all bytes are UTF-8, and no text begins or ends inside a character.
+    fileprivate var isText: Bool {
+        guard bytes.contains(where: { $0 >= 0x80 }) else { return true }
+        guard String(validating: bytes, as: UTF8.self) != nil else { return false }
+        return offsets.allSatisfy { $0 >= bytes.count || bytes[$0] & 0xC0 != 0x80 }
+    }
+}
+
+extension Column {
+    /// The values of a dictionary that these indices stand for.
+    fileprivate func looked(up dictionary: Column) throws(ArrowError) -> Column {
+        guard case .int64(let indices) = values else { throw .damaged }
+        var rows: [Int32] = []
+        rows.reserveCapacity(indices.count)
+        for (row, index) in indices.enumerated() {
+            if isNull(row) {
+                rows.append(-1)
+            } else {
+                guard index >= 0, index < Int64(dictionary.count) else { throw .damaged }
+                rows.append(Int32(index))
+            }
+        }
+        return dictionary.gathered(rows)
+    }
+}
+
+/// Bytes in pieces, taken in whatever lengths are asked for.
+private struct PieceReader {
+    let pull: () throws -> [UInt8]?
+    private var piece: [UInt8] = []
+    private var position = 0
+
+    init(pull: @escaping () throws -> [UInt8]?) {
+        self.pull = pull
+    }
+
+    /// Whether nothing was left where the last request fell short.
+    private(set) var isEmpty = false
+
+    /// The next `count` bytes; nil where fewer are left. Room is made as bytes come, whatever was announced.
+    mutating func next(_ count: Int) throws -> [UInt8]? {
+        if position == 0, piece.count == count, count > 0 {
+            defer { piece = [] }
+            return piece
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(count, 1 << 26))
+        while bytes.count < count {
+            if position == piece.count {
+                guard let next = try pull() else {
+                    isEmpty = bytes.isEmpty
+                    return nil
+                }
+                (piece, position) = (next, 0)
+            }
+            let end = min(piece.count, position + count - bytes.count)
+            bytes += piece[position..<end]
+            position = end
+        }
+        return bytes
+    }
+
+    /// What is left, piece by piece.
+    mutating func rest() throws -> [UInt8]? {
+        guard position == piece.count else {
+            defer { position = piece.count }
+            return Array(piece[position...])
+        }
+        return try pull()
+    }
+}

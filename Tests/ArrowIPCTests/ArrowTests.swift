@@ -1,0 +1,124 @@
+import ArrowIPC
+import FeatureEngine
+import FeatureLanguage
+import TestSupport
+import Testing
+
+/// A random column of a type, with NULLs and hard values among them.
+private func randomColumn(_ type: ValueType, rows: Int, nulls: Bool, using random: inout Randomness) -> Column {
+    var builder = ColumnBuilder(type)
+    for _ in 0..<rows {
+        if nulls, Int.random(in: 0..<4, using: &random) == 0 {
+            builder.appendNull()
+            continue
+        }
+        switch type {
+        case .bool: builder.append(Bool.random(using: &random))
+        case .timestamp: builder.append([0, -1, Instant.range.lowerBound.microseconds, Instant.range.upperBound.microseconds].randomElement(using: &random)!)
+        case .int64: builder.append([0, -1, .max, .min, Int64.random(in: -1000...1000, using: &random)].randomElement(using: &random)!)
+        case .float64: builder.append([0, -0.0, .infinity, .nan, Double.random(in: -1...1, using: &random)].randomElement(using: &random)!)
+        case .string: builder.append(bytes: ["", "é", "🙂 snow", String(repeating: "x", count: Int.random(in: 0..<70, using: &random))].randomElement(using: &random)!.utf8)
+        }
+    }
+    return builder.finish()
+}
+
+private struct Written {
+    var layout: ArrowWriter.Layout
+    var fields: [ArrowField]
+    var columns: [Column]
+    var bytes: [UInt8] = []
+
+    init(rows: Int, compressed: Bool, layout: ArrowWriter.Layout, using random: inout Randomness) throws {
+        self.layout = layout
+        fields = ValueType.allCases.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
+        columns = ValueType.allCases.map { randomColumn($0, rows: rows, nulls: Bool.random(using: &random), using: &random) }
+        var bytes: [UInt8] = []
+        var writer = try ArrowWriter(layout, fields: fields, isCompressed: compressed) { bytes += $0 }
+        var start = 0
+        while start < rows {
+            let end = Int.random(in: start + 1...rows, using: &random)
+            try writer.write(columns, rows: start..<end)
+            start = end
+        }
+        try writer.finish()
+        self.bytes = bytes
+    }
+}
+
+/// Everything in it, in one column each; pieces of a length of one's own.
+private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 1 << 20, maximumBytes: Int = .max) throws -> (fields: [ArrowField], batches: [[Column]]) {
+    var position = 0
+    var reader = try ArrowReader(layout, maximumBytes: maximumBytes) {
+        guard position < bytes.count else { return nil }
+        defer { position = min(bytes.count, position + pieces) }
+        return Array(bytes[position..<min(bytes.count, position + pieces)])
+    }
+    var batches: [[Column]] = []
+    while let batch = try reader.next() { batches.append(batch.columns) }
+    return (reader.fields, batches)
+}
+
+@Suite struct `Arrow streams and files` {
+    @Test(arguments: [ArrowWriter.Layout.stream, .file], [false, true])
+    func `what is written reads back to the same bits`(layout: ArrowWriter.Layout, compressed: Bool) throws {
+        var random = Randomness(seed: 4)
+        for rows in [0, 1, 7, 8, 9, 64, 1000] {
+            let written = try Written(rows: rows, compressed: compressed, layout: layout, using: &random)
+            for pieces in [1, 7, 1 << 20] {
+                let (fields, batches) = try read(written.bytes, layout, pieces: pieces)
+                #expect(fields == written.fields)
+                for (index, (field, column)) in zip(fields, written.columns).enumerated() {
+                    let type = ValueType.allCases[index]
+                    guard rows > 0 else { continue }
+                    let values = try field.values(Column(concatenating: batches.map { $0[index] }), as: type)
+                    #expect(values.count == column.count)
+                    for row in 0..<rows { #expect(values[row] == column[row], "row \(row) of \(field.name)") }
+                }
+            }
+        }
+    }
+
+    @Test func `the same columns give the same bytes`() throws {
+        var first = Randomness(seed: 5), second = Randomness(seed: 5)
+        #expect(
+            try Written(rows: 100, compressed: true, layout: .file, using: &first).bytes == Written(rows: 100, compressed: true, layout: .file, using: &second).bytes)
+    }
+
+    @Test(arguments: [ArrowWriter.Layout.stream, .file])
+    func `a file that is cut anywhere is refused`(layout: ArrowWriter.Layout) throws {
+        var random = Randomness(seed: 6)
+        let written = try Written(rows: 50, compressed: false, layout: layout, using: &random)
+        let whole = try read(written.bytes, layout).batches.count
+        for count in 0..<written.bytes.count {
+            // A stream may end between two messages; it has fewer batches then.
+            if let batches = try? read(Array(written.bytes.prefix(count)), layout).batches { #expect(layout == .stream && batches.count <= whole) }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(Fuzzer.minutes)))
+    func `flipped bytes are refused or read, but never crash`() throws {
+        var random = Randomness(seed: 7)
+        for _ in 0..<300 * Fuzzer.length {
+            let layout: ArrowWriter.Layout = Bool.random(using: &random) ? .file : .stream
+            var written = try Written(rows: Int.random(in: 0..<40, using: &random), compressed: Bool.random(using: &random), layout: layout, using: &random)
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                written.bytes[Int.random(in: written.bytes.indices, using: &random)] = [0, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random)!
+            }
+            guard let (fields, batches) = try? read(written.bytes, layout, maximumBytes: 1 << 24) else { continue }
+            for batch in batches {
+                for (field, column) in zip(fields, batch) {
+                    for type in ValueType.allCases {
+                        if let values = try? field.values(column, as: type) { for row in 0..<values.count { _ = values[row] } }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `more than a reader takes is refused`() throws {
+        var random = Randomness(seed: 8)
+        let written = try Written(rows: 1000, compressed: true, layout: .stream, using: &random)
+        #expect(throws: ArrowError.self) { try read(written.bytes, .stream, maximumBytes: 1000) }
+    }
+}
