@@ -8,6 +8,10 @@ struct AggregateInput {
     var mask: [Bool]?
     /// Of a source without `id`: rows where `latest` is NULL until a newer row.
     var tombstones: [Bool]?
+    /// The mask, without rows whose argument is NULL where the operator passes over them.
+    var selection: Selection
+    /// Of the argument's values, where it is a number.
+    var sums: RunningSums?
 }
 
 /// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
@@ -21,8 +25,16 @@ protocol AggregateState: AnyObject {
     func leave(_ rows: [Int32])
     /// Notes the value at `instant` as that of the next output row.
     func record(at instant: Int64)
+    /// Notes the values of an entity whose frames are runs of rows, for all its instants at once, without rows that enter and leave.
+    ///
+    /// - Returns: false, and nothing is noted, where this state can't.
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool
     /// The values recorded, in order.
     func finish() -> Column
+}
+
+extension AggregateState {
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool { false }
 }
 
 func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any AggregateState {
@@ -42,22 +54,17 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     }
 }
 
-/// Rows that an operator takes: those of the mask whose argument isn't NULL.
-private func takes(_ input: AggregateInput, skippingNull: Bool = true) -> [Bool]? {
-    guard skippingNull, let validity = input.argument?.validity else { return input.mask }
-    guard let mask = input.mask else { return validity }
-    return zip(mask, validity).map { $0 && $1 }
-}
-
 /// `count(*)` and `count(x)`.
 private final class CountState: AggregateState {
+    private let selection: Selection
     private let takes: [Bool]?
     private var base = 0
     private var count: Int64 = 0
     private var output: [Int64] = []
 
     init(_ input: AggregateInput) {
-        takes = FeatureEngine.takes(input)
+        selection = input.selection
+        takes = selection.takes
     }
 
     func begin(_ range: Range<Int>) {
@@ -73,6 +80,13 @@ private final class CountState: AggregateState {
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { count += number(rows) }
     func leave(_ rows: [Int32]) { count -= number(rows) }
     func record(at instant: Int64) { output.append(count) }
+
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool {
+        let counts = selection.counts(range)
+        for (first, end) in zip(windows.firsts, windows.ends) { output.append(Int64(counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)])) }
+        return true
+    }
+
     func finish() -> Column { Column(.int64(output)) }
 }
 
@@ -91,7 +105,7 @@ private final class DistinctState: AggregateState {
         let table = TupleTable([argument], count: argument.count)
         numbers = table.numbers
         occurrences = Array(repeating: 0, count: table.count)
-        takes = FeatureEngine.takes(input)
+        takes = input.selection.takes
     }
 
     func begin(_ range: Range<Int>) {
@@ -127,16 +141,20 @@ private final class DistinctState: AggregateState {
 /// `sum` and `avg` of float64: exact until read, so that neither order nor sliding changes a bit.
 private final class FloatSumState: AggregateState {
     private let values: [Double]
+    private let selection: Selection
     private let takes: [Bool]?
     private let average: Bool
     private var base = 0
     private var sum = ExactSum()
+    private let sums: RunningSums
     private var count = 0
     private var output = ColumnBuilder(.float64)
 
     init(_ input: AggregateInput, average: Bool) {
         values = input.argument!.floats
-        takes = FeatureEngine.takes(input)
+        sums = input.sums!
+        selection = input.selection
+        takes = selection.takes
         self.average = average
     }
 
@@ -164,22 +182,41 @@ private final class FloatSumState: AggregateState {
         if count == 0 { output.appendNull() } else { output.append(average ? sum.value / Double(count) : sum.value) }
     }
 
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool {
+        guard let sums = sums.sums(range) else { return false }
+        let counts = selection.counts(range), exponent = self.sums.exponent
+        for (first, end) in zip(windows.firsts, windows.ends) {
+            let count = counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)]
+            if count == 0 {
+                output.appendNull()
+            } else {
+                let sum = Double(sums[Int(end)] - sums[Int(first)], exponent: exponent)
+                output.append(average ? sum / Double(count) : sum)
+            }
+        }
+        return true
+    }
+
     func finish() -> Column { output.finish() }
 }
 
 /// `sum` and `avg` of int64, in 128 bits: a sum beyond an int64 is NULL only where it is read.
 private final class IntegerSumState: AggregateState {
     private let values: [Int64]
+    private let selection: Selection
     private let takes: [Bool]?
     private let average: Bool
     private var base = 0
     private var sum: Int128 = 0
+    private let sums: RunningSums
     private var count = 0
     private var output: ColumnBuilder
 
     init(_ input: AggregateInput, average: Bool) {
         values = input.argument!.integers
-        takes = FeatureEngine.takes(input)
+        sums = input.sums!
+        selection = input.selection
+        takes = selection.takes
         self.average = average
         output = ColumnBuilder(average ? .float64 : .int64)
     }
@@ -203,7 +240,18 @@ private final class IntegerSumState: AggregateState {
         }
     }
 
-    func record(at instant: Int64) {
+    func record(at instant: Int64) { record(sum, count) }
+
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool {
+        guard let sums = sums.sums(range) else { return false }
+        let counts = selection.counts(range)
+        for (first, end) in zip(windows.firsts, windows.ends) {
+            record(sums[Int(end)] - sums[Int(first)], Int(counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)]))
+        }
+        return true
+    }
+
+    private func record(_ sum: Int128, _ count: Int) {
         if count == 0 {
             output.appendNull()
         } else if average {
@@ -231,7 +279,7 @@ private final class MomentsState: AggregateState {
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
         argument = input.argument!
         moments = ExactMoments(ofFloats: input.argument!.type == .float64)
-        takes = FeatureEngine.takes(input)
+        takes = input.selection.takes
         ofSample = `operator` == .stddevSamp || `operator` == .varSamp
         isDeviation = `operator` == .stddevSamp || `operator` == .stddevPop
     }
@@ -280,7 +328,7 @@ private final class PercentileState: AggregateState {
     init(_ input: AggregateInput, fraction: Double) {
         values = input.argument!.floats
         keys = input.argument!.sortKeys()
-        takes = FeatureEngine.takes(input)
+        takes = input.selection.takes
         self.fraction = fraction
     }
 
@@ -347,7 +395,7 @@ private final class TruthState: AggregateState {
 
     init(_ input: AggregateInput, and: Bool) {
         values = input.argument!.bools
-        takes = FeatureEngine.takes(input)
+        takes = input.selection.takes
         self.and = and
     }
 
@@ -377,6 +425,7 @@ private final class TruthState: AggregateState {
 /// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest index.
 private final class ExtremeState: AggregateState {
     private let argument: Column
+    private let selection: Selection
     private let takes: [Bool]?
     private let tombstones: [Bool]?
     /// The greater, the better; nil for `latest` and `earliest`, which go by the row's index.
@@ -384,13 +433,15 @@ private final class ExtremeState: AggregateState {
     private let newest: Bool
     private var base = 0
     private var staircase = Staircase()
+    private var queue: [Int32] = []
     private var output: [Int32] = []
 
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
         argument = input.argument!
         let byValue = `operator` == .min || `operator` == .max
         // latest and earliest give a row's value though it is NULL.
-        takes = FeatureEngine.takes(input, skippingNull: byValue)
+        selection = input.selection
+        takes = selection.takes
         tombstones = input.tombstones
         newest = `operator` == .latest
         // ~key reverses the order without overflow.
@@ -418,5 +469,61 @@ private final class ExtremeState: AggregateState {
         output.append(row < 0 || isTombstone ? -1 : Int32(base) + row)
     }
 
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool {
+        if let keys {
+            record(windows, range, keys)
+        } else if takes == nil {
+            for (first, end) in zip(windows.firsts, windows.ends) { append(first == end ? -1 : newest ? end - 1 : first, range) }
+        } else {
+            // The last taken row before the end, or the first from the beginning on: where the count changes.
+            let counts = selection.counts(range)
+            for (first, end) in zip(windows.firsts, windows.ends) {
+                let taken = newest ? counts[Int(end)] : counts[Int(first)] + 1
+                if counts[Int(first)] == counts[Int(end)] { append(-1, range) } else { append(Int32(counts.firstIndex(reaching: taken, in: Int(first)...Int(end))) - 1, range) }
+            }
+        }
+        return true
+    }
+
+    private func append(_ row: Int32, _ range: Range<Int>) {
+        let isTombstone = row >= 0 && tombstones?[range.lowerBound + Int(row)] ?? false
+        output.append(row < 0 || isTombstone ? -1 : Int32(range.lowerBound) + row)
+    }
+
+    /// The best key of each window by a monotonic queue: a row waits only while no later one is at least as good.
+    private func record(_ windows: Windows, _ range: Range<Int>, _ keys: [Int64]) {
+        queue.removeAll(keepingCapacity: true)
+        var queue = queue
+        self.queue = []
+        var front = 0
+        var next = range.lowerBound
+        let keys = keys.span
+        for (first, end) in zip(windows.firsts, windows.ends) {
+            let first = range.lowerBound + Int(first), end = range.lowerBound + Int(end)
+            while next < end {
+                if takes?[next] ?? true {
+                    while queue.count > front, keys[Int(queue[queue.count - 1])] <= keys[next] { queue.removeLast() }
+                    queue.append(Int32(next))
+                }
+                next += 1
+            }
+            while front < queue.count, Int(queue[front]) < first { front += 1 }
+            output.append(front < queue.count ? queue[front] : -1)
+        }
+        self.queue = queue
+    }
+
     func finish() -> Column { argument.gathered(output) }
+}
+
+extension [Int32] {
+    /// The first index in a range of an ascending array whose element is `value` or more; there is one.
+    fileprivate func firstIndex(reaching value: Int32, in range: ClosedRange<Int>) -> Int {
+        var low = range.lowerBound, high = range.upperBound
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] >= value { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
 }

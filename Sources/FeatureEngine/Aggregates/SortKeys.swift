@@ -13,7 +13,7 @@ extension Column {
 
 extension Double {
     /// IEEE 754's total order with a single NaN, above infinity.
-    fileprivate var totalOrderKey: Int64 {
+    var totalOrderKey: Int64 {
         let bits = Int64(bitPattern: isNaN ? Double.nan.bitPattern : bitPattern)
         return bits < 0 ? bits ^ .max : bits
     }

@@ -1,3 +1,5 @@
+internal import FeatureLanguage
+
 /// Numbers the distinct tuples of some columns: entities by their keys, facts by their ids.
 ///
 /// Open addressing with linear probing over a power of two of slots, at most half full. Tuples are compared column by column,
@@ -55,13 +57,15 @@ struct TupleTable {
 }
 
 /// A column as a part of tuples: fixed-width values as canonical 64-bit words, texts as bytes.
-private struct TupleColumn {
+struct TupleColumn {
     private let words: [UInt64]
     private let texts: StringColumn?
     private let validity: [Bool]?
+    private let isFloat: Bool
 
     init(_ column: Column) {
         validity = column.validity
+        isFloat = column.type == .float64
         switch column.values {
         case .bool(let values): words = values.map { $0 ? 1 : 0 }
         case .int64(let values), .timestamp(let values): words = values.map { UInt64(bitPattern: $0) }
@@ -72,6 +76,21 @@ private struct TupleColumn {
             return
         }
         texts = nil
+    }
+
+    /// The hash of each of `count` tuples, 0 where a part is NULL. What buckets of segments go by: it never changes.
+    static func hashes(_ columns: [Column], count: Int) -> [UInt64] {
+        let parts = columns.map { TupleColumn($0) }
+        return (0..<count).map { TupleColumn.hash(parts, $0) ?? 0 }
+    }
+
+    /// Where each run of equal tuples begins. Of no columns all rows are one run.
+    static func runs(_ columns: [Column], count: Int) -> [Int32] {
+        guard count > 0 else { return [] }
+        let parts = columns.map { TupleColumn($0) }
+        var starts: [Int32] = [0]
+        for row in 1..<count where !TupleColumn.equal(parts, row - 1, parts, row) { starts.append(Int32(row)) }
+        return starts
     }
 
     /// Nil where a part is NULL.
@@ -97,6 +116,23 @@ private struct TupleColumn {
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
         word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
         return word ^ (word >> 31)
+    }
+
+    /// The order of segments: part by part, numbers and times by value (NaN last), texts by their bytes.
+    static func precedes(_ columns: [TupleColumn], _ left: Int, _ right: Int) -> Bool {
+        for column in columns {
+            if let texts = column.texts {
+                let order = texts.compare(left, texts, right)
+                if order != 0 { return order < 0 }
+            } else {
+                let a = column.words[left], b = column.words[right]
+                if a != b {
+                    return column.isFloat
+                        ? Double(bitPattern: a).totalOrderKey < Double(bitPattern: b).totalOrderKey : Int64(bitPattern: a) < Int64(bitPattern: b)
+                }
+            }
+        }
+        return false
     }
 
     static func equal(_ left: [TupleColumn], _ leftRow: Int, _ right: [TupleColumn], _ rightRow: Int) -> Bool {

@@ -61,7 +61,7 @@ extension SourceRows {
         if let row = duplicates.conflict { throw StaticConflict(row: row) }
         guard duplicates.isDuplicate.contains(true) else { return self }
         let kept = duplicates.isDuplicate.indices.filter { !duplicates.isDuplicate[$0] }.map { Int32($0) }
-        return gathered(kept, columns: Set(columns.keys))
+        return gathered(kept)
     }
 }
 

@@ -4,7 +4,7 @@ internal import FeatureLanguage
 ///
 /// This is where corrections end: of the admitted versions of a fact only the one with the greatest (`known_at`, offset) stands, so as
 /// served a version stands from its own `known_at` to that of the next one, and in hindsight only the last one stands. A tombstone
-/// hides the others and never stands itself.
+/// hides the others and never stands itself; nor does a retraction.
 ///
 ///     known_at   1        5            9
 ///     v1         ├────────┤                      as served: three lifetimes
@@ -13,35 +13,46 @@ internal import FeatureLanguage
 struct Lifetimes {
     /// First instant of standing; `Int64.min` for always.
     var from: [Int64]
-    /// First instant of no longer standing; `Int64.max` for never. A row with `until <= from` never stands.
-    var until: [Int64]
-    /// From when on anything of the row is known, standing or not; `Int64.max` where it isn't admitted.
-    var admittedFrom: [Int64]
+    /// First instant of no longer standing; `Int64.max` for never. A row with `until <= from` never stands. Nil: no row ends standing.
+    var until: [Int64]?
+    /// Whether anything of the row is known at some instant, standing or not; nil where that holds of all.
+    var isAdmitted: [Bool]?
 
-    init(_ rows: SourceRows, of source: Source, reading: Reading) {
+    /// - Parameter keys: the columns by which sorted rows are complete in themselves: versions under another key are there as retractions.
+    init(_ rows: SourceRows, of source: Source, keys: [String] = [], reading: Reading) {
         let cut = reading.cuts[source.name] ?? .max
         // A static source's rows are admitted by cut alone.
         let asServed = reading.mode == .asServed && !source.isStatic
         let knownBy = source.isStatic ? nil : reading.knownBy
-        from = Array(repeating: .max, count: rows.count)
-        until = Array(repeating: .min, count: rows.count)
-        admittedFrom = Array(repeating: .max, count: rows.count)
-        for row in 0..<rows.count where rows.offsets[row] <= cut {
-            let known = rows.knownAt[row]
-            if let knownBy, known > knownBy || known == SourceRows.unknown { continue }
-            if asServed, known == SourceRows.unknown { continue }
-            from[row] = asServed ? known : .min
-            until[row] = .max
-            admittedFrom[row] = from[row]
-        }
+        isAdmitted = Lifetimes.admitted(rows, upTo: cut, asServed: asServed, knownBy: knownBy)
+        from = asServed ? rows.knownAt : Array(repeating: .min, count: rows.count)
         guard !source.id.isEmpty, !source.isStatic else { return }
-        let facts = TupleTable(source.id.map { rows.columns[$0]! }, count: rows.count)
-        let order = rows.orderByVersion(facts.numbers.indices.filter { admittedFrom[$0] != .max }, facts: facts.numbers)
-        for (earlier, later) in zip(order, order.dropFirst()) where facts.numbers[earlier] == facts.numbers[later] {
-            until[earlier] = asServed ? rows.knownAt[later] : .min
+        let tombstone = source.tombstone.flatMap { rows.columns[$0]?.truths }
+        if rows.isOneVersionEach, rows.isRetraction == nil, !(tombstone?.contains(true) ?? false) { return }
+        var until = Array(repeating: Int64.max, count: rows.count)
+        if !rows.isOneVersionEach {
+            let facts = TupleTable((source.id + (rows.isSorted ? keys : [])).map { rows.columns[$0]! }, count: rows.count)
+            let order = rows.orderByVersion(facts.numbers.indices.filter { isAdmitted?[$0] ?? true }, facts: facts.numbers)
+            for (earlier, later) in zip(order, order.dropFirst()) where facts.numbers[earlier] == facts.numbers[later] {
+                until[earlier] = asServed ? rows.knownAt[later] : .min
+            }
         }
-        guard let tombstone = source.tombstone.flatMap({ rows.columns[$0] }) else { return }
-        for row in 0..<rows.count where !tombstone.isNull(row) && tombstone.bools[row] { until[row] = .min }
+        if let tombstone {
+            for row in 0..<rows.count where tombstone[row] { until[row] = .min }
+        }
+        if let isRetraction = rows.isRetraction {
+            for row in 0..<rows.count where isRetraction[row] { until[row] = .min }
+        }
+        self.until = until
+    }
+
+    private static func admitted(_ rows: SourceRows, upTo cut: Int64, asServed: Bool, knownBy: Int64?) -> [Bool]? {
+        func isAdmitted(_ row: Int) -> Bool {
+            let known = rows.knownAt[row]
+            return rows.offset(row) <= cut && !(asServed && known == SourceRows.unknown) && knownBy.map { known <= $0 && known != SourceRows.unknown } ?? true
+        }
+        for row in 0..<rows.count where !isAdmitted(row) { return (0..<rows.count).map(isAdmitted) }
+        return nil
     }
 }
 

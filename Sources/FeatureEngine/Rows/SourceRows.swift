@@ -8,20 +8,28 @@ public struct SourceRows: Sendable {
     public var eventTimes: [Int64]
     /// When each row became known, microseconds since 1970; `unknown` where it never was.
     public var knownAt: [Int64]
-    /// Positions in the source's log, ascending in commit order.
+    /// Positions in the source's log. May be left out (empty) where no two versions of a fact are there and all are up to the cut.
     public var offsets: [Int64]
+    public let count: Int
+    /// Whether each key's rows stand together, in the order of (`event_time`, `known_at`, offset).
+    public var isSorted = false
+    /// Whether no two rows are versions of one fact, so that nothing is corrected.
+    public var isOneVersionEach = false
+    /// Marks rows that only say that a greater version of a fact has other keys; nil where there are none.
+    public var isRetraction: [Bool]?
 
     /// A `known_at` of NULL: before every time there is.
     public static let unknown = Int64.min
-
-    public var count: Int { offsets.count }
 
     public init(columns: [String: Column], eventTimes: [Int64], knownAt: [Int64], offsets: [Int64]) {
         self.columns = columns
         self.eventTimes = eventTimes
         self.knownAt = knownAt
         self.offsets = offsets
+        count = knownAt.count
     }
+
+    func offset(_ row: Int) -> Int64 { offsets.isEmpty ? 0 : offsets[row] }
 
     /// Rows as an import reads them: event time and `known_at` by the source's settings, offsets from 1.
     ///
@@ -29,6 +37,7 @@ public struct SourceRows: Sendable {
     public init(importing table: Table, into source: Source) {
         columns = Dictionary(uniqueKeysWithValues: zip(table.names, table.columns))
         offsets = (0..<Int64(table.rowCount)).map { $0 + 1 }
+        count = table.rowCount
         guard let eventTime = source.eventTime, let times = columns[eventTime] else {
             eventTimes = []
             knownAt = Array(repeating: SourceRows.unknown, count: table.rowCount)
@@ -42,22 +51,42 @@ public struct SourceRows: Sendable {
     public func inCommitOrder() -> SourceRows {
         guard zip(offsets, offsets.dropFirst()).contains(where: { $0 > $1 }) else { return self }
         let order = offsets.indices.sorted { offsets[$0] < offsets[$1] }
-        return gathered(order.map { Int32($0) }, columns: Set(columns.keys))
+        return gathered(order.map { Int32($0) })
     }
 
     /// These rows and then others with the same columns.
-    public func followed(by others: SourceRows) -> SourceRows {
-        SourceRows(
-            columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.key, $0.value.followed(by: others.columns[$0.key]!)) }), eventTimes: eventTimes + others.eventTimes,
-            knownAt: knownAt + others.knownAt, offsets: offsets + others.offsets)
+    public func followed(by others: SourceRows) -> SourceRows { SourceRows(concatenating: [self, others]) }
+
+    /// The rows of several, one after the other, with the columns of the first.
+    public init(concatenating parts: [SourceRows]) {
+        columns = Dictionary(uniqueKeysWithValues: parts[0].columns.keys.map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
+        eventTimes = parts.flatMap(\.eventTimes)
+        knownAt = parts.flatMap(\.knownAt)
+        offsets = parts.flatMap(\.offsets)
+        count = knownAt.count
+        if parts.contains(where: { $0.isRetraction != nil }) { isRetraction = parts.flatMap { $0.isRetraction ?? Array(repeating: false, count: $0.count) } }
     }
 
     /// The rows at `rows`, in that order.
-    func gathered(_ rows: [Int32], columns names: Set<String>) -> SourceRows {
-        func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : rows.map { values[Int($0)] } }
-        return SourceRows(
-            columns: columns.filter { names.contains($0.key) }.mapValues { $0.gathered(rows) }, eventTimes: pick(eventTimes), knownAt: pick(knownAt),
+    public func gathered(_ rows: [Int32], columns names: Set<String>? = nil) -> SourceRows {
+        func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : values.picked(rows) }
+        var result = SourceRows(
+            columns: columns.filter { names?.contains($0.key) ?? true }.mapValues { $0.gathered(rows) }, eventTimes: pick(eventTimes), knownAt: pick(knownAt),
             offsets: pick(offsets))
+        result.isOneVersionEach = isOneVersionEach
+        result.isRetraction = isRetraction.map { $0.picked(rows) }
+        return result
+    }
+}
+
+extension Array {
+    /// The elements at some places, in their order.
+    func picked(_ places: [Int32]) -> [Element] {
+        let elements = span
+        var picked: [Element] = []
+        picked.reserveCapacity(places.count)
+        for place in places { picked.append(elements[Int(place)]) }
+        return picked
     }
 }
 

@@ -2,13 +2,15 @@ internal import FeatureLanguage
 
 /// The sweep's state for one entity after another: takes its rows, advances from instant to instant, and reads every aggregate there.
 ///
-/// Training advances it through the instants of a spine, a lookup to a single one. The same code, so the same bits.
+/// Training advances it through the instants of a spine, a lookup to a single one. The same code, so the same bits. Where an entity's frames
+/// are runs of its rows, aggregates read them as such (`Windows`); the others, and all after late rows and corrections, go row by row
+/// (`Timeline`).
 struct Cursor {
     private let rows: SourceRows
     private let lifetimes: Lifetimes
-    /// One timeline for each frame, shared by the aggregates that have it.
-    private var timelines: [(frame: Frame, timeline: Timeline)] = []
-    private var states: [(state: any AggregateState, timeline: Int)] = []
+    /// One of each for each frame, shared by the aggregates that have it.
+    private var frames: [(frame: Frame, timeline: Timeline, windows: Windows)] = []
+    private var states: [(state: any AggregateState, frame: Int)] = []
 
     /// - Parameters:
     ///   - rows: sorted by entity, then by (event time, `known_at`, offset).
@@ -17,24 +19,30 @@ struct Cursor {
         self.rows = rows
         self.lifetimes = lifetimes
         for (aggregate, input) in aggregates {
-            if !timelines.contains(where: { $0.frame == aggregate.frame }) { timelines.append((aggregate.frame, Timeline())) }
-            states.append((makeState(aggregate, input), timelines.firstIndex { $0.frame == aggregate.frame }!))
+            if !frames.contains(where: { $0.frame == aggregate.frame }) { frames.append((aggregate.frame, Timeline(), Windows())) }
+            states.append((makeState(aggregate, input), frames.firstIndex { $0.frame == aggregate.frame }!))
         }
     }
 
-    /// Forgets the last entity and takes the rows of another.
-    mutating func begin(_ range: Range<Int>) {
-        for index in timelines.indices { timelines[index].timeline.begin(range, rows, lifetimes, timelines[index].frame) }
-        for (state, _) in states { state.begin(range) }
-    }
-
-    /// Goes on to `instant`, not before the last one, and records every aggregate's value there.
-    mutating func record(at instant: Int64) {
-        for index in timelines.indices { timelines[index].timeline.advance(to: instant) }
-        for (state, index) in states {
-            state.leave(timelines[index].timeline.leaving)
-            state.enter(timelines[index].timeline.entering, timelines[index].timeline)
-            state.record(at: instant)
+    /// Takes an entity's rows and records every aggregate's value at each of its instants, which ascend.
+    mutating func record(_ range: Range<Int>, at instants: ArraySlice<Int64>) {
+        var waiting = Array(states.indices)
+        if Windows.areRuns(rows, lifetimes, range) {
+            for index in frames.indices { frames[index].windows.find(frames[index].frame, rows, lifetimes, range, at: instants) }
+            waiting.removeAll { states[$0].state.record(frames[states[$0].frame].windows, in: range) }
+            if waiting.isEmpty { return }
+        }
+        let used = Set(waiting.map { states[$0].frame })
+        for index in used { frames[index].timeline.begin(range, rows, lifetimes, frames[index].frame) }
+        for index in waiting { states[index].state.begin(range) }
+        for instant in instants {
+            for index in used { frames[index].timeline.advance(to: instant) }
+            for index in waiting {
+                let (state, frame) = states[index]
+                state.leave(frames[frame].timeline.leaving)
+                state.enter(frames[frame].timeline.entering, frames[frame].timeline)
+                state.record(at: instant)
+            }
         }
     }
 

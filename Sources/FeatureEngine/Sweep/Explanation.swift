@@ -117,7 +117,7 @@ private struct Fates {
         let isOurs = TupleTable(group.keys.map { spine.columns[$0.spine]! }, count: 1).find(group.keys.map { rows.columns[$0.column]! }, count: rows.count).map { $0 >= 0 }
         let lifetimes = Lifetimes(rows, of: source, reading: reading)
         let always = reading.mode == .hindsight || source.isStatic
-        func isAdmitted(_ row: Int) -> Bool { lifetimes.admittedFrom[row] != .max && (always || lifetimes.admittedFrom[row] <= instant) }
+        func isAdmitted(_ row: Int) -> Bool { (lifetimes.isAdmitted?[row] ?? true) && (always || lifetimes.from[row] <= instant) }
 
         // The version of each fact that is the last one admitted, and whether any version was ever ours.
         var last: [Int] = Array(0..<rows.count)
@@ -172,7 +172,7 @@ private struct Fates {
             if time > upTo { return UInt64(bitPattern: time &- upTo) }
             return after.map { time <= $0 ? UInt64(bitPattern: $0 &- time) : 0 } ?? 0
         }
-        func isNewer(_ a: Int, _ b: Int) -> Bool { group.precedes(b, a, rows) }
+        func isNewer(_ a: Int, _ b: Int) -> Bool { rows.precedes(b, a) }
         func row(_ row: Int, _ verdict: Explanation.Verdict) -> Explanation.Row {
             Explanation.Row(
                 eventTime: rows.eventTimes.isEmpty ? nil : Instant(microseconds: rows.eventTimes[row]),

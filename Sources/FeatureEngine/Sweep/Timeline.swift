@@ -25,8 +25,9 @@ struct Timeline {
         byEnd.removeAll(keepingCapacity: true)
         (nextStart, nextEnd, previous) = (0, 0, nil)
         var startsAscend = true, endsAscend = true
+        let until = lifetimes.until
         for row in range {
-            var start = lifetimes.from[row], end = lifetimes.until[row]
+            var start = lifetimes.from[row], end = until?[row] ?? .max
             if !rows.eventTimes.isEmpty {
                 start = max(start, rows.eventTimes[row].addingClamped(frame.newer.microseconds))
                 if let older = frame.older { end = min(end, rows.eventTimes[row].addingClamped(older.microseconds)) }

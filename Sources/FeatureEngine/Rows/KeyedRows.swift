@@ -1,0 +1,95 @@
+public import FeatureLanguage
+
+/// Rows by key, as segments hold them: the rows of one key are complete in themselves.
+extension SourceRows {
+    /// These rows without those whose key has a NULL, by key and then by (`event_time`, `known_at`, offset).
+    ///
+    /// - Parameter keys: the columns that make the key; none make all rows one.
+    public func sorted(by keys: [String]) -> SourceRows {
+        if isSorted { return self }
+        let columns = keys.map { self.columns[$0]! }
+        let entities = TupleTable(columns, count: count)
+        let parts = columns.map { TupleColumn($0) }
+        let byKey = (0..<Int32(entities.count)).sorted {
+            TupleColumn.precedes(parts, Int(entities.representatives[Int($0)]), Int(entities.representatives[Int($1)]))
+        }
+        // Counting sort by entity, which leaves each entity's rows as they come: mostly in order.
+        var sizes = Array(repeating: 0, count: entities.count)
+        for number in entities.numbers where number >= 0 { sizes[Int(number)] += 1 }
+        var places = Array(repeating: 0, count: entities.count)
+        var total = 0
+        for entity in byKey {
+            places[Int(entity)] = total
+            total += sizes[Int(entity)]
+        }
+        var order = Array(repeating: Int32(0), count: total)
+        for (row, number) in entities.numbers.enumerated() where number >= 0 {
+            order[places[Int(number)]] = Int32(row)
+            places[Int(number)] += 1
+        }
+        var start = 0
+        for entity in byKey {
+            let range = start..<start + sizes[Int(entity)]
+            start = range.upperBound
+            if zip(order[range], order[range].dropFirst()).contains(where: { precedes(Int($1), Int($0)) }) {
+                order.replaceSubrange(range, with: order[range].sorted { precedes(Int($0), Int($1)) })
+            }
+        }
+        let isInPlace = total == count && order.indices.allSatisfy { Int(order[$0]) == $0 }
+        var sorted = isInPlace ? self : gathered(order)
+        sorted.isSorted = true
+        return sorted
+    }
+
+    /// The order of latest and earliest: (`event_time`, `known_at`, offset).
+    func precedes(_ a: Int, _ b: Int) -> Bool {
+        if !eventTimes.isEmpty, eventTimes[a] != eventTimes[b] { return eventTimes[a] < eventTimes[b] }
+        return (knownAt[a], offset(a)) < (knownAt[b], offset(b))
+    }
+
+    /// For each version of a fact, a row under its key for every greater version that has another key or a NULL in it.
+    ///
+    /// Read with the rows of that key alone, they tell when the fact left it: a retraction is admitted as the version it stands for. Only id,
+    /// key, event time, `known_at` and offset mean anything in it; other columns are NULL.
+    ///
+    /// - Parameters:
+    ///   - keys: the columns that make the key.
+    ///   - after: of pairs of versions, only those of which one has a greater offset than this.
+    public func retractions(of source: Source, keys: [String], after: Int64) -> SourceRows {
+        let keyColumns = keys.map { columns[$0]! }
+        let facts = TupleTable(source.id.map { columns[$0]! }, count: count)
+        let entities = TupleTable(keyColumns, count: count)
+        /// The row under whose key a retraction stands, and the version it stands for.
+        var pairs: [(row: Int32, version: Int32)] = []
+        let order = orderByVersion(Array(0..<count), facts: facts.numbers)
+        var start = 0
+        while start < order.count {
+            var end = start + 1
+            while end < order.count, facts.numbers[order[end]] == facts.numbers[order[start]] { end += 1 }
+            for later in start + 1..<max(end, start + 1) {
+                var told: Set<Int32> = []
+                for earlier in start..<later {
+                    let entity = entities.numbers[order[earlier]]
+                    guard entity >= 0, entity != entities.numbers[order[later]], max(offsets[order[earlier]], offsets[order[later]]) > after else { continue }
+                    if told.insert(entity).inserted { pairs.append((Int32(order[earlier]), Int32(order[later]))) }
+                }
+            }
+            start = end
+        }
+        var result = gathered(pairs.map(\.version))
+        for (name, column) in result.columns {
+            if keys.contains(name) {
+                result.columns[name] = columns[name]!.gathered(pairs.map(\.row))
+            } else if !source.id.contains(name), name != source.eventTime {
+                result.columns[name] = Column(repeating: .null, type: column.type, count: pairs.count)
+            }
+        }
+        result.isRetraction = Array(repeating: true, count: pairs.count)
+        return result
+    }
+
+    /// Whether two of these rows are versions of one fact under one key, or one stands for a version under another.
+    public func hasVersions(of source: Source, keys: [String]) -> Bool {
+        !source.id.isEmpty && !source.isStatic && (isRetraction != nil || TupleTable((source.id + keys).map { columns[$0]! }, count: count).count < count)
+    }
+}

@@ -1,0 +1,182 @@
+internal import FeatureLanguage
+
+/// A group's rows in buckets by hash of their keys, each bucket complete in itself.
+public struct RowBuckets: Sendable {
+    /// A power of two.
+    let count: Int
+    let load: @Sendable (Int) throws -> SourceRows
+
+    /// - Parameters:
+    ///   - count: a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
+    ///   - load: a bucket's rows; called from several threads at once, for buckets in which the spine has entities.
+    public init(count: Int, load: @escaping @Sendable (Int) throws -> SourceRows) {
+        precondition(count > 0 && count & (count - 1) == 0, "\(count) buckets: not a power of two")
+        self.count = count
+        self.load = load
+    }
+
+    /// The bucket of each of `count` tuples of key columns; those with a NULL go to the first.
+    public static func assign(_ keys: [Column], count: Int, buckets: Int) -> [Int32] {
+        let shift = UInt64(64 - buckets.trailingZeroBitCount)
+        if buckets == 1 { return Array(repeating: 0, count: count) }
+        return TupleColumn.hashes(keys, count: count).map { Int32(truncatingIfNeeded: $0 >> shift) }
+    }
+
+    /// The rows of each bucket, ascending.
+    public static func members(_ assigned: [Int32], buckets: Int) -> [[Int32]] {
+        var counts = Array(repeating: 0, count: buckets)
+        for bucket in assigned { counts[Int(bucket)] += 1 }
+        var members = counts.map { count -> [Int32] in
+            var rows: [Int32] = []
+            rows.reserveCapacity(count)
+            return rows
+        }
+        for (row, bucket) in assigned.enumerated() { members[Int(bucket)].append(Int32(row)) }
+        return members
+    }
+}
+
+/// Sweeps a group's rows for a spine: entity after entity, each at its instants in order.
+struct GroupSweep {
+    private let group: Plan.Group
+    private let spine: Spine
+    private let reading: Reading
+
+    init(_ group: Plan.Group, _ spine: Spine, _ reading: Reading) {
+        self.group = group
+        self.spine = spine
+        self.reading = reading
+    }
+
+    /// The values of some spine rows, in the order in which they were visited.
+    struct Part: Sendable {
+        var columns: [Column]
+        /// The spine row of each visit.
+        var visits: [Int32]
+        var isFound: [Bool]
+
+        /// Hands a column out and forgets it.
+        mutating func take(_ index: Int) -> Column {
+            let column = columns[index]
+            columns[index] = Column(.bool([]))
+            return column
+        }
+    }
+
+    /// The aggregates' values for every spine row.
+    func sweep(_ buckets: RowBuckets, threads: Int) throws -> [Column] {
+        let count = spine.instants.count
+        let assigned = RowBuckets.assign(group.keys.map { spine.columns[$0.spine]! }, count: count, buckets: buckets.count)
+        let members = RowBuckets.members(assigned, buckets: buckets.count)
+        let parts = try parallel(buckets.count, threads: threads) { bucket -> Part? in
+            members[bucket].isEmpty ? nil : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false)
+        }.compactMap(\.self)
+        let values = parts.map { (columns: $0.columns, visits: $0.visits) }
+        return parallel(group.aggregates.count, threads: threads) { index in
+            guard !values.isEmpty else { return Column(repeating: .null, type: group.aggregates[index].type, count: 0) }
+            return Column(placing: values.map { ($0.columns[index], $0.visits) }, count: count)
+        }
+    }
+
+    /// - Parameters:
+    ///   - rows: all that concern the members' entities.
+    ///   - members: spine rows; nil for all.
+    func sweep(_ rows: SourceRows, members: [Int32]?, wantsFound: Bool) -> Part {
+        let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
+        let instants = members.map { spine.instants.picked($0) } ?? spine.instants
+        let entities = TupleTable(keys, count: instants.count)
+        let prepared = Prepared(group, rows, entities, reading)
+        let visits = Visits(entities, instants)
+        var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows))
+        var isFound = wantsFound ? Array(repeating: false, count: instants.count) : []
+        for (entity, visited) in visits.ranges {
+            // Rows with a NULL key belong to none: an entity without rows.
+            let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
+            cursor.record(range, at: visits.instants[visited])
+            guard wantsFound else { continue }
+            let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
+            for visit in visited where !range.isEmpty { isFound[Int(visits.rows[visit])] = firstKnown <= visits.instants[visit] }
+        }
+        return Part(columns: cursor.finish(), visits: members.map { $0.picked(visits.rows) } ?? visits.rows, isFound: isFound)
+    }
+}
+
+/// A spine's rows by entity, each entity's by instant.
+private struct Visits {
+    private(set) var rows: [Int32]
+    private(set) var instants: [Int64]
+    /// Each entity (−1: none, a key is NULL) with its visits.
+    private(set) var ranges: [(entity: Int, visits: Range<Int>)] = []
+
+    init(_ entities: TupleTable, _ spine: [Int64]) {
+        // Counting sort by entity keeps the order of rows; then each entity's by instant, mostly a few.
+        var starts = Array(repeating: 0, count: entities.count + 2)
+        for number in entities.numbers { starts[Int(number) + 2] += 1 }
+        for entity in 1..<starts.count { starts[entity] += starts[entity - 1] }
+        var places = starts
+        rows = Array(repeating: 0, count: spine.count)
+        for (row, number) in entities.numbers.enumerated() {
+            rows[places[Int(number) + 1]] = Int32(row)
+            places[Int(number) + 1] += 1
+        }
+        instants = spine.picked(rows)
+        for entity in -1..<entities.count {
+            let range = starts[entity + 1]..<(entity + 2 < starts.count ? starts[entity + 2] : spine.count)
+            if range.isEmpty { continue }
+            ranges.append((entity, range))
+            if zip(instants[range], instants[range].dropFirst()).allSatisfy({ $0 <= $1 }) { continue }
+            let sorted = zip(instants[range], rows[range]).sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+            for (visit, (instant, row)) in zip(range, sorted) { (instants[visit], rows[visit]) = (instant, row) }
+        }
+    }
+}
+
+/// Rows as a cursor takes them: those of the spine's entities that are admitted, each entity's in the order that latest and earliest go by.
+private struct Prepared {
+    let rows: SourceRows
+    let lifetimes: Lifetimes
+    /// By entity; empty where it has no rows.
+    private(set) var ranges: [Range<Int>]
+
+    init(_ group: Plan.Group, _ given: SourceRows, _ entities: TupleTable, _ reading: Reading) {
+        ranges = Array(repeating: 0..<0, count: entities.count)
+        let lifetimes = Lifetimes(given, of: group.source, keys: group.keys.map(\.column), reading: reading)
+        let keys = group.keys.map { given.columns[$0.column]! }
+        if given.isSorted {
+            let kept = lifetimes.isAdmitted.map { admitted in (0..<Int32(given.count)).filter { admitted[Int($0)] } }
+            rows = kept.map { given.gathered($0, columns: group.columns) } ?? given
+            self.lifetimes = kept.map(lifetimes.gathered) ?? lifetimes
+            let starts = kept == nil ? TupleColumn.runs(keys, count: given.count) : TupleColumn.runs(group.keys.map { rows.columns[$0.column]! }, count: rows.count)
+            let numbers = entities.find(group.keys.map { rows.columns[$0.column]!.gathered(starts) }, count: starts.count)
+            for (run, number) in numbers.enumerated() where number >= 0 {
+                ranges[Int(number)] = Int(starts[run])..<(run + 1 < starts.count ? Int(starts[run + 1]) : rows.count)
+            }
+            return
+        }
+        let wanted = entities.find(keys, count: given.count)
+        let order = (0..<Int32(given.count)).filter { wanted[Int($0)] >= 0 && lifetimes.isAdmitted?[Int($0)] ?? true }.sorted { left, right in
+            let a = Int(left), b = Int(right)
+            return wanted[a] != wanted[b] ? wanted[a] < wanted[b] : given.precedes(a, b)
+        }
+        rows = given.gathered(order, columns: group.columns)
+        self.lifetimes = lifetimes.gathered(order)
+        var start = 0
+        while start < order.count {
+            var end = start + 1
+            while end < order.count, wanted[Int(order[end])] == wanted[Int(order[start])] { end += 1 }
+            ranges[Int(wanted[Int(order[start])])] = start..<end
+            start = end
+        }
+    }
+}
+
+extension Lifetimes {
+    /// Of some rows, all admitted.
+    fileprivate func gathered(_ rows: [Int32]) -> Lifetimes {
+        var lifetimes = self
+        lifetimes.from = from.picked(rows)
+        lifetimes.until = until.map { $0.picked(rows) }
+        lifetimes.isAdmitted = nil
+        return lifetimes
+    }
+}

@@ -1,0 +1,43 @@
+internal import FeatureLanguage
+
+/// Where a frame begins and ends among an entity's rows at each of some instants: rows `first ..< end`, counted from the entity's first.
+///
+/// That a frame covers a run of rows holds where rows become known in the order of their event times and no version is replaced: then rows
+/// enter and leave in the order they stand in. Late rows and corrections go through a `Timeline` instead.
+struct Windows {
+    private(set) var firsts: [Int32] = []
+    private(set) var ends: [Int32] = []
+
+    /// Whether frames over an entity's rows are runs.
+    static func areRuns(_ rows: SourceRows, _ lifetimes: Lifetimes, _ range: Range<Int>) -> Bool {
+        guard lifetimes.until == nil else { return false }
+        let from = lifetimes.from.span
+        var previous = Int64.min
+        for row in range {
+            if from[row] < previous { return false }
+            previous = from[row]
+        }
+        return true
+    }
+
+    /// - Parameter instants: ascending.
+    mutating func find(_ frame: Frame, _ rows: SourceRows, _ lifetimes: Lifetimes, _ range: Range<Int>, at instants: ArraySlice<Int64>) {
+        firsts.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        let newer = frame.newer.microseconds
+        let from = lifetimes.from.span, times = rows.eventTimes.span
+        let isTimed = times.count > 0
+        var first = range.lowerBound, end = range.lowerBound
+        for instant in instants {
+            // The last event time that has come, and the first that hasn't gone.
+            let upTo = instant.addingClamped(-newer)
+            while end < range.upperBound, from[end] <= instant, !isTimed || times[end] <= upTo { end += 1 }
+            if let older = frame.older?.microseconds, isTimed {
+                let after = instant.addingClamped(-older)
+                while first < range.upperBound, times[first] <= after { first += 1 }
+            }
+            firsts.append(Int32(first - range.lowerBound))
+            ends.append(Int32(max(first, end) - range.lowerBound))
+        }
+    }
+}
