@@ -64,11 +64,12 @@ let package = Package(
         // libpq: connections, queries, copies, a pool, the embedded cluster.
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
         // The numbered SQL files, embedded in the binary.
-        .target(name: "Migrations", path: "migrations", resources: [.embedInCode("0001_foundation.sql")], swiftSettings: strict),
+        .target(
+            name: "Migrations", path: "migrations", resources: ["0001_foundation.sql", "0002_segments.sql"].map { .embedInCode($0) }, swiftSettings: strict),
         // Registry, ledger, batches, training and lookups: the library people import.
         .target(
             name: "FeatureStore",
-            dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto],
+            dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto],
             swiftSettings: strict),
         // HTTP routes, wire types, error mapping.
         .target(
@@ -98,7 +99,7 @@ let package = Package(
         tests("ArrowIPC", ["FeatureEngine", "FeatureLanguage"]),
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
-        tests("FeatureStore", ["FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
+        tests("FeatureStore", ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
         tests("FeatureServer", ["FeatureLanguage", "FeatureStore", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
             name: "CommandTests", dependencies: ["firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport"],

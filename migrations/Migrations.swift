@@ -2,6 +2,7 @@
 public enum Migrations {
     /// By number, ascending. A file that was applied never changes: what comes later is another file.
     public static let all: [(number: Int, name: String, sql: [UInt8])] = [
-        (1, "0001_foundation.sql", PackageResources._001_foundation_sql)
+        (1, "0001_foundation.sql", PackageResources._001_foundation_sql),
+        (2, "0002_segments.sql", PackageResources._002_segments_sql),
     ]
 }

@@ -91,40 +91,94 @@ public struct ArrowReader {
     private mutating func batch(
         _ header: FlatView, _ body: [UInt8], _ wanted: [(type: ArrowType, dictionary: Column?, column: ArrowMetadata.Column?)]
     ) throws -> (columns: [Column], rowCount: Int) {
-        let count = try header.int64(0)
-        guard count >= 0, count <= Int64(Int32.max) else { throw ArrowError.damaged }
-        var isCompressed = false
-        if let compression = try header.table(3) {
-            guard try compression.int8(0) == 1 else { throw ArrowError("is compressed with LZ4", advice: "write it with compression zstd, or none") }
-            isCompressed = true
+        let (read, count, left) = try readBatch(header, body, 0..<body.count, wanted.map(\.type), bytesLeft: bytesLeft)
+        bytesLeft = left
+        var columns = read
+        for (index, (_, dictionary, column)) in wanted.enumerated() where column?.dictionary != nil {
+            guard let dictionary else { throw ArrowError.damaged }
+            columns[index] = try columns[index].looked(up: dictionary)
         }
-        let nodes = try header.pairs(1)
-        guard nodes.count == wanted.count else { throw ArrowError.damaged }
-        var buffers = BodyReader(body, try header.pairs(2), isCompressed: isCompressed, bytesLeft: bytesLeft)
-        var columns: [Column] = []
-        for (index, (type, dictionary, column)) in wanted.enumerated() {
-            guard nodes[index].0 == count else { throw ArrowError.damaged }
-            var values = try buffers.column(type, rows: Int(count), nulls: nodes[index].1)
-            if let column, column.dictionary != nil {
-                guard let dictionary else { throw ArrowError.damaged }
-                values = try values.looked(up: dictionary)
+        return (columns, count)
+    }
+}
+
+/// A record batch's columns, its body a part of some bytes.
+private func readBatch(
+    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ types: [ArrowType], bytesLeft: Int
+) throws(ArrowError) -> (columns: [Column], rowCount: Int, bytesLeft: Int) {
+    let count = try header.int64(0)
+    guard count >= 0, count <= Int64(Int32.max) else { throw .damaged }
+    var isCompressed = false
+    if let compression = try header.table(3) {
+        guard try compression.int8(0) == 1 else { throw ArrowError("is compressed with LZ4", advice: "write it with compression zstd, or none") }
+        isCompressed = true
+    }
+    let nodes = try header.pairs(1)
+    guard nodes.count == types.count else { throw .damaged }
+    var buffers = BodyReader(bytes, body, try header.pairs(2), isCompressed: isCompressed, bytesLeft: bytesLeft)
+    var columns: [Column] = []
+    for (type, node) in zip(types, nodes) {
+        guard node.0 == count else { throw .damaged }
+        columns.append(try buffers.column(type, rows: Int(count), nulls: node.1))
+    }
+    return (columns, Int(count), buffers.bytesLeft)
+}
+
+/// One column as an Arrow file of its own: how segments keep what they hold.
+public enum ArrowBlock {
+    /// The same column gives the same bytes.
+    public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var writer = try ArrowWriter(.file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed) { piece in
+            // The body is the most of it, and comes in one piece.
+            if bytes.count + piece.count > bytes.capacity { bytes.reserveCapacity(bytes.count + piece.count + 1024) }
+            bytes += piece
+        }
+        try writer.write([column], rows: 0..<column.count)
+        try writer.finish()
+        return bytes
+    }
+
+    /// What `encode` wrote, read in place.
+    public static func decode(_ file: [UInt8]) throws(ArrowError) -> Column {
+        var position = 8
+        var field: ArrowMetadata.Column?
+        var parts: [Column] = []
+        while true {
+            guard position <= file.count - 8 else { throw .cut }
+            let length = file[position + 4..<position + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
+            if length == 0 { break }
+            guard length <= file.count - position - 8 else { throw .cut }
+            let message = try FlatView(root: Array(file[position + 8..<position + 8 + length]))
+            position += 8 + length
+            let bodyLength = try message.int64(3)
+            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
+            if let field {
+                parts += try readBatch(header, file, position..<position + Int(bodyLength), [field.field.type], bytesLeft: .max).columns
+            } else {
+                field = try ArrowMetadata.columns(header).first
             }
-            columns.append(values)
+            position += Int(bodyLength)
         }
-        bytesLeft = buffers.bytesLeft
-        return (columns, Int(count))
+        guard !parts.isEmpty, let field else { throw .damaged }
+        let column = Column(concatenating: parts)
+        if case .timestamp = field.field.type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
+        return column
     }
 }
 
 /// The body of a record batch, read buffer after buffer.
 private struct BodyReader {
+    /// Bytes in which the body lies, and where it begins and ends.
     private let body: [UInt8]
+    private let range: Range<Int>
     private var buffers: ArraySlice<(Int64, Int64)>
     private let isCompressed: Bool
     var bytesLeft: Int
 
-    init(_ body: [UInt8], _ buffers: [(Int64, Int64)], isCompressed: Bool, bytesLeft: Int) {
+    init(_ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], isCompressed: Bool, bytesLeft: Int) {
         self.body = body
+        self.range = range
         self.buffers = buffers[...]
         self.isCompressed = isCompressed
         self.bytesLeft = bytesLeft
@@ -132,8 +186,8 @@ private struct BodyReader {
 
     /// Where the next buffer lies in the body.
     private mutating func next() throws(ArrowError) -> Range<Int> {
-        guard let (start, length) = buffers.popFirst(), start >= 0, length >= 0, start <= body.count, length <= Int64(body.count) - start else { throw .damaged }
-        return Int(start)..<Int(start + length)
+        guard let (start, length) = buffers.popFirst(), start >= 0, length >= 0, start <= range.count, length <= Int64(range.count) - start else { throw .damaged }
+        return range.lowerBound + Int(start)..<range.lowerBound + Int(start + length)
     }
 
     /// The next buffer as values: exactly `count` of them, whatever padding follows.
@@ -229,7 +283,7 @@ private struct BodyReader {
         guard let first = ends.first, let last = ends.last, first >= 0, last >= first, last < 1 << 40 else { throw .damaged }
         for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
         // What no value refers to must not make room for itself.
-        guard isCompressed || last <= body.count else { throw .damaged }
+        guard isCompressed || last <= range.count else { throw .damaged }
         let bytes = try values(last, UInt8.self, zero: 0)
         var column = StringColumn()
         column.offsets = first == 0 ? ends : ends.map { $0 - first }

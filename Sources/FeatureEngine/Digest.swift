@@ -17,27 +17,27 @@ public struct Digest: Sendable, Hashable {
 
     public static let blockRows = 1024
 
-    public init(_ table: Table) {
+    /// - Parameter threads: how many hash at once; columns are independent until the end.
+    public init(_ table: Table, threads: Int = 1) {
+        let columns = table.columns, rowCount = table.rowCount
+        let hashed = parallel(columns.count, threads: threads) { index in
+            stride(from: 0, to: rowCount, by: Digest.blockRows).map { start in
+                Array(SHA256.hash(data: Digest.block(columns[index], start..<min(start + Digest.blockRows, rowCount))))
+            }
+        }
         var hash = SHA256()
         hash.update(data: Array("firn digest 1\n".utf8))
-        var blocks: [(name: String, hashes: [String])] = []
-        for (name, column) in zip(table.names, table.columns) {
+        for ((name, column), hashes) in zip(zip(table.names, columns), hashed) {
             var head: [UInt8] = []
             Digest.append(text: name.utf8, to: &head)
             Digest.append(text: column.type.rawValue.utf8, to: &head)
             hash.update(data: head)
-            var hashes: [String] = []
-            for start in stride(from: 0, to: table.rowCount, by: Digest.blockRows) {
-                let block = SHA256.hash(data: Digest.block(column, start..<min(start + Digest.blockRows, table.rowCount)))
-                hash.update(data: Array(block))
-                hashes.append(block.hexadecimal)
-            }
-            blocks.append((name, hashes))
+            for block in hashes { hash.update(data: block) }
         }
         var count: [UInt8] = []
-        Digest.append(UInt64(table.rowCount), to: &count)
+        Digest.append(UInt64(rowCount), to: &count)
         hash.update(data: count)
-        self.blocks = blocks
+        blocks = zip(table.names, hashed).map { ($0, $1.map(\.hexadecimal)) }
         description = hash.finalize().hexadecimal
     }
 
@@ -45,16 +45,17 @@ public struct Digest: Sendable, Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
     private static func block(_ column: Column, _ rows: Range<Int>) -> [UInt8] {
+        let validity = column.validity.map { Array($0[rows]) } ?? []
+        let hasNull = validity.contains(false)
         var bytes = [UInt8](repeating: 0, count: (rows.count + 7) / 8)
-        for (index, row) in rows.enumerated() where !column.isNull(row) { bytes[index / 8] |= 1 << UInt8(index % 8) }
-        for row in rows {
-            let isNull = column.isNull(row)
-            switch column.values {
-            case .bool(let values): bytes.append(!isNull && values[row] ? 1 : 0)
-            case .int64(let values), .timestamp(let values): append(isNull ? 0 : UInt64(bitPattern: values[row]), to: &bytes)
-            case .float64(let values): append(isNull ? 0 : values[row].isNaN ? Double.nan.bitPattern : values[row].bitPattern, to: &bytes)
-            case .string(let values): append(text: values.bytes[isNull ? 0..<0 : values.range(row)], to: &bytes)
-            }
+        for index in 0..<rows.count where !hasNull || validity[index] { bytes[index >> 3] |= 1 << UInt8(index & 7) }
+        bytes.reserveCapacity(bytes.count + rows.count * 8)
+        func isNull(_ row: Int) -> Bool { hasNull && !validity[row - rows.lowerBound] }
+        switch column.values {
+        case .bool(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }
+        case .int64(let values), .timestamp(let values): bytes.append(words: rows.lazy.map { isNull($0) ? 0 : UInt64(bitPattern: values[$0]) })
+        case .float64(let values): bytes.append(words: rows.lazy.map { isNull($0) ? 0 : values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern })
+        case .string(let values): for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
         }
         return bytes
     }
@@ -66,5 +67,12 @@ public struct Digest: Sendable, Hashable {
     private static func append(text: some Collection<UInt8>, to bytes: inout [UInt8]) {
         append(UInt64(text.count), to: &bytes)
         bytes += text
+    }
+}
+
+extension [UInt8] {
+    /// Little-endian words, eight bytes each.
+    fileprivate mutating func append(words: some Sequence<UInt64>) {
+        for word in words { unsafe Swift.withUnsafeBytes(of: word.littleEndian) { unsafe append(contentsOf: $0) } }
     }
 }

@@ -49,6 +49,7 @@ struct Problem: Error {
         case .notFound: .notFound
         case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict: .conflict
         case .notMigrated, .behind: .serviceUnavailable
+        case .damaged: .internalServerError
         }
     }
 }

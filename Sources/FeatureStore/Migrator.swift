@@ -75,8 +75,10 @@ enum Lock {
     static let ledger: Int = 2
 
     /// The log of one source: an odd number. Two sources may share a number; then they wait for each other.
-    static func log(of source: String) -> Int {
-        let hash = source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        return Int(hash >> 1) | 1
-    }
+    static func log(of source: String) -> Int { hash(source) | 1 }
+
+    /// Making segments of one source: an even number above the others.
+    static func segments(of source: String) -> Int { hash(source) & ~1 | 1 << 30 }
+
+    private static func hash(_ source: String) -> Int { Int(source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } >> 1) }
 }

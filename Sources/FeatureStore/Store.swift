@@ -12,14 +12,26 @@ public final class Store: Sendable {
     private let registry = RegistryCache()
     /// The latest *now* of an answer: none goes behind it.
     let lastNow = LatestInstant()
+    /// This machine's copies of segments.
+    public let cache: SegmentCache?
+    /// How many threads compute at once.
+    let threads: Int
+    /// Where rows are put aside while they are sealed.
+    let temporaryDirectory: String
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
     ///   - actor: a name for the ledger.
     ///   - connections: the most it opens.
-    public init(uri: String, actor: String, connections: Int = 8) {
+    ///   - cache: keeps segments on this machine; nil reads them from the database each time.
+    ///   - threads: how many compute at once.
+    ///   - temporaryDirectory: room for the rows of a source while they are sealed.
+    public init(uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp") {
         pool = Pool(uri: uri, size: connections)
         self.actor = actor
+        self.cache = cache
+        self.threads = threads
+        self.temporaryDirectory = temporaryDirectory
     }
 
     /// Runs `body` with a connection and what is registered now.

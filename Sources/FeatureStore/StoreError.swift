@@ -11,6 +11,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case idempotencyConflict = "idempotency_conflict"
         case notFound = "not_found"
         case behind = "behind"
+        /// What is kept isn't what it was when it was written.
+        case damaged = "damaged"
     }
 
     public var code: Code

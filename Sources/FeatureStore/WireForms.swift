@@ -151,3 +151,18 @@ extension RegistrationPlan {
         ])
     }
 }
+
+extension SnapshotComparison {
+    public var json: JSON {
+        .object([
+            "left": .string(left.id), "right": .string(right.id), "same": .bool(isSame), "settings": .array(settings.map { .string($0) }),
+            "outputs": .array(outputs.map { .object(["name": .string($0.name), "left": JSON($0.left), "right": JSON($0.right)]) }),
+            "cuts": .array(cuts.map { .object(["source": .string($0.source), "left": JSON($0.left), "right": JSON($0.right)]) }),
+            "rows": .object(["common": JSON(common), "only_left": JSON(onlyLeft), "only_right": JSON(onlyRight)]),
+            "values": .array(
+                values.map {
+                    .object(["output": .string($0.output), "rows": JSON($0.rows), "first_row": JSON($0.firstRow), "left": JSON($0.left), "right": JSON($0.right)])
+                }),
+        ])
+    }
+}

@@ -143,6 +143,33 @@ internal import Synchronization
         if let fault { throw fault }
     }
 
+    /// `copy (…) to stdout (format binary)`: hands out the rows as they arrive. A copy takes no bound values.
+    public func copyOut(_ sql: SQL, _ body: (inout RowReader) throws -> Void) throws {
+        precondition(sql.parameters.isEmpty, "a copy takes no values")
+        _ = try execute(sql)
+        var fault: (any Error)?
+        var isFirst = true
+        while true {
+            var memory: UnsafeMutablePointer<CChar>?
+            let count = Int(unsafe PQgetCopyData(handle, &memory, 0))
+            guard count >= 0, let start = unsafe memory else {
+                if count == -2 { fault = fault ?? failure() }
+                break
+            }
+            defer { unsafe PQfreemem(start) }
+            // What is left after a fault is read and thrown away, so that the connection stays in step.
+            if fault != nil { continue }
+            // The header comes with the first row; a count of fields before each, −1 at the end.
+            let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(isFirst ? CopyWriter.header.count : 0)
+            isFirst = false
+            guard unsafe row.count > 2 else { continue }
+            var reader = unsafe RowReader(copied: UnsafeRawBufferPointer(rebasing: row.dropFirst(2)))
+            do { try body(&reader) } catch { fault = error }
+        }
+        do { try drain() } catch { fault = fault ?? error }
+        if let fault { throw fault }
+    }
+
     private func drain() throws(PostgresError) {
         var fault: PostgresError?
         while let result = unsafe PQgetResult(handle) {

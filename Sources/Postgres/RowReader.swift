@@ -2,20 +2,35 @@ internal import CLibPQ
 
 /// One row as it arrives, read field by field, in order; each reader gives nil for NULL.
 @safe public struct RowReader {
-    private let result: OpaquePointer
+    /// A row of a result, or else the bytes of one in the binary form of COPY, from its first field's length on.
+    private let result: OpaquePointer?
+    private var copied: UnsafeRawBufferPointer
     private var column: Int32 = 0
 
     init(result: OpaquePointer) {
         unsafe self.result = unsafe result
+        unsafe copied = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    init(copied: UnsafeRawBufferPointer) {
+        unsafe result = nil
+        unsafe self.copied = unsafe copied
     }
 
     private mutating func field<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T? {
+        guard let result = unsafe result else {
+            let length = unsafe Int(Int32(bigEndian: copied.loadUnaligned(as: Int32.self)))
+            let end = 4 + max(0, length)
+            defer { unsafe copied = UnsafeRawBufferPointer(rebasing: copied[end...]) }
+            return unsafe length < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: copied[4..<end]))
+        }
         defer { column += 1 }
         guard unsafe PQgetisnull(result, 0, column) == 0, let start = unsafe PQgetvalue(result, 0, column) else { return nil }
         return unsafe body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, 0, column))))
     }
 
     private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        if bytes.count == 8 { return unsafe UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)) }
         var word: UInt64 = 0
         for index in 0..<bytes.count { word = unsafe word << 8 | UInt64(bytes[index]) }
         return word

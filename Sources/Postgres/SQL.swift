@@ -53,6 +53,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         /// A name of the database's, quoted.
         public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
+        /// A number of ours written out, for statements that take no values.
+        public mutating func appendInterpolation(literal: Int64) { parts.append(.text(String(literal))) }
+
         /// A part of a statement, with its own values.
         public mutating func appendInterpolation(_ part: SQL) { parts += part.parts }
     }

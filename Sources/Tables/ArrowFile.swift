@@ -55,7 +55,7 @@ extension TableError {
     /// Runs what reads Arrow, and says of which file its faults are.
     ///
     /// - Parameter rowsBefore: rows of the file before those at hand.
-    static func explaining<T>(_ file: String, rowsBefore: Int = 0, _ body: () throws -> T) throws(TableError) -> T {
+    package static func explaining<T>(_ file: String, rowsBefore: Int = 0, _ body: () throws -> T) throws(TableError) -> T {
         do {
             return try body()
         } catch let error as TableError {

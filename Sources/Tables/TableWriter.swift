@@ -55,11 +55,8 @@ public struct TableWriter {
     ///
     /// - Parameter isCompressed: bodies, with zstd.
     static func arrow(_ spine: SpineFile, _ outputs: Table, _ layout: ArrowWriter.Layout, isCompressed: Bool = false, to writer: ByteWriter) throws(TableError) {
-        var columns = spine.passed.map { column in
-            column.arrow(known: column.name == spine.timestamp ? Column(.timestamp(spine.spine.instants)) : spine.spine.columns[column.name])
-        }
-        for (name, column) in zip(outputs.names, outputs.columns) { columns.append((ArrowField(name, ArrowType(column.type)), column)) }
         try TableError.explaining("output") {
+            let columns = spine.arrowColumns(outputs)
             var arrow = try ArrowWriter(layout, fields: columns.map(\.0), isCompressed: isCompressed) { try writer.write($0) }
             try arrow.write(columns.map(\.1), rowCount: spine.rowCount)
             try arrow.finish()
@@ -149,5 +146,36 @@ extension SpineFile {
         try TableWriter.write(self, Table(rowCount: rowCount), archiveLayout, to: whole)
         try packed.finish()
         return pieces
+    }
+}
+
+extension SpineFile {
+    /// Its columns and a set's after them, as Arrow has them.
+    fileprivate func arrowColumns(_ outputs: Table) -> [(ArrowField, Column)] {
+        passed.map { column in column.arrow(known: column.name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[column.name]) }
+            + zip(outputs.names, outputs.columns).map { (ArrowField($0, ArrowType($1.type)), $1) }
+    }
+
+    /// Its columns and a set's after them as an Arrow stream, a batch at a time.
+    public func arrowStream(_ outputs: Table) -> some Sequence<[UInt8]> {
+        let columns = arrowColumns(outputs)
+        var pending: [UInt8] = []
+        // A stream to memory has no way to fail.
+        var writer = try? ArrowWriter(.stream, fields: columns.map(\.0)) { pending += $0 }
+        var row = 0
+        return AnyIterator {
+            if pending.isEmpty {
+                if row < rowCount {
+                    let end = min(row + ArrowWriter.batchRows, rowCount)
+                    try? writer?.write(columns.map(\.1), rows: row..<end)
+                    row = end
+                } else {
+                    try? writer?.finish()
+                    writer = nil
+                }
+            }
+            defer { pending = [] }
+            return pending.isEmpty ? nil : pending
+        }
     }
 }

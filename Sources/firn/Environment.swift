@@ -12,6 +12,17 @@ enum Environment {
 
     static var actor: String { NSUserName() }
 
+    private static let variables = ProcessInfo.processInfo.environment
+
+    /// Where this machine's copies of segments are.
+    static let cacheDirectory =
+        variables["FIRN_CACHE_DIR"] ?? variables["XDG_CACHE_HOME"].map { $0 + "/firn" } ?? NSHomeDirectory() + "/.cache/firn"
+
+    /// How large they may grow together, in bytes: FIRN_CACHE_GIB, 10 without it.
+    static let cacheLimit = Int((variables["FIRN_CACHE_GIB"].flatMap { Double($0) } ?? 10) * Double(1 << 30))
+
+    static let cache = SegmentCache(directory: cacheDirectory, maximumBytes: cacheLimit)
+
     /// The project's cluster, found upwards from here; nil where there is none.
     static func cluster() -> Cluster? { Cluster.find(from: directory, path: path) }
 
@@ -32,7 +43,9 @@ enum Environment {
 
     /// The store to work on, its schema brought up to date where `creating`.
     static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
-        let store = Store(uri: try uri(creating: creating), actor: actor, connections: connections)
+        let store = Store(
+            uri: try uri(creating: creating), actor: actor, connections: connections, cache: cache, threads: ProcessInfo.processInfo.activeProcessorCount,
+            temporaryDirectory: FileManager.default.temporaryDirectory.path)
         if creating { _ = try await store.migrate() }
         return store
     }

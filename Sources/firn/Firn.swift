@@ -8,9 +8,9 @@ struct Firn: AsyncParsableCommand {
         abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
         version: "0.1.0",
         subcommands: [
-            Init.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self, Diff.self, Serve.self,
-            Stop.self,
-            Url.self, Migrate.self, Doctor.self,
+            Init.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self, Diff.self,
+            Serve.self,
+            Stop.self, Url.self, Migrate.self, Cache.self, Doctor.self,
         ])
 
     /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A bar on a terminal, a line every few seconds elsewhere: rows so far, rate, and how much of the file is read.
+/// A bar on a terminal, a line every few seconds elsewhere: rows so far, rate, share and time left.
 final class Progress: Sendable {
     private let what: String
     private let start = ContinuousClock.now
@@ -11,7 +11,11 @@ final class Progress: Sendable {
         self.what = what
     }
 
-    func show(_ rows: Int, _ bytes: Int, _ size: Int?) {
+    /// - Parameters:
+    ///   - part: what is worked on just now.
+    ///   - rows: so far.
+    ///   - share: of the work that is done; nil where nobody knows.
+    func show(_ part: String? = nil, rows: Int, share: Double?) {
         let now = ContinuousClock.now
         let due = last.withLock { last in
             guard now - last >= (Terminal.isInteractive ? .milliseconds(100) : .seconds(5)) else { return false }
@@ -19,14 +23,12 @@ final class Progress: Sendable {
             return true
         }
         guard due else { return }
-        let seconds = Double((now - start).components.seconds) + Double((now - start).components.attoseconds) / 1e18
-        var text = "\(what): \(rows) rows, \(Int(Double(rows) / max(seconds, 0.001))) rows/s"
-        if let size, size > 0 {
-            let share = min(1, Double(bytes) / Double(size))
+        let seconds = (now - start).seconds
+        var text = "\(what)\(part.map { " \($0)" } ?? ""): \(rows) rows, \(Int(Double(rows) / max(seconds, 0.001))) rows/s"
+        if let share = share.map({ min(1, max(0, $0)) }) {
             let filled = Int(share * 24)
-            text +=
-                Terminal.isInteractive
-                ? "  [\(String(repeating: "█", count: filled))\(String(repeating: "·", count: 24 - filled))] \(Int(share * 100)) %" : ", \(Int(share * 100)) %"
+            let bar = "  [\(String(repeating: "█", count: filled))\(String(repeating: "·", count: 24 - filled))]"
+            text += "\(Terminal.isInteractive ? bar : ",") \(Int(share * 100)) %"
             if share > 0.02 { text += ", \(Int((seconds / share - seconds).rounded(.up))) s left" }
         }
         if Terminal.isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8)) } else { Terminal.note(text) }

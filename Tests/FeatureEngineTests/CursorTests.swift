@@ -133,7 +133,7 @@ struct Trial: CustomStringConvertible {
             let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
             runs.append(source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: source, keys: keys, after: start)))
         }
-        return RowBuckets(count: bucketCount) { [runs] bucket in
+        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket in
             let parts = runs.map { run -> SourceRows in
                 let assigned = RowBuckets.assign(keys.map { run.columns[$0]! }, count: run.count, buckets: bucketCount)
                 return run.gathered(RowBuckets.members(assigned, buckets: bucketCount)[bucket]).sorted(by: keys)

@@ -22,6 +22,18 @@ public struct Outputs: Sendable {
     public var isFound: [[Bool]]
     /// The aggregates' values, group after group.
     var aggregates: [Column] = []
+
+    /// Values computed before.
+    public init(kept columns: [Column]) {
+        self.columns = columns
+        isFound = []
+    }
+
+    init(columns: [Column], isFound: [[Bool]], aggregates: [Column]) {
+        self.columns = columns
+        self.isFound = isFound
+        self.aggregates = aggregates
+    }
 }
 
 extension Plan {
@@ -86,7 +98,7 @@ extension Plan.Group {
     func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
         // Without an id a tombstone takes back no fact: only a plain latest sees it.
         let tombstones = source.id.isEmpty ? source.tombstone.map { rows.columns[$0]!.truths } : nil
-        var shared = SharedInputs(rows, columns.sorted(), tombstones: tombstones)
+        var shared = SharedInputs(rows, tombstones: tombstones)
         return aggregates.map { ($0, shared.input($0)) }
     }
 }
@@ -108,8 +120,8 @@ private struct SharedInputs {
         var skipsNull: Bool
     }
 
-    init(_ rows: SourceRows, _ names: [String], tombstones: [Bool]?) {
-        self.names = names
+    init(_ rows: SourceRows, tombstones: [Bool]?) {
+        names = rows.columns.keys.sorted()
         self.tombstones = tombstones
         columns = names.map { rows.columns[$0]! }
         count = rows.count

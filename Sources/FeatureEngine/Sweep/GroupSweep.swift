@@ -4,14 +4,18 @@ internal import FeatureLanguage
 public struct RowBuckets: Sendable {
     /// A power of two.
     let count: Int
+    /// The source's columns by whose hash rows were divided, in their order.
+    let keys: [String]
     let load: @Sendable (Int) throws -> SourceRows
 
     /// - Parameters:
     ///   - count: a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
+    ///   - keys: the source's columns by whose hash they are divided; each is held against a column of the spine by the group.
     ///   - load: a bucket's rows; called from several threads at once, for buckets in which the spine has entities.
-    public init(count: Int, load: @escaping @Sendable (Int) throws -> SourceRows) {
+    public init(count: Int, keys: [String], load: @escaping @Sendable (Int) throws -> SourceRows) {
         precondition(count > 0 && count & (count - 1) == 0, "\(count) buckets: not a power of two")
         self.count = count
+        self.keys = keys
         self.load = load
     }
 
@@ -66,7 +70,8 @@ struct GroupSweep {
     /// The aggregates' values for every spine row.
     func sweep(_ buckets: RowBuckets, threads: Int) throws -> [Column] {
         let count = spine.instants.count
-        let assigned = RowBuckets.assign(group.keys.map { spine.columns[$0.spine]! }, count: count, buckets: buckets.count)
+        let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
+        let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
         let members = RowBuckets.members(assigned, buckets: buckets.count)
         let parts = try parallel(buckets.count, threads: threads) { bucket -> Part? in
             members[bucket].isEmpty ? nil : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false)

@@ -14,8 +14,11 @@ public struct Plan: Sendable {
         public var aggregates: [Aggregate]
 
         /// The declared columns that it reads.
-        public var columns: Set<String> {
-            var names = Set(keys.map(\.column)).union(source.id)
+        public var columns: Set<String> { valueColumns.union(source.id) }
+
+        /// Those that it reads where no fact has several versions.
+        public var valueColumns: Set<String> {
+            var names = Set(keys.map(\.column))
             if let tombstone = source.tombstone { names.insert(tombstone) }
             for aggregate in aggregates { names.formUnion(Expression.aggregate(aggregate).columns) }
             return names

@@ -72,8 +72,10 @@ struct RowLoader {
         return after.map { "\(condition) and r.\(identifier: eventTime) > \(.timestamp($0))" } ?? condition
     }
 
-    /// The event times that the group's windows reach: after one (nil: from the beginning), up to the other. Nil where there is no instant.
-    private func times(_ group: Plan.Group) -> (after: Int64?, upTo: Int64)? {
+    private func times(_ group: Plan.Group) -> (after: Int64?, upTo: Int64)? { RowLoader.reach(group, spine) }
+
+    /// The event times that a group's windows reach from a spine: after one (nil: from the beginning), up to the other. Nil where there is no instant.
+    static func reach(_ group: Plan.Group, _ spine: Spine) -> (after: Int64?, upTo: Int64)? {
         guard let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
         let upTo = RowLoader.clamped(last, minus: group.aggregates.map(\.frame.newer.microseconds).min() ?? 0)
         let olders = group.aggregates.map(\.frame.older?.microseconds)

@@ -5,45 +5,6 @@ internal import Foundation
 internal import Postgres
 public import Tables
 
-/// The record of a training set: everything from which the same rows come back.
-public struct Manifest: Sendable, Codable {
-    public struct Output: Sendable, Codable {
-        public var name: String
-        public var function: VersionedName
-        public var kind: FunctionKind
-        public var type: ValueType
-        public var fingerprint: Fingerprint
-    }
-
-    public struct SpineRecord: Sendable, Codable {
-        /// SHA-256 of its CSV text.
-        public var digest: String
-        public var timestamp: String
-        public var null: String?
-        public var epoch: String?
-    }
-
-    public var id: String
-    public var name: String?
-    public var set: VersionedName
-    public var fingerprint: Fingerprint
-    public var outputs: [Output]
-    public var mode: Reading.Mode
-    public var knownBy: String?
-    /// By source: how far its log was read.
-    public var cuts: [String: Int64]
-    /// By source: when its newest batch at the cut was committed, in microseconds since 1970.
-    public var newestCommits: [String: Int64]
-    public var rows: Int
-    public var digest: String
-    /// The hashes of each output column's blocks of 1,024 rows.
-    public var blocks: [String: [String]]
-    public var spine: SpineRecord
-    public var createdAt: String
-    public var actor: String
-    public var engine: String
-}
-
 /// What a snapshot is made of.
 public struct SnapshotRequest: Sendable {
     public var set: String
@@ -52,10 +13,15 @@ public struct SnapshotRequest: Sendable {
     public var mode: Reading.Mode
     public var knownBy: Instant?
     public var options: ReadOptions
+    /// A snapshot whose cuts are taken; nil takes the newest.
+    public var at: String?
+    public var split: Split?
+    /// Whether the rows are kept with it, for others to fetch.
+    public var keeps: Bool
 
     public init(
         set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed, knownBy: Instant? = nil,
-        options: ReadOptions = ReadOptions()
+        options: ReadOptions = ReadOptions(), at: String? = nil, split: Split? = nil, keeps: Bool = false
     ) {
         self.set = set
         self.name = name
@@ -63,6 +29,9 @@ public struct SnapshotRequest: Sendable {
         self.mode = mode
         self.knownBy = knownBy
         self.options = options
+        self.at = at
+        self.split = split
+        self.keeps = keeps
     }
 }
 
@@ -73,35 +42,50 @@ extension Store {
     ///   - spinePath: the rows to get features for.
     ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is committed.
     public func createSnapshot(_ request: SnapshotRequest, spine spinePath: String, output: String?) async throws -> Manifest {
-        let actor = actor
-        return try await withCatalog { connection, catalog in
+        try await createSnapshot(request, name: spinePath, output: output) { plan throws(TableError) in
+            try SpineFile(path: spinePath, plan: plan, timestamp: request.timestamp, options: request.options)
+        }
+    }
+
+    /// The same with a spine that isn't a file.
+    ///
+    /// - Parameter spine: reads it for a plan.
+    public func createSnapshot(
+        _ request: SnapshotRequest, name: String, output: String? = nil, spine: @escaping @Sendable (Plan) throws -> SpineFile
+    ) async throws -> Manifest {
+        let store = self
+        var earlier: Manifest?
+        if let at = request.at { earlier = try await snapshot(at) }
+        return try await withCatalog { [earlier] connection, catalog in
             let set = try catalog.set(named: request.set)
             let plan = Plan(set, in: catalog)
-            let file = try SpineFile(path: spinePath, plan: plan, timestamp: request.timestamp, options: request.options)
-            for output in plan.outputs where file.passed.contains(where: { $0.name == output.name }) {
-                throw TableError(file: spinePath, line: 1, column: output.name, message: "has the name of an output of \(request.set)", advice: "rename or drop it")
+            let file = try spine(plan)
+            for output in plan.outputs.map(\.name) + (request.split == nil ? [] : [Split.column]) where file.passed.contains(where: { $0.name == output }) {
+                throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of an output of \(request.set)", advice: "rename or drop it")
             }
             let (outputs, heads) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
-                let heads = try Heads(catalog.sources.keys.sorted(), connection)
+                var heads = try Heads(catalog.sources.keys.sorted(), connection)
+                if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                let loader = RowLoader(spine: file.spine, cuts: heads.cuts, connection: connection)
-                return (try plan.evaluate(file.spine, reading, rows: loader.load), heads)
+                return (try plan.train(file.spine, reading, store, connection), heads)
             }
+            let values = try plan.values(outputs, request.split, file)
             let writer = try output.map { try TableWriter(path: $0) }
-            try writer?.write(file, plan.table(outputs))
-            let manifest = try Store.record(request, set, plan, file, outputs, heads, connection, actor: actor)
+            try writer?.write(file, values)
+            let manifest = try store.record(request, set, plan, file, outputs, values, heads, at: earlier?.id, connection)
             try writer?.publish()
             return manifest
         }
     }
 
-    private static func record(
-        _ request: SnapshotRequest, _ set: FeatureSet, _ plan: Plan, _ file: SpineFile, _ outputs: Outputs, _ heads: Heads, _ connection: Connection, actor: String
+    private func record(
+        _ request: SnapshotRequest, _ set: FeatureSet, _ plan: Plan, _ file: SpineFile, _ outputs: Outputs, _ values: Table, _ heads: Heads, at earlier: String?,
+        _ connection: Connection
     ) throws -> Manifest {
         let text = SpineHash()
         let pieces = try file.archive { text.add($0) }
-        let digest = Digest(plan.result(file.spine, outputs))
+        let digest = Digest(plan.result(file.spine, outputs), threads: threads)
         let names = Set(plan.outputs.map(\.name))
         let entries = set.features + set.labels
         var manifest = Manifest(
@@ -109,9 +93,11 @@ extension Store {
             outputs: entries.map {
                 Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint)
             },
-            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, rows: file.rowCount,
-            digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
-            spine: Manifest.SpineRecord(digest: text.finish(), timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue),
+            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: earlier,
+            split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
+            spine: Manifest.SpineRecord(
+                digest: text.finish(), timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
+                layout: file.isArrow ? file.archiveLayout.rawValue : nil),
             createdAt: Instant(microseconds: heads.now).description, actor: actor, engine: "firn 1")
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
         let record = manifest
@@ -135,6 +121,15 @@ extension Store {
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)
                 values (\(record.id), \(record.name), \(record.set.description), \(body), \(record.spine.digest), \(.timestamp(heads.now)), \(actor), \(entry))
                 """)
+            if request.keeps {
+                var number = 0
+                let writer = try ByteWriter(.zstd, name: "result") { bytes throws(TableError) in
+                    try TableError.explaining("result") { _ = try connection.execute("insert into firn.results values (\(record.id), \(number)::int, \(bytes))") }
+                    number += 1
+                }
+                for piece in file.arrowStream(values) { try writer.write(piece) }
+                try writer.finish()
+            }
         }
         return record
     }

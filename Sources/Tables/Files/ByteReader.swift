@@ -7,6 +7,7 @@ public final class ByteReader {
     private enum Input {
         case file(FileHandle)
         case memory([UInt8])
+        case pieces(() throws -> [UInt8]?)
     }
 
     private let input: Input
@@ -46,6 +47,16 @@ public final class ByteReader {
         decoder = try ByteReader.decoder(compression, name)
     }
 
+    /// - Parameter pieces: the next bytes; nil at the end.
+    public init(pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression) throws(TableError) {
+        input = .pieces(pieces)
+        pieceSize = 0
+        maximumBytes = .max
+        self.name = name
+        size = nil
+        decoder = try ByteReader.decoder(compression, name)
+    }
+
     private static func decoder(_ compression: FileFormat.Compression, _ name: String) throws(TableError) -> (any Decoder)? {
         switch compression {
         case .none: nil
@@ -70,6 +81,7 @@ public final class ByteReader {
 
     private func raw() throws(TableError) -> [UInt8] {
         switch input {
+        case .pieces(let next): return try TableError.explaining(name) { try next() } ?? []
         case .memory(let bytes):
             // In pieces, so that a small compressed body can't become a large one at once.
             let piece = bytes[min(bytesRead, bytes.count)...].prefix(pieceSize)

@@ -6,7 +6,7 @@ import Tables
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute features over files, without a database.",
-        discussion: "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv or .ndjson, each also .gz or .zst.")
+        discussion: "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst.")
 
     @Argument(help: "Definitions files (YAML).")
     var definitions: [String]

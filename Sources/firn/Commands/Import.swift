@@ -5,7 +5,7 @@ import Tables
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a file's rows into a source, all or none.",
-        discussion: "Files are .csv or .ndjson, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays.")
+        discussion: "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays.")
 
     @Argument(help: "The source.")
     var source: String
@@ -29,7 +29,9 @@ struct Import: AsyncParsableCommand {
         defer { progress.end() }
         let options = Store.ImportOptions(reading: files.reading, knownNow: knownNow, again: again)
         let start = ContinuousClock.now
-        let imported = try await Environment.store(connections: 1).importFile(file, into: source, options: options) { progress.show($0, $1, $2) }
+        let imported = try await Environment.store(connections: 1).importFile(file, into: source, options: options) { rows, bytes, size in
+            progress.show(rows: rows, share: size.map { Double(bytes) / Double(max($0, 1)) })
+        }
         progress.end()
         let seconds = (ContinuousClock.now - start).seconds
         for warning in imported.warnings { Terminal.note("warning: \(warning)") }

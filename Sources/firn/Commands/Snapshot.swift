@@ -5,7 +5,8 @@ import FeatureStore
 import Tables
 
 struct Snapshot: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Make and look at training sets.", subcommands: [Create.self, List.self, Show.self])
+    static let configuration = CommandConfiguration(
+        abstract: "Make and look at training sets.", subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, List.self, Show.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -14,7 +15,7 @@ struct Snapshot: AsyncParsableCommand {
         @Option(help: "The set, such as fraud.v1.")
         var set: String
 
-        @Option(help: "The rows to get features for (.csv or .ndjson, also .gz or .zst).")
+        @Option(help: "The rows to get features for (.csv, .ndjson, .arrow or .arrows, also .gz or .zst).")
         var spine: String
 
         @Option(help: "The spine's column of instants.")
@@ -26,14 +27,32 @@ struct Snapshot: AsyncParsableCommand {
         @OptionGroup var reading: ReadingOptions
         @OptionGroup var files: FileOptions
 
+        @Option(help: ArgumentHelp("Read no further than this snapshot did: another set or spine at the same cuts.", valueName: "snapshot"))
+        var at: String?
+
+        @Option(help: ArgumentHelp("Add a column 'split' with shares such as train=0.8,valid=0.1,test=0.1.", valueName: "shares"))
+        var split: String?
+
+        @Option(help: "The spine's column by whose hash rows are split; several with commas.")
+        var by: String?
+
+        @Flag(help: "Keep the rows with the snapshot, for others to fetch.")
+        var keep = false
+
         @Option(help: "Where to write the training set.")
         var out: String?
 
         @Flag(help: "Print the snapshot as JSON.")
         var json = false
 
+        func validate() throws {
+            guard (split == nil) == (by == nil) else { throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.") }
+        }
+
         func run() async throws {
-            let request = SnapshotRequest(set: set, name: name, timestamp: timestamp, mode: reading.mode, knownBy: reading.knownBy, options: files.reading)
+            let split = try split.map { try Split($0, by: by ?? "") }
+            let request = SnapshotRequest(
+                set: set, name: name, timestamp: timestamp, mode: reading.mode, knownBy: reading.knownBy, options: files.reading, at: at, split: split, keeps: keep)
             let start = ContinuousClock.now
             let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out)
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
@@ -42,6 +61,81 @@ struct Snapshot: AsyncParsableCommand {
                 "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode.words) (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
             )
             Terminal.out("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
+        }
+    }
+
+    struct Fetch: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Get a snapshot's rows again.",
+            discussion: "As they were kept, or computed again from the same spine at the same cuts; either is held against the snapshot's digest.")
+
+        @Argument(help: "Its id, or a name.")
+        var id: String
+
+        @Option(help: "Where to write the rows; standard output without it.")
+        var out: String?
+
+        func run() async throws {
+            let set = try await Environment.store(connections: 1).fetch(id)
+            try set.write(to: out)
+            if let out { Terminal.out("\(set.manifest.id): \(set.manifest.rows) rows of \(set.manifest.set), digest \(set.manifest.digest)\nwritten to \(out)") }
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compute a snapshot again and compare.", discussion: "Names the first block of 1,024 rows of each column that differs, and then exits with 1.")
+
+        @Argument(help: "Its id, or a name.")
+        var id: String
+
+        @Flag(help: "Print the outcome as JSON.")
+        var json = false
+
+        func run() async throws {
+            let verification = try await Environment.store(connections: 1).verify(id)
+            let manifest = verification.manifest
+            if json {
+                Terminal.out(
+                    JSON.object([
+                        "id": .string(manifest.id), "identical": .bool(verification.isIdentical), "digest": .string(manifest.digest),
+                        "faults": .array(verification.faults.map { .string($0.description) }),
+                    ]).pretty())
+            } else if verification.isIdentical {
+                Terminal.out("\(manifest.id): identical, \(manifest.rows) rows, digest \(manifest.digest)")
+            }
+            guard verification.isIdentical else {
+                throw Failure("\(manifest.id) doesn't come back as it was:\n" + verification.faults.map { "  \($0)" }.joined(separator: "\n"))
+            }
+        }
+    }
+
+    struct Compare: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "diff", abstract: "Say what differs between two snapshots: definitions, cuts, rows, values.",
+            discussion: "Rows are matched by their keys and instant.")
+
+        @Argument(help: "One snapshot, by id or name.")
+        var left: String
+
+        @Argument(help: "The other.")
+        var right: String
+
+        @Flag(help: "Print it as JSON.")
+        var json = false
+
+        func run() async throws {
+            let comparison = try await Environment.store(connections: 1).compareSnapshots(left, right)
+            if json { return Terminal.out(comparison.json.pretty()) }
+            if comparison.isSame { return Terminal.out("\(comparison.left.id) and \(comparison.right.id) are the same, \(comparison.common) rows") }
+            for setting in comparison.settings { Terminal.out(setting) }
+            for output in comparison.outputs { Terminal.out("output \(output.name): \(output.left ?? "none") and \(output.right ?? "none")") }
+            for cut in comparison.cuts { Terminal.out("cut of \(cut.source): offset \(cut.left) and \(cut.right)") }
+            Terminal.out("rows: \(comparison.common) in both, \(comparison.onlyLeft) only in \(comparison.left.id), \(comparison.onlyRight) only in \(comparison.right.id)")
+            for value in comparison.values {
+                Terminal.out("values of \(value.output): \(value.rows) rows differ, the first is row \(value.firstRow): \(JSON(value.left)) and \(JSON(value.right))")
+            }
+            if comparison.values.isEmpty, comparison.common > 0 { Terminal.out("values: the same in all rows that both have") }
         }
     }
 
@@ -83,6 +177,10 @@ struct Snapshot: AsyncParsableCommand {
             Terminal.out("digest       \(manifest.digest)")
             Terminal.out("spine        \(manifest.spine.digest)")
             Terminal.out("created      \(manifest.createdAt) by \(manifest.actor)")
+            if let at = manifest.at { Terminal.out("at           the cuts of \(at)") }
+            if let split = manifest.split {
+                Terminal.out("split        \(split.parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",")) by \(split.by.joined(separator: ","))")
+            }
             for cut in manifest.cuts.sorted(by: { $0.key < $1.key }) { Terminal.out("cut          \(cut.key) up to offset \(cut.value)") }
             for output in manifest.outputs {
                 Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)")

@@ -1,0 +1,265 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Foundation
+internal import Postgres
+
+/// What was sealed of a source by one key.
+public struct Materialized: Sendable {
+    public var source: String
+    /// The source's columns that make the key; none for one global series.
+    public var keys: [String]
+    /// How many rows were sealed now, and up to which offset all are.
+    public var rows: Int
+    public var upTo: Int64
+    public var segments: Int
+    /// Compressed.
+    public var bytes: Int
+}
+
+extension Store {
+    public struct MaterializeOptions: Sendable {
+        /// Only these sources; nil for all.
+        public var sources: [String]?
+        /// Seals only where at least so many rows wait, or a tenth of what is sealed.
+        public var minimumRows: Int
+        /// Drops all segments first, and checks that what is built again has the same addresses.
+        public var rebuilds: Bool
+
+        public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false) {
+            self.sources = sources
+            self.minimumRows = minimumRows
+            self.rebuilds = rebuilds
+        }
+    }
+
+    /// Seals the rows that features read: for each source and key that a registered feature or label uses.
+    ///
+    /// Each run is committed by itself, so what was done stays when it is interrupted.
+    /// - Parameter progress: the source, rows read so far, and how many there are to read.
+    public func materialize(_ options: MaterializeOptions = MaterializeOptions(), progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }) async throws
+        -> [Materialized]
+    {
+        let threads = threads, directory = temporaryDirectory
+        return try await withCatalog { connection, catalog in
+            for name in options.sources ?? [] { _ = try catalog.source(named: name) }
+            var done: [Materialized] = []
+            for need in SegmentNeed.all(catalog) where options.sources?.contains(need.source.name) ?? true {
+                let work = SegmentWork(need: need, connection: connection, threads: threads, temporaryDirectory: directory)
+                if options.rebuilds { try work.dropBodies() }
+                if let result = try work.run(minimumRows: options.minimumRows, progress: { progress(need.source.name, $0, $1) }) { done.append(result) }
+            }
+            return done
+        }
+    }
+
+    /// Forgets the content of all segments; what they were stays written down, so that they can be built again and compared.
+    public func dropSegments() async throws {
+        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn.bodies") }
+    }
+
+    /// Forgets the kept rows of snapshots, which can be computed again.
+    public func dropResults() async throws {
+        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn.results") }
+    }
+
+    /// How much the store keeps only for speed: segments, their compressed bytes, snapshots whose rows are kept.
+    public func keptForSpeed() async throws -> (segments: Int, segmentBytes: Int, results: Int) {
+        try await withCatalog { connection, _ in
+            let row = try connection.execute(
+                """
+                select (select count(*) from firn.segments), (select coalesce(sum(length(body)), 0)::bigint from firn.bodies), (select count(distinct snapshot) from firn.results)
+                """
+            ).first!
+            return (Int(row.int64(0)), Int(row.int64(1)), Int(row.int64(2)))
+        }
+    }
+}
+
+/// Segments that features need: of a source by some key columns, with some columns.
+struct SegmentNeed: Sendable {
+    var source: Source
+    /// Sorted.
+    var keys: [String]
+    var columns: Set<String>
+
+    /// What the registered features and labels need, each source and key once.
+    static func all(_ catalog: Catalog) -> [SegmentNeed] {
+        var needs: [SegmentNeed] = []
+        for function in catalog.functions.values.sorted(by: { $0.name < $1.name }) {
+            guard let plan = try? Plan(catalog.resolve(features: [function.name.description]), in: catalog) else { continue }
+            for group in plan.groups {
+                if let index = needs.firstIndex(where: { $0.source.name == group.source.name && $0.keys == group.segmentKeys }) {
+                    needs[index].columns.formUnion(group.columns)
+                } else {
+                    needs.append(SegmentNeed(source: group.source, keys: group.segmentKeys, columns: group.columns))
+                }
+            }
+        }
+        return needs.sorted { ($0.source.name, $0.keys.joined(separator: "\u{0}")) < ($1.source.name, $1.keys.joined(separator: "\u{0}")) }
+    }
+}
+
+/// Brings the segments of one source and key up to date.
+private struct SegmentWork {
+    let need: SegmentNeed
+    let connection: Connection
+    let threads: Int
+    let temporaryDirectory: String
+
+    /// A run holds no more rows than this, so that it can be sealed again in a bearable time.
+    private static let maximumRows: Int64 = 1 << 24
+
+    private var source: String { need.source.name }
+    private var columns: Set<String> { need.columns.union(need.source.segmentColumns) }
+
+    func dropBodies() throws {
+        let keys = Parameter.array(.text, need.keys.map { .text($0) })
+        try connection.execute(
+            """
+            delete from firn.bodies o where exists (select from firn.blocks b join firn.runs r on r.run = b.run
+            where b.address = o.address and r.source = \(source) and r.keys = \(keys))
+            """)
+    }
+
+    func run(minimumRows: Int, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
+        // One at a time for each source; a second one finds the work done.
+        try connection.execute("select pg_advisory_lock(\(Lock.space)::int, \(Lock.segments(of: source))::int)")
+        defer { _ = try? connection.execute("select pg_advisory_unlock(\(Lock.space)::int, \(Lock.segments(of: source))::int)") }
+        var result: Materialized?
+        func add(_ rows: Int, _ upTo: Int64, _ segments: Int, _ bytes: Int) {
+            var sum = result ?? Materialized(source: source, keys: need.keys, rows: 0, upTo: 0, segments: 0, bytes: 0)
+            sum.rows += rows
+            sum.upTo = max(sum.upTo, upTo)
+            sum.segments += segments
+            sum.bytes += bytes
+            result = sum
+        }
+        let list = try SegmentList(source, keys: need.keys, columns: columns, connection)
+        // Runs that lack a column that a feature reads now, or whose content was dropped.
+        for run in list.runs where run.segments.contains(where: { segment in columns.contains { segment.blocks[$0] == nil } }) {
+            let (segments, bytes) = try complete(run, progress)
+            add(Int(run.upTo - run.after), run.upTo, segments, bytes)
+        }
+        while true {
+            let head = try BatchLog(source: need.source, connection: connection).head().offset
+            let runs = try SegmentList(source, keys: need.keys, columns: [], connection).runs
+            let sealed = runs.last?.upTo ?? 0
+            guard head > sealed, head - sealed >= min(Int64(minimumRows), max(1, sealed / 10)) else { break }
+            // A run ends with a batch.
+            let upTo = try end(after: sealed, atMost: SegmentWork.maximumRows, head: head)
+            // Runs grow by four, so that there are few of them: smaller ones before the new rows are sealed with these.
+            var absorbed = 0
+            while absorbed < runs.count {
+                let before = runs[runs.count - 1 - absorbed]
+                let after = absorbed == 0 ? sealed : runs[runs.count - absorbed].after
+                guard before.upTo - before.after < 4 * (upTo - after), upTo - before.after <= SegmentWork.maximumRows else { break }
+                absorbed += 1
+            }
+            let after = absorbed == 0 ? sealed : runs[runs.count - absorbed].after
+            let (segments, bytes) = try seal(
+                after: after, upTo: upTo, buckets: buckets(upTo - after, beside: runs.dropLast(absorbed)), replacing: Array(runs.suffix(absorbed)), progress)
+            add(Int(upTo - sealed), upTo, segments, bytes)
+        }
+        return result
+    }
+
+    /// The end of the last batch after an offset that keeps a run within its bound; of the first batch, where that alone is larger.
+    private func end(after: Int64, atMost rows: Int64, head: Int64) throws -> Int64 {
+        if head - after <= rows { return head }
+        let row = try connection.execute(
+            """
+            select coalesce(max(base_offset + count) filter (where base_offset + count <= \(after + rows)), min(base_offset + count))
+            from firn.batches where source = \(source) and base_offset >= \(after)
+            """
+        ).first!
+        return row.int64(0)
+    }
+
+    /// A bucket for each full segment; as many as the largest run has, unless this one is much smaller.
+    private func buckets(_ rows: Int64, beside runs: some Sequence<Run>) -> Int {
+        if need.keys.isEmpty { return 1 }
+        var count = 1
+        while count < 1024, Int64(count * Segment.maximumRows) < rows { count *= 2 }
+        let largest = runs.max { $0.upTo - $0.after < $1.upTo - $1.after }
+        if let largest, rows >= (largest.upTo - largest.after) / 64 { count = max(count, largest.buckets) }
+        return count
+    }
+
+    private func seal(after: Int64, upTo: Int64, buckets: Int, replacing old: [Run], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
+        try connection.transaction {
+            for run in old { try connection.execute("delete from firn.runs where run = \(run.number)") }
+            let number = try connection.execute(
+                """
+                insert into firn.runs (source, keys, after_offset, up_to, buckets)
+                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int) returning run
+                """
+            ).first!.int64(0)
+            let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets), known: [], progress)
+            if !old.isEmpty { try deleteUnlisted() }
+            return counts
+        }
+    }
+
+    /// Builds a run again for the blocks that it lacks.
+    private func complete(_ run: Run, _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
+        try connection.transaction {
+            let written = try connection.execute("select segment, column_name, address from firn.blocks where run = \(run.number)")
+            return try write(run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
+        }
+    }
+
+    /// - Parameter known: blocks that are listed already; sealed again they have to be the same.
+    private func write(_ run: Run, known: [(segment: Int64, column: String, address: [UInt8])], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
+        let listed = Dictionary(uniqueKeysWithValues: known.map { ("\($0.segment) \($0.column)", $0.address) })
+        let isNew = known.isEmpty
+        let sealer = Sealer(need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
+        var segments = 0, bytes = 0
+        try sealer.seal(after: run.after, upTo: run.upTo, buckets: run.buckets, progress: { progress($0, Int(run.upTo - run.after)) }) { sealed in
+            let segment = sealed.segment
+            if isNew {
+                let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
+                try connection.execute(
+                    """
+                    insert into firn.segments values (\(run.number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
+                        \(segment.firstKnown), \(segment.isOneVersionEach))
+                    """)
+            }
+            var names: [Parameter] = [], addresses: [Parameter] = [], sizes: [Parameter] = [], checksums: [Parameter] = []
+            var bodies: [(Parameter, Parameter)] = []
+            for (name, body) in sealed.bodies {
+                let block = segment.blocks[name]!
+                if let address = listed["\(segment.number) \(name)"] {
+                    guard address == block.address else {
+                        throw StoreError(
+                            .damaged, "a segment of \(source) built again has another content: column '\(name)' up to offset \(run.upTo)",
+                            advice: "rows of the past have changed; firn verify says where")
+                    }
+                } else {
+                    names.append(.text(name))
+                    addresses.append(.bytes(block.address))
+                    sizes.append(.int64(Int64(block.bytes)))
+                    checksums.append(.int64(block.checksum))
+                }
+                bodies.append((.bytes(block.address), .bytes(body)))
+                bytes += body.count
+            }
+            try connection.execute(
+                """
+                insert into firn.blocks (run, segment, column_name, address, bytes, checksum)
+                select \(run.number), \(segment.number)::int, n, a, s, c from unnest(\(Parameter.array(.text, names)), \(Parameter.array(.bytes, addresses)),
+                    \(Parameter.array(.int64, sizes)), \(Parameter.array(.int64, checksums))) u(n, a, s, c)
+                """)
+            try connection.execute(
+                """
+                insert into firn.bodies select * from unnest(\(Parameter.array(.bytes, bodies.map(\.0))), \(Parameter.array(.bytes, bodies.map(\.1)))) on conflict do nothing
+                """)
+            segments += 1
+        }
+        return (segments, bytes)
+    }
+
+    /// Bodies that no run lists any more.
+    private func deleteUnlisted() throws {
+        try connection.execute("delete from firn.bodies o where not exists (select from firn.blocks b where b.address = o.address)")
+    }
+}

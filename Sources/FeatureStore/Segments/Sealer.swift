@@ -1,0 +1,187 @@
+internal import ArrowIPC
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Foundation
+internal import Postgres
+
+/// Makes segments of a stretch of a source's log.
+///
+/// What comes out depends on the log alone: the rows of the stretch, and for each of their facts the versions before it. Rows are read
+/// once, in whatever order they lie, put aside by bucket, and sealed bucket after bucket, so that a few buckets are held in memory.
+struct Sealer {
+    private let layout: Layout
+    private let connection: Connection
+    private let threads: Int
+    private let temporaryDirectory: String
+
+    private static let batchRows = 4096
+
+    private var source: Source { layout.source }
+    private var keys: [String] { layout.keys }
+    private var columns: [ColumnDefinition] { layout.columns }
+
+    init(_ source: Source, keys: [String], columns names: Set<String>, threads: Int, temporaryDirectory: String, _ connection: Connection) {
+        layout = Layout(source: source, keys: keys, columns: source.columns.filter { names.contains($0.name) })
+        self.connection = connection
+        self.threads = threads
+        self.temporaryDirectory = temporaryDirectory
+    }
+
+    /// One segment with all its columns, and their compressed files.
+    struct Sealed: Sendable {
+        var segment: Segment
+        var bodies: [(column: String, body: [UInt8])]
+    }
+
+    /// - Parameters:
+    ///   - take: called with each segment, in their order.
+    ///   - progress: rows read so far.
+    func seal(after: Int64, upTo: Int64, buckets: Int, progress: (Int) -> Void, take: (Sealed) throws -> Void) throws {
+        let retractions = try source.id.isEmpty || source.isStatic ? nil : corrections(after: after, upTo: upTo)
+        let spill = try spill(after: after, upTo: upTo, buckets: buckets, progress)
+        let moved = retractions.map { RowBuckets.members(assigned($0, buckets), buckets: buckets) }
+        var number: Int64 = 0
+        for first in stride(from: 0, to: buckets, by: threads) {
+            let range = first..<min(first + threads, buckets)
+            let batches = try range.map { try spill.batches($0) }
+            let layout = layout, keys = keys
+            let sealed = try parallel(range.count, threads: threads) { index in
+                var parts = batches[index].map(layout.rows)
+                if let retractions, let moved, !moved[first + index].isEmpty { parts.append(retractions.gathered(moved[first + index])) }
+                return parts.isEmpty ? [] : try layout.segments(SourceRows(concatenating: parts).sorted(by: keys), bucket: first + index)
+            }
+            for var segment in sealed.flatMap(\.self) {
+                segment.segment.number = number
+                number += 1
+                try take(segment)
+            }
+        }
+    }
+
+    private func assigned(_ rows: SourceRows, _ buckets: Int) -> [Int32] {
+        RowBuckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: buckets)
+    }
+
+    // MARK: Rows in
+
+    private var fields: [ArrowField] {
+        columns.map { ArrowField($0.name, ArrowType($0.type)) } + [ArrowField(SegmentColumn.offset, ArrowType(.int64)), ArrowField(SegmentColumn.knownAt, ArrowType(.timestamp))]
+    }
+
+    /// Reads the stretch and puts its rows aside by bucket.
+    private func spill(after: Int64, upTo: Int64, buckets: Int, _ progress: (Int) -> Void) throws -> Spill {
+        let spill = try Spill(buckets: buckets, fields: fields, directory: temporaryDirectory)
+        let list = SQL.joined(columns.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)"], by: ", ")
+        let query: SQL = """
+            select \(list) from \(SourceTable(source).name) r join firn.batches b on b.batch = r.firn_batch
+            where b.base_offset >= \(literal: after) and b.base_offset + b.count <= \(literal: upTo)
+            """
+        func empty() -> [ColumnBuilder] { (columns.map(\.type) + [.int64, .timestamp]).map { ColumnBuilder($0) } }
+        var arriving = empty()
+        var waiting = Array(repeating: [[Column]](), count: buckets)
+        var waitingRows = Array(repeating: 0, count: buckets)
+        var count = 0
+        func put(_ bucket: Int) throws {
+            if waitingRows[bucket] == 0 { return }
+            let merged = fields.indices.map { index in Column(concatenating: waiting[bucket].map { $0[index] }) }
+            try spill.append(merged, rowCount: waitingRows[bucket], bucket: bucket)
+            waiting[bucket] = []
+            waitingRows[bucket] = 0
+        }
+        func distribute() throws {
+            let columns = arriving.indices.map { arriving[$0].finish() }
+            let rows = columns[0].count
+            let assigned = RowBuckets.assign(keys.map { key in columns[self.columns.firstIndex { $0.name == key }!] }, count: rows, buckets: buckets)
+            for (bucket, members) in RowBuckets.members(assigned, buckets: buckets).enumerated() where !members.isEmpty {
+                waiting[bucket].append(columns.map { $0.gathered(members) })
+                waitingRows[bucket] += members.count
+                if waitingRows[bucket] >= Sealer.batchRows { try put(bucket) }
+            }
+            arriving = empty()
+            count += rows
+            progress(count)
+        }
+        try connection.copyOut("copy (\(query)) to stdout (format binary)") { reader in
+            for index in arriving.indices { arriving[index].append(&reader) }
+            if arriving[0].count == 1 << 16 {
+                try Task.checkCancellation()
+                try distribute()
+            }
+        }
+        if arriving[0].count > 0 { try distribute() }
+        for bucket in 0..<buckets { try put(bucket) }
+        return spill
+    }
+
+    /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost them.
+    private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
+        let table = SourceTable(source)
+        let ids = SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ")
+        let joined: SQL = "\(table.name) r join firn.batches b on b.batch = r.firn_batch"
+        let touched: SQL = after == 0 ? "true" : "(\(ids)) in (select \(ids) from \(joined) where b.base_offset >= \(after) and b.base_offset + b.count <= \(upTo))"
+        let several: SQL = "select \(ids) from \(joined) where b.base_offset + b.count <= \(upTo) and \(touched) group by \(ids) having count(*) > 1"
+        let rows = try table.read(columns.map(\.name), where: "b.base_offset + b.count <= \(upTo) and (\(ids)) in (\(several))", connection)
+        return rows.retractions(of: source, keys: keys, after: after)
+    }
+}
+
+/// What is sealed, and how rows become segments.
+private struct Layout: Sendable {
+    let source: Source
+    /// Sorted.
+    let keys: [String]
+    /// Declared columns.
+    let columns: [ColumnDefinition]
+
+    func rows(_ batch: [Column]) -> SourceRows {
+        var named: [String: Column] = [:]
+        for (column, values) in zip(columns, batch) { named[column.name] = values }
+        return SourceRows(
+            columns: named, eventTimes: source.eventTime.map { named[$0]!.wholes } ?? [], knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].wholes)
+    }
+
+    /// A bucket's rows, sorted.
+    func segments(_ rows: SourceRows, bucket: Int) throws -> [Sealer.Sealed] {
+        let isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
+        return try stride(from: 0, to: rows.count, by: Segment.maximumRows).map { start in
+            let range = start..<min(start + Segment.maximumRows, rows.count)
+            let part = range.count == rows.count ? rows : rows.gathered(range.map { Int32($0) })
+            var segment = Segment(
+                number: 0, bucket: bucket, rows: part.count, times: part.eventTimes.min().map { $0...part.eventTimes.max()! },
+                firstKnown: part.knownAt.min()!, isOneVersionEach: isOneVersionEach)
+            var sealed: [(column: String, body: [UInt8])] = []
+            func add(_ name: String, _ column: Column) throws {
+                let (block, body) = try SegmentBlock.seal(column)
+                segment.blocks[name] = block
+                sealed.append((name, body))
+            }
+            for column in columns { try add(column.name, part.columns[column.name]!) }
+            try add(SegmentColumn.offset, Column(.int64(part.offsets)))
+            if !source.isStatic { try add(SegmentColumn.knownAt, Column(knownTimes: part.knownAt)) }
+            if let isRetraction = part.isRetraction, isRetraction.contains(true) { try add(SegmentColumn.retraction, Column(.bool(isRetraction))) }
+            return Sealer.Sealed(segment: segment, bodies: sealed)
+        }
+    }
+}
+
+extension Column {
+    /// Int64s, or microseconds; what stands at a NULL means nothing.
+    var wholes: [Int64] {
+        switch values {
+        case .int64(let values), .timestamp(let values): values
+        default: preconditionFailure("a \(type.rawValue) for whole numbers")
+        }
+    }
+
+    /// Times at which rows became known: `unknown` for NULL.
+    var knownTimes: [Int64] {
+        guard let validity else { return wholes }
+        return zip(wholes, validity).map { $1 ? $0 : SourceRows.unknown }
+    }
+
+    init(knownTimes: [Int64]) {
+        let validity = knownTimes.map { $0 != SourceRows.unknown }
+        let values = Column.Values.timestamp(knownTimes.map { $0 == SourceRows.unknown ? 0 : $0 })
+        self.init(values, validity: validity.contains(false) ? validity : nil)
+    }
+}

@@ -1,0 +1,140 @@
+internal import FeatureLanguage
+internal import Foundation
+internal import Synchronization
+
+/// Copies of segments' blocks on this machine, uncompressed, so that reading one is reading a file.
+///
+/// Named by address below a directory for each store. Safe for several processes: a file appears whole, is never changed, and one that is being
+/// read may be deleted. Safe to delete at any time.
+public final class SegmentCache: Sendable {
+    private let root: String
+    private let maximumBytes: Int
+    /// What is there by our own count, nil before it was counted.
+    private let size = Mutex<Int?>(nil)
+
+    /// - Parameters:
+    ///   - directory: made when the first file comes.
+    ///   - maximumBytes: beyond, what was used longest ago is deleted.
+    public init(directory: String, maximumBytes: Int) {
+        root = directory
+        self.maximumBytes = maximumBytes
+    }
+
+    private func path(_ store: String, _ address: [UInt8]) -> String { "\(root)/\(store)/\(address.hexadecimal).arrow" }
+
+    /// The uncompressed file of a block; nil where it isn't here, or isn't whole, and then it is deleted.
+    func read(_ block: SegmentBlock, of store: String) -> [UInt8]? {
+        let path = path(store, block.address)
+        let file = unsafe open(path, O_RDONLY)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: block.bytes + 1) { space, count in
+            // One byte more than there should be, to see whether there is more.
+            while count <= block.bytes {
+                let read = unsafe Foundation.read(file, space.baseAddress! + count, block.bytes + 1 - count)
+                if read <= 0 { break }
+                count += read
+            }
+        }
+        guard bytes.count == block.bytes, SegmentBlock.checksum(bytes) == block.checksum else {
+            unsafe unlink(path)
+            return nil
+        }
+        // The time of use decides who goes first.
+        futimens(file, nil)
+        return bytes
+    }
+
+    /// Keeps a file. That it can't be written is no fault: the next reader asks the store.
+    func write(_ bytes: [UInt8], for block: SegmentBlock, of store: String) {
+        guard bytes.count <= maximumBytes else { return }
+        let path = path(store, block.address)
+        let temporary = "\(path).\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))"
+        let directory = "\(root)/\(store)"
+        var file = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        if file < 0 {
+            try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            file = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        }
+        guard file >= 0 else { return }
+        var written = 0
+        unsafe bytes.withUnsafeBytes { memory in
+            while written < memory.count {
+                let count = unsafe Foundation.write(file, memory.baseAddress! + written, memory.count - written)
+                if count <= 0 { break }
+                written += count
+            }
+        }
+        close(file)
+        guard written == bytes.count, unsafe rename(temporary, path) == 0 else {
+            unsafe unlink(temporary)
+            return
+        }
+        makeRoom(bytes.count)
+    }
+
+    /// Deletes what was used longest ago until a tenth is free, where there is too much.
+    private func makeRoom(_ added: Int) {
+        size.withLock { size in
+            size = (size ?? files().reduce(0) { $0 + $1.bytes }) + added
+            guard size! > maximumBytes else { return }
+            var files = files().sorted { $0.used < $1.used }[...]
+            var total = files.reduce(0) { $0 + $1.bytes }
+            while total > maximumBytes / 10 * 9, let oldest = files.popFirst() {
+                unsafe unlink(oldest.path)
+                total -= oldest.bytes
+            }
+            size = total
+        }
+    }
+
+    private func files() -> [(path: String, bytes: Int, used: Date)] {
+        guard let names = FileManager.default.enumerator(atPath: root) else { return [] }
+        var files: [(path: String, bytes: Int, used: Date)] = []
+        while let name = names.nextObject() as? String {
+            guard let attributes = names.fileAttributes, attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+            files.append(("\(root)/\(name)", (attributes[.size] as? NSNumber)?.intValue ?? 0, attributes[.modificationDate] as? Date ?? .distantPast))
+        }
+        return files
+    }
+
+    /// What there is, for a listing.
+    public func contents() -> (files: Int, bytes: Int) {
+        let files = files()
+        return (files.count, files.reduce(0) { $0 + $1.bytes })
+    }
+
+    /// Deletes everything.
+    public func clear() {
+        for file in files() { unsafe unlink(file.path) }
+        size.withLock { $0 = nil }
+    }
+
+    /// Deletes the copies of a store's blocks that its list no longer names.
+    ///
+    /// - Parameters:
+    ///   - state: of the store's list; nothing is asked where it is the one of the last time.
+    ///   - listed: which of some addresses the list names.
+    func evict(of store: String, state: String, listed: ([[UInt8]]) throws -> Set<[UInt8]>) rethrows {
+        let directory = "\(root)/\(store)", marker = "\(directory)/list"
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else { return }
+        if let last = try? String(contentsOfFile: marker, encoding: .utf8), last == state { return }
+        let addresses = names.compactMap { name in name.hasSuffix(".arrow") ? [UInt8](hexadecimal: name.dropLast(6)) : nil }
+        let kept = try listed(addresses)
+        for address in addresses where !kept.contains(address) { unsafe unlink(path(store, address)) }
+        try? state.write(toFile: marker, atomically: true, encoding: .utf8)
+    }
+}
+
+extension [UInt8] {
+    /// Two digits for each byte; nil where they aren't.
+    init?(hexadecimal text: some StringProtocol) {
+        let digits = Array<UInt8>(text.utf8)
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        self = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
+            append(byte)
+        }
+    }
+}

@@ -1,0 +1,180 @@
+internal import ArrowIPC
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Foundation
+internal import Postgres
+
+/// Reads a group's rows from segments and, since the last of them, from the source's table.
+///
+/// Inside one transaction: what is sealed and what isn't fit together, whatever is sealed, merged or dropped meanwhile.
+struct SegmentReader {
+    private let group: Plan.Group
+    private let reading: Reading
+    private let cut: Int64
+    private let runs: [Run]
+    private let reader: SegmentRows
+    /// The event times that windows reach from the spine: after one (nil: from the beginning), up to the other.
+    private let reach: (after: Int64?, upTo: Int64)?
+    private let lastInstant: Int64
+    private let connection: Connection
+
+    /// - Returns: nil where nothing is sealed that could be used.
+    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, cache: SegmentCache?, _ connection: Connection) throws {
+        let cut = reading.cuts[group.source.name] ?? 0
+        let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns.union([SegmentColumn.retraction]), connection)
+        runs = list.usable(upTo: cut, columns: group.segmentColumns)
+        guard !runs.isEmpty, let last = spine.instants.max() else { return nil }
+        self.group = group
+        self.reading = reading
+        self.cut = cut
+        self.connection = connection
+        lastInstant = last
+        reach = RowLoader.reach(group, spine)
+        reader = SegmentRows(group: group, blocks: try BlockSource(connection, cache: cache))
+    }
+
+    /// The rows, in as many buckets as the largest run has.
+    func buckets() throws -> RowBuckets {
+        let count = runs.map(\.buckets).max()!
+        let keys = group.segmentKeys, source = group.source
+        let isStraddling = runs.contains { $0.upTo > cut }
+        // Runs of few buckets are small: they are read once, with the rows since, and divided here.
+        var loose: [SourceRows] = []
+        for run in runs where run.buckets < count {
+            for segment in run.segments where isReached(segment) { loose.append(try reader.rows(segment, versions: true, offsets: true)) }
+        }
+        if let recent = try recent(after: runs.last!.upTo) { loose.append(recent) }
+        let loosely = loose.isEmpty ? nil : SourceRows(concatenating: loose)
+        let members = loosely.map { rows in
+            RowBuckets.members(RowBuckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: count), buckets: count)
+        }
+        let sealed = runs.filter { $0.buckets == count }
+        var segments: [[Segment]] = Array(repeating: [], count: count)
+        for segment in sealed.flatMap(\.segments) where isReached(segment) { segments[segment.bucket].append(segment) }
+        let isOneRun = sealed.count == 1
+        return RowBuckets(count: count, keys: keys) { [segments, reader] bucket in
+            var parts: [SourceRows] = []
+            let rest = loosely.flatMap { rows in members.map { rows.gathered($0[bucket]) } }
+            let isWhole = isOneRun && (rest?.count ?? 0) == 0
+            let hasVersions = !source.id.isEmpty && !source.isStatic && !(isWhole && segments[bucket].allSatisfy(\.isOneVersionEach))
+            for segment in segments[bucket] { parts.append(try reader.rows(segment, versions: hasVersions, offsets: hasVersions || isStraddling || !isWhole)) }
+            if let rest, rest.count > 0 { parts.append(rest) }
+            if parts.isEmpty { return try reader.none() }
+            var rows = SourceRows(concatenating: parts)
+            rows.isSorted = isWhole
+            rows = rows.sorted(by: keys)
+            rows.isOneVersionEach = !hasVersions
+            return rows
+        }
+    }
+
+    /// Whether some row of a segment may matter: its event time is reached, or, where facts have versions, it is known in time.
+    private func isReached(_ segment: Segment) -> Bool {
+        if reading.mode == .asServed, !group.hindsight, !group.source.isStatic, segment.firstKnown > lastInstant { return false }
+        guard group.source.id.isEmpty, let times = segment.times, let reach else { return true }
+        return times.lowerBound <= reach.upTo && reach.after.map { times.upperBound > $0 } ?? true
+    }
+
+    /// The rows after an offset, up to the cut, with what they say of facts under other keys; nil where there are none.
+    private func recent(after: Int64) throws -> SourceRows? {
+        guard after < cut else { return nil }
+        let table = SourceTable(group.source), names = group.columns.sorted()
+        let fresh: SQL = "b.base_offset >= \(after) and b.base_offset + b.count <= \(cut)"
+        let rows = try table.read(names, where: fresh, connection)
+        guard rows.count > 0 else { return nil }
+        guard !group.source.id.isEmpty, !group.source.isStatic else { return rows }
+        let ids = SQL.joined(group.source.id.map { "r.\(identifier: $0)" }, by: ", ")
+        let touched: SQL = "select \(ids) from \(table.name) r join firn.batches b on b.batch = r.firn_batch where \(fresh)"
+        let all = try table.read(names, where: "b.base_offset + b.count <= \(cut) and (\(ids)) in (\(touched))", connection)
+        return rows.followed(by: all.retractions(of: group.source, keys: group.segmentKeys, after: after))
+    }
+}
+
+/// Segments as rows for one group.
+private struct SegmentRows: Sendable {
+    let group: Plan.Group
+    let blocks: BlockSource
+
+    /// A segment's rows.
+    ///
+    /// - Parameters:
+    ///   - versions: whether what facts' versions are told by is needed: id, retractions.
+    ///   - offsets: whether the rows' places in the log are.
+    func rows(_ segment: Segment, versions: Bool, offsets: Bool) throws -> SourceRows {
+        let source = group.source
+        var names = versions ? group.columns : group.valueColumns
+        if let eventTime = source.eventTime { names.formUnion([eventTime, SegmentColumn.knownAt]) }
+        if offsets { names.insert(SegmentColumn.offset) }
+        if versions, segment.blocks[SegmentColumn.retraction] != nil { names.insert(SegmentColumn.retraction) }
+        let read = try blocks.columns(names.map { ($0, segment.blocks[$0]!) })
+        let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]!.knownTimes
+        var rows = SourceRows(
+            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.wholes } ?? [], knownAt: known,
+            offsets: read[SegmentColumn.offset]?.wholes ?? [])
+        if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
+        return rows
+    }
+
+    /// No rows.
+    func none() throws -> SourceRows {
+        SourceRows(
+            columns: Dictionary(
+                uniqueKeysWithValues: group.source.columns.filter { group.columns.contains($0.name) }.map { ($0.name, Column(repeating: .null, type: $0.type, count: 0)) }),
+            eventTimes: [], knownAt: [], offsets: [])
+    }
+}
+
+/// Blocks by their address: from this machine's copies, else from the store.
+///
+/// Sendable: the connection is used by one thread at a time, under the lock.
+private final class BlockSource: @unchecked Sendable {
+    private let connection: Connection
+    private let lock = NSLock()
+    private let cache: SegmentCache?
+    private let store: String
+
+    init(_ connection: Connection, cache: SegmentCache?) throws {
+        self.connection = connection
+        self.cache = cache
+        store = try connection.execute("select id::text from firn.store").first!.text(0)
+        try cache?.evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn.runs").first!.text(0)) {
+            let listed = try connection.execute(
+                "select distinct address from firn.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
+            return Set(listed.map { $0.bytes(0) })
+        }
+    }
+
+    func columns(_ wanted: [(name: String, block: SegmentBlock)]) throws -> [String: Column] {
+        var columns: [String: Column] = [:]
+        // Two names may stand for the same content, such as event time and known-at.
+        var decoded: [[UInt8]: Column] = [:]
+        var missing: [SegmentBlock] = []
+        for (_, block) in wanted where decoded[block.address] == nil {
+            if let file = cache?.read(block, of: store) { decoded[block.address] = try ArrowBlock.decode(file) } else { missing.append(block) }
+        }
+        for (block, body) in try fetch(missing) {
+            let column = try ArrowBlock.decode(body)
+            let plain = try ArrowBlock.encode(column, isCompressed: false)
+            guard block.isOf(plain) else {
+                throw StoreError(.damaged, "a segment isn't what its address says: block \(block.address.hexadecimal)", advice: "firn materialize --rebuild makes it again")
+            }
+            cache?.write(plain, for: block, of: store)
+            decoded[block.address] = column
+        }
+        for (name, block) in wanted { columns[name] = decoded[block.address] }
+        return columns
+    }
+
+    private func fetch(_ blocks: [SegmentBlock]) throws -> [(SegmentBlock, [UInt8])] {
+        if blocks.isEmpty { return [] }
+        let rows = try lock.withLock {
+            try connection.execute("select address, body from firn.bodies where address = any(\(Parameter.array(.bytes, blocks.map { .bytes($0.address) })))")
+        }
+        var bodies: [[UInt8]: [UInt8]] = [:]
+        for row in rows.map({ $0 }) { bodies[row.bytes(0)] = row.bytes(1) }
+        return try blocks.map { block in
+            guard let body = bodies[block.address] else { throw StoreError(.damaged, "a segment's block is missing: \(block.address.hexadecimal)") }
+            return (block, body)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+internal import ArrowIPC
+internal import FeatureEngine
+internal import Foundation
+
+/// Rows put aside by bucket, in a file without a name that goes with the process.
+final class Spill {
+    private let file: Int32
+    private var end = 0
+    /// Of each bucket's batches: where they lie.
+    private var extents: [[Range<Int>]]
+    private let fields: [ArrowField]
+
+    /// - Parameter directory: where temporary files go.
+    init(buckets: Int, fields: [ArrowField], directory: String) throws {
+        self.fields = fields
+        extents = Array(repeating: [], count: buckets)
+        let path = "\(directory)/firn-spill-\(UUID().uuidString)"
+        file = unsafe open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+        guard file >= 0 else { throw StoreError(.invalidRequest, "no temporary file can be made in \(directory)", advice: "TMPDIR names another directory") }
+        unsafe unlink(path)
+    }
+
+    deinit { close(file) }
+
+    func append(_ columns: [Column], rowCount: Int, bucket: Int) throws {
+        var bytes: [UInt8] = []
+        var writer = try ArrowWriter(.stream, fields: fields) { bytes += $0 }
+        try writer.write(columns, rowCount: rowCount)
+        try writer.finish()
+        let start = end
+        try unsafe bytes.withUnsafeBytes { memory in
+            var written = 0
+            while written < memory.count {
+                let count = unsafe pwrite(file, memory.baseAddress! + written, memory.count - written, off_t(start + written))
+                guard count > 0 else { throw StoreError(.invalidRequest, "a temporary file can't be written", advice: "is the disk of the temporary directory full?") }
+                written += count
+            }
+        }
+        end += bytes.count
+        extents[bucket].append(start..<end)
+    }
+
+    /// A bucket's batches, in the order they came.
+    func batches(_ bucket: Int) throws -> [[Column]] {
+        var batches: [[Column]] = []
+        for extent in extents[bucket] {
+            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: extent.count) { space, count in
+                while count < extent.count {
+                    let read = unsafe pread(file, space.baseAddress! + count, extent.count - count, off_t(extent.lowerBound + count))
+                    if read <= 0 { break }
+                    count += read
+                }
+            }
+            var piece: [UInt8]? = bytes
+            var reader = try ArrowReader(.stream) {
+                defer { piece = nil }
+                return piece
+            }
+            while let (columns, _) = try reader.next() { batches.append(zip(fields, columns).map { $0.typed($1) }) }
+        }
+        return batches
+    }
+}
+
+extension ArrowField {
+    /// A column of ours as it was before it was written.
+    fileprivate func typed(_ column: Column) -> Column {
+        if case .timestamp = type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
+        return column
+    }
+}

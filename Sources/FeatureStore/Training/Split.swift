@@ -1,0 +1,69 @@
+internal import Crypto
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Tables
+
+/// Divides a training set by a hash of some of the spine's columns, so that all rows of one customer, say, fall into the same part, whenever
+/// and wherever it is made.
+///
+/// A row's place in 0 ..< 1 is the first 64 bits of SHA-256( "firn split 1\n" text… ) over 2^64, where text = u64 length, UTF-8 of the value as
+/// CSV has it, or 2^64−1 where it is NULL. The parts take their shares in order.
+public struct Split: Sendable, Codable, Hashable {
+    public struct Part: Sendable, Codable, Hashable {
+        public var name: String
+        public var share: Double
+    }
+
+    public var parts: [Part]
+    /// Columns of the spine.
+    public var by: [String]
+
+    /// The name of the column it adds.
+    public static let column = "split"
+
+    /// - Parameters:
+    ///   - text: `train=0.8,valid=0.1,test=0.1`; the shares come to 1.
+    ///   - by: columns of the spine, with commas between.
+    public init(_ text: String, by columns: String) throws {
+        parts = []
+        for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let sides = piece.split(separator: "=", maxSplits: 1)
+            guard sides.count == 2, let share = Double(sides[1]), share > 0, share <= 1, !parts.contains(where: { $0.name == sides[0] }) else {
+                throw StoreError(.invalidRequest, "a split is names with shares", advice: "as in train=0.8,valid=0.1,test=0.1")
+            }
+            parts.append(Part(name: String(sides[0]), share: share))
+        }
+        guard abs(parts.reduce(0) { $0 + $1.share } - 1) < 1e-9 else { throw StoreError(.invalidRequest, "the shares of a split come to 1", advice: "as in train=0.8,test=0.2") }
+        by = columns.split(separator: ",").map { String($0) }
+        guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "as in --by customer_id") }
+    }
+
+    /// The part of each row.
+    func assign(_ file: SpineFile) throws -> Column {
+        let texts = try by.map { name in
+            guard let texts = try file.texts(of: name) else { throw StoreError(.invalidRequest, "the spine has no column '\(name)' to split by") }
+            return texts
+        }
+        var ends: [Double] = []
+        for part in parts { ends.append((ends.last ?? 0) + part.share) }
+        var builder = ColumnBuilder(.string)
+        for row in 0..<file.rowCount {
+            var hash = SHA256()
+            hash.update(data: Array("firn split 1\n".utf8))
+            for column in texts {
+                let text = column.isNull(row) ? nil : column[row]
+                var bytes: [UInt8] = []
+                guard case .string(let value)? = text else {
+                    hash.update(data: Array(repeating: 0xFF, count: 8))
+                    continue
+                }
+                let utf8 = Array(value.utf8)
+                for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: utf8.count >> shift)) }
+                hash.update(data: bytes + utf8)
+            }
+            let place = Double(hash.finalize().prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } >> 11) * 0x1p-53
+            builder.append(bytes: parts[ends.firstIndex { place < $0 } ?? parts.count - 1].name.utf8)
+        }
+        return builder.finish()
+    }
+}

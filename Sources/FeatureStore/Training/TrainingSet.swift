@@ -1,0 +1,172 @@
+internal import Crypto
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+internal import Tables
+
+/// A training set's rows: the spine as it came, and the values of a set beside it.
+public struct TrainingSet: Sendable {
+    public let manifest: Manifest
+    let file: SpineFile
+    /// Outputs, and the column of the split where there is one.
+    let values: Table
+
+    /// Writes it to a file, its layout by the name; nil writes CSV to standard output.
+    public func write(to path: String?) throws {
+        let writer = try TableWriter(path: path)
+        try writer.write(file, values)
+        try writer.publish()
+    }
+
+    /// The same as an Arrow stream, piece by piece as it travels.
+    public func arrowStream() -> some Sequence<[UInt8]> { file.arrowStream(values) }
+}
+
+extension Plan {
+    /// Computes a training set's values: from segments where rows are sealed and the spine is large, else from the sources' tables.
+    ///
+    /// Inside a transaction, so that what is sealed and what isn't fit together.
+    func train(_ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection) throws -> Outputs {
+        try evaluate(spine, reading, threads: store.threads) { group in
+            if spine.instants.count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, cache: store.cache, connection) { return try reader.buckets() }
+            let rows = try RowLoader(spine: spine, cuts: reading.cuts, connection: connection).load(group)
+            return RowBuckets(count: 1, keys: []) { _ in rows }
+        }
+    }
+}
+
+extension Store {
+    /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held against its digest.
+    ///
+    /// - Throws: `damaged` where they aren't the same.
+    public func fetch(_ id: String) async throws -> TrainingSet {
+        let manifest = try await snapshot(id)
+        if let kept = try await keptResult(manifest) { return kept }
+        let (set, verification) = try await rebuild(manifest)
+        if let fault = verification.faults.first {
+            throw StoreError(.damaged, "\(manifest.id) doesn't come back as it was: \(fault)", advice: "firn snapshot verify \(manifest.id) says more")
+        }
+        return set
+    }
+
+    /// Computes a snapshot again and compares.
+    public func verify(_ id: String) async throws -> Verification { try await rebuild(snapshot(id)).1 }
+
+    private func rebuild(_ manifest: Manifest) async throws -> (TrainingSet, Verification) {
+        let store = self
+        return try await withCatalog { connection, catalog in
+            var verification = Verification(manifest: manifest)
+            let set = try catalog.set(named: manifest.set.description)
+            if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
+            for (entry, output) in zip(set.features + set.labels, manifest.outputs) where entry.function.fingerprint != output.fingerprint {
+                verification.faults.append(.definition(output.function.description))
+            }
+            let plan = Plan(set, in: catalog)
+            let (file, isWhole) = try KeptSpine(manifest.spine).read(plan, connection)
+            if !isWhole { verification.faults.append(.spine) }
+            let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(file.spine, manifest.reading, store, connection) }
+            let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
+            verification.compare(digest, plan.outputs.map(\.name))
+            return (TrainingSet(manifest: manifest, file: file, values: try plan.values(outputs, manifest.split, file)), verification)
+        }
+    }
+
+    private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
+        try await withCatalog { connection, catalog in
+            let pieces = try connection.execute("select body from firn.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
+            guard !pieces.isEmpty else { return nil }
+            let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
+            var rest = pieces[...]
+            let reader = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
+            let (file, values) = try SpineFile.kept(reader, name: manifest.id, plan: plan, timestamp: manifest.spine.timestamp, hasSplit: manifest.split != nil)
+            let digest = FeatureEngine.Digest(plan.result(file.spine, Outputs(kept: values.columns.prefix(plan.outputs.count).map(\.self))), threads: self.threads)
+            guard digest.description == manifest.digest else {
+                throw StoreError(
+                    .damaged, "the kept rows of \(manifest.id) aren't what its digest says", advice: "firn cache clear --results drops them, and they are computed again")
+            }
+            return TrainingSet(manifest: manifest, file: file, values: values)
+        }
+    }
+}
+
+extension Plan {
+    /// The columns that a training set has beside the spine's.
+    func values(_ outputs: Outputs, _ split: Split?, _ file: SpineFile) throws -> Table {
+        var table = table(outputs)
+        if let split { table.append(Split.column, try split.assign(file)) }
+        return table
+    }
+}
+
+/// What was found when a snapshot was computed again.
+public struct Verification: Sendable {
+    public enum Fault: Sendable, CustomStringConvertible {
+        /// A definition isn't the one it was made with.
+        case definition(String)
+        /// The kept spine isn't what its digest says.
+        case spine
+        /// The first block of a column that differs: 1,024 rows from `row` on, counted from 1.
+        case block(column: String, row: Int)
+        /// Keys, instants or request inputs differ.
+        case inputs
+
+        public var description: String {
+            switch self {
+            case .definition(let name): "\(name) isn't the definition it was made with"
+            case .spine: "the kept spine isn't what its digest says"
+            case .block(let column, let row): "column '\(column)' differs in the block of rows \(row) to \(row + FeatureEngine.Digest.blockRows - 1)"
+            case .inputs: "keys, instants or request inputs differ"
+            }
+        }
+    }
+
+    public var manifest: Manifest
+    public var faults: [Fault] = []
+    public var isIdentical: Bool { faults.isEmpty }
+
+    fileprivate init(manifest: Manifest) {
+        self.manifest = manifest
+    }
+
+    fileprivate mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String]) {
+        guard digest.description != manifest.digest else { return }
+        var differ = false
+        for block in digest.blocks where outputs.contains(block.name) {
+            let kept = manifest.blocks[block.name] ?? []
+            guard let index = block.hashes.indices.first(where: { $0 >= kept.count || kept[$0] != block.hashes[$0] }) else { continue }
+            faults.append(.block(column: block.name, row: index * FeatureEngine.Digest.blockRows + 1))
+            differ = true
+        }
+        if !differ { faults.append(.inputs) }
+    }
+}
+
+/// A spine as it is kept with snapshots, by its digest.
+struct KeptSpine {
+    private let record: Manifest.SpineRecord
+
+    init(_ record: Manifest.SpineRecord) {
+        self.record = record
+    }
+
+    /// - Returns: the spine, and whether it is what its digest says.
+    func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
+        let pieces = try connection.execute("select body from firn.spines where digest = \(record.digest) order by piece").map { $0.bytes(0) }
+        guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(record.digest.prefix(16)) isn't kept any more") }
+        var rest = pieces[...]
+        let unpacked = try ByteReader(pieces: { rest.popFirst() }, name: "spine", compression: .zstd)
+        var hash = SHA256()
+        let bytes = try ByteReader(
+            pieces: {
+                let piece = try unpacked.next()
+                if let piece { hash.update(data: piece) }
+                return piece
+            }, name: "spine", compression: .none)
+        let layout = record.layout.flatMap { FileFormat.Layout(rawValue: $0) } ?? .csv
+        let options = ReadOptions(null: record.null, epoch: record.epoch.flatMap { Epoch(rawValue: $0) })
+        let file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
+        // What comes after the rows belongs to the digest too.
+        while try bytes.next() != nil {}
+        return (file, hash.finalize().hexadecimal == record.digest)
+    }
+}

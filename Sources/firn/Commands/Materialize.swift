@@ -1,0 +1,52 @@
+import ArgumentParser
+import FeatureStore
+import Tables
+
+struct Materialize: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Seal rows into segments, so that training reads them fast.",
+        discussion:
+            "For each source and key that a registered feature or label uses, the rows since the last time become segments: sorted by key and time, column by column, compressed. Training reads segments and the rows since. What is done stays when it is interrupted."
+    )
+
+    @Option(help: "Only this source; may be given several times.")
+    var source: [String] = []
+
+    @Flag(help: "Build all segments again, and check that they come out the same.")
+    var rebuild = false
+
+    @Flag(help: "Print what was sealed as JSON.")
+    var json = false
+
+    func run() async throws {
+        let progress = Progress("materialize")
+        defer { progress.end() }
+        let options = Store.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
+        let start = ContinuousClock.now
+        let done = try await Environment.store(connections: 1).materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
+        progress.end()
+        if json {
+            return Terminal.out(
+                JSON.array(
+                    done.map {
+                        .object([
+                            "source": .string($0.source), "keys": .array($0.keys.map { .string($0) }), "rows": JSON($0.rows), "up_to": JSON($0.upTo),
+                            "segments": JSON($0.segments), "bytes": JSON($0.bytes),
+                        ])
+                    }
+                ).pretty())
+        }
+        if done.isEmpty { return Terminal.out("nothing to seal") }
+        let rows = done.reduce(0) { $0 + $1.rows }
+        for part in done {
+            let key = part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")
+            Terminal.out("\(part.source) by \(key): \(part.rows) rows in \(part.segments) segments, up to offset \(part.upTo) (\(part.bytes.mebibytes))")
+        }
+        Terminal.out("\(Int(Double(rows) / max((ContinuousClock.now - start).seconds, 0.001))) rows/s")
+    }
+}
+
+extension Int {
+    /// Bytes for people.
+    var mebibytes: String { "\(Double(self * 10 / (1 << 20)) / 10) MiB" }
+}
