@@ -49,6 +49,7 @@ let package = Package(
     targets: [
         // Doors to C: a module map and a shim each.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -84,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "firn",
             dependencies: [
-                "FeatureEngine", "FeatureLanguage", "FeatureServer", "FeatureStore", "Postgres", "Tables",
+                "FeatureEngine", "FeatureLanguage", "FeatureServer", "FeatureStore", "Postgres", "Tables", .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

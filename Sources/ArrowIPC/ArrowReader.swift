@@ -103,7 +103,7 @@ public struct ArrowReader {
 }
 
 /// A record batch's columns, its body a part of some bytes.
-private func readBatch(
+func readBatch(
     _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ types: [ArrowType], bytesLeft: Int
 ) throws(ArrowError) -> (columns: [Column], rowCount: Int, bytesLeft: Int) {
     let count = try header.int64(0)
@@ -122,49 +122,6 @@ private func readBatch(
         columns.append(try buffers.column(type, rows: Int(count), nulls: node.1))
     }
     return (columns, Int(count), buffers.bytesLeft)
-}
-
-/// One column as an Arrow file of its own: how segments keep what they hold.
-public enum ArrowBlock {
-    /// The same column gives the same bytes.
-    public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        var writer = try ArrowWriter(.file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed) { piece in
-            // The body is the most of it, and comes in one piece.
-            if bytes.count + piece.count > bytes.capacity { bytes.reserveCapacity(bytes.count + piece.count + 1024) }
-            bytes += piece
-        }
-        try writer.write([column], rows: 0..<column.count)
-        try writer.finish()
-        return bytes
-    }
-
-    /// What `encode` wrote, read in place.
-    public static func decode(_ file: [UInt8]) throws(ArrowError) -> Column {
-        var position = 8
-        var field: ArrowMetadata.Column?
-        var parts: [Column] = []
-        while true {
-            guard position <= file.count - 8 else { throw .cut }
-            let length = file[position + 4..<position + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
-            if length == 0 { break }
-            guard length <= file.count - position - 8 else { throw .cut }
-            let message = try FlatView(root: Array(file[position + 8..<position + 8 + length]))
-            position += 8 + length
-            let bodyLength = try message.int64(3)
-            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
-            if let field {
-                parts += try readBatch(header, file, position..<position + Int(bodyLength), [field.field.type], bytesLeft: .max).columns
-            } else {
-                field = try ArrowMetadata.columns(header).first
-            }
-            position += Int(bodyLength)
-        }
-        guard !parts.isEmpty, let field else { throw .damaged }
-        let column = Column(concatenating: parts)
-        if case .timestamp = field.field.type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
-        return column
-    }
 }
 
 /// The body of a record batch, read buffer after buffer.

@@ -1,4 +1,7 @@
 import ArgumentParser
+#if canImport(CMalloc)
+    import CMalloc
+#endif
 import Foundation
 
 @main
@@ -13,8 +16,18 @@ struct Firn: AsyncParsableCommand {
             Stop.self, Url.self, Migrate.self, Cache.self, Doctor.self,
         ])
 
+    /// What was freed is used again instead of going back to the system, which would clear each page of it anew: buckets of rows come and go.
+    private static func keepMemory() {
+        #if canImport(CMalloc)
+            _ = mallopt(M_MMAP_THRESHOLD, 1 << 28)
+            _ = mallopt(M_TRIM_THRESHOLD, .max)
+            _ = mallopt(M_TOP_PAD, 1 << 26)
+        #endif
+    }
+
     /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.
     static func main() async {
+        keepMemory()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

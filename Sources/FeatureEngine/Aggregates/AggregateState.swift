@@ -12,6 +12,8 @@ struct AggregateInput {
     var selection: Selection
     /// Of the argument's values, where it is a number.
     var sums: RunningSums?
+    /// The argument of `latest` and `earliest` where it lies elsewhere; then `argument` is nil.
+    var deferred: (any DeferredColumn)?
 }
 
 /// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
@@ -82,8 +84,10 @@ private final class CountState: AggregateState {
     func record(at instant: Int64) { output.append(count) }
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
-        let counts = selection.counts(range)
-        for (first, end) in zip(windows.firsts, windows.ends) { output.append(Int64(counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)])) }
+        var output = output
+        self.output = []
+        windows.forEachCount(selection.counts(range)) { _, _, count in output.append(Int64(count)) }
+        self.output = output
         return true
     }
 
@@ -183,17 +187,19 @@ private final class FloatSumState: AggregateState {
     }
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
-        guard let sums = sums.sums(range) else { return false }
-        let counts = selection.counts(range), exponent = self.sums.exponent
-        for (first, end) in zip(windows.firsts, windows.ends) {
-            let count = counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)]
+        guard let running = sums.sums(range) else { return false }
+        let sums = running.span, exponent = self.sums.exponent
+        var output = output
+        self.output = ColumnBuilder(.float64)
+        windows.forEachCount(selection.counts(range)) { first, end, count in
             if count == 0 {
                 output.appendNull()
             } else {
-                let sum = Double(sums[Int(end)] - sums[Int(first)], exponent: exponent)
+                let sum = Double(sums[end] - sums[first], exponent: exponent)
                 output.append(average ? sum / Double(count) : sum)
             }
         }
+        self.output = output
         return true
     }
 
@@ -244,10 +250,7 @@ private final class IntegerSumState: AggregateState {
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
         guard let sums = sums.sums(range) else { return false }
-        let counts = selection.counts(range)
-        for (first, end) in zip(windows.firsts, windows.ends) {
-            record(sums[Int(end)] - sums[Int(first)], Int(counts.isEmpty ? end - first : counts[Int(end)] - counts[Int(first)]))
-        }
+        windows.forEachCount(selection.counts(range)) { first, end, count in record(sums[end] - sums[first], count) }
         return true
     }
 
@@ -424,7 +427,7 @@ private final class TruthState: AggregateState {
 ///
 /// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest index.
 private final class ExtremeState: AggregateState {
-    private let argument: Column
+    private let gather: ([Int32]) -> Column
     private let selection: Selection
     private let takes: [Bool]?
     private let tombstones: [Bool]?
@@ -437,7 +440,7 @@ private final class ExtremeState: AggregateState {
     private var output: [Int32] = []
 
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
-        argument = input.argument!
+        if let deferred = input.deferred { gather = deferred.gathered } else { gather = input.argument!.gathered }
         let byValue = `operator` == .min || `operator` == .max
         // latest and earliest give a row's value though it is NULL.
         selection = input.selection
@@ -493,8 +496,9 @@ private final class ExtremeState: AggregateState {
     /// The best key of each window by a monotonic queue: a row waits only while no later one is at least as good.
     private func record(_ windows: Windows, _ range: Range<Int>, _ keys: [Int64]) {
         queue.removeAll(keepingCapacity: true)
-        var queue = queue
+        var queue = queue, output = output
         self.queue = []
+        self.output = []
         var front = 0
         var next = range.lowerBound
         let keys = keys.span
@@ -511,9 +515,10 @@ private final class ExtremeState: AggregateState {
             output.append(front < queue.count ? queue[front] : -1)
         }
         self.queue = queue
+        self.output = output
     }
 
-    func finish() -> Column { argument.gathered(output) }
+    func finish() -> Column { gather(output) }
 }
 
 extension [Int32] {

@@ -27,7 +27,7 @@ struct Lifetimes {
         isAdmitted = Lifetimes.admitted(rows, upTo: cut, asServed: asServed, knownBy: knownBy)
         from = asServed ? rows.knownAt : Array(repeating: .min, count: rows.count)
         guard !source.id.isEmpty, !source.isStatic else { return }
-        let tombstone = source.tombstone.flatMap { rows.columns[$0]?.truths }
+        let tombstone = source.tombstone.flatMap { (rows.columns[$0] ?? rows.deferred[$0]?.whole())?.truths }
         if rows.isOneVersionEach, rows.isRetraction == nil, !(tombstone?.contains(true) ?? false) { return }
         var until = Array(repeating: Int64.max, count: rows.count)
         if !rows.isOneVersionEach {

@@ -1,9 +1,18 @@
 public import FeatureLanguage
 
+/// A column that lies elsewhere, in a file that is mapped, say.
+public protocol DeferredColumn: Sendable {
+    /// The values at `rows`, in that order; NULL where a row is negative.
+    func gathered(_ rows: [Int32]) -> Column
+    func whole() -> Column
+}
+
 /// Rows of one source as the engine reads them: the declared columns asked for, and what the store knows of each row.
 public struct SourceRows: Sendable {
     /// Declared columns by name; those that no plan reads may be left out.
     public var columns: [String: Column]
+    /// Columns that lie elsewhere, of which single values are read where that is enough.
+    public var deferred: [String: any DeferredColumn] = [:]
     /// Microseconds since 1970; empty for a static source.
     public var eventTimes: [Int64]
     /// When each row became known, microseconds since 1970; `unknown` where it never was.
@@ -27,6 +36,15 @@ public struct SourceRows: Sendable {
         self.knownAt = knownAt
         self.offsets = offsets
         count = knownAt.count
+    }
+
+    /// With all columns here.
+    var resolved: SourceRows {
+        if deferred.isEmpty { return self }
+        var rows = self
+        for (name, column) in deferred { rows.columns[name] = column.whole() }
+        rows.deferred = [:]
+        return rows
     }
 
     func offset(_ row: Int) -> Int64 { offsets.isEmpty ? 0 : offsets[row] }
@@ -59,6 +77,11 @@ public struct SourceRows: Sendable {
 
     /// The rows of several, one after the other, with the columns of the first.
     public init(concatenating parts: [SourceRows]) {
+        if parts.count == 1 {
+            self = parts[0]
+            return
+        }
+        let parts = parts.map(\.resolved)
         columns = Dictionary(uniqueKeysWithValues: parts[0].columns.keys.map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
         eventTimes = parts.flatMap(\.eventTimes)
         knownAt = parts.flatMap(\.knownAt)
@@ -69,6 +92,7 @@ public struct SourceRows: Sendable {
 
     /// The rows at `rows`, in that order.
     public func gathered(_ rows: [Int32], columns names: Set<String>? = nil) -> SourceRows {
+        guard deferred.isEmpty else { return resolved.gathered(rows, columns: names) }
         func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : values.picked(rows) }
         var result = SourceRows(
             columns: columns.filter { names?.contains($0.key) ?? true }.mapValues { $0.gathered(rows) }, eventTimes: pick(eventTimes), knownAt: pick(knownAt),

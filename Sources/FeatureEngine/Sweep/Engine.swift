@@ -97,7 +97,7 @@ extension Plan.Group {
     /// What each aggregate needs of the rows.
     func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
         // Without an id a tombstone takes back no fact: only a plain latest sees it.
-        let tombstones = source.id.isEmpty ? source.tombstone.map { rows.columns[$0]!.truths } : nil
+        let tombstones = source.id.isEmpty ? source.tombstone.map { (rows.columns[$0] ?? rows.deferred[$0]!.whole()).truths } : nil
         var shared = SharedInputs(rows, tombstones: tombstones)
         return aggregates.map { ($0, shared.input($0)) }
     }
@@ -105,8 +105,8 @@ extension Plan.Group {
 
 /// What aggregates of one group have in common: arguments, filters, running sums.
 private struct SharedInputs {
-    private let names: [String]
-    private let columns: [Column]
+    private var columns: [String: Column]
+    private let deferred: [String: any DeferredColumn]
     private let count: Int
     private let tombstones: [Bool]?
     private var computed: [Expression: Column] = [:]
@@ -121,19 +121,29 @@ private struct SharedInputs {
     }
 
     init(_ rows: SourceRows, tombstones: [Bool]?) {
-        names = rows.columns.keys.sorted()
         self.tombstones = tombstones
-        columns = names.map { rows.columns[$0]! }
+        columns = rows.columns
+        deferred = rows.deferred
         count = rows.count
+    }
+
+    private mutating func column(_ name: String) -> Column {
+        if let column = columns[name] { return column }
+        let column = deferred[name]!.whole()
+        columns[name] = column
+        return column
     }
 
     private mutating func compute(_ expression: Expression) -> Column {
         if let known = computed[expression] { return known }
+        let names = expression.columns.sorted()
+        var inputs: [Column] = []
+        for name in names { inputs.append(column(name)) }
         let scalar = Scalar(expression) { leaf in
             guard case .column(let name, let type) = leaf else { preconditionFailure("only columns stand inside an aggregate") }
             return .input(names.firstIndex(of: name)!, type)
         }
-        let column = scalar.evaluate(columns, count: count)
+        let column = scalar.evaluate(inputs, count: count)
         computed[expression] = column
         return column
     }
@@ -142,12 +152,15 @@ private struct SharedInputs {
         let seesTombstones = aggregate.operator == .latest && aggregate.filter == nil
         let skipsNull = aggregate.operator != .latest && aggregate.operator != .earliest
         let chosen = Chosen(argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones, skipsNull: skipsNull)
-        let argument = aggregate.argument.map { compute($0) }
+        // Of a column that lies elsewhere, the rows that win are enough.
+        var elsewhere: (any DeferredColumn)?
+        if !skipsNull, case .column(let name, _)? = aggregate.argument, columns[name] == nil { elsewhere = deferred[name] }
+        let argument = elsewhere == nil ? aggregate.argument.map { compute($0) } : nil
         var mask = aggregate.filter.map { compute($0).truths }
         if let tombstones, !seesTombstones { mask = mask.map { zip($0, tombstones).map { $0 && !$1 } } ?? tombstones.map { !$0 } }
         let selection = selections[chosen] ?? Selection(skipsNull ? both(mask, argument?.validity) : mask)
         selections[chosen] = selection
-        var input = AggregateInput(argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection)
+        var input = AggregateInput(argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection, deferred: elsewhere)
         if aggregate.operator == .sum || aggregate.operator == .avg {
             input.sums = sums[chosen] ?? RunningSums(argument!, selection)
             sums[chosen] = input.sums

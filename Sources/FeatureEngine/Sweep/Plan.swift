@@ -23,6 +23,19 @@ public struct Plan: Sendable {
             for aggregate in aggregates { names.formUnion(Expression.aggregate(aggregate).columns) }
             return names
         }
+
+        /// The columns of which `latest` and `earliest` give single values, and nothing else is made.
+        public var pickedColumns: Set<String> {
+            var picked: Set<String> = [], computed = Set(keys.map(\.column))
+            if let tombstone = source.tombstone { computed.insert(tombstone) }
+            for aggregate in aggregates {
+                if let filter = aggregate.filter { computed.formUnion(filter.columns) }
+                let picks = aggregate.operator == .latest || aggregate.operator == .earliest
+                if picks, case .column(let name, _)? = aggregate.argument { picked.insert(name) } else if let argument = aggregate.argument { computed.formUnion(argument.columns) }
+            }
+            if let eventTime = source.eventTime { computed.insert(eventTime) }
+            return picked.subtracting(computed)
+        }
     }
 
     public struct Output: Sendable {

@@ -22,6 +22,8 @@ struct Windows {
 
     /// - Parameter instants: ascending.
     mutating func find(_ frame: Frame, _ rows: SourceRows, _ lifetimes: Lifetimes, _ range: Range<Int>, at instants: ArraySlice<Int64>) {
+        var firsts = firsts, ends = ends
+        (self.firsts, self.ends) = ([], [])
         firsts.removeAll(keepingCapacity: true)
         ends.removeAll(keepingCapacity: true)
         let newer = frame.newer.microseconds
@@ -38,6 +40,19 @@ struct Windows {
             }
             firsts.append(Int32(first - range.lowerBound))
             ends.append(Int32(max(first, end) - range.lowerBound))
+        }
+        (self.firsts, self.ends) = (firsts, ends)
+    }
+
+    /// Each window with the number of rows taken in it.
+    ///
+    /// - Parameter counts: how many rows before each are taken; empty where all are.
+    @inline(__always)
+    func forEachCount(_ counts: [Int32], _ body: (_ first: Int, _ end: Int, _ count: Int) -> Void) {
+        let firsts = firsts.span, ends = ends.span, counts = counts.span
+        for index in firsts.indices {
+            let first = Int(firsts[index]), end = Int(ends[index])
+            body(first, end, counts.isEmpty ? end - first : Int(counts[end] - counts[first]))
         }
     }
 }

@@ -13,7 +13,7 @@ struct SegmentBlock: Sendable {
     /// - Returns: the block, and its file with bodies compressed.
     static func seal(_ column: Column) throws -> (block: SegmentBlock, body: [UInt8]) {
         let plain = try ArrowBlock.encode(column, isCompressed: false)
-        let block = SegmentBlock(address: Array(SHA256.hash(data: plain)), bytes: plain.count, checksum: checksum(plain))
+        let block = SegmentBlock(address: Array(SHA256.hash(data: plain)), bytes: plain.count, checksum: unsafe plain.withUnsafeBytes { unsafe checksum($0) })
         return (block, try ArrowBlock.encode(column, isCompressed: true))
     }
 
@@ -21,30 +21,28 @@ struct SegmentBlock: Sendable {
     func isOf(_ plain: [UInt8]) -> Bool { Array(SHA256.hash(data: plain)) == address }
 
     /// Finds what disks and crashes do to a file, not what people do: four lanes of words, each multiplied and rotated in.
-    static func checksum(_ bytes: [UInt8]) -> Int64 {
-        unsafe bytes.withUnsafeBytes { memory in
-            var lanes: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, UInt64(memory.count))
-            func mixed(_ lane: UInt64, _ offset: Int) -> UInt64 {
-                let word = unsafe (lane ^ UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) &* 0x9E37_79B9_7F4A_7C15
-                return word << 29 | word >> 35
-            }
-            var offset = 0
-            while offset + 32 <= memory.count {
-                lanes = (mixed(lanes.0, offset), mixed(lanes.1, offset + 8), mixed(lanes.2, offset + 16), mixed(lanes.3, offset + 24))
-                offset += 32
-            }
-            while offset < memory.count {
-                lanes.0 = unsafe (lanes.0 ^ UInt64(memory[offset])) &* 0x9E37_79B9_7F4A_7C15
-                lanes.0 ^= lanes.0 >> 32
-                offset += 1
-            }
-            var hash = lanes.0
-            for lane in [lanes.1, lanes.2, lanes.3] {
-                hash = (hash ^ lane) &* 0xBF58_476D_1CE4_E5B9
-                hash ^= hash >> 31
-            }
-            return Int64(bitPattern: hash)
+    static func checksum(_ memory: UnsafeRawBufferPointer) -> Int64 {
+        var lanes: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, UInt64(memory.count))
+        func mixed(_ lane: UInt64, _ offset: Int) -> UInt64 {
+            let word = unsafe (lane ^ UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) &* 0x9E37_79B9_7F4A_7C15
+            return word << 29 | word >> 35
         }
+        var offset = 0
+        while offset + 32 <= memory.count {
+            lanes = (mixed(lanes.0, offset), mixed(lanes.1, offset + 8), mixed(lanes.2, offset + 16), mixed(lanes.3, offset + 24))
+            offset += 32
+        }
+        while offset < memory.count {
+            lanes.0 = unsafe (lanes.0 ^ UInt64(memory[offset])) &* 0x9E37_79B9_7F4A_7C15
+            lanes.0 ^= lanes.0 >> 32
+            offset += 1
+        }
+        var hash = lanes.0
+        for lane in [lanes.1, lanes.2, lanes.3] {
+            hash = (hash ^ lane) &* 0xBF58_476D_1CE4_E5B9
+            hash ^= hash >> 31
+        }
+        return Int64(bitPattern: hash)
     }
 }
 

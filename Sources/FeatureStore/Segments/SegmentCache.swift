@@ -22,27 +22,19 @@ public final class SegmentCache: Sendable {
 
     private func path(_ store: String, _ address: [UInt8]) -> String { "\(root)/\(store)/\(address.hexadecimal).arrow" }
 
-    /// The uncompressed file of a block; nil where it isn't here, or isn't whole, and then it is deleted.
-    func read(_ block: SegmentBlock, of store: String) -> [UInt8]? {
+    /// A block's file; nil where it isn't here, or isn't whole, and then it is deleted.
+    func read(_ block: SegmentBlock, of store: String) -> MappedBlock? {
         let path = path(store, block.address)
         let file = unsafe open(path, O_RDONLY)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: block.bytes + 1) { space, count in
-            // One byte more than there should be, to see whether there is more.
-            while count <= block.bytes {
-                let read = unsafe Foundation.read(file, space.baseAddress! + count, block.bytes + 1 - count)
-                if read <= 0 { break }
-                count += read
-            }
-        }
-        guard bytes.count == block.bytes, SegmentBlock.checksum(bytes) == block.checksum else {
+        guard let mapped = MappedBlock(file, block) else {
             unsafe unlink(path)
             return nil
         }
         // The time of use decides who goes first.
         futimens(file, nil)
-        return bytes
+        return mapped
     }
 
     /// Keeps a file. That it can't be written is no fault: the next reader asks the store.

@@ -41,7 +41,8 @@ struct SegmentReader {
         // Runs of few buckets are small: they are read once, with the rows since, and divided here.
         var loose: [SourceRows] = []
         for run in runs where run.buckets < count {
-            for segment in run.segments where isReached(segment) { loose.append(try reader.rows(segment, versions: true, offsets: true)) }
+            let reached = run.segments.filter(isReached)
+            if !reached.isEmpty { loose.append(try reader.rows(reached, versions: true, offsets: true, defers: false)) }
         }
         if let recent = try recent(after: runs.last!.upTo) { loose.append(recent) }
         let loosely = loose.isEmpty ? nil : SourceRows(concatenating: loose)
@@ -57,7 +58,9 @@ struct SegmentReader {
             let rest = loosely.flatMap { rows in members.map { rows.gathered($0[bucket]) } }
             let isWhole = isOneRun && (rest?.count ?? 0) == 0
             let hasVersions = !source.id.isEmpty && !source.isStatic && !(isWhole && segments[bucket].allSatisfy(\.isOneVersionEach))
-            for segment in segments[bucket] { parts.append(try reader.rows(segment, versions: hasVersions, offsets: hasVersions || isStraddling || !isWhole)) }
+            if !segments[bucket].isEmpty {
+                parts.append(try reader.rows(segments[bucket], versions: hasVersions, offsets: hasVersions || isStraddling || !isWhole, defers: isWhole && !isStraddling))
+            }
             if let rest, rest.count > 0 { parts.append(rest) }
             if parts.isEmpty { return try reader.none() }
             var rows = SourceRows(concatenating: parts)
@@ -95,24 +98,45 @@ private struct SegmentRows: Sendable {
     let group: Plan.Group
     let blocks: BlockSource
 
-    /// A segment's rows.
+    /// Segments' rows, one segment after the other.
     ///
     /// - Parameters:
     ///   - versions: whether what facts' versions are told by is needed: id, retractions.
     ///   - offsets: whether the rows' places in the log are.
-    func rows(_ segment: Segment, versions: Bool, offsets: Bool) throws -> SourceRows {
+    ///   - defers: whether columns of which single values are enough may stay in their files.
+    func rows(_ segments: [Segment], versions: Bool, offsets: Bool, defers: Bool) throws -> SourceRows {
+        var parts: [SourceRows] = []
+        var mapped: [String: [MappedBlock]] = [:]
+        for segment in segments {
+            let (rows, files) = try rows(segment, versions: versions, offsets: offsets, deferring: defers ? group.pickedColumns : [])
+            parts.append(rows)
+            mapped.merge(files.mapValues { [$0] }) { $0 + $1 }
+        }
+        for (name, blocks) in mapped where blocks.count < segments.count {
+            // Some of it came from the store: then all of it is taken in.
+            for index in parts.indices where parts[index].columns[name] == nil {
+                parts[index].columns[name] = try rows(segments[index], versions: versions, offsets: offsets, deferring: []).0.columns[name]
+            }
+            mapped[name] = nil
+        }
+        var whole = SourceRows(concatenating: parts)
+        for (name, blocks) in mapped { whole.deferred[name] = MappedColumn(blocks) }
+        return whole
+    }
+
+    private func rows(_ segment: Segment, versions: Bool, offsets: Bool, deferring: Set<String>) throws -> (SourceRows, [String: MappedBlock]) {
         let source = group.source
         var names = versions ? group.columns : group.valueColumns
         if let eventTime = source.eventTime { names.formUnion([eventTime, SegmentColumn.knownAt]) }
         if offsets { names.insert(SegmentColumn.offset) }
         if versions, segment.blocks[SegmentColumn.retraction] != nil { names.insert(SegmentColumn.retraction) }
-        let read = try blocks.columns(names.map { ($0, segment.blocks[$0]!) })
+        let (read, mapped) = try blocks.columns(names.map { ($0, segment.blocks[$0]!) }, deferring: deferring)
         let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]!.knownTimes
         var rows = SourceRows(
             columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.wholes } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.wholes ?? [])
         if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
-        return rows
+        return (rows, mapped)
     }
 
     /// No rows.
@@ -144,13 +168,18 @@ private final class BlockSource: @unchecked Sendable {
         }
     }
 
-    func columns(_ wanted: [(name: String, block: SegmentBlock)]) throws -> [String: Column] {
-        var columns: [String: Column] = [:]
+    /// - Parameter deferring: names of columns that may stay in their files.
+    func columns(_ wanted: [(name: String, block: SegmentBlock)], deferring: Set<String>) throws -> (columns: [String: Column], mapped: [String: MappedBlock]) {
+        var columns: [String: Column] = [:], mapped: [String: MappedBlock] = [:]
         // Two names may stand for the same content, such as event time and known-at.
         var decoded: [[UInt8]: Column] = [:]
         var missing: [SegmentBlock] = []
-        for (_, block) in wanted where decoded[block.address] == nil {
-            if let file = cache?.read(block, of: store) { decoded[block.address] = try ArrowBlock.decode(file) } else { missing.append(block) }
+        for (name, block) in wanted where decoded[block.address] == nil {
+            guard let file = cache?.read(block, of: store) else {
+                missing.append(block)
+                continue
+            }
+            if deferring.contains(name), file.isReadInPlace { mapped[name] = file } else { decoded[block.address] = try file.column() }
         }
         for (block, body) in try fetch(missing) {
             let column = try ArrowBlock.decode(body)
@@ -161,8 +190,8 @@ private final class BlockSource: @unchecked Sendable {
             cache?.write(plain, for: block, of: store)
             decoded[block.address] = column
         }
-        for (name, block) in wanted { columns[name] = decoded[block.address] }
-        return columns
+        for (name, block) in wanted where mapped[name] == nil { columns[name] = decoded[block.address] }
+        return (columns, mapped)
     }
 
     private func fetch(_ blocks: [SegmentBlock]) throws -> [(SegmentBlock, [UInt8])] {

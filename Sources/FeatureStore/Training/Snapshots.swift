@@ -3,6 +3,7 @@ public import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import Synchronization
 public import Tables
 
 /// What a snapshot is made of.
@@ -71,21 +72,20 @@ extension Store {
                 return (try plan.train(file.spine, reading, store, connection), heads)
             }
             let values = try plan.values(outputs, request.split, file)
-            let writer = try output.map { try TableWriter(path: $0) }
-            try writer?.write(file, values)
-            let manifest = try store.record(request, set, plan, file, outputs, values, heads, at: earlier?.id, connection)
+            // The file is written while the rows are hashed; it appears once the snapshot is recorded.
+            let writer = try output.map { try OutputFile(path: $0) }
+            let prepared = try Prepared(file, plan, outputs, values, writer, threads: store.threads)
+            let manifest = try store.record(request, set, plan, file, prepared, values, heads, at: earlier?.id, connection)
             try writer?.publish()
             return manifest
         }
     }
 
     private func record(
-        _ request: SnapshotRequest, _ set: FeatureSet, _ plan: Plan, _ file: SpineFile, _ outputs: Outputs, _ values: Table, _ heads: Heads, at earlier: String?,
+        _ request: SnapshotRequest, _ set: FeatureSet, _ plan: Plan, _ file: SpineFile, _ prepared: Prepared, _ values: Table, _ heads: Heads, at earlier: String?,
         _ connection: Connection
     ) throws -> Manifest {
-        let text = SpineHash()
-        let pieces = try file.archive { text.add($0) }
-        let digest = Digest(plan.result(file.spine, outputs), threads: threads)
+        let digest = prepared.digest, pieces = prepared.spine
         let names = Set(plan.outputs.map(\.name))
         let entries = set.features + set.labels
         var manifest = Manifest(
@@ -96,7 +96,7 @@ extension Store {
             mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: earlier,
             split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
             spine: Manifest.SpineRecord(
-                digest: text.finish(), timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
+                digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
                 layout: file.isArrow ? file.archiveLayout.rawValue : nil),
             createdAt: Instant(microseconds: heads.now).description, actor: actor, engine: "firn 1")
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
@@ -150,6 +150,49 @@ extension Store {
             return try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
         }
     }
+}
+
+/// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is kept.
+private struct Prepared {
+    let digest: FeatureEngine.Digest
+    let spine: [[UInt8]]
+    let spineDigest: String
+
+    private enum Part: Sendable {
+        case written
+        case digest(FeatureEngine.Digest)
+        case spine([[UInt8]], digest: String)
+    }
+
+    /// - Parameter output: where the rows go; the file isn't published.
+    init(_ file: SpineFile, _ plan: Plan, _ outputs: Outputs, _ values: Table, _ output: OutputFile?, threads: Int) throws {
+        let parts = try parallel(3, threads: threads) { part -> Part in
+            switch part {
+            case 0:
+                try output?.write(file, values)
+                return .written
+            case 1:
+                let hash = SpineHash()
+                let pieces = try file.archive { hash.add($0) }
+                return .spine(pieces, digest: hash.finish())
+            default: return .digest(FeatureEngine.Digest(plan.result(file.spine, outputs)))
+            }
+        }
+        guard case .spine(let spine, let spineDigest) = parts[1], case .digest(let digest) = parts[2] else { preconditionFailure("parts in their order") }
+        (self.spine, self.spineDigest, self.digest) = (spine, spineDigest, digest)
+    }
+}
+
+/// A file of rows that one thread writes and another publishes.
+private final class OutputFile: Sendable {
+    private let writer: Mutex<TableWriter>
+
+    init(path: String) throws {
+        writer = Mutex(try TableWriter(path: path))
+    }
+
+    func write(_ file: SpineFile, _ values: Table) throws { try writer.withLock { try $0.write(file, values) } }
+    func publish() throws { try writer.withLock { try $0.publish() } }
 }
 
 /// SHA-256 of a spine's text as it goes by.

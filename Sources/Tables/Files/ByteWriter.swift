@@ -21,6 +21,11 @@ public final class ByteWriter {
     }
 
     public func write(_ bytes: [UInt8]) throws(TableError) {
+        // What is large and goes out as it is isn't copied.
+        if encoder == nil, bytes.count >= ByteWriter.bufferSize {
+            try flush(isLast: false)
+            return try sink(bytes)
+        }
         buffer += bytes
         if buffer.count >= ByteWriter.bufferSize { try flush(isLast: false) }
     }
@@ -66,11 +71,17 @@ public final class NewFile {
     }
 
     public func write(_ bytes: [UInt8]) throws(TableError) {
-        do {
-            try handle.write(contentsOf: Data(bytes))
-        } catch {
-            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
+        var written = 0
+        let fault = unsafe bytes.withUnsafeBytes { memory -> Int32? in
+            while written < memory.count {
+                let count = unsafe Foundation.write(handle.fileDescriptor, memory.baseAddress! + written, memory.count - written)
+                if count < 0, errno == EINTR { continue }
+                if count < 0 { return errno }
+                written += count
+            }
+            return nil
         }
+        if let fault { throw TableError(file: path, message: "writing failed: \(POSIXError(POSIXErrorCode(rawValue: fault) ?? .EIO).localizedDescription)") }
     }
 
     /// Makes the file appear, in the place of an old one.

@@ -1,0 +1,86 @@
+public import FeatureEngine
+public import FeatureLanguage
+
+/// One column as an Arrow file of its own: how segments keep what they hold.
+public enum ArrowBlock {
+    /// The same column gives the same bytes.
+    public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var writer = try ArrowWriter(.file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed) { piece in
+            // The body is the most of it, and comes in one piece.
+            if bytes.count + piece.count > bytes.capacity { bytes.reserveCapacity(bytes.count + piece.count + 1024) }
+            bytes += piece
+        }
+        try writer.write([column], rows: 0..<column.count)
+        try writer.finish()
+        return bytes
+    }
+
+    /// What `encode` wrote, read in place.
+    public static func decode(_ file: [UInt8]) throws(ArrowError) -> Column {
+        var position = 8
+        var field: ArrowMetadata.Column?
+        var parts: [Column] = []
+        while true {
+            guard position <= file.count - 8 else { throw .cut }
+            let length = file[position + 4..<position + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
+            if length == 0 { break }
+            guard length <= file.count - position - 8 else { throw .cut }
+            let message = try FlatView(root: Array(file[position + 8..<position + 8 + length]))
+            position += 8 + length
+            let bodyLength = try message.int64(3)
+            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
+            if let field {
+                parts += try readBatch(header, file, position..<position + Int(bodyLength), [field.field.type], bytesLeft: .max).columns
+            } else {
+                field = try ArrowMetadata.columns(header).first
+            }
+            position += Int(bodyLength)
+        }
+        guard !parts.isEmpty, let field else { throw .damaged }
+        let column = Column(concatenating: parts)
+        if case .timestamp = field.field.type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
+        return column
+    }
+
+    /// Where the values of an uncompressed block lie, for reading some of them in place.
+    public struct Layout: Sendable {
+        /// Of fixed width: bool, int64, float64 or timestamp.
+        public var type: ValueType
+        public var rowCount: Int
+        /// Bits, the least significant first, 1 where a value is not NULL; nil where none is.
+        public var validity: Range<Int>?
+        /// Words of 64 bits, or for bool bits.
+        public var values: Range<Int>
+    }
+
+    /// - Returns: nil for texts, and for what isn't in one batch.
+    public static func layout(of file: UnsafeRawBufferPointer) throws(ArrowError) -> Layout? {
+        var position = 8
+        var type: ValueType?
+        var layout: Layout?
+        while true {
+            guard position <= file.count - 8 else { throw .cut }
+            let length = unsafe Int(UInt32(littleEndian: file.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)))
+            if length == 0 { return layout }
+            guard length <= file.count - position - 8, layout == nil else { return nil }
+            let message = unsafe try FlatView(root: Array(file[position + 8..<position + 8 + length]))
+            position += 8 + length
+            let bodyLength = try message.int64(3)
+            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
+            let body = position..<position + Int(bodyLength)
+            position = body.upperBound
+            guard let known = type else {
+                type = ValueType.allCases.first { candidate in (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate) }
+                if type == nil || type == .string { return nil }
+                continue
+            }
+            let buffers = try header.pairs(2), rows = Int(try header.int64(0))
+            guard buffers.count == 2, try header.table(3) == nil, rows >= 0 else { return nil }
+            let ranges = buffers.map { body.lowerBound + Int($0.0)..<body.lowerBound + Int($0.0 + $0.1) }
+            let needed = known == .bool ? (rows + 7) / 8 : rows * 8
+            guard ranges.allSatisfy({ $0.upperBound <= body.upperBound }), ranges[1].count >= needed, ranges[0].isEmpty || ranges[0].count >= (rows + 7) / 8 else { throw .damaged }
+            layout = Layout(type: known, rowCount: rows, validity: ranges[0].isEmpty ? nil : ranges[0], values: ranges[1])
+        }
+    }
+}
