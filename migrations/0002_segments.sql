@@ -13,6 +13,7 @@ create table firn.runs (
     after_offset bigint not null,
     up_to bigint not null check (up_to > after_offset),
     buckets integer not null,
+    segment_rows integer not null,
     unique (source, keys, after_offset)
 );
 comment on table firn.runs is 'Sealed stretches of the log: offsets after_offset < offset <= up_to. Derived from firn_source.';

@@ -6,7 +6,7 @@ import TestSupport
 import Tables
 
 /// A migrated database of its own with a few definitions, and a directory for files.
-struct Fixture {
+struct Fixture: Sendable {
     let uri: String
     let store: Store
     let directory: String
@@ -42,8 +42,8 @@ struct Fixture {
 
     init(applying yaml: String = Fixture.definitions) async throws {
         uri = try TestCluster.newDatabase()
-        store = Store(uri: uri, actor: "tester")
         directory = try temporaryDirectory()
+        store = Store(uri: uri, actor: "tester", cache: SegmentCache(directory: directory + "/cache", maximumBytes: 1 << 24), temporaryDirectory: directory)
         _ = try await store.migrate()
         _ = try await store.apply([DefinitionDocument(yaml: yaml, file: "fixture.yaml")])
     }

@@ -7,21 +7,27 @@ import Testing
 
 /// What the store reads for a snapshot (by key, by time, over several batches) gives the digest that the engine gives over all rows at once.
 @Suite struct StoreEqualsEngineTests {
-    @Test(arguments: UInt64(0)..<12)
-    func `a snapshot of random rows equals their evaluation without a database`(seed: UInt64) async throws {
+    /// A spine of a few rows reads rows by key, a long one what is sealed of them.
+    private static let rounds = (UInt64(0)..<12).map { (seed: $0, rows: 30) } + (UInt64(100)..<124).map { (seed: $0, rows: 1100) }
+
+    @Test(arguments: rounds)
+    func `a snapshot of random rows equals their evaluation without a database`(round: (seed: UInt64, rows: Int)) async throws {
+        let seed = round.seed
         var random = Randomness(seed: seed)
         let yaml = StoreEqualsEngineTests.definitions(&random)
         let rows = StoreEqualsEngineTests.rows(&random)
         var spine = "k,l,event_timestamp\n"
-        for _ in 0..<30 { spine += "\(random.pick(["0", "1", "2", ""])),\(random.pick(["a", "b", ""])),\(StoreEqualsEngineTests.time(0...45, &random))\n" }
+        for _ in 0..<round.rows { spine += "\(random.pick(["0", "1", "2", ""])),\(random.pick(["a", "b", ""])),\(StoreEqualsEngineTests.time(0...45, &random))\n" }
         let mode: Reading.Mode = random.chance(50) ? .asServed : .hindsight
         let knownBy = random.chance(40) ? Instant(text: StoreEqualsEngineTests.time(5...40, &random)) : nil
 
         let fixture = try await Fixture(applying: yaml)
         defer { fixture.remove() }
+        let seals = round.rows > 1000
         for start in stride(from: 0, to: rows.count, by: 20) {
             let file = try fixture.file("rows\(start).csv", StoreEqualsEngineTests.header + rows[start..<min(start + 20, rows.count)].joined())
             _ = try await fixture.store.importFile(file, into: "s", options: .init(again: true))
+            if seals, random.chance(70) { _ = try await fixture.store.materialize(.init(segmentRows: random.pick([4, 8, 1000]))) }
         }
         let path = try fixture.file("spine.csv", spine)
         let manifest = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", mode: mode, knownBy: knownBy), spine: path, output: nil)
@@ -35,6 +41,15 @@ import Testing
         let outputs = plan.evaluate(file.spine, Reading(mode: mode, knownBy: knownBy?.microseconds)) { _ in all }
         let digest = Digest(plan.result(file.spine, outputs))
         #expect(manifest.digest == digest.description, "\(yaml)\n\(mode) \(String(describing: knownBy))\n\(rows.joined())")
+
+        // The same again after more rows, sealed beyond the cuts, and read from files.
+        let more = StoreEqualsEngineTests.rows(&random)
+        _ = try await fixture.store.importFile(fixture.file("more.csv", StoreEqualsEngineTests.header + more.joined()), into: "s", options: .init(again: true))
+        if seals { _ = try await fixture.store.materialize(.init(segmentRows: 8)) }
+        for _ in 0..<2 {
+            let again = try await fixture.store.verify(manifest.id)
+            #expect(again.isIdentical, "\(again.faults) \(yaml)\n\(mode) \(String(describing: knownBy))\n\(rows.joined())\n\(more.joined())")
+        }
     }
 
     private static let header = "k,l,fact,t,known,gone,x,s\n"

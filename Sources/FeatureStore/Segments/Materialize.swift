@@ -24,11 +24,14 @@ extension Store {
         public var minimumRows: Int
         /// Drops all segments first, and checks that what is built again has the same addresses.
         public var rebuilds: Bool
+        /// Rows of a segment, and of a bucket, at most about so many.
+        public var segmentRows: Int
 
-        public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false) {
+        public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false, segmentRows: Int = 1 << 17) {
             self.sources = sources
             self.minimumRows = minimumRows
             self.rebuilds = rebuilds
+            self.segmentRows = segmentRows
         }
     }
 
@@ -44,7 +47,7 @@ extension Store {
             for name in options.sources ?? [] { _ = try catalog.source(named: name) }
             var done: [Materialized] = []
             for need in SegmentNeed.all(catalog) where options.sources?.contains(need.source.name) ?? true {
-                let work = SegmentWork(need: need, connection: connection, threads: threads, temporaryDirectory: directory)
+                let work = SegmentWork(need: need, connection: connection, threads: threads, temporaryDirectory: directory, segmentRows: options.segmentRows)
                 if options.rebuilds { try work.dropBodies() }
                 if let result = try work.run(minimumRows: options.minimumRows, progress: { progress(need.source.name, $0, $1) }) { done.append(result) }
             }
@@ -105,6 +108,7 @@ private struct SegmentWork {
     let connection: Connection
     let threads: Int
     let temporaryDirectory: String
+    let segmentRows: Int
 
     /// A run holds no more rows than this, so that it can be sealed again in a bearable time.
     private static let maximumRows: Int64 = 1 << 24
@@ -179,7 +183,7 @@ private struct SegmentWork {
     private func buckets(_ rows: Int64, beside runs: some Sequence<Run>) -> Int {
         if need.keys.isEmpty { return 1 }
         var count = 1
-        while count < 1024, Int64(count * Segment.maximumRows) < rows { count *= 2 }
+        while count < 1024, Int64(count * segmentRows) < rows { count *= 2 }
         let largest = runs.max { $0.upTo - $0.after < $1.upTo - $1.after }
         if let largest, rows >= (largest.upTo - largest.after) / 64 { count = max(count, largest.buckets) }
         return count
@@ -190,11 +194,11 @@ private struct SegmentWork {
             for run in old { try connection.execute("delete from firn.runs where run = \(run.number)") }
             let number = try connection.execute(
                 """
-                insert into firn.runs (source, keys, after_offset, up_to, buckets)
-                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int) returning run
+                insert into firn.runs (source, keys, after_offset, up_to, buckets, segment_rows)
+                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int) returning run
                 """
             ).first!.int64(0)
-            let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets), known: [], progress)
+            let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets, segmentRows: segmentRows), known: [], progress)
             if !old.isEmpty { try deleteUnlisted() }
             return counts
         }
@@ -214,7 +218,7 @@ private struct SegmentWork {
         let isNew = known.isEmpty
         let sealer = Sealer(need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
         var segments = 0, bytes = 0
-        try sealer.seal(after: run.after, upTo: run.upTo, buckets: run.buckets, progress: { progress($0, Int(run.upTo - run.after)) }) { sealed in
+        try sealer.seal(run, progress: { progress($0, Int(run.upTo - run.after)) }) { sealed in
             let segment = sealed.segment
             if isNew {
                 let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)

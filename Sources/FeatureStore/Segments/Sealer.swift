@@ -34,9 +34,11 @@ struct Sealer {
     }
 
     /// - Parameters:
+    ///   - run: what to seal; its segments aren't looked at.
     ///   - take: called with each segment, in their order.
     ///   - progress: rows read so far.
-    func seal(after: Int64, upTo: Int64, buckets: Int, progress: (Int) -> Void, take: (Sealed) throws -> Void) throws {
+    func seal(_ run: Run, progress: (Int) -> Void, take: (Sealed) throws -> Void) throws {
+        let after = run.after, upTo = run.upTo, buckets = run.buckets, segmentRows = run.segmentRows
         let retractions = try source.id.isEmpty || source.isStatic ? nil : corrections(after: after, upTo: upTo)
         let spill = try spill(after: after, upTo: upTo, buckets: buckets, progress)
         let moved = retractions.map { RowBuckets.members(assigned($0, buckets), buckets: buckets) }
@@ -48,7 +50,7 @@ struct Sealer {
             let sealed = try parallel(range.count, threads: threads) { index in
                 var parts = batches[index].map(layout.rows)
                 if let retractions, let moved, !moved[first + index].isEmpty { parts.append(retractions.gathered(moved[first + index])) }
-                return parts.isEmpty ? [] : try layout.segments(SourceRows(concatenating: parts).sorted(by: keys), bucket: first + index)
+                return parts.isEmpty ? [] : try layout.segments(SourceRows(concatenating: parts).sorted(by: keys), bucket: first + index, ofRows: segmentRows)
             }
             for var segment in sealed.flatMap(\.self) {
                 segment.segment.number = number
@@ -141,10 +143,10 @@ private struct Layout: Sendable {
     }
 
     /// A bucket's rows, sorted.
-    func segments(_ rows: SourceRows, bucket: Int) throws -> [Sealer.Sealed] {
+    func segments(_ rows: SourceRows, bucket: Int, ofRows segmentRows: Int) throws -> [Sealer.Sealed] {
         let isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
-        return try stride(from: 0, to: rows.count, by: Segment.maximumRows).map { start in
-            let range = start..<min(start + Segment.maximumRows, rows.count)
+        return try stride(from: 0, to: rows.count, by: segmentRows).map { start in
+            let range = start..<min(start + segmentRows, rows.count)
             let part = range.count == rows.count ? rows : rows.gathered(range.map { Int32($0) })
             var segment = Segment(
                 number: 0, bucket: bucket, rows: part.count, times: part.eventTimes.min().map { $0...part.eventTimes.max()! },

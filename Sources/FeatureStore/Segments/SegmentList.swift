@@ -10,10 +10,12 @@ struct Run: Sendable {
     var upTo: Int64
     /// A power of two.
     var buckets: Int
+    /// A segment has no more rows.
+    var segmentRows: Int
     var segments: [Segment] = []
 }
 
-/// Up to 131,072 rows of one bucket, sorted by key and time, each column a block.
+/// Some rows of one bucket, sorted by key and time, each column a block.
 struct Segment: Sendable {
     var number: Int64
     var bucket: Int
@@ -25,7 +27,8 @@ struct Segment: Sendable {
     var isOneVersionEach: Bool
     var blocks: [String: SegmentBlock] = [:]
 
-    static let maximumRows = 1 << 17
+    /// As many as make a column a mebibyte: less compresses worse, more isn't better.
+    static let usualRows = 1 << 17
 }
 
 /// What is sealed of a source by some key columns, as the store lists it.
@@ -39,9 +42,9 @@ struct SegmentList {
     init(_ source: String, keys: [String], columns: Set<String>, _ connection: Connection) throws {
         let keyNames = Parameter.array(.text, keys.map { .text($0) })
         for row in try connection.execute(
-            "select run, after_offset, up_to, buckets from firn.runs where source = \(source) and keys = \(keyNames) order by after_offset"
+            "select run, after_offset, up_to, buckets, segment_rows from firn.runs where source = \(source) and keys = \(keyNames) order by after_offset"
         ).map({ $0 }) {
-            runs.append(Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3))))
+            runs.append(Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3)), segmentRows: Int(row.int64(4))))
         }
         guard !runs.isEmpty else { return }
         let numbers = Parameter.array(.int64, runs.map { .int64($0.number) })

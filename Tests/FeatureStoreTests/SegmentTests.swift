@@ -1,0 +1,226 @@
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Postgres
+import TestSupport
+import Tables
+import Testing
+
+@Suite struct SegmentTests {
+    private static let definitions = """
+        entities: {customer: {keys: {customer_id: int64}}, everything: {keys: {}}}
+        sources:
+          payments: {columns: {customer_id: int64, amount: float64, shop: string, at: timestamp}, event_time: at}
+          visits: {columns: {visit: string, customer_id: int64, page: string, at: timestamp}, event_time: at, id: [visit]}
+        features:
+          spend.v1: {entity: customer, source: payments, expression: sum(amount) over last_7d}
+          last_amount.v1: {entity: customer, source: payments, expression: latest(amount)}
+          visits.v1: {entity: customer, source: visits, expression: count(distinct page)}
+          all_spend.v1: {entity: everything, source: payments, expression: sum(amount)}
+        sets:
+          all.v1: {features: [spend.v1, last_amount.v1, visits.v1, all_spend.v1]}
+        """
+
+    private struct World: Sendable {
+        let fixture: Fixture
+        let spine: String
+
+        init() async throws {
+            fixture = try await Fixture(applying: SegmentTests.definitions)
+            var spine = "customer_id,event_timestamp\n"
+            for row in 0..<1500 { spine += "\(row % 40),2024-01-\(10 + row % 20)T00:00:00Z\n" }
+            self.spine = try fixture.file("spine.csv", spine)
+        }
+
+        func load(_ seed: UInt64, rows: Int = 200) async throws {
+            var random = Randomness(seed: seed)
+            var payments = "customer_id,amount,shop,at\n", visits = "visit,customer_id,page,at\n"
+            for _ in 0..<rows {
+                let day = Int.random(in: 10...29, using: &random), customer = Int.random(in: 0..<50, using: &random)
+                payments += "\(customer),\(Int.random(in: 0..<1000, using: &random)).25,s\(Int.random(in: 0..<5, using: &random)),2024-01-\(day)T00:00:00Z\n"
+                visits += "v\(Int.random(in: 0..<150, using: &random)),\(customer),p\(Int.random(in: 0..<9, using: &random)),2024-01-\(day)T00:00:00Z\n"
+            }
+            _ = try await fixture.store.importFile(fixture.file("p\(seed).csv", payments), into: "payments")
+            _ = try await fixture.store.importFile(fixture.file("v\(seed).csv", visits), into: "visits")
+        }
+
+        func digest(_ store: Store? = nil) async throws -> String {
+            try await (store ?? fixture.store).createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil).digest
+        }
+
+        /// Another process, say: with files of its own, or none.
+        func store(cache: SegmentCache? = nil) -> Store { Store(uri: fixture.uri, actor: "other", cache: cache, temporaryDirectory: fixture.directory) }
+
+        func values(_ sql: SQL) throws -> [[UInt8]] { try fixture.connection().execute(sql).map { $0.bytes(0) } }
+
+        var addresses: [[UInt8]] {
+            get throws { try values("select address from firn.blocks b join firn.runs r using (run) order by r.source, r.keys, r.after_offset, segment, column_name") }
+        }
+        var files: [String] { ((FileManager.default.enumerator(atPath: fixture.directory + "/cache")?.allObjects as? [String]) ?? []).filter { $0.hasSuffix(".arrow") } }
+    }
+
+    @Test func `what is sealed changes no value, whatever is sealed`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        let before = try await world.digest()
+        let done = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        #expect(done.map(\.source) == ["payments", "payments", "visits"] && done.allSatisfy { $0.upTo > 0 && $0.segments > 0 })
+        #expect(try await world.digest() == before)
+        #expect(try await world.digest(world.store()) == before, "from the database")
+        #expect(try await world.digest() == before, "from files")
+        #expect(try await world.fixture.store.materialize().isEmpty, "nothing is left to seal")
+    }
+
+    @Test func `segments that were dropped come back with the same addresses`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        for seed in 1...3 as ClosedRange<UInt64> {
+            try await world.load(seed)
+            _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        }
+        let addresses = try world.addresses, bodies = try world.values("select body from firn.bodies order by address"), digest = try await world.digest()
+        try await world.fixture.store.dropSegments()
+        #expect(try await world.digest(world.store()) == digest, "without segments")
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 99))
+        #expect(try world.addresses == addresses)
+        #expect(try world.values("select body from firn.bodies order by address") == bodies)
+        _ = try await world.fixture.store.materialize(.init(rebuilds: true))
+        #expect(try world.addresses == addresses)
+    }
+
+    @Test func `small runs are merged, and what they held is deleted`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        for seed in 1...12 as ClosedRange<UInt64> {
+            try await world.load(seed, rows: 20)
+            _ = try await world.fixture.store.materialize()
+        }
+        let runs = try world.fixture.connection().execute("select count(*) from firn.runs where source = 'payments' and keys = array['customer_id']").first!.int64(0)
+        #expect(runs <= 4)
+        #expect(try world.fixture.connection().execute("select from firn.bodies o where not exists (select from firn.blocks b where b.address = o.address)").count == 0)
+        // Copies of blocks that aren't listed any more go before the next use.
+        _ = try await world.digest()
+        let listed = Set(try world.addresses.map { $0.map { String(format: "%02x", $0) }.joined() })
+        #expect(!world.files.isEmpty && world.files.allSatisfy { listed.contains(String($0.split(separator: "/").last!.dropLast(6))) })
+    }
+
+    @Test func `a feature that reads another column adds its blocks and leaves the others`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 32))
+        let before = Set(try world.addresses)
+        let more = """
+            features: {shop.v1: {entity: customer, source: payments, expression: latest(shop)}}
+            sets: {more.v1: {features: [shop.v1, spend.v1]}}
+            """
+        _ = try await world.fixture.store.apply([DefinitionDocument(yaml: more, file: "more.yaml")])
+        func digest() async throws -> String { try await world.fixture.store.createSnapshot(SnapshotRequest(set: "more.v1"), spine: world.spine, output: nil).digest }
+        let unsealed = try await digest()
+        _ = try await world.fixture.store.materialize()
+        #expect(before.isStrictSubset(of: Set(try world.addresses)))
+        #expect(try await digest() == unsealed)
+    }
+
+    @Test func `a copy that was flipped, cut or deleted is replaced`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 64))
+        let digest = try await world.digest()
+        let root = world.fixture.directory + "/cache/"
+        for (number, name) in world.files.enumerated() {
+            var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: root + name)))
+            switch number % 3 {
+            case 0: bytes[bytes.count / 2] ^= 1
+            case 1: bytes.removeLast()
+            default:
+                try FileManager.default.removeItem(atPath: root + name)
+                continue
+            }
+            // As a crash leaves a file, not as somebody who writes into one that is being read.
+            try Data(bytes).write(to: URL(fileURLWithPath: root + name), options: .atomic)
+        }
+        #expect(try await world.digest() == digest)
+        #expect(try await world.digest() == digest)
+    }
+
+    @Test func `a block that isn't what its address says is refused`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        _ = try await world.fixture.store.materialize()
+        // Another block's content, whole and readable.
+        try world.fixture.connection().execute(
+            """
+            update firn.bodies set body = (select o.body from firn.bodies o join firn.blocks b using (address) join firn.runs r using (run)
+                where b.column_name = 'firn_offset' and r.source = 'payments' limit 1)
+            where address in (select b.address from firn.blocks b join firn.runs r using (run) where b.column_name = 'amount')
+            """)
+        await #expect(throws: StoreError.self) { try await world.digest(world.store()) }
+        _ = try await world.fixture.store.materialize(.init(rebuilds: true))
+        _ = try await world.digest(world.store())
+    }
+
+    @Test func `files stay within their bound`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 8))
+        let digest = try await world.digest(world.store())
+        let cache = SegmentCache(directory: world.fixture.directory + "/small", maximumBytes: 20_000)
+        let store = world.store(cache: cache)
+        for _ in 0..<3 {
+            #expect(try await world.digest(store) == digest)
+            #expect(cache.contents().bytes <= 20_000)
+        }
+        cache.clear()
+        #expect(cache.contents().files == 0)
+    }
+
+    @Test func `several readers and a sealer at once get the same`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        let cuts = try await world.fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", name: "first"), spine: world.spine, output: nil)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for seed in 2...8 as ClosedRange<UInt64> {
+                    try await world.load(seed, rows: 40)
+                    _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+                }
+            }
+            for _ in 0..<2 {
+                let store = world.store(cache: SegmentCache(directory: world.fixture.directory + "/cache", maximumBytes: 1 << 20))
+                group.addTask {
+                    for _ in 0..<8 {
+                        let isIdentical = try await store.verify(cuts.id).isIdentical
+                        #expect(isIdentical)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func `a sealing that is cancelled leaves nothing half done`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1, rows: 3000)
+        for delay in [1, 5, 20, 60] {
+            let task = Task { try await world.fixture.store.materialize(.init(segmentRows: 16)) }
+            try await Task.sleep(for: .milliseconds(delay))
+            task.cancel()
+            _ = try? await task.value
+            let half = try world.fixture.connection().execute(
+                "select from firn.runs r where (select coalesce(sum(rows), 0) from firn.segments s where s.run = r.run) < r.up_to - r.after_offset and r.source = 'payments'")
+            #expect(half.count == 0)
+        }
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        let digest = try await world.digest()
+        try await world.fixture.store.dropSegments()
+        #expect(try await world.digest(world.store()) == digest)
+    }
+}
