@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "FeatureServer",
             dependencies: [
-                "FeatureLanguage", "FeatureStore", "Postgres", "Tables", hummingbird,
+                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", crypto, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],

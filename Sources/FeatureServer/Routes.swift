@@ -9,7 +9,9 @@ import Tables
 struct Routes {
     let store: Store
 
-    /// Bytes of a body, by what travels in it.
+    /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
+    private static let spineLimit = 1 << 30
+    private static let importLimit = 16 << 30
     private static let lookupLimit = 4 << 20
     private static let pushLimit = 16 << 20
     private static let arrow = "application/vnd.apache.arrow.stream"
@@ -39,6 +41,21 @@ struct Routes {
             let layout = try pushLayout(request)
             let pushed = try await store.push(bytes(request, Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
             return Response.json(.object(["accepted": JSON(pushed.accepted), "duplicates": JSON(pushed.duplicates), "last_offset": JSON(pushed.lastOffset)]))
+        }
+        router.post("/v1/sources/:name/import") { request, context in
+            let options = try Store.ImportOptions(request.uri.queryParameters)
+            let layout = try spineLayout(request)
+            let body = try await spooled(request, Routes.importLimit)
+            let imported = try await store.importRows(
+                into: context.parameters.require("name"), file: request.uri.queryParameters.get("file") ?? "body", digest: body.digest, options: options
+            ) { schema in
+                try TableReader(body.reader(), layout: layout, name: "body", schema: schema, options: options.reading)
+            }
+            return Response.json(
+                .object([
+                    "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset),
+                    "warnings": .array(imported.warnings.map { .string($0) }),
+                ]))
         }
         router.post("/v1/definitions/plan") { request, _ in
             let plan = try await store.plan([document(request)])
@@ -82,7 +99,52 @@ struct Routes {
             return Response.json(.array(try await CatalogBrowser(store).search(text).map(\.json)))
         }
         router.get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
+        snapshots(router)
         router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameters.require("id")).json(whole: true)) }
+    }
+
+    /// Training sets: the spine comes and the rows go as they are read and written, neither held as a whole.
+    private func snapshots(_ router: Router<BasicRequestContext>) {
+        router.post("/v1/snapshots") { request, _ in
+            let asked = try SnapshotRequest(request.uri.queryParameters)
+            let layout = try spineLayout(request)
+            let body = try await spooled(request, Routes.spineLimit)
+            let manifest = try await store.createSnapshot(asked, name: "body") { plan in
+                try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.timestamp, options: asked.options)
+            }
+            return Response.json(manifest.json(whole: true), status: .created)
+        }
+        router.get("/v1/snapshots/:id/data") { _, context in
+            let rows = try await store.fetch(context.parameters.require("id"))
+            return Response(
+                status: .ok, headers: [.contentType: Routes.arrow],
+                body: ResponseBody { writer in
+                    for piece in rows.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
+                    try await writer.finish(nil)
+                })
+        }
+        router.post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameters.require("id")).json) }
+        router.get("/v1/snapshots/:id/diff/:other") { _, context in
+            Response.json(try await store.compareSnapshots(context.parameters.require("id"), context.parameters.require("other")).json)
+        }
+    }
+
+    private func spooled(_ request: Request, _ limit: Int) async throws -> SpooledBody {
+        let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit)
+        for try await piece in request.body { try body.append(piece) }
+        return body
+    }
+
+    private func spineLayout(_ request: Request) throws -> FileFormat.Layout {
+        switch mediaType(request) {
+        case Routes.arrow: return .arrows
+        case "text/csv": return .csv
+        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a spine travels as \(Routes.arrow) or text/csv")
+        }
+    }
+
+    private func mediaType(_ request: Request) -> String? {
+        request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingWhitespace() }
     }
 
     // MARK: Requests
@@ -113,8 +175,7 @@ struct Routes {
     }
 
     private func pushLayout(_ request: Request) throws -> PushLayout {
-        let type = request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingWhitespace() } ?? "application/json"
-        switch type {
+        switch mediaType(request) ?? "application/json" {
         case "application/json": return .array
         case "application/x-ndjson", "application/ndjson", "application/jsonl": return .lines
         case Routes.arrow: return .arrow

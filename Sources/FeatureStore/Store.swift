@@ -17,7 +17,7 @@ public final class Store: Sendable {
     /// How many threads compute at once.
     let threads: Int
     /// Where rows are put aside while they are sealed.
-    let temporaryDirectory: String
+    public let temporaryDirectory: String
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.

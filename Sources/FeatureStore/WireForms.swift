@@ -113,7 +113,10 @@ extension Manifest {
                 "known_by": JSON(knownBy),
                 "rows": JSON(rows), "digest": .string(digest), "created_at": .string(createdAt), "actor": .string(actor), "engine": .string(engine),
                 "cuts": .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
-                "spine": .object(["digest": .string(spine.digest), "timestamp": .string(spine.timestamp)]),
+                "spine": .object(["digest": .string(spine.digest), "timestamp": .string(spine.timestamp)]), "at": JSON(at),
+                "split": split.map { split in
+                    .object(["parts": .object(split.parts.map { JSON.Member($0.name, JSON(.float64($0.share))) }), "by": .array(split.by.map { .string($0) })])
+                } ?? .null,
                 "outputs": .array(
                     outputs.map {
                         .object([
@@ -163,6 +166,15 @@ extension SnapshotComparison {
                 values.map {
                     .object(["output": .string($0.output), "rows": JSON($0.rows), "first_row": JSON($0.firstRow), "left": JSON($0.left), "right": JSON($0.right)])
                 }),
+        ])
+    }
+}
+
+extension Verification {
+    public var json: JSON {
+        .object([
+            "id": .string(manifest.id), "identical": .bool(isIdentical), "digest": .string(manifest.digest), "rows": JSON(manifest.rows),
+            "faults": .array(faults.map { .string($0.description) }),
         ])
     }
 }

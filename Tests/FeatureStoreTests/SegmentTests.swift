@@ -55,7 +55,7 @@ import Testing
         func values(_ sql: SQL) throws -> [[UInt8]] { try fixture.connection().execute(sql).map { $0.bytes(0) } }
 
         var addresses: [[UInt8]] {
-            get throws { try values("select address from firn.blocks b join firn.runs r using (run) order by r.source, r.keys, r.after_offset, segment, column_name") }
+            get throws { try values("select address from firn_cache.blocks b join firn_cache.runs r using (run) order by r.source, r.keys, r.after_offset, segment, column_name") }
         }
         var files: [String] { ((FileManager.default.enumerator(atPath: fixture.directory + "/cache")?.allObjects as? [String]) ?? []).filter { $0.hasSuffix(".arrow") } }
     }
@@ -80,12 +80,12 @@ import Testing
             try await world.load(seed)
             _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
         }
-        let addresses = try world.addresses, bodies = try world.values("select body from firn.bodies order by address"), digest = try await world.digest()
+        let addresses = try world.addresses, bodies = try world.values("select body from firn_cache.bodies order by address"), digest = try await world.digest()
         try await world.fixture.store.dropSegments()
         #expect(try await world.digest(world.store()) == digest, "without segments")
         _ = try await world.fixture.store.materialize(.init(segmentRows: 99))
         #expect(try world.addresses == addresses)
-        #expect(try world.values("select body from firn.bodies order by address") == bodies)
+        #expect(try world.values("select body from firn_cache.bodies order by address") == bodies)
         _ = try await world.fixture.store.materialize(.init(rebuilds: true))
         #expect(try world.addresses == addresses)
     }
@@ -97,9 +97,9 @@ import Testing
             try await world.load(seed, rows: 20)
             _ = try await world.fixture.store.materialize()
         }
-        let runs = try world.fixture.connection().execute("select count(*) from firn.runs where source = 'payments' and keys = array['customer_id']").first!.int64(0)
+        let runs = try world.fixture.connection().execute("select count(*) from firn_cache.runs where source = 'payments' and keys = array['customer_id']").first!.int64(0)
         #expect(runs <= 4)
-        #expect(try world.fixture.connection().execute("select from firn.bodies o where not exists (select from firn.blocks b where b.address = o.address)").count == 0)
+        #expect(try world.fixture.connection().execute("select from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)").count == 0)
         // Copies of blocks that aren't listed any more go before the next use.
         _ = try await world.digest()
         let listed = Set(try world.addresses.map { $0.map { String(format: "%02x", $0) }.joined() })
@@ -155,9 +155,9 @@ import Testing
         // Another block's content, whole and readable.
         try world.fixture.connection().execute(
             """
-            update firn.bodies set body = (select o.body from firn.bodies o join firn.blocks b using (address) join firn.runs r using (run)
+            update firn_cache.bodies set body = (select o.body from firn_cache.bodies o join firn_cache.blocks b using (address) join firn_cache.runs r using (run)
                 where b.column_name = 'firn_offset' and r.source = 'payments' limit 1)
-            where address in (select b.address from firn.blocks b join firn.runs r using (run) where b.column_name = 'amount')
+            where address in (select b.address from firn_cache.blocks b join firn_cache.runs r using (run) where b.column_name = 'amount')
             """)
         await #expect(throws: StoreError.self) { try await world.digest(world.store()) }
         _ = try await world.fixture.store.materialize(.init(rebuilds: true))
@@ -215,7 +215,7 @@ import Testing
             task.cancel()
             _ = try? await task.value
             let half = try world.fixture.connection().execute(
-                "select from firn.runs r where (select coalesce(sum(rows), 0) from firn.segments s where s.run = r.run) < r.up_to - r.after_offset and r.source = 'payments'")
+                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) < r.up_to - r.after_offset and r.source = 'payments'")
             #expect(half.count == 0)
         }
         _ = try await world.fixture.store.materialize(.init(segmentRows: 16))

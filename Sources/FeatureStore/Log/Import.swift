@@ -34,12 +34,26 @@ extension Store {
     public func importFile(
         _ path: String, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
-        let actor = actor
+        try await importRows(into: name, file: path, digest: fileDigest(path), options: options, progress: progress) { schema in
+            try TableReader(path: path, schema: schema, options: options.reading)
+        }
+    }
+
+    /// The same with rows that aren't in a file of this machine.
+    ///
+    /// - Parameters:
+    ///   - file: what they are called in the ledger and in errors.
+    ///   - digest: SHA-256 of them; nil where they can't be told again.
+    ///   - read: opens them for the source's columns.
+    public func importRows(
+        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
+        read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
+    ) async throws -> Imported {
+        let actor = actor, path = file
         return try await withCatalog { connection, catalog in
             let source = try catalog.source(named: name)
             let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
-            var reader = try TableReader(path: path, schema: schema, options: options.reading)
-            let digest = try fileDigest(path)
+            var reader = try read(schema)
             var warnings: [String] = []
             let written = try connection.transaction {
                 try refuseAgain(digest, path, source, options, connection, &warnings)

@@ -57,12 +57,12 @@ extension Store {
 
     /// Forgets the content of all segments; what they were stays written down, so that they can be built again and compared.
     public func dropSegments() async throws {
-        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn.bodies") }
+        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.bodies") }
     }
 
     /// Forgets the kept rows of snapshots, which can be computed again.
     public func dropResults() async throws {
-        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn.results") }
+        try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.results") }
     }
 
     /// How much the store keeps only for speed: segments, their compressed bytes, snapshots whose rows are kept.
@@ -70,7 +70,7 @@ extension Store {
         try await withCatalog { connection, _ in
             let row = try connection.execute(
                 """
-                select (select count(*) from firn.segments), (select coalesce(sum(length(body)), 0)::bigint from firn.bodies), (select count(distinct snapshot) from firn.results)
+                select (select count(*) from firn_cache.segments), (select coalesce(sum(length(body)), 0)::bigint from firn_cache.bodies), (select count(distinct snapshot) from firn_cache.results)
                 """
             ).first!
             return (Int(row.int64(0)), Int(row.int64(1)), Int(row.int64(2)))
@@ -120,7 +120,7 @@ private struct SegmentWork {
         let keys = Parameter.array(.text, need.keys.map { .text($0) })
         try connection.execute(
             """
-            delete from firn.bodies o where exists (select from firn.blocks b join firn.runs r on r.run = b.run
+            delete from firn_cache.bodies o where exists (select from firn_cache.blocks b join firn_cache.runs r on r.run = b.run
             where b.address = o.address and r.source = \(source) and r.keys = \(keys))
             """)
     }
@@ -191,10 +191,10 @@ private struct SegmentWork {
 
     private func seal(after: Int64, upTo: Int64, buckets: Int, replacing old: [Run], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
-            for run in old { try connection.execute("delete from firn.runs where run = \(run.number)") }
+            for run in old { try connection.execute("delete from firn_cache.runs where run = \(run.number)") }
             let number = try connection.execute(
                 """
-                insert into firn.runs (source, keys, after_offset, up_to, buckets, segment_rows)
+                insert into firn_cache.runs (source, keys, after_offset, up_to, buckets, segment_rows)
                 values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int) returning run
                 """
             ).first!.int64(0)
@@ -207,7 +207,7 @@ private struct SegmentWork {
     /// Builds a run again for the blocks that it lacks.
     private func complete(_ run: Run, _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
-            let written = try connection.execute("select segment, column_name, address from firn.blocks where run = \(run.number)")
+            let written = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
             return try write(run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
         }
     }
@@ -224,7 +224,7 @@ private struct SegmentWork {
                 let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
                 try connection.execute(
                     """
-                    insert into firn.segments values (\(run.number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
+                    insert into firn_cache.segments values (\(run.number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
                         \(segment.firstKnown), \(segment.isOneVersionEach))
                     """)
             }
@@ -249,13 +249,13 @@ private struct SegmentWork {
             }
             try connection.execute(
                 """
-                insert into firn.blocks (run, segment, column_name, address, bytes, checksum)
+                insert into firn_cache.blocks (run, segment, column_name, address, bytes, checksum)
                 select \(run.number), \(segment.number)::int, n, a, s, c from unnest(\(Parameter.array(.text, names)), \(Parameter.array(.bytes, addresses)),
                     \(Parameter.array(.int64, sizes)), \(Parameter.array(.int64, checksums))) u(n, a, s, c)
                 """)
             try connection.execute(
                 """
-                insert into firn.bodies select * from unnest(\(Parameter.array(.bytes, bodies.map(\.0))), \(Parameter.array(.bytes, bodies.map(\.1)))) on conflict do nothing
+                insert into firn_cache.bodies select * from unnest(\(Parameter.array(.bytes, bodies.map(\.0))), \(Parameter.array(.bytes, bodies.map(\.1)))) on conflict do nothing
                 """)
             segments += 1
         }
@@ -264,6 +264,6 @@ private struct SegmentWork {
 
     /// Bodies that no run lists any more.
     private func deleteUnlisted() throws {
-        try connection.execute("delete from firn.bodies o where not exists (select from firn.blocks b where b.address = o.address)")
+        try connection.execute("delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)")
     }
 }

@@ -42,7 +42,7 @@ struct SegmentList {
     init(_ source: String, keys: [String], columns: Set<String>, _ connection: Connection) throws {
         let keyNames = Parameter.array(.text, keys.map { .text($0) })
         for row in try connection.execute(
-            "select run, after_offset, up_to, buckets, segment_rows from firn.runs where source = \(source) and keys = \(keyNames) order by after_offset"
+            "select run, after_offset, up_to, buckets, segment_rows from firn_cache.runs where source = \(source) and keys = \(keyNames) order by after_offset"
         ).map({ $0 }) {
             runs.append(Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3)), segmentRows: Int(row.int64(4))))
         }
@@ -52,7 +52,7 @@ struct SegmentList {
         for (index, run) in runs.enumerated() { places[run.number] = index }
         for row in try connection.execute(
             """
-            select run, segment, bucket, rows, first_time, last_time, first_known, one_version from firn.segments where run = any(\(numbers)) order by run, segment
+            select run, segment, bucket, rows, first_time, last_time, first_known, one_version from firn_cache.segments where run = any(\(numbers)) order by run, segment
             """
         ).map({ $0 }) {
             let times = row.optionalInt64(4).map { $0...row.int64(5) }
@@ -62,8 +62,8 @@ struct SegmentList {
         let names = Parameter.array(.text, columns.sorted().map { .text($0) })
         let blocks = try connection.execute(
             """
-            select b.run, b.segment, b.column_name, b.address, b.bytes, b.checksum from firn.blocks b
-            where b.run = any(\(numbers)) and b.column_name = any(\(names)) and exists (select from firn.bodies o where o.address = b.address)
+            select b.run, b.segment, b.column_name, b.address, b.bytes, b.checksum from firn_cache.blocks b
+            where b.run = any(\(numbers)) and b.column_name = any(\(names)) and exists (select from firn_cache.bodies o where o.address = b.address)
             """)
         for row in blocks.map({ $0 }) {
             // Segments of a run are numbered from 0.

@@ -161,9 +161,9 @@ private final class BlockSource: @unchecked Sendable {
         self.connection = connection
         self.cache = cache
         store = try connection.execute("select id::text from firn.store").first!.text(0)
-        try cache?.evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn.runs").first!.text(0)) {
+        try cache?.evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").first!.text(0)) {
             let listed = try connection.execute(
-                "select distinct address from firn.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
+                "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
             return Set(listed.map { $0.bytes(0) })
         }
     }
@@ -197,7 +197,7 @@ private final class BlockSource: @unchecked Sendable {
     private func fetch(_ blocks: [SegmentBlock]) throws -> [(SegmentBlock, [UInt8])] {
         if blocks.isEmpty { return [] }
         let rows = try lock.withLock {
-            try connection.execute("select address, body from firn.bodies where address = any(\(Parameter.array(.bytes, blocks.map { .bytes($0.address) })))")
+            try connection.execute("select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, blocks.map { .bytes($0.address) })))")
         }
         var bodies: [[UInt8]: [UInt8]] = [:]
         for row in rows.map({ $0 }) { bodies[row.bytes(0)] = row.bytes(1) }

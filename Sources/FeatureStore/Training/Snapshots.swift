@@ -124,7 +124,7 @@ extension Store {
             if request.keeps {
                 var number = 0
                 let writer = try ByteWriter(.zstd, name: "result") { bytes throws(TableError) in
-                    try TableError.explaining("result") { _ = try connection.execute("insert into firn.results values (\(record.id), \(number)::int, \(bytes))") }
+                    try TableError.explaining("result") { _ = try connection.execute("insert into firn_cache.results values (\(record.id), \(number)::int, \(bytes))") }
                     number += 1
                 }
                 for piece in file.arrowStream(values) { try writer.write(piece) }

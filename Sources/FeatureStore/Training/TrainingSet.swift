@@ -73,7 +73,7 @@ extension Store {
 
     private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
         try await withCatalog { connection, catalog in
-            let pieces = try connection.execute("select body from firn.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
+            let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
             guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
             var rest = pieces[...]

@@ -96,11 +96,7 @@ struct Snapshot: AsyncParsableCommand {
             let verification = try await Environment.store(connections: 1).verify(id)
             let manifest = verification.manifest
             if json {
-                Terminal.out(
-                    JSON.object([
-                        "id": .string(manifest.id), "identical": .bool(verification.isIdentical), "digest": .string(manifest.digest),
-                        "faults": .array(verification.faults.map { .string($0.description) }),
-                    ]).pretty())
+                Terminal.out(verification.json.pretty())
             } else if verification.isIdentical {
                 Terminal.out("\(manifest.id): identical, \(manifest.rows) rows, digest \(manifest.digest)")
             }
