@@ -33,11 +33,29 @@ struct ArrowFile {
     static func typed(_ field: ArrowField, _ column: Column, _ type: ValueType, epoch: Epoch?, name: String, before: Int = 0) throws(TableError) -> Column {
         var field = field
         if type == .timestamp, let epoch, case .integer(_, isSigned: true) = field.type { field.type = .timestamp(epoch.unit, zone: "UTC") }
+        if type == .timestamp, case .string(let texts) = column.values { return try times(texts, column, field.name, name, before) }
         let typed = try TableError.explaining(name, rowsBefore: before) { try field.values(column, as: type) }
         if case .string(let texts) = typed.values, texts.bytes.contains(0) {
             throw TableError(file: name, column: field.name, message: "holds a text with NUL", advice: "texts are UTF-8 without NUL")
         }
         return typed
+    }
+}
+
+extension ArrowFile {
+    /// Times as text, as CSV has them.
+    private static func times(_ texts: StringColumn, _ column: Column, _ name: String, _ file: String, _ before: Int) throws(TableError) -> Column {
+        var builder = ColumnBuilder(.timestamp)
+        for row in 0..<texts.count {
+            if column.isNull(row) {
+                builder.appendNull()
+            } else if let instant = Instant(utf8: texts.bytes[texts.range(row)].span) {
+                builder.append(instant.microseconds)
+            } else {
+                throw TableError(file: file, column: name, message: "is not a timestamp in row \(before + row + 1)", advice: "as in 2024-05-01T09:30:00Z")
+            }
+        }
+        return builder.finish()
     }
 }
 

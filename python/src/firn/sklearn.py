@@ -1,0 +1,60 @@
+"""Features as a step of a scikit-learn pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pandas
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._client import connect
+
+
+class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turns a spine into the features of a set.
+
+    Pinned: the set is a version that never changes, and every row is read at the cuts of one snapshot, so the same spine gives the same
+    features whenever the pipeline runs. Labels are left out.
+
+    Args:
+        set: such as ``flights.v1``.
+        at: the snapshot whose cuts are read, by id or name; without it, ``fit`` makes one of its spine and keeps to it.
+        url: the server.
+        token: a bearer token, where the server asks for one.
+        timestamp: the spine's column of instants.
+
+    Attributes:
+        at_: the snapshot whose cuts are read.
+        features_: the names of the columns that come out.
+    """
+
+    def __init__(self, set: str, *, at: str | None = None, url: str = "http://127.0.0.1:7070", token: str | None = None, timestamp: str = "event_timestamp") -> None:
+        self.set = set
+        self.at = at
+        self.url = url
+        self.token = token
+        self.timestamp = timestamp
+
+    def fit(self, X: pandas.DataFrame, y: Any = None) -> "FeatureTransformer":
+        with connect(self.url, self.token) as client:
+            snapshot = client.fetch(self.at) if self.at is not None else client.snapshot(self.set, X, timestamp=self.timestamp, keep=False)
+            self.at_ = snapshot.id
+            found = client.catalog.get("sets", self.set)
+        self.features_ = [entry["output"] for entry in found["features"]]
+        self.n_features_in_ = X.shape[1]
+        self.feature_names_in_ = numpy.asarray(X.columns, dtype=object)
+        return self
+
+    def transform(self, X: pandas.DataFrame) -> pandas.DataFrame:
+        check_is_fitted(self, "at_")
+        with connect(self.url, self.token) as client:
+            snapshot = client.snapshot(self.set, X, timestamp=self.timestamp, at=self.at_)
+            values = snapshot.to_arrow().select(snapshot.features).to_pandas()
+        values.index = X.index
+        return values
+
+    def get_feature_names_out(self, input_features: Any = None) -> "numpy.ndarray[Any, Any]":
+        check_is_fitted(self, "features_")
+        return numpy.asarray(self.features_, dtype=object)
