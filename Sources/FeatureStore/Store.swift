@@ -7,6 +7,7 @@ internal import Synchronization
 /// Holds no state but connections and what the registry said last, so any number of stores may work on one database.
 public final class Store: Sendable {
     let pool: Pool
+    let uri: String
     /// Who does what this store writes down.
     public let actor: String
     private let registry = RegistryCache()
@@ -28,6 +29,7 @@ public final class Store: Sendable {
     ///   - temporaryDirectory: room for the rows of a source while they are sealed.
     public init(uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp") {
         pool = Pool(uri: uri, size: connections)
+        self.uri = uri
         self.actor = actor
         self.cache = cache
         self.threads = threads

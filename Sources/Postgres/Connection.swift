@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative threads.
 @safe public final class Connection {
-    private let handle: OpaquePointer
+    fileprivate let handle: OpaquePointer
     private var depth = 0
 
     /// - Parameter uri: `postgresql://…`, as libpq reads it.
@@ -48,6 +48,9 @@ internal import Synchronization
         return try unsafe check(result)
     }
 
+    /// The names of the columns that a query gives.
+    public func columnNames(_ sql: SQL) throws(PostgresError) -> [String] { try execute(sql).columnNames }
+
     /// Runs several statements without values: a migration.
     public func run(script: String) throws(PostgresError) {
         _ = try unsafe check(PQexec(handle, script))
@@ -66,7 +69,7 @@ internal import Synchronization
         }
     }
 
-    private func failure() -> PostgresError {
+    fileprivate func failure() -> PostgresError {
         let text = unsafe String(cString: PQerrorMessage(handle))
         return .connection("the connection to PostgreSQL was lost: \(text.split(separator: "\n").first.map(String.init) ?? "")")
     }
@@ -145,32 +148,62 @@ internal import Synchronization
 
     /// `copy (…) to stdout (format binary)`: hands out the rows as they arrive. A copy takes no bound values.
     public func copyOut(_ sql: SQL, _ body: (inout RowReader) throws -> Void) throws {
-        precondition(sql.parameters.isEmpty, "a copy takes no values")
-        _ = try execute(sql)
-        var fault: (any Error)?
-        var isFirst = true
-        while true {
-            var memory: UnsafeMutablePointer<CChar>?
-            let count = Int(unsafe PQgetCopyData(handle, &memory, 0))
-            guard count >= 0, let start = unsafe memory else {
-                if count == -2 { fault = fault ?? failure() }
-                break
-            }
-            defer { unsafe PQfreemem(start) }
-            // What is left after a fault is read and thrown away, so that the connection stays in step.
-            if fault != nil { continue }
-            // The header comes with the first row; a count of fields before each, −1 at the end.
-            let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(isFirst ? CopyWriter.header.count : 0)
-            isFirst = false
-            guard unsafe row.count > 2 else { continue }
-            var reader = unsafe RowReader(copied: UnsafeRawBufferPointer(rebasing: row.dropFirst(2)))
-            do { try body(&reader) } catch { fault = error }
+        let copy = try beginCopyOut(sql)
+        do {
+            while try copy.next(body) {}
+        } catch {
+            // What is left is read and thrown away, so that the connection stays in step.
+            copy.abandon()
+            throw error
         }
-        do { try drain() } catch { fault = fault ?? error }
-        if let fault { throw fault }
     }
 
-    private func drain() throws(PostgresError) {
+    /// The same, row by row when they are asked for. Until the end nothing else can be done with the connection.
+    public func beginCopyOut(_ sql: SQL) throws -> CopyOut {
+        precondition(sql.parameters.isEmpty, "a copy takes no values")
+        _ = try execute(sql)
+        return CopyOut(self)
+    }
+
+    /// Rows that a copy gives, one after the other.
+    public final class CopyOut {
+        private let connection: Connection
+        private var isFirst = true
+        private var isAtEnd = false
+
+        fileprivate init(_ connection: Connection) {
+            self.connection = connection
+        }
+
+        /// Reads the next row; false at the end.
+        public func next(_ body: (inout RowReader) throws -> Void) throws -> Bool {
+            while !isAtEnd {
+                var memory: UnsafeMutablePointer<CChar>?
+                let count = Int(unsafe PQgetCopyData(connection.handle, &memory, 0))
+                guard count >= 0, let start = unsafe memory else {
+                    isAtEnd = true
+                    if count == -2 { throw connection.failure() }
+                    try connection.drain()
+                    return false
+                }
+                defer { unsafe PQfreemem(start) }
+                // The header comes with the first row; a count of fields before each, −1 at the end.
+                let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(isFirst ? CopyWriter.header.count : 0)
+                isFirst = false
+                guard unsafe row.count > 2 else { continue }
+                var reader = unsafe RowReader(copied: UnsafeRawBufferPointer(rebasing: row.dropFirst(2)))
+                try body(&reader)
+                return true
+            }
+            return false
+        }
+
+        fileprivate func abandon() {
+            do { while try next({ _ in }) {} } catch {}
+        }
+    }
+
+    fileprivate func drain() throws(PostgresError) {
         var fault: PostgresError?
         while let result = unsafe PQgetResult(handle) {
             do { _ = try unsafe check(result) } catch { fault = fault ?? error }

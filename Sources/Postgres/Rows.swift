@@ -12,6 +12,8 @@ internal import CLibPQ
 
     public var count: Int { Int(unsafe PQntuples(result)) }
 
+    var columnNames: [String] { unsafe (0..<PQnfields(result)).map { unsafe String(cString: PQfname(result, $0)) } }
+
     /// How many rows the statement changed.
     public var affected: Int {
         guard let text = unsafe PQcmdTuples(result) else { return 0 }

@@ -9,7 +9,9 @@ extension TableReader.Schema {
         var present = keys.union(source.requiredColumns)
         if let tombstone = source.tombstone { present.insert(tombstone) }
         if case .column(let column) = source.knownAt { present.insert(column) }
-        self.init(source.columns, present: present, notNull: Set(source.requiredColumns))
+        self.init(
+            source.columns, present: present, notNull: Set(source.requiredColumns),
+            optional: source.isStatic ? [] : [ColumnDefinition(Source.knownAtColumn, .timestamp)])
     }
 
     /// The rows of a source as a push brings them: what the store can't do without.

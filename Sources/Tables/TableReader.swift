@@ -13,9 +13,12 @@ public struct TableReader {
         public var present: Set<String>
         /// Those in which a NULL is refused.
         public var notNull: Set<String>
+        /// More columns, read where a CSV or Arrow file has them.
+        public var optional: [ColumnDefinition]
 
-        public init(_ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = []) {
+        public init(_ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = [], optional: [ColumnDefinition] = []) {
             self.columns = columns
+            self.optional = optional
             self.present = present
             self.notNull = notNull
         }
@@ -33,6 +36,8 @@ public struct TableReader {
         case ndjson(LineParser)
         /// For each of the schema's columns, its place among the file's; nil for one that isn't there.
         case arrow(ArrowFile, [Int?])
+        /// Rows that are typed already.
+        case tables(() throws -> Table?)
     }
 
     /// - Parameters:
@@ -41,12 +46,16 @@ public struct TableReader {
     public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, schema: Schema, options: ReadOptions) throws(TableError) {
         self.bytes = bytes
         self.name = name
-        self.schema = schema
         self.options = options
         switch layout {
-        case .ndjson: input = .ndjson(LineParser(bytes, name: name))
+        case .ndjson:
+            self.schema = schema
+            input = .ndjson(LineParser(bytes, name: name))
         case .arrow, .arrows:
+            var schema = schema
             let file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
+            schema.columns += schema.optional.filter { column in file.fields.contains { $0.name == column.name } }
+            self.schema = schema
             for field in file.fields where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
                 throw TableReader.unknown(field.name, schema, name, line: nil)
             }
@@ -59,6 +68,10 @@ public struct TableReader {
         case .csv:
             var parser = try CSVParser(bytes, name: name)
             guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+            var schema = schema
+            let titles = Set(parser.fields.map { String(decoding: parser.bytes($0), as: UTF8.self) })
+            schema.columns += schema.optional.filter { titles.contains($0.name) }
+            self.schema = schema
             var targets: [Int?] = []
             for field in parser.fields {
                 let title = String(decoding: parser.bytes(field), as: UTF8.self)
@@ -74,6 +87,17 @@ public struct TableReader {
             }
             input = .csv(parser, targets)
         }
+    }
+
+    /// Rows of another origin, typed already; columns may be missing, and order doesn't matter.
+    ///
+    /// - Parameter next: more rows; nil at the end.
+    public init(schema: Schema, options: ReadOptions, next: @escaping () throws -> Table?) throws(TableError) {
+        bytes = try ByteReader(bytes: [], name: "query")
+        name = "query"
+        self.schema = schema
+        self.options = options
+        input = .tables(next)
     }
 
     private static func unknown(_ title: String, _ schema: Schema, _ name: String, line: Int?) -> TableError {
@@ -111,6 +135,17 @@ public struct TableReader {
                 try append(value, line, &builders)
                 count += 1
             }
+        case .tables(let next):
+            guard let rows = try TableError.explaining(name, { try next() }) else { return nil }
+            var table = Table(rowCount: rows.rowCount)
+            for column in schema.columns {
+                let values = rows[column.name] ?? Column(repeating: .null, type: column.type, count: rows.rowCount)
+                if schema.notNull.contains(column.name), values.validity?.contains(false) ?? false {
+                    throw TableError(file: name, column: column.name, message: "may not be NULL")
+                }
+                table.append(column.name, values)
+            }
+            return table
         case .arrow(var file, let places):
             defer { input = .arrow(file, places) }
             let before = file.rowCount

@@ -11,7 +11,8 @@ struct Firn: AsyncParsableCommand {
         abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
         version: "0.1.0",
         subcommands: [
-            Init.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self, Diff.self,
+            Init.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self,
+            Diff.self,
             Serve.self,
             Stop.self, Url.self, Migrate.self, Cache.self, Doctor.self,
         ])

@@ -53,7 +53,9 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         let connection = try fixture.connection()
-        let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('firn', 'firn_source')").map { row throws in row.text(0) }
+        let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('firn', 'firn_source')").map { row throws in
+            row.text(0)
+        }
         #expect(tables.count == 11)
         for table in tables {
             let column = try connection.execute("select quote_ident(attname) from pg_attribute where attrelid = \(table)::regclass and attnum = 1").first!.text(0)

@@ -215,7 +215,8 @@ import Testing
             task.cancel()
             _ = try? await task.value
             let half = try world.fixture.connection().execute(
-                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) < r.up_to - r.after_offset and r.source = 'payments'")
+                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) < r.up_to - r.after_offset and r.source = 'payments'"
+            )
             #expect(half.count == 0)
         }
         _ = try await world.fixture.store.materialize(.init(segmentRows: 16))

@@ -115,15 +115,17 @@ extension Array {
 }
 
 extension Source {
+    /// A column of an exported file that says when each row was known, whatever the source's setting.
+    public static let knownAtColumn = "firn_known_at"
+
     /// When imported rows count as known.
     public func knownAt(eventTimes: [Int64], columns: [String: Column]) -> [Int64] {
-        switch knownAt {
+        if let said = columns[Source.knownAtColumn] { return said.knownTimes }
+        return switch knownAt {
         case .eventTime: eventTimes
         case .after(let delay): eventTimes.map { $0.addingClamped(delay) }
         case .column(let name):
-            columns[name].map { column in
-                zip(column.integers, (0..<column.count).map(column.isNull)).map { $1 ? SourceRows.unknown : $0 }
-            } ?? Array(repeating: SourceRows.unknown, count: eventTimes.count)
+            columns[name]?.knownTimes ?? Array(repeating: SourceRows.unknown, count: eventTimes.count)
         }
     }
 }
@@ -133,5 +135,13 @@ extension Int64 {
     func addingClamped(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other > 0 ? .max : .min) : sum
+    }
+}
+
+extension Column {
+    /// Times at which rows became known: `SourceRows.unknown` for NULL.
+    package var knownTimes: [Int64] {
+        guard let validity else { return integers }
+        return zip(integers, validity).map { $1 ? $0 : SourceRows.unknown }
     }
 }

@@ -98,9 +98,9 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
 
 /// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
 private func fileDigest(_ path: String) throws -> [UInt8]? {
+    let bytes = try ByteReader(path: path, compression: .none)
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     guard try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeRegular else { return nil }
-    let bytes = try ByteReader(path: path, compression: .none)
     var hash = SHA256()
     while let piece = try bytes.next() { hash.update(data: piece) }
     return Array(hash.finalize())

@@ -175,12 +175,6 @@ extension Column {
         }
     }
 
-    /// Times at which rows became known: `unknown` for NULL.
-    var knownTimes: [Int64] {
-        guard let validity else { return wholes }
-        return zip(wholes, validity).map { $1 ? $0 : SourceRows.unknown }
-    }
-
     init(knownTimes: [Int64]) {
         let validity = knownTimes.map { $0 != SourceRows.unknown }
         let values = Column.Values.timestamp(knownTimes.map { $0 == SourceRows.unknown ? 0 : $0 })

@@ -1,6 +1,7 @@
 internal import ArrowIPC
 internal import Crypto
 internal import FeatureEngine
+internal import FeatureLanguage
 
 /// A segment's column: an Arrow file of one column, named by what is in it.
 struct SegmentBlock: Sendable {
@@ -48,7 +49,7 @@ struct SegmentBlock: Sendable {
 
 /// The names of what segments hold beside declared columns.
 enum SegmentColumn {
-    static let knownAt = "firn_known_at"
+    static let knownAt = Source.knownAtColumn
     static let offset = "firn_offset"
     /// True where a row only says that a version of a fact has another key; absent where there is none.
     static let retraction = "firn_retraction"

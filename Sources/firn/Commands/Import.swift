@@ -4,14 +4,23 @@ import Tables
 
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take a file's rows into a source, all or none.",
+        abstract: "Take rows into a source, all or none: a file's, or those of a query.",
         discussion: "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays.")
 
     @Argument(help: "The source.")
     var source: String
 
-    @Argument(help: "The file.")
-    var file: String
+    @Argument(help: "The file; none with --query.")
+    var file: String?
+
+    @Option(help: ArgumentHelp("Take what a select gives, its columns named as the source's.", valueName: "sql"))
+    var query: String?
+
+    @Option(help: ArgumentHelp("The PostgreSQL that the query runs in; the store's own without it.", valueName: "uri"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
+    var watermark: String?
 
     @OptionGroup var files: FileOptions
 
@@ -24,13 +33,26 @@ struct Import: AsyncParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
+    func validate() throws {
+        guard (file == nil) != (query == nil) else { throw ValidationError("Give either a file or --query.") }
+        guard query != nil || from == nil && watermark == nil else { throw ValidationError("--from and --watermark go with --query.") }
+    }
+
     func run() async throws {
         let progress = Progress("import \(source)")
         defer { progress.end() }
         let options = Store.ImportOptions(reading: files.reading, knownNow: knownNow, again: again)
         let start = ContinuousClock.now
-        let imported = try await Environment.store(connections: 1).importFile(file, into: source, options: options) { rows, bytes, size in
-            progress.show(rows: rows, share: size.map { Double(bytes) / Double(max($0, 1)) })
+        let store = try await Environment.store(connections: 1)
+        let imported: Store.Imported
+        if let query {
+            imported = try await store.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark), into: source, options: options) { rows, _, _ in
+                progress.show(rows: rows, share: nil)
+            }
+        } else {
+            imported = try await store.importFile(file ?? "", into: source, options: options) { rows, bytes, size in
+                progress.show(rows: rows, share: size.map { Double(bytes) / Double(max($0, 1)) })
+            }
         }
         progress.end()
         let seconds = (ContinuousClock.now - start).seconds

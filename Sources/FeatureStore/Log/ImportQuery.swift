@@ -1,0 +1,119 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+internal import Tables
+
+/// Rows to take from a PostgreSQL: this one's or another's.
+public struct ImportQuery: Sendable {
+    /// A `select` whose columns have the names of the source's.
+    public var sql: String
+    /// Where it runs; nil in the store's own database.
+    public var uri: String?
+    /// A column of the source that rises with time: only rows beyond what was taken in before are asked for.
+    public var watermark: String?
+
+    public init(sql: String, uri: String? = nil, watermark: String? = nil) {
+        self.sql = sql
+        self.uri = uri
+        self.watermark = watermark
+    }
+}
+
+extension Store {
+    /// Takes what a query gives into a source, in one transaction, as `importFile` takes a file.
+    ///
+    /// The query runs in a transaction that only reads. With a watermark it is held against the greatest value that the source has: rows beyond
+    /// it, and where the source has an id those at it too, of which the known ones are dropped as duplicates.
+    public func importQuery(
+        _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> Imported {
+        let other = try Connection(uri: query.uri ?? uri)
+        let catalog = try await catalog()
+        let source = try catalog.source(named: name)
+        let beyond = try await watermark(query, source)
+        let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, beyond: beyond, other)
+        let shared = SharedRows(rows)
+        return try await importRows(into: name, file: "query", digest: nil, options: options, progress: progress) { schema in
+            try TableReader(schema: schema, options: options.reading) { try shared.next() }
+        }
+    }
+
+    /// What the source has of the watermark already; nil where there is none, or nothing.
+    private func watermark(_ query: ImportQuery, _ source: Source) async throws -> SQL? {
+        guard let name = query.watermark else { return nil }
+        guard let column = source.columns.first(where: { $0.name == name }), column.type == .timestamp || column.type == .int64 else {
+            throw StoreError(.invalidRequest, "the watermark '\(name)' is no timestamp or int64 column of \(source.name)", advice: "it names a column that rises with time")
+        }
+        return try await withCatalog { connection, _ in
+            let row = try connection.execute("select max(\(identifier: name)) from \(SourceTable(source).name)").first!
+            let compared: SQL = source.id.isEmpty ? ">" : ">="
+            switch row.literal(0, column.type) {
+            case .int64(let value): return "q.\(identifier: name) \(compared) \(literal: value)"
+            // Digits, signs and colons of our own making.
+            case .timestamp(let instant): return "q.\(identifier: name) \(compared) '\(SQL(stringLiteral: instant.sqlText))'::timestamptz"
+            default: return nil
+            }
+        }
+    }
+}
+
+/// A query's rows, in the columns and types of a source.
+private final class QueryRows {
+    private let connection: Connection
+    private let columns: [ColumnDefinition]
+    private var copy: Connection.CopyOut?
+
+    init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: Store.ImportOptions, beyond: SQL?, _ connection: Connection) throws {
+        self.connection = connection
+        try connection.execute("begin isolation level repeatable read, read only")
+        let text = query.sql.trimmingEnd(of: [";", " ", "\n", "\t"])
+        // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
+        let names = try connection.columnNames("select * from (\(SQL(stringLiteral: text))\n) q limit 0")
+        if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
+            throw TableError(
+                file: "query", column: extra, message: "is not declared",
+                advice: "known columns: \(source.columns.map(\.name).joined(separator: ", ")); --ignore-extra passes over others")
+        }
+        let schema = TableReader.Schema(importing: source, keys: keys)
+        if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
+            throw TableError(file: "query", column: missing, message: "is missing", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+        }
+        columns = source.columns.filter { names.contains($0.name) }
+        let list = SQL.joined(columns.map { "q.\(identifier: $0.name)::\($0.type.sql)" }, by: ", ")
+        copy = try connection.beginCopyOut("copy (select \(list) from (\(SQL(stringLiteral: text))\n) q where \(beyond ?? "true")) to stdout (format binary)")
+    }
+
+    /// The next rows; nil at the end.
+    func next() throws -> Table? {
+        guard let copy else { return nil }
+        var builders = columns.map { ColumnBuilder($0.type) }
+        while builders[0].count < 8192 {
+            let isRow = try copy.next { row in for index in builders.indices { builders[index].append(&row) } }
+            guard isRow else {
+                self.copy = nil
+                break
+            }
+        }
+        if builders[0].count == 0 { return nil }
+        return Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+    }
+}
+
+/// Sendable: made in one task and read by one other, never at once.
+private final class SharedRows: @unchecked Sendable {
+    private let rows: QueryRows
+
+    init(_ rows: QueryRows) {
+        self.rows = rows
+    }
+
+    func next() throws -> Table? { try rows.next() }
+}
+
+extension String {
+    fileprivate func trimmingEnd(of characters: Set<Character>) -> String {
+        var text = Substring(self)
+        while let last = text.last, characters.contains(last) { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,69 @@
+internal import ArrowIPC
+public import FeatureEngine
+public import FeatureLanguage
+
+/// Writes a table some rows at a time, to CSV, NDJSON or Arrow.
+public struct RowWriter {
+    private let writer: ByteWriter
+    private let file: NewFile
+    private let layout: FileFormat.Layout
+    private let columns: [ColumnDefinition]
+    private var arrow: ArrowWriter?
+
+    /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
+    public init(path: String?, columns: [ColumnDefinition]) throws(TableError) {
+        let path = path ?? "/dev/stdout"
+        let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
+        let file = try NewFile(path: path)
+        self.file = file
+        self.columns = columns
+        layout = format.layout
+        let writer = try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }
+        self.writer = writer
+        if format.isArrow {
+            arrow = try TableError.explaining(path) {
+                try ArrowWriter(format.layout == .arrow ? .file : .stream, fields: columns.map { ArrowField($0.name, ArrowType($0.type)) }) { try writer.write($0) }
+            }
+        } else if layout == .csv {
+            var bytes: [UInt8] = []
+            for (index, column) in columns.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                CSVField.write(column.name.utf8, isQuoted: false, to: &bytes)
+            }
+            try writer.write(bytes + [UInt8(ascii: "\n")])
+        }
+    }
+
+    /// - Parameter rows: a column for each of the table's, in their order.
+    public mutating func write(_ rows: [Column]) throws(TableError) {
+        let count = rows.first?.count ?? 0
+        if var arrow {
+            try TableError.explaining("output") { try arrow.write(rows, rowCount: count) }
+            self.arrow = arrow
+            return
+        }
+        var bytes: [UInt8] = []
+        for row in 0..<count {
+            if layout == .csv {
+                for (index, column) in rows.enumerated() {
+                    if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                    CSVField.write(column, row, to: &bytes)
+                }
+            } else {
+                JSON.object(zip(columns, rows).map { JSON.Member($0.name, JSON($1[row])) }).write(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        try writer.write(bytes)
+    }
+
+    /// Ends the file and makes it appear.
+    public mutating func publish() throws(TableError) {
+        if var arrow {
+            try TableError.explaining("output") { try arrow.finish() }
+            self.arrow = arrow
+        }
+        try writer.finish()
+        try file.publish()
+    }
+}
