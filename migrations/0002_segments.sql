@@ -62,3 +62,13 @@ create table firn_cache.results (
     primary key (snapshot, piece)
 );
 alter table firn_cache.results alter column body set storage external;
+
+-- Current values of sets, for SQL and batch scoring: a table for each set, refreshed by firn materialize --set.
+create schema firn_values;
+comment on schema firn_values is 'Current values of sets: one table for each that is kept, as of its own as_of. Derived; may be dropped.';
+
+create table firn_cache.current_values (
+    set_name text primary key,
+    as_of timestamptz not null,
+    cuts jsonb not null
+);

@@ -18,6 +18,15 @@ public indirect enum Scalar: Sendable, Hashable {
         }
     }
 
+    /// Whether it reads an input.
+    func reads(input: Int) -> Bool {
+        switch self {
+        case .literal: false
+        case .input(let index, _): index == input
+        case .call(_, let arguments, _): arguments.contains { $0.reads(input: input) }
+        }
+    }
+
     /// The value for each of `count` rows. Total: what SQL would refuse is NULL.
     func evaluate(_ inputs: [Column], count: Int) -> Column {
         switch self {

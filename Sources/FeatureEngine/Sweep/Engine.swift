@@ -20,6 +20,8 @@ public struct Outputs: Sendable {
     /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was given. Empty where the
     /// rows came in buckets: only lookups ask.
     public var isFound: [[Bool]]
+    /// For each row, the first instant after its own at which a value may change though no row arrives; `Int64.max` for never. Empty where nobody asked.
+    public var nextChanges: [Int64] = []
     /// The aggregates' values, group after group.
     var aggregates: [Column] = []
 
@@ -59,11 +61,24 @@ extension Plan {
 
     /// The same with rows in buckets, several of them at once: as many as there are threads are held.
     ///
-    /// - Parameter buckets: a group's rows.
-    public func evaluate(_ spine: Spine, _ reading: Reading, threads: Int, buckets: (Group) throws -> RowBuckets) throws -> Outputs {
+    /// - Parameters:
+    ///   - wantsChanges: whether `nextChanges` is asked for.
+    ///   - buckets: a group's rows.
+    public func evaluate(
+        _ spine: Spine, _ reading: Reading, threads: Int, wantsChanges: Bool = false, buckets: (Group) throws -> RowBuckets
+    ) throws -> Outputs {
         var aggregates: [Column] = []
-        for group in groups { aggregates += try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads) }
-        return outputs(spine, reading, aggregates, [], threads: threads)
+        // What reads the instant itself may change at the next one.
+        let readsInstant = outputs.contains { $0.scalar.reads(input: 0) }
+        var nextChanges = wantsChanges ? spine.instants.map { readsInstant ? $0 + 1 : .max } : []
+        for group in groups {
+            let swept = try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, wantsChanges: wantsChanges)
+            aggregates += swept.columns
+            for (row, change) in swept.nextChanges.enumerated() { nextChanges[row] = min(nextChanges[row], change) }
+        }
+        var outputs = outputs(spine, reading, aggregates, [], threads: threads)
+        outputs.nextChanges = nextChanges
+        return outputs
     }
 
     private func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int) -> Outputs {

@@ -58,6 +58,8 @@ struct GroupSweep {
         /// The spine row of each visit.
         var visits: [Int32]
         var isFound: [Bool]
+        /// The first instant after each visit's at which a row comes into a frame or leaves one; empty where nobody asked.
+        var nextChanges: [Int64] = []
 
         /// Hands a column out and forgets it.
         mutating func take(_ index: Int) -> Column {
@@ -67,42 +69,65 @@ struct GroupSweep {
         }
     }
 
-    /// The aggregates' values for every spine row.
-    func sweep(_ buckets: RowBuckets, threads: Int) throws -> [Column] {
+    /// The aggregates' values for every spine row, and where it is asked for, when they change by themselves.
+    func sweep(_ buckets: RowBuckets, threads: Int, wantsChanges: Bool) throws -> (columns: [Column], nextChanges: [Int64]) {
         let count = spine.instants.count
         let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
         let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
         let members = RowBuckets.members(assigned, buckets: buckets.count)
         let parts = try parallel(buckets.count, threads: threads) { bucket -> Part? in
-            members[bucket].isEmpty ? nil : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false)
+            members[bucket].isEmpty ? nil : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges)
         }.compactMap(\.self)
         let values = parts.map { (columns: $0.columns, visits: $0.visits) }
-        return parallel(group.aggregates.count, threads: threads) { index in
+        var nextChanges = Array(repeating: Int64.max, count: wantsChanges ? count : 0)
+        if wantsChanges { for part in parts { for (visit, change) in zip(part.visits, part.nextChanges) { nextChanges[Int(visit)] = change } } }
+        let columns = parallel(group.aggregates.count, threads: threads) { index in
             guard !values.isEmpty else { return Column(repeating: .null, type: group.aggregates[index].type, count: 0) }
             return Column(placing: values.map { ($0.columns[index], $0.visits) }, count: count)
         }
+        return (columns, nextChanges)
     }
 
     /// - Parameters:
     ///   - rows: all that concern the members' entities.
     ///   - members: spine rows; nil for all.
-    func sweep(_ rows: SourceRows, members: [Int32]?, wantsFound: Bool) -> Part {
+    func sweep(_ rows: SourceRows, members: [Int32]?, wantsFound: Bool, wantsChanges: Bool = false) -> Part {
         let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
         let instants = members.map { spine.instants.picked($0) } ?? spine.instants
         let entities = TupleTable(keys, count: instants.count)
         let prepared = Prepared(group, rows, entities, reading)
         let visits = Visits(entities, instants)
         var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows))
+        var changes: [Int64] = []
         var isFound = wantsFound ? Array(repeating: false, count: instants.count) : []
         for (entity, visited) in visits.ranges {
             // Rows with a NULL key belong to none: an entity without rows.
             let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
             cursor.record(range, at: visits.instants[visited])
+            if wantsChanges { changes += visited.map { self.nextChange(prepared, range, after: visits.instants[$0]) } }
             guard wantsFound else { continue }
             let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
             for visit in visited where !range.isEmpty { isFound[Int(visits.rows[visit])] = firstKnown <= visits.instants[visit] }
         }
-        return Part(columns: cursor.finish(), visits: members.map { $0.picked(visits.rows) } ?? visits.rows, isFound: isFound)
+        return Part(columns: cursor.finish(), visits: members.map { $0.picked(visits.rows) } ?? visits.rows, isFound: isFound, nextChanges: changes)
+    }
+
+    /// The first instant after another at which one of an entity's rows begins or ceases to count in some frame.
+    private func nextChange(_ prepared: Prepared, _ range: Range<Int>, after instant: Int64) -> Int64 {
+        let rows = prepared.rows, lifetimes = prepared.lifetimes
+        var next = Int64.max
+        for frame in Set(group.aggregates.map(\.frame)) {
+            for row in range {
+                var start = lifetimes.from[row], end = lifetimes.until?[row] ?? .max
+                if !rows.eventTimes.isEmpty {
+                    start = max(start, rows.eventTimes[row].addingClamped(frame.newer.microseconds))
+                    if let older = frame.older { end = min(end, rows.eventTimes[row].addingClamped(older.microseconds)) }
+                }
+                if start >= end { continue }
+                if start > instant { next = min(next, start) } else if end > instant { next = min(next, end) }
+            }
+        }
+        return next
     }
 }
 

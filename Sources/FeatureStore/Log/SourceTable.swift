@@ -66,19 +66,7 @@ struct SourceTable {
             writer.write(batch)
             writer.write(int32: Int32(first + row))
             if let knownAt, knownAt[row] != SourceRows.unknown { writer.write(timestamp: knownAt[row]) } else { writer.writeNull() }
-            for column in columns {
-                if column.isNull(row) {
-                    writer.writeNull()
-                    continue
-                }
-                switch column.values {
-                case .bool(let values): writer.write(values[row])
-                case .int64(let values): writer.write(values[row])
-                case .float64(let values): writer.write(values[row])
-                case .timestamp(let values): writer.write(timestamp: values[row])
-                case .string(let values): writer.write(bytes: values.bytes[values.range(row)])
-                }
-            }
+            for column in columns { writer.write(column, row) }
         }
     }
 
@@ -175,6 +163,20 @@ extension Column {
         var values: [Parameter] = []
         for row in 0..<count { values.append(self[row].parameter(type)) }
         return .array(type.parameterKind, values)
+    }
+}
+
+extension CopyWriter {
+    /// One value of a column.
+    mutating func write(_ column: Column, _ row: Int) {
+        if column.isNull(row) { return writeNull() }
+        switch column.values {
+        case .bool(let values): write(values[row])
+        case .int64(let values): write(values[row])
+        case .float64(let values): write(values[row])
+        case .timestamp(let values): write(timestamp: values[row])
+        case .string(let values): write(bytes: values.bytes[values.range(row)])
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FeatureLanguage
 import FeatureStore
 import Tables
 
@@ -12,13 +13,21 @@ struct Materialize: AsyncParsableCommand {
     @Option(help: "Only this source; may be given several times.")
     var source: [String] = []
 
+    @Option(help: "Refresh the table of this set's current values instead, firn_values.<set>; may be given several times.")
+    var set: [String] = []
+
     @Flag(help: "Build all segments again, and check that they come out the same.")
     var rebuild = false
 
     @Flag(help: "Print what was sealed as JSON.")
     var json = false
 
+    func validate() throws {
+        guard set.isEmpty || source.isEmpty && !rebuild else { throw ValidationError("--set goes without --source and --rebuild.") }
+    }
+
     func run() async throws {
+        if !set.isEmpty { return try await refreshValues() }
         let progress = Progress("materialize")
         defer { progress.end() }
         let options = Store.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
@@ -43,6 +52,23 @@ struct Materialize: AsyncParsableCommand {
             Terminal.out("\(part.source) by \(key): \(part.rows) rows in \(part.segments) segments, up to offset \(part.upTo) (\(part.bytes.mebibytes))")
         }
         Terminal.out("\(Int(Double(rows) / max((ContinuousClock.now - start).seconds, 0.001))) rows/s")
+    }
+
+    private func refreshValues() async throws {
+        let store = try await Environment.store(connections: 1)
+        var refreshed: [RefreshedValues] = []
+        for name in set { refreshed.append(try await store.refreshValues(of: name)) }
+        if json {
+            return Terminal.out(
+                JSON.array(
+                    refreshed.map {
+                        .object([
+                            "table": .string($0.table), "refreshed": JSON($0.refreshed), "entities": JSON($0.entities), "as_of": .string($0.asOf.description),
+                        ])
+                    }
+                ).pretty())
+        }
+        for values in refreshed { Terminal.out("\(values.table): \(values.refreshed) of \(values.entities) entities refreshed, as of \(values.asOf)") }
     }
 }
 

@@ -1,0 +1,169 @@
+internal import FeatureEngine
+public import FeatureLanguage
+internal import Foundation
+internal import Postgres
+
+/// What a refresh of a set's current values did.
+public struct RefreshedValues: Sendable {
+    /// The table's name, as SQL writes it.
+    public var table: String
+    /// Entities whose values were computed: those with news or an expiry since the last time.
+    public var refreshed: Int
+    public var entities: Int
+    public var asOf: Instant
+}
+
+extension Store {
+    /// Brings the table of a set's current values up to date: a row for each entity that a source has rows of.
+    ///
+    /// `firn_values.<set>_v<N>` has the set's keys, `as_of`, its features, and `changes_at`: when a value changes next though no row arrives, NULL for never.
+    /// A row stands from its `as_of` on until then, or until a row of its entity arrives.
+    /// - Throws: for a set with request inputs, or none of whose features has all its keys.
+    public func refreshValues(of name: String) async throws -> RefreshedValues {
+        let store = self, lastNow = lastNow
+        return try await withCatalog { connection, catalog in
+            let set = try catalog.set(named: name).served
+            let plan = Plan(set, in: catalog)
+            let values = try CurrentValues(set, plan, connection)
+            return try connection.transaction(.repeatableRead) {
+                try values.prepare()
+                let heads = try Heads(plan.sources, connection)
+                let now = lastNow.advance(to: heads.now)
+                let keys = try values.entities(since: values.cuts(), upTo: heads.cuts, now: now)
+                let spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(plan.keys.map(\.name), keys)), instants: Array(repeating: now, count: keys.first?.count ?? 1))
+                if spine.instants.count > 0 {
+                    let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true)
+                    try values.write(keys, outputs, at: now)
+                }
+                try values.remember(heads.cuts, now: now)
+                return RefreshedValues(table: values.name, refreshed: spine.instants.count, entities: try values.count(), asOf: Instant(microseconds: now))
+            }
+        }
+    }
+}
+
+/// The table that keeps one set's values.
+private struct CurrentValues {
+    private let served: FeatureSet
+    private let plan: Plan
+    private let connection: Connection
+    /// Groups in which an entity of the set is a row's: they have all keys.
+    private let whole: [Plan.Group]
+    let name: String
+
+    init(_ set: FeatureSet, _ plan: Plan, _ connection: Connection) throws {
+        guard plan.requests.isEmpty else {
+            throw StoreError(
+                .invalidRequest, "\(set.definition.name) needs request inputs, which only a lookup brings: \(plan.requests.map(\.name).joined(separator: ", "))",
+                advice: "make a set of its other features")
+        }
+        let keys = Swift.Set(plan.keys.map(\.name))
+        whole = plan.groups.filter { Swift.Set($0.keys.map(\.spine)) == keys }
+        guard keys.isEmpty || !whole.isEmpty else {
+            throw StoreError(
+                .invalidRequest,
+                "no feature of \(set.definition.name) has all its keys (\(plan.keys.map(\.name).joined(separator: ", "))), so nothing says which entities there are",
+                advice: "make a set of one entity's features")
+        }
+        served = set
+        if let taken = (plan.keys.map(\.name) + plan.outputs.map(\.name)).first(where: { ["as_of", "changes_at", "firn_only"].contains($0) }) {
+            throw StoreError(.invalidRequest, "'\(taken)' is a column that the table of current values has for itself", advice: "name the output otherwise in a set of its own")
+        }
+        self.plan = plan
+        self.connection = connection
+        name = "firn_values." + SQL.quoted("\(set.definition.name.name)_v\(set.definition.name.version)")
+    }
+
+    private var table: SQL { SQL(stringLiteral: name) }
+    private var setName: String { served.definition.name.description }
+    private var keyList: SQL { SQL.joined(plan.keys.map { "\(identifier: $0.name)" }, by: ", ") }
+
+    /// The columns after the keys.
+    private var columns: [(name: String, type: SQL)] {
+        [("as_of", "timestamptz")] + plan.outputs.map { ($0.name, $0.type.sql) } + [("changes_at", "timestamptz")]
+    }
+
+    func prepare() throws {
+        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.segments(of: setName))::int)")
+        if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { return }
+        var parts = plan.keys.map { key -> SQL in "\(identifier: key.name) \(key.type.sql) not null" }
+        parts += columns.map { column -> SQL in "\(identifier: column.name) \(column.type)" }
+        // Without keys there is one entity, and one row.
+        parts.append(plan.keys.isEmpty ? "firn_only boolean not null default true primary key check (firn_only)" : "primary key (\(keyList))")
+        try connection.execute("create table \(table) (\(SQL.joined(parts, by: ", ")))")
+        try connection.execute("create index on \(table) (changes_at)")
+        try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
+    }
+
+    /// How far each source was read the last time; nil where there was none.
+    func cuts() throws -> [String: Int64]? {
+        guard let row = try connection.execute("select cuts::text from firn_cache.current_values where set_name = \(setName)").first else { return nil }
+        return try JSONDecoder().decode([String: Int64].self, from: Data(row.bytes(0)))
+    }
+
+    func remember(_ cuts: [String: Int64], now: Int64) throws {
+        let text = try canonicalJSON(cuts)
+        try connection.execute(
+            """
+            insert into firn_cache.current_values values (\(setName), \(.timestamp(now)), \(text)::jsonb)
+            on conflict (set_name) do update set as_of = excluded.as_of, cuts = excluded.cuts
+            """)
+    }
+
+    func count() throws -> Int { Int(try connection.execute("select count(*) from \(table)").first!.int64(0)) }
+
+    /// The keys of the entities to compute, a column for each of the plan's: all that are new, have news, or whose time has come.
+    func entities(since last: [String: Int64]?, upTo cuts: [String: Int64], now: Int64) throws -> [Column] {
+        guard !plan.keys.isEmpty else { return [] }
+        var parts: [SQL] = []
+        for group in plan.groups {
+            let after = last?[group.source.name] ?? 0, upTo = cuts[group.source.name] ?? 0
+            if after < upTo { parts.append(touched(group, after, upTo)) }
+        }
+        if last != nil { parts.append("select \(keyList) from \(table) where changes_at <= \(.timestamp(now))") }
+        guard !parts.isEmpty else { return plan.keys.map { Column(repeating: .null, type: $0.type, count: 0) } }
+        var builders = plan.keys.map { ColumnBuilder($0.type) }
+        try connection.stream(SQL.joined(parts, by: " union ")) { row in for index in builders.indices { builders[index].append(&row) } }
+        return builders.indices.map { builders[$0].finish() }
+    }
+
+    /// The set's entities of which a group has new rows, and those that lost a fact to them.
+    private func touched(_ group: Plan.Group, _ after: Int64, _ upTo: Int64) -> SQL {
+        let source = SourceTable(group.source).name
+        let fresh: SQL = "b.base_offset >= \(after) and b.base_offset + b.count <= \(upTo)"
+        var condition = fresh
+        if !group.source.id.isEmpty, !group.source.isStatic {
+            let ids = SQL.joined(group.source.id.map { "r.\(identifier: $0)" }, by: ", ")
+            condition = "b.base_offset + b.count <= \(upTo) and (\(ids)) in (select \(ids) from \(source) r join firn.batches b on b.batch = r.firn_batch where \(fresh))"
+        }
+        let rows: SQL = "\(source) r join firn.batches b on b.batch = r.firn_batch where \(condition)"
+        let notNull = SQL.joined(group.keys.map { "r.\(identifier: $0.column) is not null" }, by: " and ")
+        if Swift.Set(group.keys.map(\.spine)).count == plan.keys.count {
+            let list = SQL.joined(plan.keys.map { key in "r.\(identifier: group.keys.first { $0.spine == key.name }!.column)" }, by: ", ")
+            return "select \(list) from \(rows) and \(notNull)"
+        }
+        // Some keys only: the entities that have them. Those that are new come from the groups with all keys.
+        let keys = SQL.joined(group.keys.map { "v.\(identifier: $0.spine)" }, by: ", ")
+        let list = SQL.joined(plan.keys.map { "v.\(identifier: $0.name)" }, by: ", ")
+        if group.keys.isEmpty { return "select \(list) from \(table) v where exists (select from \(rows))" }
+        let columns = SQL.joined(group.keys.map { "r.\(identifier: $0.column)" }, by: ", ")
+        return "select \(list) from \(table) v where (\(keys)) in (select \(columns) from \(rows) and \(notNull))"
+    }
+
+    func write(_ keys: [Column], _ outputs: Outputs, at now: Int64) throws {
+        let count = outputs.nextChanges.count
+        let names = SQL.joined((plan.keys.map(\.name) + columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
+        try connection.execute("create temp table firn_fresh (like \(table) including defaults) on commit drop")
+        let changes = Column(.timestamp(outputs.nextChanges.map { min($0, Instant.range.upperBound.microseconds) }), validity: outputs.nextChanges.map { $0 != .max })
+        let all = keys + [Column(repeating: .timestamp(Instant(microseconds: now)), type: .timestamp, count: count)] + outputs.columns + [changes]
+        try connection.copyIn("copy pg_temp.firn_fresh (\(names)) from stdin (format binary)") { writer in
+            for row in 0..<count {
+                try writer.beginRow(fields: all.count)
+                for column in all { writer.write(column, row) }
+            }
+        }
+        let updates = SQL.joined(columns.map { "\(identifier: $0.name) = excluded.\(identifier: $0.name)" }, by: ", ")
+        let target: SQL = plan.keys.isEmpty ? "firn_only" : keyList
+        try connection.execute("insert into \(table) (\(names)) select \(names) from pg_temp.firn_fresh on conflict (\(target)) do update set \(updates)")
+    }
+}

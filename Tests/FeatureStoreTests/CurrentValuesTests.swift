@@ -1,0 +1,106 @@
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Postgres
+import TestSupport
+import Tables
+import Testing
+
+@Suite struct CurrentValuesTests {
+    private static let definitions = """
+        entities: {pair: {keys: {k: int64, l: string}}, one: {keys: {k: int64}}, all: {keys: {}}}
+        sources:
+          s: {columns: {fact: int64, k: int64, l: string, x: float64, t: timestamp}, event_time: t, id: [fact]}
+          u: {columns: {k: int64, x: int64, t: timestamp}, event_time: t}
+        features:
+          sum.v1: {entity: pair, source: s, expression: sum(x) over last_1h}
+          latest.v1: {entity: pair, source: s, expression: latest(x)}
+          seen.v1: {entity: one, source: u, expression: count(*)}
+          total.v1: {entity: all, source: u, expression: count(*)}
+          age.v1: {entity: one, source: u, expression: as_of - max(t)}
+          with.v1: {entity: one, request: {r: int64}, expression: request.r + seen.v1}
+        sets:
+          pairs.v1: {features: [sum.v1, latest.v1, seen.v1, total.v1]}
+          ones.v1: {features: [seen.v1]}
+          alls.v1: {features: [total.v1]}
+          ages.v1: {features: [age.v1]}
+          withs.v1: {features: [with.v1]}
+        """
+
+    /// The table, and what lookups of the same entities at its rows' own instants give.
+    private func check(_ fixture: Fixture, _ set: String, _ table: String, keys: [String]) async throws -> Int {
+        let rows = try fixture.connection().execute(SQL(stringLiteral: "select row_to_json(v)::text, to_char(as_of, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from \(table) v")).map {
+            try JSON(parsing: $0.bytes(0))
+        }
+        var asked: [String: [LookupRequest.Value]] = [:]
+        for key in keys { asked[key] = rows.map { .json($0[key]!) } }
+        guard !rows.isEmpty else { return 0 }
+        let answer = try await fixture.store.lookup(LookupRequest(.set(set), entities: asked))
+        for (row, values) in rows.enumerated() {
+            for (feature, column) in zip(answer.features, answer.columns) { #expect(values[feature]!.literal(as: column.type) == column[row], "\(set) \(feature) of \(values)") }
+        }
+        return rows.count
+    }
+
+    @Test func `only entities with news or an expiry are computed, and all are right`() async throws {
+        let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
+        defer { fixture.remove() }
+        var random = Randomness(seed: 3)
+        // An hour ago minus a little, so that some rows leave their window while the test runs.
+        let start = try fixture.connection().execute("select clock_timestamp() - interval '1 hour'").first!.timestamp(0)
+        func time(_ seconds: Double) -> String { Instant(microseconds: start + Int64(seconds * 1e6)).description }
+        var facts = "fact,k,l,x,t\n", others = "k,x,t\n"
+        for fact in 0..<60 {
+            facts +=
+                "\(fact),\(Int.random(in: 0..<5, using: &random)),\(random.pick(["a", "b"])),\(fact)\(random.pick([".5", ""])),\(time(Double.random(in: -900 ... -10, using: &random)))\n"
+        }
+        facts += "100,7,z,1,\(time(2.5))\n101,,a,1,\(time(-5))\n"
+        for row in 0..<20 { others += "\(Int.random(in: 0..<9, using: &random)),\(row),\(time(-50))\n" }
+        _ = try await fixture.store.importFile(fixture.file("s.csv", facts), into: "s")
+        _ = try await fixture.store.importFile(fixture.file("u.csv", others), into: "u")
+
+        let first = try await fixture.store.refreshValues(of: "pairs.v1")
+        #expect(first.table == "firn_values.\"pairs_v1\"" && first.refreshed == first.entities && first.entities > 8)
+        #expect(try await check(fixture, "pairs.v1", first.table, keys: ["k", "l"]) == first.entities)
+        let idle = try await fixture.store.refreshValues(of: "pairs.v1")
+        #expect(idle.refreshed == 0 && idle.entities == first.entities)
+
+        // News of one entity, a fact that moves from one to another, and news of a key that several have.
+        let moved = try fixture.connection().execute("select k, l from firn_source.s where fact = 3").first!
+        _ = try await fixture.store.push(Array("[{\"fact\":3,\"k\":8,\"l\":\"new\",\"x\":1,\"t\":\"\(time(-1))\"}]".utf8), layout: .array, into: "s")
+        let news = try await fixture.store.refreshValues(of: "pairs.v1")
+        #expect(news.refreshed >= 2 && news.refreshed < news.entities && news.entities == first.entities + 1, "\(moved.int64(0)) \(moved.text(1))")
+        #expect(try await check(fixture, "pairs.v1", news.table, keys: ["k", "l"]) == news.entities)
+
+        // The row of entity (7, z) leaves its window.
+        var expired = try await fixture.store.refreshValues(of: "pairs.v1")
+        for _ in 0..<100 where expired.refreshed == 0 {
+            try await Task.sleep(for: .milliseconds(100))
+            expired = try await fixture.store.refreshValues(of: "pairs.v1")
+        }
+        #expect(expired.refreshed == 1)
+        #expect(try await check(fixture, "pairs.v1", news.table, keys: ["k", "l"]) == news.entities)
+        #expect(try fixture.connection().execute("select sum is null, latest = 1 from firn_values.pairs_v1 where k = 7").first!.bool(0))
+    }
+
+    @Test func `sets without keys have one row, and what reads the instant is computed each time`() async throws {
+        let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
+        defer { fixture.remove() }
+        #expect(try await fixture.store.refreshValues(of: "alls.v1").entities == 1, "nothing was loaded: a count of 0")
+        #expect(try await fixture.store.refreshValues(of: "ones.v1").entities == 0)
+        _ = try await fixture.store.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n2,1,2024-01-02\n"), into: "u")
+        for (set, keys, count) in [("alls.v1", [], 1), ("ones.v1", ["k"], 2)] {
+            let values = try await fixture.store.refreshValues(of: set)
+            #expect(values.entities == count)
+            #expect(try await check(fixture, set, values.table, keys: keys) == count)
+        }
+        for _ in 0..<2 { #expect(try await fixture.store.refreshValues(of: "ages.v1").refreshed == 2) }
+    }
+
+    @Test func `a set that no refresh could compute is refused`() async throws {
+        let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
+        defer { fixture.remove() }
+        let refused = await #expect(throws: StoreError.self) { try await fixture.store.refreshValues(of: "withs.v1") }
+        #expect(refused?.message.contains("request inputs") ?? false)
+    }
+}
