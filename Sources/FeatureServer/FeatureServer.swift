@@ -1,6 +1,7 @@
 public import FeatureStore
 import Hummingbird
 public import Logging
+import Postgres
 
 /// The store over HTTP.
 public struct FeatureServer: Sendable {
@@ -8,15 +9,21 @@ public struct FeatureServer: Sendable {
     private let host: String
     private let port: Int
     private let logger: Logger
+    private let sealsEvery: Duration?
+
+    /// So many rows wait before the server seals them, or a tenth of what is sealed.
+    private static let rowsToSeal = 10_000
 
     /// - Parameters:
     ///   - host: the address to listen on; loopback reaches this machine alone.
     ///   - port: 0 takes any that is free.
-    public init(_ store: Store, host: String = "127.0.0.1", port: Int = 7070, logger: Logger) {
+    ///   - sealsEvery: how often it looks for rows to seal into segments; nil leaves that to others.
+    public init(_ store: Store, host: String = "127.0.0.1", port: Int = 7070, sealsEvery: Duration? = nil, logger: Logger) {
         self.store = store
         self.host = host
         self.port = port
         self.logger = logger
+        self.sealsEvery = sealsEvery
     }
 
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.
@@ -26,6 +33,25 @@ public struct FeatureServer: Sendable {
         let application = Application(
             router: Routes(store: store).router(), configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
             onServerRunning: { channel in await listening(channel.localAddress?.port ?? port) }, logger: logger)
+        let sealing = Task { await seal() }
+        defer { sealing.cancel() }
         try await application.runService()
+    }
+
+    /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
+    private func seal() async {
+        guard let sealsEvery else { return }
+        while !Task.isCancelled {
+            try? await Task.sleep(for: sealsEvery)
+            do {
+                for part in try await store.materialize(.init(minimumRows: FeatureServer.rowsToSeal)) {
+                    logger.info("sealed", metadata: ["source": "\(part.source)", "rows": "\(part.rows)", "segments": "\(part.segments)"])
+                }
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("sealing failed", metadata: ["cause": "\((error as? StoreError)?.message ?? (error as? PostgresError)?.description ?? "\(type(of: error))")"])
+            }
+        }
     }
 }

@@ -2,7 +2,9 @@ import ArgumentParser
 #if canImport(CMalloc)
     import CMalloc
 #endif
+import Dispatch
 import Foundation
+import Synchronization
 
 @main
 struct Firn: AsyncParsableCommand {
@@ -17,6 +19,36 @@ struct Firn: AsyncParsableCommand {
             Stop.self, Url.self, Migrate.self, Cache.self, Doctor.self,
         ])
 
+    private static func run(_ command: any ParsableCommand) async throws {
+        if var asynchronous = command as? any AsyncParsableCommand {
+            try await asynchronous.run()
+        } else {
+            var command = command
+            try command.run()
+        }
+    }
+
+    /// Runs `body` until it ends or Ctrl-C is pressed: then it is cancelled and takes back what isn't whole. A second Ctrl-C ends at once.
+    private static func stoppable(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let task = Task { try await body() }
+        let pressed = Atomic(false)
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT)
+        source.setEventHandler {
+            if pressed.exchange(true, ordering: .relaxed) { _exit(130) }
+            task.cancel()
+        }
+        source.resume()
+        defer { source.cancel() }
+        do {
+            try await task.value
+        } catch {
+            guard pressed.load(ordering: .relaxed) else { throw error }
+            Terminal.note("interrupted; nothing was changed but what was finished before")
+            Foundation.exit(130)
+        }
+    }
+
     /// What was freed is used again instead of going back to the system, which would clear each page of it anew: buckets of rows come and go.
     private static func keepMemory() {
         #if canImport(CMalloc)
@@ -30,12 +62,8 @@ struct Firn: AsyncParsableCommand {
     static func main() async {
         keepMemory()
         do {
-            var command = try parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
+            // The server ends by itself, once it has answered. A command isn't Sendable, so the task makes its own.
+            if try parseAsRoot() is Serve { try await run(parseAsRoot()) } else { try await stoppable { try await run(parseAsRoot()) } }
         } catch {
             Foundation.exit(Terminal.report(error))
         }

@@ -63,16 +63,21 @@ extension Plan {
     ///
     /// - Parameters:
     ///   - wantsChanges: whether `nextChanges` is asked for.
+    ///   - progress: which share of the rows is swept; called from several threads.
     ///   - buckets: a group's rows.
     public func evaluate(
-        _ spine: Spine, _ reading: Reading, threads: Int, wantsChanges: Bool = false, buckets: (Group) throws -> RowBuckets
+        _ spine: Spine, _ reading: Reading, threads: Int, wantsChanges: Bool = false, progress: @escaping @Sendable (Double) -> Void = { _ in },
+        buckets: (Group) throws -> RowBuckets
     ) throws -> Outputs {
         var aggregates: [Column] = []
         // What reads the instant itself may change at the next one.
         let readsInstant = outputs.contains { $0.scalar.reads(input: 0) }
         var nextChanges = wantsChanges ? spine.instants.map { readsInstant ? $0 + 1 : .max } : []
-        for group in groups {
-            let swept = try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, wantsChanges: wantsChanges)
+        for (index, group) in groups.enumerated() {
+            let count = Double(groups.count), done = Double(index)
+            let swept = try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, wantsChanges: wantsChanges) {
+                progress((done + $0) / count)
+            }
             aggregates += swept.columns
             for (row, change) in swept.nextChanges.enumerated() { nextChanges[row] = min(nextChanges[row], change) }
         }

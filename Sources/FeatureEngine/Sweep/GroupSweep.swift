@@ -1,4 +1,5 @@
 internal import FeatureLanguage
+internal import Synchronization
 
 /// A group's rows in buckets by hash of their keys, each bucket complete in itself.
 public struct RowBuckets: Sendable {
@@ -70,13 +71,20 @@ struct GroupSweep {
     }
 
     /// The aggregates' values for every spine row, and where it is asked for, when they change by themselves.
-    func sweep(_ buckets: RowBuckets, threads: Int, wantsChanges: Bool) throws -> (columns: [Column], nextChanges: [Int64]) {
+    func sweep(
+        _ buckets: RowBuckets, threads: Int, wantsChanges: Bool, progress: @Sendable (Double) -> Void
+    ) throws -> (columns: [Column], nextChanges: [Int64]) {
         let count = spine.instants.count
         let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
         let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
         let members = RowBuckets.members(assigned, buckets: buckets.count)
+        let visited = Atomic(0)
         let parts = try parallel(buckets.count, threads: threads) { bucket -> Part? in
-            members[bucket].isEmpty ? nil : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges)
+            let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
+            progress(Double(before) / Double(max(1, count)))
+            return members[bucket].isEmpty
+                ? nil
+                : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges)
         }.compactMap(\.self)
         let values = parts.map { (columns: $0.columns, visits: $0.visits) }
         var nextChanges = Array(repeating: Int64.max, count: wantsChanges ? count : 0)

@@ -42,8 +42,11 @@ extension Store {
     /// - Parameters:
     ///   - spinePath: the rows to get features for.
     ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is committed.
-    public func createSnapshot(_ request: SnapshotRequest, spine spinePath: String, output: String?) async throws -> Manifest {
-        try await createSnapshot(request, name: spinePath, output: output) { plan throws(TableError) in
+    ///   - progress: rows done so far, and how many there are; called from several threads.
+    public func createSnapshot(
+        _ request: SnapshotRequest, spine spinePath: String, output: String?, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+    ) async throws -> Manifest {
+        try await createSnapshot(request, name: spinePath, output: output, progress: progress) { plan throws(TableError) in
             try SpineFile(path: spinePath, plan: plan, timestamp: request.timestamp, options: request.options)
         }
     }
@@ -52,7 +55,8 @@ extension Store {
     ///
     /// - Parameter spine: reads it for a plan.
     public func createSnapshot(
-        _ request: SnapshotRequest, name: String, output: String? = nil, spine: @escaping @Sendable (Plan) throws -> SpineFile
+        _ request: SnapshotRequest, name: String, output: String? = nil, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in },
+        spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
         var earlier: Manifest?
@@ -69,7 +73,8 @@ extension Store {
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                return (try plan.train(file.spine, reading, store, connection), heads)
+                let rowCount = file.rowCount
+                return (try plan.train(file.spine, reading, store, connection) { progress(Int($0 * Double(rowCount)), rowCount) }, heads)
             }
             let values = try plan.values(outputs, request.split, file)
             // The file is written while the rows are hashed; it appears once the snapshot is recorded.

@@ -26,8 +26,11 @@ extension Plan {
     /// Computes a training set's values: from segments where rows are sealed and the spine is large, else from the sources' tables.
     ///
     /// Inside a transaction, so that what is sealed and what isn't fit together.
-    func train(_ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false) throws -> Outputs {
-        try evaluate(spine, reading, threads: store.threads, wantsChanges: wantsChanges) { group in
+    func train(
+        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) throws -> Outputs {
+        try evaluate(spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: progress) { group in
             if spine.instants.count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, cache: store.cache, connection) { return try reader.buckets() }
             let rows = try RowLoader(spine: spine, cuts: reading.cuts, connection: connection).load(group)
             return RowBuckets(count: 1, keys: []) { _ in rows }

@@ -17,11 +17,15 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Listen on an address that others reach, though there is no access control yet.")
     var openToAnyone = false
 
+    @Option(help: ArgumentHelp("Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
+    var materializeEvery = 30
+
     @Option(help: "Connections to PostgreSQL.")
     var connections = 8
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
+        guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
         guard openToAnyone || ["127.0.0.1", "::1", "localhost"].contains(host) else {
             throw ValidationError("\(host) may be reached by others, and there is no access control yet: --open-to-anyone listens there all the same.")
@@ -34,7 +38,7 @@ struct Serve: AsyncParsableCommand {
         logger.logLevel = .notice
         let store = try await Environment.store(creating: true, connections: connections)
         let host = host
-        try await FeatureServer(store, host: host, port: port, logger: logger).run { port in
+        try await FeatureServer(store, host: host, port: port, sealsEvery: materializeEvery > 0 ? .seconds(materializeEvery) : nil, logger: logger).run { port in
             Terminal.note("listening on http://\(host):\(port)")
         }
     }

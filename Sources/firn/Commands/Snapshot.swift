@@ -54,7 +54,12 @@ struct Snapshot: AsyncParsableCommand {
             let request = SnapshotRequest(
                 set: set, name: name, timestamp: timestamp, mode: reading.mode, knownBy: reading.knownBy, options: files.reading, at: at, split: split, keeps: keep)
             let start = ContinuousClock.now
-            let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out)
+            let progress = Progress("snapshot \(set)")
+            defer { progress.end() }
+            let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out) {
+                progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil)
+            }
+            progress.end()
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
             Terminal.out(
