@@ -54,7 +54,7 @@ create table firn_cache.bodies (
 );
 alter table firn_cache.bodies alter column body set storage external;
 
--- What snapshots gave, for many workers to fetch: an Arrow stream in pieces, compressed with zstd.
+-- The values of snapshots, for many workers to fetch: an Arrow stream of the outputs in pieces, compressed with zstd.
 create table firn_cache.results (
     snapshot text not null references firn.snapshots,
     piece integer not null,

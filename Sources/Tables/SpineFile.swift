@@ -6,7 +6,7 @@ internal import FeatureLanguage
 public struct SpineFile: Sendable {
     public let spine: Spine
     /// The file's columns in order.
-    public private(set) var passed: [PassedColumn]
+    public let passed: [PassedColumn]
     /// The name of the column of instants.
     let timestamp: String
     public var rowCount: Int { spine.instants.count }
@@ -94,26 +94,6 @@ public struct SpineFile: Sendable {
         for index in typed.indices.dropFirst() { columns[typed[index].name] = builders[index].finish() }
         self.passed = passed.map { PassedColumn($0.name, $0.texts) }
         spine = Spine(columns: columns, instants: instants)
-    }
-
-    /// A training set as it was kept: the spine's columns, then the plan's outputs.
-    ///
-    /// - Parameter hasSplit: whether one more column of texts follows.
-    public static func kept(_ bytes: ByteReader, name: String, plan: Plan, timestamp: String, hasSplit: Bool) throws(TableError) -> (SpineFile, values: Table) {
-        let whole = try SpineFile(bytes, layout: .arrows, name: name, plan: plan, timestamp: timestamp, options: ReadOptions())
-        let count = plan.outputs.count + (hasSplit ? 1 : 0)
-        var values = Table(rowCount: whole.rowCount)
-        for (index, column) in whole.passed.suffix(count).enumerated() {
-            guard case .values(let read, let type) = column.fields else { preconditionFailure("an Arrow file has typed columns") }
-            let wanted = index < plan.outputs.count ? plan.outputs[index].type : .string
-            values.append(column.name, try ArrowFile.typed(ArrowField(column.name, type), read, wanted, epoch: nil, name: name))
-        }
-        return (SpineFile(whole, passed: Array(whole.passed.dropLast(count))), values)
-    }
-
-    private init(_ whole: SpineFile, passed: [PassedColumn]) {
-        self = whole
-        self.passed = passed
     }
 
     /// A column's values as texts, as CSV has them; nil where there is no such column.

@@ -157,8 +157,18 @@ extension SpineFile {
     }
 
     /// Its columns and a set's after them as an Arrow stream, a batch at a time.
-    public func arrowStream(_ outputs: Table) -> some Sequence<[UInt8]> {
-        let columns = arrowColumns(outputs)
+    public func arrowStream(_ outputs: Table) -> some Sequence<[UInt8]> { Tables.arrowStream(arrowColumns(outputs), rowCount: rowCount) }
+}
+
+extension Table {
+    /// As an Arrow stream, a batch at a time.
+    public func arrowStream() -> some Sequence<[UInt8]> {
+        Tables.arrowStream(zip(names, columns).map { (ArrowField($0, ArrowType($1.type)), $1) }, rowCount: rowCount)
+    }
+}
+
+private func arrowStream(_ columns: [(ArrowField, Column)], rowCount: Int) -> AnySequence<[UInt8]> {
+    AnySequence {
         var pending: [UInt8] = []
         // A stream to memory has no way to fail.
         var writer = try? ArrowWriter(.stream, fields: columns.map(\.0)) { pending += $0 }

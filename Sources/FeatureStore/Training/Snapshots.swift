@@ -132,7 +132,7 @@ extension Store {
                     try TableError.explaining("result") { _ = try connection.execute("insert into firn_cache.results values (\(record.id), \(number)::int, \(bytes))") }
                     number += 1
                 }
-                for piece in file.arrowStream(values) { try writer.write(piece) }
+                for piece in values.arrowStream() { try writer.write(piece) }
                 try writer.finish()
             }
         }

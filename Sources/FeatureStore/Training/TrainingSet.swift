@@ -79,9 +79,13 @@ extension Store {
             let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
             guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
+            let (file, _) = try KeptSpine(manifest.spine).read(plan, connection)
             var rest = pieces[...]
-            let reader = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
-            let (file, values) = try SpineFile.kept(reader, name: manifest.id, plan: plan, timestamp: manifest.spine.timestamp, hasSplit: manifest.split != nil)
+            var columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
+            if manifest.split != nil { columns.append(ColumnDefinition(Split.column, .string)) }
+            let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
+            var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions())
+            let values = try reader.all()
             let digest = FeatureEngine.Digest(plan.result(file.spine, Outputs(kept: values.columns.prefix(plan.outputs.count).map(\.self))), threads: self.threads)
             guard digest.description == manifest.digest else {
                 throw StoreError(

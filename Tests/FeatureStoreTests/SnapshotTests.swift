@@ -1,0 +1,182 @@
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Postgres
+import TestSupport
+import Tables
+import Testing
+
+/// Training sets that come back: the same rows whatever was loaded since, and a difference has a place.
+@Suite struct SnapshotTests {
+    private struct World: Sendable {
+        let fixture: Fixture
+        let spine: String
+
+        init(rows: Int = 3000) async throws {
+            fixture = try await Fixture()
+            var payments = "payment_id,customer_id,amount,gone,at,recorded\n"
+            for row in 0..<400 { payments += "p\(row),\(row % 37),\(row).5,,2024-01-\(10 + row % 15)T00:00:00Z,2024-01-\(10 + row % 15)T06:00:00Z\n" }
+            _ = try await fixture.store.importFile(fixture.file("p.csv", payments), into: "payments")
+            var spine = "customer_id,event_timestamp,amount,note\n"
+            for row in 0..<rows { spine += "\(row % 40),2024-01-\(10 + row / 40 % 20)T12:00:00Z,\(row % 7),\"n\(row)\"\n" }
+            self.spine = try fixture.file("spine.csv", spine)
+        }
+
+        func create(_ request: SnapshotRequest, _ out: String? = nil, spine: String? = nil) async throws -> Manifest {
+            try await fixture.store.createSnapshot(request, spine: spine ?? self.spine, output: out.map { fixture.directory + "/" + $0 })
+        }
+
+        func more(_ name: String = "") async throws {
+            let rows = "payment_id,customer_id,amount,gone,at,recorded\n" + (0..<50).map { "p\($0),1,7,,2024-01-12T00:00:00Z,2024-01-14T00:00:00Z\n" }.joined()
+            _ = try await fixture.store.importFile(fixture.file("more\(name).csv", rows), into: "payments", options: .init(again: true))
+        }
+
+        /// The spine as Arrow.
+        func typedSpine(_ path: String) async throws {
+            let catalog = try await fixture.store.catalog()
+            let plan = try Plan(catalog.set(named: "all.v1"), in: catalog)
+            let file = try SpineFile(path: spine, plan: plan, timestamp: "event_timestamp", options: ReadOptions())
+            let writer = try TableWriter(path: path)
+            try writer.write(file, Table(rowCount: file.rowCount))
+            try writer.publish()
+        }
+
+        func text(_ name: String) throws -> String { try String(contentsOfFile: fixture.directory + "/" + name, encoding: .utf8) }
+
+        /// Changes a record as a superuser could, past the guard.
+        func tamper(_ table: String, _ statement: SQL) throws {
+            let connection = try fixture.connection()
+            try connection.run(script: "alter table \(table) disable trigger firn_guard")
+            #expect(try connection.execute(statement).affected > 0)
+            try connection.run(script: "alter table \(table) enable always trigger firn_guard")
+        }
+    }
+
+    @Test(arguments: ["csv", "arrow"])
+    func `a snapshot is the same again after rows that change the past`(layout: String) async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        var spine = world.spine
+        if layout == "arrow" {
+            spine = world.fixture.directory + "/spine.arrow"
+            try await world.typedSpine(spine)
+        }
+        for mode in [Reading.Mode.asServed, .hindsight] {
+            let before = try await world.create(SnapshotRequest(set: "all.v1", mode: mode), "before.csv", spine: spine)
+            try await world.more("\(mode)")
+            _ = try await world.fixture.store.materialize(.init(segmentRows: 64))
+            let after = try await world.create(SnapshotRequest(set: "all.v1", mode: mode), spine: spine)
+            #expect(after.digest != before.digest || mode == .hindsight, "the rows that came change something")
+            #expect(try await world.fixture.store.verify(before.id).isIdentical)
+            try await world.fixture.store.fetch(before.id).write(to: world.fixture.directory + "/again.csv")
+            #expect(try world.text("again.csv") == world.text("before.csv"))
+            let rows = "payment_id,customer_id,amount,gone,at,recorded\n" + (100..<150).map { "p\($0),2,9,,2024-01-13T00:00:00Z,2024-01-11T00:00:00Z\n" }.joined()
+            _ = try await world.fixture.store.importFile(world.fixture.file("\(mode).csv", rows), into: "payments", options: .init(again: true))
+        }
+    }
+
+    @Test func `another set or spine at the same cuts reads no later row`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let first = try await world.create(SnapshotRequest(set: "all.v1", name: "first"))
+        try await world.more()
+        let again = try await world.create(SnapshotRequest(set: "all.v1", at: "first"))
+        #expect(again.digest == first.digest && again.cuts == first.cuts && again.at == first.id)
+        #expect(try await world.create(SnapshotRequest(set: "all.v1")).digest != first.digest)
+        await #expect(throws: StoreError.self) { try await world.create(SnapshotRequest(set: "all.v1", at: "nobody")) }
+    }
+
+    @Test func `kept rows are given, and refused where they were changed`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let kept = try await world.create(SnapshotRequest(set: "all.v1", split: Split("a=0.5,b=0.5", by: "customer_id"), keeps: true), "kept.csv")
+        try await world.fixture.store.fetch(kept.id).write(to: world.fixture.directory + "/fetched.csv")
+        #expect(try world.text("fetched.csv") == world.text("kept.csv"))
+        let other = try await world.create(
+            SnapshotRequest(set: "all.v1", mode: .hindsight, knownBy: Instant(text: "2024-01-15T00:00:00Z"), split: Split("a=0.5,b=0.5", by: "customer_id"), keeps: true))
+        #expect(other.digest != kept.digest)
+        try world.fixture.connection().execute(
+            "update firn_cache.results k set body = o.body from firn_cache.results o where k.snapshot = \(kept.id) and o.snapshot = \(other.id) and o.piece = k.piece")
+        let refused = await #expect(throws: StoreError.self) { try await world.fixture.store.fetch(kept.id) }
+        #expect(refused?.code == .damaged)
+        try await world.fixture.store.dropResults()
+        try await world.fixture.store.fetch(kept.id).write(to: world.fixture.directory + "/fetched.csv")
+        #expect(try world.text("fetched.csv") == world.text("kept.csv"))
+    }
+
+    @Test func `verify names the first block that differs`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let manifest = try await world.create(SnapshotRequest(set: "all.v1"))
+        // Row 2,500 and later are of customer 39 only here and there: change what only a late row of the spine reads.
+        try world.tamper("firn_source.payments", "update firn_source.payments set amount = 1000 where payment_id = 'p36'")
+        let verification = try await world.fixture.store.verify(manifest.id)
+        #expect(!verification.isIdentical)
+        let faults = verification.faults.map(\.description)
+        #expect(faults.contains { $0.hasPrefix("column 'spend' differs in the block of rows 1 to 1024") }, "\(faults)")
+        #expect(faults.contains { $0.hasPrefix("column 'ratio'") } && !faults.contains { $0.hasPrefix("column 'payments'") }, "\(faults)")
+        let refused = await #expect(throws: StoreError.self) { try await world.fixture.store.fetch(manifest.id) }
+        #expect(refused?.code == .damaged)
+    }
+
+    @Test func `a kept spine that was changed is found`() async throws {
+        let world = try await World(rows: 5)
+        defer { world.fixture.remove() }
+        let manifest = try await world.create(SnapshotRequest(set: "all.v1"))
+        let other = try world.fixture.file("other.csv", "customer_id,event_timestamp,amount\n1,2024-01-12,1\n")
+        let second = try await world.create(SnapshotRequest(set: "all.v1"), spine: other)
+        try world.tamper("firn.spines", "update firn.spines k set body = o.body from firn.spines o where k.digest = \(manifest.spine.digest) and o.digest = \(second.spine.digest)")
+        let faults = try await world.fixture.store.verify(manifest.id).faults.map(\.description)
+        #expect(faults.contains("the kept spine isn't what its digest says"))
+    }
+
+    @Test func `diff says what differs: definitions, cuts, rows, values`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let first = try await world.create(SnapshotRequest(set: "all.v1"))
+        #expect(try await world.fixture.store.compareSnapshots(first.id, first.id).isSame)
+        try await world.more()
+        let second = try await world.create(SnapshotRequest(set: "all.v1", knownBy: Instant(text: "2024-01-20T00:00:00Z")))
+        var found = try await world.fixture.store.compareSnapshots(first.id, second.id)
+        #expect(found.settings == ["known by: any time and 2024-01-20T00:00:00Z"] && found.outputs.isEmpty && found.common == 3000 && found.onlyLeft == 0)
+        #expect(found.cuts.map(\.source) == ["payments"] && found.cuts[0].left == 400 && found.cuts[0].right == 450)
+        let spend = try #require(found.values.first { $0.output == "spend" })
+        #expect(spend.rows > 0 && spend.firstRow >= 1 && spend.left != spend.right)
+
+        let definitions = """
+            features: {spend.v2: {entity: customer, source: payments, expression: sum(amount) over last_3d}}
+            sets: {all.v2: {features: [spend.v2, payments.v1, clicks.v1, ratio.v1]}}
+            """
+        _ = try await world.fixture.store.apply([DefinitionDocument(yaml: definitions, file: "v2.yaml")])
+        let spine = try world.fixture.file("fewer.csv", "customer_id,event_timestamp,amount\n0,2024-01-10T12:00:00Z,0\n0,2024-01-10T12:00:00Z,0\n99,2024-01-10T12:00:00Z,0\n")
+        let third = try await world.create(SnapshotRequest(set: "all.v2"), spine: spine)
+        found = try await world.fixture.store.compareSnapshots(second.id, third.id)
+        #expect(found.outputs.map(\.name) == ["country", "pays", "spend"])
+        #expect(found.common == 2 && found.onlyLeft == 2998 && found.onlyRight == 1)
+    }
+
+    @Test func `a split is the same whatever the format, and keeps a key together`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let split = try Split("train=0.7,valid=0.2,test=0.1", by: "customer_id")
+        _ = try await world.create(SnapshotRequest(set: "all.v1", split: split), "csv.csv")
+        let arrow = world.fixture.directory + "/s.arrow"
+        try await world.typedSpine(arrow)
+        _ = try await world.create(SnapshotRequest(set: "all.v1", split: split), "arrow.csv", spine: arrow)
+        func parts(_ name: String) throws -> [String] {
+            try world.text(name).split(separator: "\n").map { String($0.split(separator: ",", omittingEmptySubsequences: false).last!) }
+        }
+        let first = try parts("csv.csv")
+        #expect(try first == parts("arrow.csv"))
+        #expect(first[0] == "split" && Set(first.dropFirst()) == ["train", "valid", "test"])
+        // The same for ever.
+        #expect(Array(first[1...12]) == ["train", "valid", "train", "valid", "valid", "train", "valid", "valid", "train", "valid", "train", "valid"])
+        for customer in 0..<40 { #expect(Set(stride(from: customer + 1, to: first.count, by: 40).map { first[$0] }).count == 1) }
+    }
+
+    @Test(arguments: ["", "train", "train=0.5", "train=0.5,train=0.5", "a=0.6,b=0.6", "a=x,b=0.5", "a=1,b=0"])
+    func `a split whose shares make no sense is refused`(text: String) {
+        #expect(throws: StoreError.self) { try Split(text, by: "k") }
+    }
+}
