@@ -87,8 +87,14 @@ struct TupleColumn {
     /// Where each run of equal tuples begins. Of no columns all rows are one run.
     static func runs(_ columns: [Column], count: Int) -> [Int32] {
         guard count > 0 else { return [] }
-        let parts = columns.map { TupleColumn($0) }
         var starts: [Int32] = [0]
+        // One number: no need to make it a tuple.
+        if columns.count == 1, columns[0].validity == nil, columns[0].type == .int64 || columns[0].type == .timestamp {
+            let values = columns[0].integers.span
+            for row in 1..<max(count, 1) where values[row] != values[row - 1] { starts.append(Int32(row)) }
+            return starts
+        }
+        let parts = columns.map { TupleColumn($0) }
         for row in 1..<count where !TupleColumn.equal(parts, row - 1, parts, row) { starts.append(Int32(row)) }
         return starts
     }

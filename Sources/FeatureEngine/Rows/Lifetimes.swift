@@ -47,6 +47,9 @@ struct Lifetimes {
     }
 
     private static func admitted(_ rows: SourceRows, upTo cut: Int64, asServed: Bool, knownBy: Int64?) -> [Bool]? {
+        // Mostly all rows are, and a scan of what is known says so.
+        let isCut = cut < .max && rows.offsets.contains { $0 > cut }
+        if !isCut, knownBy == nil, !asServed || !rows.knownAt.contains(SourceRows.unknown) { return nil }
         func isAdmitted(_ row: Int) -> Bool {
             let known = rows.knownAt[row]
             return rows.offset(row) <= cut && !(asServed && known == SourceRows.unknown) && knownBy.map { known <= $0 && known != SourceRows.unknown } ?? true
