@@ -318,14 +318,25 @@ class Client:
         return Push(answer["accepted"], answer["duplicates"], answer["last_offset"])
 
     def import_file(
-        self, source: str, path: str | Path, *, known_now: bool = False, again: bool = False, ignore_extra: bool = False, columns: Mapping[str, str] | None = None
+        self,
+        source: str,
+        path: str | Path,
+        *,
+        known_now: bool = False,
+        again: bool = False,
+        ignore_extra: bool = False,
+        null: str | None = None,
+        epoch: Literal["s", "ms", "us"] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Import:
-        """Takes a file's history into a source, all rows or none: Parquet, Arrow (``.arrow``, ``.arrows``) or CSV.
+        """Takes a file's history into a source, all rows or none: Parquet, Arrow (``.arrow``, ``.arrows``) or CSV (also ``.gz``, ``.zst``).
 
         Args:
             known_now: rows are known from now on, as if they were pushed.
             again: takes a file that was imported before.
             ignore_extra: passes over columns that the source doesn't declare.
+            null: one more word that means NULL in CSV, such as ``NA``.
+            epoch: the unit of times that are integers since 1970.
             columns: names in the file by the source's names, where they differ.
         """
         path = Path(path)
@@ -333,10 +344,16 @@ class Client:
         for flag, value in (("known_now", known_now), ("again", again), ("ignore_extra", ignore_extra)):
             if value:
                 params[flag] = "true"
-        if path.suffix == ".csv":
+        if null is not None:
+            params["null"] = null
+        if epoch is not None:
+            params["epoch"] = epoch
+        if path.name.endswith((".csv", ".csv.gz", ".csv.zst")):
             if columns:
                 raise FirnError("columns are renamed in Parquet and Arrow files only", code="invalid_request")
-            return self._import(source, params, path.open("rb"), "text/csv")
+            compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
+            with pa.input_stream(str(path), compression=compression) as plain_text:
+                return self._import(source, params, iter(lambda: plain_text.read(1 << 20), b""), "text/csv")
         schema, batches = _open(path)
         names = {theirs: ours for ours, theirs in (columns or {}).items()}
         template = pa.table([plain(pa.chunked_array([], type=field.type)) for field in schema], names=[names.get(field.name, field.name) for field in schema])
