@@ -54,7 +54,7 @@ class Measured:
     def row(self, best: "Measured") -> str:
         wall, cpu, memory = (statistics.median(values) for values in (self.wall, self.cpu, self.memory))
         times, sizes = wall / statistics.median(best.wall), memory / statistics.median(best.memory)
-        return f"| {self.name} | {wall:.2f} s | {cpu:.2f} s | {memory:.0f} MiB | {times:.1f} × | {sizes:.1f} × | `{self.hash}` |"
+        return f"| {self.name} | {wall:.2f} s | {cpu:.2f} s | {memory:.0f} MiB | {times:.1f} × | {sizes:.1f} × | {self.hash} |"
 
 
 def measure(command: list[str], directory: Path) -> tuple[float, float, float]:
@@ -65,18 +65,32 @@ def measure(command: list[str], directory: Path) -> tuple[float, float, float]:
     return wall, cpu, memory
 
 
-def result_hash(path: Path) -> str:
-    """Of the values, to 12 digits where they are floats: tools round sums differently in the last ones."""
+def result(path: Path) -> dict[str, tuple[numpy.ndarray, numpy.ndarray]]:
+    """Each output's values and where they aren't NULL. A count of nothing is 0 in some tools and NULL in others."""
     table = pa.parquet.read_table(path) if path.suffix == ".parquet" else pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    digest = hashlib.sha256()
+    outputs = {}
     for name in sorted(set(table.column_names) - {"entity", "event_timestamp"}):
         column = table[name].combine_chunks().cast(pa.float64())
-        valid = numpy.asarray(column.is_valid())
-        values = numpy.where(valid, numpy.asarray(column.fill_null(0)), 0)
-        with numpy.errstate(divide="ignore"):
-            scale = 10.0 ** (9 - numpy.floor(numpy.log10(numpy.abs(values), where=values != 0, out=numpy.zeros_like(values))))
-        # A count of nothing is 0 in some tools and NULL in others.
-        digest.update(name.encode() + numpy.round(values * scale).tobytes() + (b"" if name.startswith("count") else valid.tobytes()))
+        column = column.fill_null(0) if name.startswith("count") else column
+        outputs[name] = (numpy.asarray(column.fill_null(0)), numpy.asarray(column.is_valid()))
+    return outputs
+
+
+def verdict(own: dict, other: dict) -> str:
+    """How another tool's result differs: floats that are summed in another order differ in their last digits."""
+    assert own.keys() == other.keys(), f"{own.keys()} and {other.keys()}"
+    nulls = sum(int((own[name][1] != other[name][1]).sum()) for name in own)
+    worst = max(float((numpy.abs(own[name][0] - other[name][0]) / numpy.maximum(1, numpy.abs(own[name][0]))).max(initial=0)) for name in own)
+    rows = max(int((numpy.abs(own[name][0] - other[name][0]) > 1e-9 * numpy.maximum(1, numpy.abs(own[name][0]))).sum()) for name in own)
+    if nulls or rows:
+        return f"differs in {max(nulls, rows)} rows"
+    return "the same bits" if worst == 0 else f"the same to {worst:.0e}"
+
+
+def result_hash(outputs: dict) -> str:
+    digest = hashlib.sha256()
+    for name, (values, valid) in outputs.items():
+        digest.update(name.encode() + numpy.where(valid, values, 0).tobytes() + valid.tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -84,6 +98,7 @@ def compare(title: str, tools: dict[str, tuple[list[str], Path, Callable[[], Non
     """Runs every tool once to warm it, then in turns, so that a noisy minute meets all of them."""
     print(f"\n### {title}\n", flush=True)
     measured = {name: Measured(name) for name in tools}
+    own = None
     for turn in range(runs + 1):
         for name, (command, out, before) in tools.items():
             out.unlink(missing_ok=True)
@@ -91,7 +106,12 @@ def compare(title: str, tools: dict[str, tuple[list[str], Path, Callable[[], Non
                 before()
             figures = measure(command, out.parent)
             if turn == 0:
-                measured[name].hash = result_hash(out)
+                outputs = result(out)
+                if own is None:
+                    own = outputs
+                    measured[name].hash = f"`{result_hash(outputs)}`"
+                else:
+                    measured[name].hash = verdict(own, outputs)
                 continue
             for values, figure in zip((measured[name].wall, measured[name].cpu, measured[name].memory), figures):
                 values.append(figure)
@@ -129,8 +149,9 @@ def peer(data: Path, tool: str, work: str) -> tuple[list[str], Path, None]:
 def asof(data: Path, runs: int) -> None:
     first = firn(data, "asof")
 
-    def clear() -> None:
-        subprocess.run([FIRN, "cache", "clear"], cwd=data / "firn", check=True)
+    def fresh() -> None:
+        # Another directory each time: ext4 is slow to make files where many were just deleted.
+        os.environ["FIRN_CACHE_DIR"] = str(WORK / f"cache-{time.monotonic_ns()}")
 
     tools = {
         "Firn, segments on this machine": first,
@@ -139,7 +160,14 @@ def asof(data: Path, runs: int) -> None:
         "DuckDB `ASOF`, ties settled": peer(data, "duckdb", "ties"),
     }
     compare(f"As-of join, {data.name}: 10 features", tools, runs)
-    compare(f"The same, segments read from PostgreSQL, {data.name}", {"Firn, first read": (first[0], first[1], clear), "Polars `join_asof`": tools["Polars `join_asof`"]}, runs)
+    parquet = {"Polars `join_asof`, from Parquet": peer(data, "polars", "parquet")}
+    compare(f"The same, first read from PostgreSQL, {data.name}", {"Firn, keeping copies": (first[0], first[1], fresh), **parquet}, runs)
+    os.environ["FIRN_CACHE_GIB"] = "0"
+    compare(f"The same without keeping copies, {data.name}", {"Firn, keeping none": (first[0], first[1], fresh), **parquet}, runs)
+    del os.environ["FIRN_CACHE_GIB"]
+    os.environ["FIRN_CACHE_DIR"] = str(WORK / "cache")
+    for copies in WORK.glob("cache-*"):
+        shutil.rmtree(copies)
 
 
 def windows(data: Path, runs: int) -> None:

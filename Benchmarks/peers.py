@@ -9,15 +9,19 @@ FEATURES = [f"f{number}" for number in range(10)]
 WINDOWS = {"1h": 3_600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
-def polars_asof(data: Path, out: Path) -> None:
+def polars_asof(data: Path, out: Path, *, parquet: bool = False) -> None:
     import polars
 
-    rows = polars.scan_ipc(data / "rows.arrow")
-    spine = polars.scan_ipc(data / "spine.arrow").with_row_index("place")
+    rows, spine = (polars.scan_parquet(data / f"{name}.parquet") if parquet else polars.scan_ipc(data / f"{name}.arrow") for name in ("rows", "spine"))
+    spine = spine.with_row_index("place")
     joined = spine.sort("event_timestamp").join_asof(
         rows, left_on="event_timestamp", right_on="at", by="entity", strategy="backward", coalesce=True, check_sortedness=False
     )
     joined.sort("place").select("entity", "event_timestamp", *FEATURES).collect().write_ipc(out)
+
+
+def polars_parquet(data: Path, out: Path) -> None:
+    polars_asof(data, out, parquet=True)
 
 
 def polars_windows(data: Path, out: Path) -> None:
@@ -38,6 +42,8 @@ def polars_windows(data: Path, out: Path) -> None:
             col("f0").rolling_max_by("t", name).over("entity").alias(f"max_{name}"),
         ]
     result = both.with_columns(values).filter(col("place").is_not_null()).sort("place")
+    # The sum of nothing is NULL, as in SQL.
+    result = result.with_columns(polars.when(col(f"count_{name}") > 0).then(col(f"sum_{name}")).alias(f"sum_{name}") for name in WINDOWS)
     names = [f"{operator}_{name}" for name in WINDOWS for operator in ("sum", "count", "avg", "max")]
     result.select("entity", col("t").alias("event_timestamp"), *names).write_ipc(out)
 

@@ -19,12 +19,13 @@ public struct Digest: Sendable, Hashable {
 
     /// - Parameter threads: how many hash at once; columns are independent until the end.
     public init(_ table: Table, threads: Int = 1) {
+        let columns = table.columns
+        self.init(table, hashes: parallel(columns.count, threads: threads) { Digest.hashes(columns[$0]) })
+    }
+
+    /// - Parameter hashes: of each column's blocks.
+    public init(_ table: Table, hashes hashed: [[[UInt8]]]) {
         let columns = table.columns, rowCount = table.rowCount
-        let hashed = parallel(columns.count, threads: threads) { index in
-            stride(from: 0, to: rowCount, by: Digest.blockRows).map { start in
-                Array(SHA256.hash(data: Digest.block(columns[index], start..<min(start + Digest.blockRows, rowCount))))
-            }
-        }
         var hash = SHA256()
         hash.update(data: Array("firn digest 1\n".utf8))
         for ((name, column), hashes) in zip(zip(table.names, columns), hashed) {
@@ -43,6 +44,35 @@ public struct Digest: Sendable, Hashable {
 
     public static func == (left: Digest, right: Digest) -> Bool { left.description == right.description }
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
+
+    /// The hash of each block of a column, in their order.
+    public static func hashes(_ column: Column) -> [[UInt8]] {
+        stride(from: 0, to: column.count, by: blockRows).map { start in
+            let rows = start..<min(start + blockRows, column.count)
+            return inPlace(column, rows) ?? Array(SHA256.hash(data: block(column, rows)))
+        }
+    }
+
+    /// The same hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or NaN. Nil where something is.
+    private static func inPlace(_ column: Column, _ rows: Range<Int>) -> [UInt8]? {
+        guard UInt64(1).littleEndian == 1 else { return nil }
+        if let validity = column.validity, validity[rows].contains(false) { return nil }
+        func hash<T: BitwiseCopyable>(_ values: [T]) -> [UInt8] {
+            var hash = SHA256()
+            var bits = [UInt8](repeating: 0xFF, count: rows.count / 8)
+            if rows.count % 8 > 0 { bits.append(UInt8(1) << UInt8(rows.count % 8) - 1) }
+            hash.update(data: bits)
+            unsafe values.withUnsafeBufferPointer { unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[rows]))) }
+            return Array(hash.finalize())
+        }
+        switch column.values {
+        case .int64(let values), .timestamp(let values): return hash(values)
+        case .float64(let values):
+            for row in rows where values[row].isNaN { return nil }
+            return hash(values)
+        case .bool, .string: return nil
+        }
+    }
 
     private static func block(_ column: Column, _ rows: Range<Int>) -> [UInt8] {
         let validity = column.validity.map { Array($0[rows]) } ?? []

@@ -12,6 +12,8 @@ struct AggregateInput {
     var selection: Selection
     /// Of the argument's values, where it is a number.
     var sums: RunningSums?
+    /// Of `min` and `max`.
+    var family: ExtremeFamily?
     /// The argument of `latest` and `earliest` where it lies elsewhere; then `argument` is nil.
     var deferred: (any DeferredColumn)?
 }
@@ -20,6 +22,8 @@ struct AggregateInput {
 ///
 /// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's arrays.
 protocol AggregateState: AnyObject {
+    /// Makes room for so many values.
+    func reserve(_ count: Int)
     /// - Parameter range: the indices of the entity's rows.
     func begin(_ range: Range<Int>)
     /// Rows counted from the range's start, with the timeline that says when each leaves.
@@ -69,6 +73,8 @@ private final class CountState: AggregateState {
         takes = selection.takes
     }
 
+    func reserve(_ count: Int) { output.reserveCapacity(count) }
+
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
         count = 0
@@ -111,6 +117,8 @@ private final class DistinctState: AggregateState {
         occurrences = Array(repeating: 0, count: table.count)
         takes = input.selection.takes
     }
+
+    func reserve(_ count: Int) { output.reserveCapacity(count) }
 
     func begin(_ range: Range<Int>) {
         for number in touched { occurrences[Int(number)] = 0 }
@@ -161,6 +169,8 @@ private final class FloatSumState: AggregateState {
         takes = selection.takes
         self.average = average
     }
+
+    func reserve(_ count: Int) { output.reserve(count) }
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
@@ -227,6 +237,8 @@ private final class IntegerSumState: AggregateState {
         output = ColumnBuilder(average ? .float64 : .int64)
     }
 
+    func reserve(_ count: Int) { output.reserve(count) }
+
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
         (sum, count) = (0, 0)
@@ -287,6 +299,8 @@ private final class MomentsState: AggregateState {
         isDeviation = `operator` == .stddevSamp || `operator` == .stddevPop
     }
 
+    func reserve(_ count: Int) { output.reserve(count) }
+
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
         moments.reset()
@@ -334,6 +348,8 @@ private final class PercentileState: AggregateState {
         takes = input.selection.takes
         self.fraction = fraction
     }
+
+    func reserve(_ count: Int) { output.reserve(count) }
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
@@ -402,6 +418,8 @@ private final class TruthState: AggregateState {
         self.and = and
     }
 
+    func reserve(_ count: Int) { output.reserve(count) }
+
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
         (trues, falses) = (0, 0)
@@ -426,30 +444,31 @@ private final class TruthState: AggregateState {
 /// `min`, `max`, `latest` and `earliest`: the row that is best by some order, and its argument's value.
 ///
 /// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest index.
-private final class ExtremeState: AggregateState {
+final class ExtremeState: AggregateState {
     private let gather: ([Int32]) -> Column
     private let selection: Selection
     private let takes: [Bool]?
     private let tombstones: [Bool]?
+    /// Of `min` and `max`: those over the same values.
+    let family: ExtremeFamily?
     /// The greater, the better; nil for `latest` and `earliest`, which go by the row's index.
     private let keys: [Int64]?
     private let newest: Bool
     private var base = 0
     private var staircase = Staircase()
-    private var queue: [Int32] = []
     private var output: [Int32] = []
 
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
         if let deferred = input.deferred { gather = deferred.gathered } else { gather = input.argument!.gathered }
-        let byValue = `operator` == .min || `operator` == .max
-        // latest and earliest give a row's value though it is NULL.
         selection = input.selection
         takes = selection.takes
         tombstones = input.tombstones
         newest = `operator` == .latest
-        // ~key reverses the order without overflow.
-        keys = byValue ? input.argument!.sortKeys().map { `operator` == .min ? ~$0 : $0 } : nil
+        family = input.family
+        keys = family?.keys
     }
+
+    func reserve(_ count: Int) { output.reserveCapacity(count) }
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
@@ -473,9 +492,8 @@ private final class ExtremeState: AggregateState {
     }
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
-        if let keys {
-            record(windows, range, keys)
-        } else if takes == nil {
+        if keys != nil { return false }
+        if takes == nil {
             for (first, end) in zip(windows.firsts, windows.ends) { append(first == end ? -1 : newest ? end - 1 : first, range) }
         } else {
             // The last taken row before the end, or the first from the beginning on: where the count changes.
@@ -493,30 +511,8 @@ private final class ExtremeState: AggregateState {
         output.append(row < 0 || isTombstone ? -1 : Int32(range.lowerBound) + row)
     }
 
-    /// The best key of each window by a monotonic queue: a row waits only while no later one is at least as good.
-    private func record(_ windows: Windows, _ range: Range<Int>, _ keys: [Int64]) {
-        queue.removeAll(keepingCapacity: true)
-        var queue = queue, output = output
-        self.queue = []
-        self.output = []
-        var front = 0
-        var next = range.lowerBound
-        let keys = keys.span
-        for (first, end) in zip(windows.firsts, windows.ends) {
-            let first = range.lowerBound + Int(first), end = range.lowerBound + Int(end)
-            while next < end {
-                if takes?[next] ?? true {
-                    while queue.count > front, keys[Int(queue[queue.count - 1])] <= keys[next] { queue.removeLast() }
-                    queue.append(Int32(next))
-                }
-                next += 1
-            }
-            while front < queue.count, Int(queue[front]) < first { front += 1 }
-            output.append(front < queue.count ? queue[front] : -1)
-        }
-        self.queue = queue
-        self.output = output
-    }
+    /// Takes what its family found.
+    func append(_ rows: [Int32]) { output += rows }
 
     func finish() -> Column { gather(output) }
 }

@@ -7,20 +7,37 @@ internal import FeatureLanguage
 /// (`Timeline`).
 struct Cursor {
     private let rows: SourceRows
+    /// The states that are in no family.
+    private var alone: [Int] = []
     private let lifetimes: Lifetimes
     /// One of each for each frame, shared by the aggregates that have it.
     private var frames: [(frame: Frame, timeline: Timeline, windows: Windows)] = []
     private var states: [(state: any AggregateState, frame: Int)] = []
+    /// Minima and maxima that are found together: over the same values, in frames that end alike.
+    private var families: [(family: ExtremeFamily, newer: TimeSpan, members: [(state: ExtremeState, frame: Int)])] = []
 
     /// - Parameters:
     ///   - rows: sorted by entity, then by (event time, `known_at`, offset).
     ///   - aggregates: each with what it needs of `rows`.
-    init(_ rows: SourceRows, _ lifetimes: Lifetimes, _ aggregates: [(aggregate: Aggregate, input: AggregateInput)]) {
+    ///   - instants: how many will be asked for in all.
+    init(_ rows: SourceRows, _ lifetimes: Lifetimes, _ aggregates: [(aggregate: Aggregate, input: AggregateInput)], instants: Int) {
         self.rows = rows
         self.lifetimes = lifetimes
         for (aggregate, input) in aggregates {
             if !frames.contains(where: { $0.frame == aggregate.frame }) { frames.append((aggregate.frame, Timeline(), Windows())) }
-            states.append((makeState(aggregate, input), frames.firstIndex { $0.frame == aggregate.frame }!))
+            let state = makeState(aggregate, input)
+            let frame = frames.firstIndex { $0.frame == aggregate.frame }!
+            state.reserve(instants)
+            if let family = input.family, let extreme = state as? ExtremeState {
+                if let known = families.firstIndex(where: { $0.family === family && $0.newer == aggregate.frame.newer }) {
+                    families[known].members.append((extreme, frame))
+                } else {
+                    families.append((family, aggregate.frame.newer, [(extreme, frame)]))
+                }
+            } else {
+                alone.append(states.count)
+            }
+            states.append((state, frame))
         }
     }
 
@@ -29,7 +46,10 @@ struct Cursor {
         var waiting = Array(states.indices)
         if Windows.areRuns(rows, lifetimes, range) {
             for index in frames.indices { frames[index].windows.find(frames[index].frame, rows, lifetimes, range, at: instants) }
-            waiting.removeAll { states[$0].state.record(frames[states[$0].frame].windows, in: range) }
+            for (family, _, members) in families {
+                for (member, best) in zip(members, family.best(members.map { frames[$0.frame].windows }, in: range)) { member.state.append(best) }
+            }
+            waiting = alone.filter { !states[$0].state.record(frames[states[$0].frame].windows, in: range) }
             if waiting.isEmpty { return }
         }
         let used = Set(waiting.map { states[$0].frame })

@@ -132,6 +132,8 @@ private struct SharedInputs {
     private var computed: [Expression: Column] = [:]
     private var selections: [Chosen: Selection] = [:]
     private var sums: [Chosen: RunningSums] = [:]
+    private var minima: [Chosen: ExtremeFamily] = [:]
+    private var maxima: [Chosen: ExtremeFamily] = [:]
 
     private struct Chosen: Hashable {
         var argument: Expression?
@@ -184,6 +186,14 @@ private struct SharedInputs {
         if aggregate.operator == .sum || aggregate.operator == .avg {
             input.sums = sums[chosen] ?? RunningSums(argument!, selection)
             sums[chosen] = input.sums
+        }
+        if aggregate.operator == .min {
+            input.family = minima[chosen] ?? ExtremeFamily(argument!, selection, isMinimum: true)
+            minima[chosen] = input.family
+        }
+        if aggregate.operator == .max {
+            input.family = maxima[chosen] ?? ExtremeFamily(argument!, selection, isMinimum: false)
+            maxima[chosen] = input.family
         }
         return input
     }

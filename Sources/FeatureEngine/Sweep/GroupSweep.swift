@@ -79,7 +79,10 @@ struct GroupSweep {
         let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
         let members = RowBuckets.members(assigned, buckets: buckets.count)
         let visited = Atomic(0)
-        let parts = try parallel(buckets.count, threads: threads) { bucket -> Part? in
+        // The largest first, so that none is left for the end.
+        let order = members.indices.sorted { members[$0].count > members[$1].count }
+        let parts = try parallel(buckets.count, threads: threads) { place -> Part? in
+            let bucket = order[place]
             let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
             progress(Double(before) / Double(max(1, count)))
             return members[bucket].isEmpty
@@ -105,7 +108,7 @@ struct GroupSweep {
         let entities = TupleTable(keys, count: instants.count)
         let prepared = Prepared(group, rows, entities, reading)
         let visits = Visits(entities, instants)
-        var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows))
+        var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: instants.count)
         var changes: [Int64] = []
         var isFound = wantsFound ? Array(repeating: false, count: instants.count) : []
         for (entity, visited) in visits.ranges {

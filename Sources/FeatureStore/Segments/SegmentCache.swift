@@ -41,27 +41,8 @@ public final class SegmentCache: Sendable {
     func write(_ bytes: [UInt8], for block: SegmentBlock, of store: String) {
         guard bytes.count <= maximumBytes else { return }
         let path = path(store, block.address)
-        let temporary = "\(path).\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))"
-        let directory = "\(root)/\(store)"
-        var file = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        if file < 0 {
-            try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            file = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        }
-        guard file >= 0 else { return }
-        var written = 0
-        unsafe bytes.withUnsafeBytes { memory in
-            while written < memory.count {
-                let count = unsafe Foundation.write(file, memory.baseAddress! + written, memory.count - written)
-                if count <= 0 { break }
-                written += count
-            }
-        }
-        close(file)
-        guard written == bytes.count, unsafe rename(temporary, path) == 0 else {
-            unsafe unlink(temporary)
-            return
-        }
+        guard let file = HiddenFile(directory: "\(root)/\(store)") else { return }
+        guard file.write(bytes), file.appear(as: path) else { return }
         makeRoom(bytes.count)
     }
 
@@ -128,5 +109,66 @@ extension [UInt8] {
             guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
             append(byte)
         }
+    }
+}
+
+/// A file that appears under its name when it is whole. Where the system can, it has none until then, so that what is interrupted leaves nothing.
+private struct HiddenFile: ~Copyable {
+    private let file: Int32
+    /// Its name until it appears, where it has to have one.
+    private let temporary: String?
+
+    /// - Parameter directory: where it will appear; made where it isn't there.
+    init?(directory: String) {
+        if let opened = HiddenFile.nameless(directory) {
+            (file, temporary) = (opened, nil)
+            return
+        }
+        try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        if let opened = HiddenFile.nameless(directory) {
+            (file, temporary) = (opened, nil)
+            return
+        }
+        let path = "\(directory)/\(UUID().uuidString).part"
+        let opened = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard opened >= 0 else { return nil }
+        (file, temporary) = (opened, path)
+    }
+
+    deinit {
+        close(file)
+        if let temporary { unsafe unlink(temporary) }
+    }
+
+    private static func nameless(_ directory: String) -> Int32? {
+        #if os(Linux)
+            // O_TMPFILE, which the C headers hide behind a feature macro.
+            let file = unsafe open(directory, 0o20_000_000 | O_DIRECTORY | O_WRONLY, 0o600)
+            return file >= 0 ? file : nil
+        #else
+            return nil
+        #endif
+    }
+
+    func write(_ bytes: [UInt8]) -> Bool {
+        unsafe bytes.withUnsafeBytes { memory in
+            var written = 0
+            while written < memory.count {
+                let count = unsafe Foundation.write(file, memory.baseAddress! + written, memory.count - written)
+                if count <= 0 { return false }
+                written += count
+            }
+            return true
+        }
+    }
+
+    /// False where it can't; true also where another was first with the same content.
+    func appear(as path: String) -> Bool {
+        if let temporary { return unsafe rename(temporary, path) == 0 }
+        #if os(Linux)
+            return unsafe linkat(AT_FDCWD, "/proc/self/fd/\(file)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
+        #else
+            return false
+        #endif
     }
 }

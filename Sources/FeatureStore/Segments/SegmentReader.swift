@@ -184,8 +184,9 @@ private final class BlockSource: @unchecked Sendable {
         for (block, body) in try fetch(missing) {
             let column = try ArrowBlock.decode(body)
             let plain = try ArrowBlock.encode(column, isCompressed: false)
-            guard block.isOf(plain) else {
-                throw StoreError(.damaged, "a segment isn't what its address says: block \(block.address.hexadecimal)", advice: "firn materialize --rebuild makes it again")
+            guard block.isLike(plain) else {
+                throw StoreError(
+                    .damaged, "a segment isn't what it was when it was sealed: block \(block.address.hexadecimal)", advice: "firn materialize --rebuild makes it again")
             }
             cache?.write(plain, for: block, of: store)
             decoded[block.address] = column

@@ -165,13 +165,15 @@ private struct Prepared {
 
     private enum Part: Sendable {
         case written
-        case digest(FeatureEngine.Digest)
+        case hashes([[UInt8]])
         case spine([[UInt8]], digest: String)
     }
 
     /// - Parameter output: where the rows go; the file isn't published.
     init(_ file: SpineFile, _ plan: Plan, _ outputs: Outputs, _ values: Table, _ output: OutputFile?, threads: Int) throws {
-        let parts = try parallel(3, threads: threads) { part -> Part in
+        let result = plan.result(file.spine, outputs)
+        let columns = result.columns
+        let parts = try parallel(2 + columns.count, threads: threads) { part -> Part in
             switch part {
             case 0:
                 try output?.write(file, values)
@@ -180,11 +182,12 @@ private struct Prepared {
                 let hash = SpineHash()
                 let pieces = try file.archive { hash.add($0) }
                 return .spine(pieces, digest: hash.finish())
-            default: return .digest(FeatureEngine.Digest(plan.result(file.spine, outputs)))
+            default: return .hashes(FeatureEngine.Digest.hashes(columns[part - 2]))
             }
         }
-        guard case .spine(let spine, let spineDigest) = parts[1], case .digest(let digest) = parts[2] else { preconditionFailure("parts in their order") }
-        (self.spine, self.spineDigest, self.digest) = (spine, spineDigest, digest)
+        guard case .spine(let spine, let spineDigest) = parts[1] else { preconditionFailure("parts in their order") }
+        (self.spine, self.spineDigest) = (spine, spineDigest)
+        digest = FeatureEngine.Digest(result, hashes: parts.dropFirst(2).map { if case .hashes(let hashes) = $0 { hashes } else { [] } })
     }
 }
 
