@@ -38,8 +38,9 @@ struct Windows {
                 let after = instant.addingClamped(-older)
                 while first < range.upperBound, times[first] <= after { first += 1 }
             }
-            firsts.append(Int32(first - range.lowerBound))
-            ends.append(Int32(max(first, end) - range.lowerBound))
+            // Frames with the same newer edge end alike, also where nothing lies in one.
+            firsts.append(Int32(min(first, end) - range.lowerBound))
+            ends.append(Int32(end - range.lowerBound))
         }
         (self.firsts, self.ends) = (firsts, ends)
     }
