@@ -63,7 +63,8 @@ import Testing
         #expect(first.table == "firn_values.\"pairs_v1\"" && first.refreshed == first.entities && first.entities > 8)
         #expect(try await check(fixture, "pairs.v1", first.table, keys: ["k", "l"]) == first.entities)
         let idle = try await fixture.store.refreshValues(of: "pairs.v1")
-        #expect(idle.refreshed == 0 && idle.entities == first.entities)
+        // On a slow machine the one whose row leaves its window may be due already.
+        #expect(idle.refreshed <= 1 && idle.entities == first.entities)
 
         // News of one entity, a fact that moves from one to another, and news of a key that several have.
         let moved = try fixture.connection().execute("select k, l from firn_source.s where fact = 3").first!
