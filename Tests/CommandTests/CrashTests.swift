@@ -135,4 +135,35 @@ import Testing
         ).first!
         #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [400_000, 400_000, 1])
     }
+
+    @Test func `sealing and reading killed at any point leave nothing half done`() async throws {
+        let project = try Project()
+        try project.write("d.yaml", CrashTests.definitions + "\nsets: {all.v1: {features: [events.v1]}}\n")
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        try project.write("big.csv", "event,customer_id,at\n" + (0..<200_000).map { "e\($0),\($0 % 997),2024-01-0\($0 % 9 + 1)\n" }.joined())
+        #expect(try project.run("import", "events", "big.csv").status == 0)
+        try project.write("spine.csv", "customer_id,event_timestamp\n" + (0..<3000).map { "\($0 % 1000),2024-01-0\($0 % 9 + 1)\n" }.joined())
+        func digest() throws -> String {
+            let made = try project.run("snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--json")
+            #expect(made.status == 0, "\(made.text)")
+            return String(made.text.split(separator: "\n").first { $0.contains("digest") } ?? "")
+        }
+        let expected = try digest()
+        let connection = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!)
+        for delay in [50, 150, 250, 350, 450, 600] {
+            for command in [["materialize"], ["snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv"]] {
+                let program = try RunningProgram(firnBinary, command, in: project.directory, environment: project.environment)
+                try await Task.sleep(for: .milliseconds(delay))
+                program.kill()
+            }
+            let half = try connection.execute(
+                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) <> r.up_to - r.after_offset")
+            #expect(half.count == 0)
+            #expect(try digest() == expected)
+        }
+        #expect(try project.run("materialize").status == 0)
+        #expect(try digest() == expected)
+        let files = try FileManager.default.subpathsOfDirectory(atPath: project.directory + "/cache")
+        #expect(files.allSatisfy { !$0.hasSuffix(".part") }, "\(files)")
+    }
 }

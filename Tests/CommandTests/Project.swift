@@ -9,7 +9,7 @@ final class Project: Sendable {
     /// - Parameter embedded: whether it has a PostgreSQL of its own; else a database of the run's cluster.
     init(embedded: Bool = false) throws {
         directory = try temporaryDirectory()
-        environment = ["FIRN_DATABASE_URL": embedded ? "" : try TestCluster.newDatabase()]
+        environment = ["FIRN_DATABASE_URL": embedded ? "" : try TestCluster.newDatabase(), "FIRN_CACHE_DIR": directory + "/cache"]
     }
 
     deinit {

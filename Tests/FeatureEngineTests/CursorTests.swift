@@ -63,6 +63,8 @@ struct Trial: CustomStringConvertible {
     /// Where runs of segments end, and how many buckets they have.
     var runEnds: (Int64, Int64)
     var bucketCount: Int
+    /// How many rows of a bucket come at a time.
+    var partRows: Int
 
     static let columns: [ColumnDefinition] = [
         .init("k", .int64), .init("l", .string), .init("fact", .int64), .init("time", .timestamp), .init("known", .timestamp), .init("gone", .bool),
@@ -133,14 +135,20 @@ struct Trial: CustomStringConvertible {
             let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
             runs.append(source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: source, keys: keys, after: start)))
         }
-        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket in
+        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket, part in
             let parts = runs.map { run -> SourceRows in
                 let assigned = RowBuckets.assign(keys.map { run.columns[$0]! }, count: run.count, buckets: bucketCount)
                 return run.gathered(RowBuckets.members(assigned, buckets: bucketCount)[bucket]).sorted(by: keys)
             }
             var rows = (parts.count == 1 ? parts[0] : SourceRows(concatenating: parts)).sorted(by: keys)
             rows.isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
-            return rows
+            guard rows.isOneVersionEach, rows.isRetraction == nil, rows.count > partRows else { return part == 0 ? rows : nil }
+            // In parts, as a key with many rows comes.
+            let places = (0..<Int32(rows.count)).dropFirst(part * partRows).prefix(partRows)
+            if places.isEmpty { return nil }
+            var piece = rows.gathered(Array(places))
+            piece.isSorted = true
+            return piece
         }
     }
 
@@ -179,7 +187,8 @@ struct Trial: CustomStringConvertible {
     }
 
     var description: String {
-        let settings = "id \(source.id), tombstone \(source.tombstone ?? "none"), known_at \(source.knownAt), keys \(keys), \(reading)\(isLabel ? ", labels" : "")"
+        let settings =
+            "id \(source.id), tombstone \(source.tombstone ?? "none"), known_at \(source.knownAt), keys \(keys), runs to \(runEnds), \(bucketCount) buckets, \(partRows) rows a part, \(reading)\(isLabel ? ", labels" : "")"
         return
             ([settings, Trial.columns.map(\.name).joined(separator: " ")]
             + zip(rows, pushedAt).map { $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "") })
@@ -225,6 +234,7 @@ struct Trial: CustomStringConvertible {
         let end = Int64.random(in: 0...20, using: &random)
         runEnds = (end, end + Int64.random(in: 0...10, using: &random))
         bucketCount = random.pick([1, 2, 8])
+        partRows = random.pick([1, 2, 3, 5, 100])
         features = []
         for _ in 0..<10 { features.append(Trial.feature(&random, isLabel: isLabel)) }
     }

@@ -35,11 +35,23 @@ protocol AggregateState: AnyObject {
     ///
     /// - Returns: false, and nothing is noted, where this state can't.
     func record(_ windows: Windows, in range: Range<Int>) -> Bool
+    /// Of an entity's rows that all count from now on, for ever: those that it can't do without.
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32]
+    /// Takes such rows in for good; they aren't given again.
+    func absorb(_ rows: [Int32], in range: Range<Int>)
+    /// Goes on with what another state of the same aggregate took in for good, until `forgetCarried`.
+    func inherit(_ other: any AggregateState)
+    func forgetCarried()
     /// The values recorded, in order.
     func finish() -> Column
 }
 
 extension AggregateState {
+    // What keeps values, or rows in an order of their own, keeps the rows.
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { rows }
+    func absorb(_ rows: [Int32], in range: Range<Int>) {}
+    func inherit(_ other: any AggregateState) {}
+    func forgetCarried() {}
     func record(_ windows: Windows, in range: Range<Int>) -> Bool { false }
 }
 
@@ -62,6 +74,7 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
 
 /// `count(*)` and `count(x)`.
 private final class CountState: AggregateState {
+    private var carried: Int64 = 0
     private let selection: Selection
     private let takes: [Bool]?
     private var base = 0
@@ -77,8 +90,18 @@ private final class CountState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        count = 0
+        count = carried
     }
+
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { [] }
+
+    func absorb(_ rows: [Int32], in range: Range<Int>) {
+        base = range.lowerBound
+        carried += number(rows)
+    }
+
+    func inherit(_ other: any AggregateState) { if let other = other as? CountState { carried = other.carried } }
+    func forgetCarried() { carried = 0 }
 
     private func number(_ rows: [Int32]) -> Int64 {
         guard let takes else { return Int64(rows.count) }
@@ -92,7 +115,7 @@ private final class CountState: AggregateState {
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
         var output = output
         self.output = []
-        windows.forEachCount(selection.counts(range)) { _, _, count in output.append(Int64(count)) }
+        windows.forEachCount(selection.counts(range)) { _, _, count in output.append(carried + Int64(count)) }
         self.output = output
         return true
     }
@@ -160,6 +183,7 @@ private final class FloatSumState: AggregateState {
     private var sum = ExactSum()
     private let sums: RunningSums
     private var count = 0
+    private var carried: (sum: ExactSum, count: Int)?
     private var output = ColumnBuilder(.float64)
 
     init(_ input: AggregateInput, average: Bool) {
@@ -174,9 +198,28 @@ private final class FloatSumState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        count = 0
-        sum.reset()
+        if let carried {
+            (sum, count) = carried
+        } else {
+            count = 0
+            sum.reset()
+        }
     }
+
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { [] }
+
+    func absorb(_ rows: [Int32], in range: Range<Int>) {
+        var (sum, count) = carried ?? (ExactSum(), 0)
+        carried = nil
+        for row in rows where takes?[range.lowerBound + Int(row)] ?? true {
+            sum.add(values[range.lowerBound + Int(row)])
+            count += 1
+        }
+        carried = (sum, count)
+    }
+
+    func inherit(_ other: any AggregateState) { if let other = other as? FloatSumState { carried = other.carried } }
+    func forgetCarried() { carried = nil }
 
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
         for row in rows where takes?[base + Int(row)] ?? true {
@@ -197,7 +240,7 @@ private final class FloatSumState: AggregateState {
     }
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
-        guard let running = sums.sums(range) else { return false }
+        guard carried == nil, let running = sums.sums(range) else { return false }
         let sums = running.span, exponent = self.sums.exponent
         var output = output
         self.output = ColumnBuilder(.float64)
@@ -226,6 +269,7 @@ private final class IntegerSumState: AggregateState {
     private var sum: Int128 = 0
     private let sums: RunningSums
     private var count = 0
+    private var carried: (sum: Int128, count: Int) = (0, 0)
     private var output: ColumnBuilder
 
     init(_ input: AggregateInput, average: Bool) {
@@ -241,8 +285,20 @@ private final class IntegerSumState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        (sum, count) = (0, 0)
+        (sum, count) = carried
     }
+
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { [] }
+
+    func absorb(_ rows: [Int32], in range: Range<Int>) {
+        for row in rows where takes?[range.lowerBound + Int(row)] ?? true {
+            carried.sum += Int128(values[range.lowerBound + Int(row)])
+            carried.count += 1
+        }
+    }
+
+    func inherit(_ other: any AggregateState) { if let other = other as? IntegerSumState { carried = other.carried } }
+    func forgetCarried() { carried = (0, 0) }
 
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) {
         for row in rows where takes?[base + Int(row)] ?? true {
@@ -262,7 +318,7 @@ private final class IntegerSumState: AggregateState {
 
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
         guard let sums = sums.sums(range) else { return false }
-        windows.forEachCount(selection.counts(range)) { first, end, count in record(sums[end] - sums[first], count) }
+        windows.forEachCount(selection.counts(range)) { first, end, count in record(carried.sum + sums[end] - sums[first], carried.count + count) }
         return true
     }
 
@@ -289,6 +345,7 @@ private final class MomentsState: AggregateState {
     private let isDeviation: Bool
     private var base = 0
     private var moments: ExactMoments
+    private var carried: ExactMoments?
     private var output = ColumnBuilder(.float64)
 
     init(_ input: AggregateInput, _ operator: AggregateOperator) {
@@ -303,8 +360,20 @@ private final class MomentsState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        moments.reset()
+        if let carried { moments = carried } else { moments.reset() }
     }
+
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { [] }
+
+    func absorb(_ rows: [Int32], in range: Range<Int>) {
+        base = range.lowerBound
+        if let carried { moments = carried } else { moments.reset() }
+        change(rows, 1)
+        carried = moments
+    }
+
+    func inherit(_ other: any AggregateState) { if let other = other as? MomentsState { carried = other.carried } }
+    func forgetCarried() { carried = nil }
 
     private func change(_ rows: [Int32], _ sign: Int) {
         switch argument.values {
@@ -410,6 +479,7 @@ private final class TruthState: AggregateState {
     private var base = 0
     private var trues = 0
     private var falses = 0
+    private var carried: (trues: Int, falses: Int) = (0, 0)
     private var output = ColumnBuilder(.bool)
 
     init(_ input: AggregateInput, and: Bool) {
@@ -422,8 +492,19 @@ private final class TruthState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        (trues, falses) = (0, 0)
+        (trues, falses) = carried
     }
+
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { [] }
+
+    func absorb(_ rows: [Int32], in range: Range<Int>) {
+        for row in rows where takes?[range.lowerBound + Int(row)] ?? true {
+            if values[range.lowerBound + Int(row)] { carried.trues += 1 } else { carried.falses += 1 }
+        }
+    }
+
+    func inherit(_ other: any AggregateState) { if let other = other as? TruthState { carried = other.carried } }
+    func forgetCarried() { carried = (0, 0) }
 
     private func change(_ rows: [Int32], _ by: Int) {
         for row in rows where takes?[base + Int(row)] ?? true {
@@ -509,6 +590,17 @@ final class ExtremeState: AggregateState {
     private func append(_ row: Int32, _ range: Range<Int>) {
         let isTombstone = row >= 0 && tombstones?[range.lowerBound + Int(row)] ?? false
         output.append(row < 0 || isTombstone ? -1 : Int32(range.lowerBound) + row)
+    }
+
+    /// The one that is best of them: no later row makes another of them better.
+    func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] {
+        var best: Int32?
+        for row in rows where takes?[range.lowerBound + Int(row)] ?? true {
+            let key = { (row: Int32) in self.keys?[range.lowerBound + Int(row)] ?? (self.newest ? Int64(row) : ~Int64(row)) }
+            if let known = best, key(known) > key(row) { continue }
+            best = row
+        }
+        return best.map { [$0] } ?? []
     }
 
     /// Takes what its family found.

@@ -47,6 +47,8 @@ public struct SourceRows: Sendable {
         return rows
     }
 
+    func resolvedColumn(_ name: String) -> Column { columns[name] ?? deferred[name]!.whole() }
+
     func offset(_ row: Int) -> Int64 { offsets.isEmpty ? 0 : offsets[row] }
 
     /// Rows as an import reads them: event time and `known_at` by the source's settings, offsets from 1.

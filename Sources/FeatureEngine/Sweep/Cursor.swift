@@ -66,6 +66,36 @@ struct Cursor {
         }
     }
 
+    // MARK: Entities whose rows come in parts
+
+    /// What must be kept of an entity's rows once no instant before `from` will be asked for; the others are taken into the aggregates that see all
+    /// history, and never looked at again.
+    func carry(_ range: Range<Int>, from: Int64) -> SourceRows {
+        let unbounded = states.filter { frames[$0.frame].frame.older == nil }
+        var settled: [Int32] = [], kept: [Int32] = []
+        for row in range {
+            let time = rows.eventTimes.isEmpty ? Int64.min : rows.eventTimes[row]
+            let isSettled = frames.allSatisfy { frame, _, _ in
+                if let older = frame.older { return time.addingClamped(older.microseconds) <= from }
+                return max(time.addingClamped(frame.newer.microseconds), lifetimes.from[row]) <= from
+            }
+            if isSettled { settled.append(Int32(row - range.lowerBound)) } else { kept.append(Int32(row)) }
+        }
+        var pinned: Set<Int32> = []
+        for (state, _) in unbounded { pinned.formUnion(state.pins(settled, in: range)) }
+        let absorbed = settled.filter { !pinned.contains($0) }
+        for (state, _) in unbounded { state.absorb(absorbed, in: range) }
+        return rows.gathered((pinned.map { $0 + Int32(range.lowerBound) } + kept).sorted())
+    }
+
+    /// Goes on with what another cursor took in.
+    func inherit(_ other: Cursor) {
+        for (state, before) in zip(states, other.states) { state.state.inherit(before.state) }
+    }
+
+    /// The next entity has nothing behind it.
+    func forgetCarried() { for (state, _) in states { state.forgetCarried() } }
+
     /// The values recorded, a column for each aggregate.
     func finish() -> [Column] { states.map { $0.state.finish() } }
 }

@@ -51,8 +51,8 @@ extension Plan {
         var aggregates: [Column] = []
         var isFound: [[Bool]] = []
         for group in groups {
-            let sweep = GroupSweep(group, spine, group.reading(reading))
-            var part = sweep.sweep(try rows(group), members: nil, wantsFound: true)
+            let all = try rows(group)
+            var part = GroupSweep(group, spine, group.reading(reading)).sweep(members: nil, wantsFound: true) { $0 == 0 ? all : nil }[0]
             aggregates += part.columns.indices.map { Column(placing: [(part.take($0), part.visits)], count: spine.instants.count) }
             isFound.append(part.isFound)
         }

@@ -7,17 +7,25 @@ public struct RowBuckets: Sendable {
     let count: Int
     /// The source's columns by whose hash rows were divided, in their order.
     let keys: [String]
-    let load: @Sendable (Int) throws -> SourceRows
+    let part: @Sendable (Int, Int) throws -> SourceRows?
 
     /// - Parameters:
     ///   - count: a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
     ///   - keys: the source's columns by whose hash they are divided; each is held against a column of the spine by the group.
     ///   - load: a bucket's rows; called from several threads at once, for buckets in which the spine has entities.
     public init(count: Int, keys: [String], load: @escaping @Sendable (Int) throws -> SourceRows) {
+        self.init(count: count, keys: keys) { bucket, part in part == 0 ? try load(bucket) : nil }
+    }
+
+    /// Buckets that come in parts, so that a key with many rows needn't be held whole.
+    ///
+    /// - Parameter part: a bucket's rows from its `n`-th part; nil after the last. A bucket of several parts is sorted by key and time throughout, and
+    ///   no two of its rows are versions of one fact.
+    public init(count: Int, keys: [String], part: @escaping @Sendable (Int, Int) throws -> SourceRows?) {
         precondition(count > 0 && count & (count - 1) == 0, "\(count) buckets: not a power of two")
         self.count = count
         self.keys = keys
-        self.load = load
+        self.part = part
     }
 
     /// The bucket of each of `count` tuples of key columns; those with a NULL go to the first.
@@ -81,46 +89,98 @@ struct GroupSweep {
         let visited = Atomic(0)
         // The largest first, so that none is left for the end.
         let order = members.indices.sorted { members[$0].count > members[$1].count }
-        let parts = try parallel(buckets.count, threads: threads) { place -> Part? in
+        var parts = try parallel(buckets.count, threads: threads) { place -> [Part] in
             let bucket = order[place]
             let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
             progress(Double(before) / Double(max(1, count)))
-            return members[bucket].isEmpty
-                ? nil
-                : sweep(try buckets.load(bucket), members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges)
-        }.compactMap(\.self)
-        let values = parts.map { (columns: $0.columns, visits: $0.visits) }
+            if members[bucket].isEmpty { return [] }
+            return try sweep(members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges) { try buckets.part(bucket, $0) }
+        }.flatMap(\.self)
         var nextChanges = Array(repeating: Int64.max, count: wantsChanges ? count : 0)
         if wantsChanges { for part in parts { for (visit, change) in zip(part.visits, part.nextChanges) { nextChanges[Int(visit)] = change } } }
+        let visits = parts.map(\.visits)
+        // Handed over one by one, so that values aren't held twice.
+        let held = Mutex(parts)
+        parts = []
         let columns = parallel(group.aggregates.count, threads: threads) { index in
-            guard !values.isEmpty else { return Column(repeating: .null, type: group.aggregates[index].type, count: 0) }
-            return Column(placing: values.map { ($0.columns[index], $0.visits) }, count: count)
+            guard !visits.isEmpty else { return Column(repeating: .null, type: group.aggregates[index].type, count: 0) }
+            let values = held.withLock { parts in parts.indices.map { parts[$0].take(index) } }
+            return Column(placing: Array(zip(values, visits)), count: count)
         }
         return (columns, nextChanges)
     }
 
     /// - Parameters:
-    ///   - rows: all that concern the members' entities.
     ///   - members: spine rows; nil for all.
-    func sweep(_ rows: SourceRows, members: [Int32]?, wantsFound: Bool, wantsChanges: Bool = false) -> Part {
+    ///   - rows: all rows that concern the members' entities, part after part; nil after the last, and there is at least one.
+    func sweep(members: [Int32]?, wantsFound: Bool, wantsChanges: Bool = false, rows part: (Int) throws -> SourceRows?) rethrows -> [Part] {
         let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
         let instants = members.map { spine.instants.picked($0) } ?? spine.instants
         let entities = TupleTable(keys, count: instants.count)
-        let prepared = Prepared(group, rows, entities, reading)
-        let visits = Visits(entities, instants)
-        var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: instants.count)
-        var changes: [Int64] = []
-        var isFound = wantsFound ? Array(repeating: false, count: instants.count) : []
-        for (entity, visited) in visits.ranges {
-            // Rows with a NULL key belong to none: an entity without rows.
-            let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
-            cursor.record(range, at: visits.instants[visited])
-            if wantsChanges { changes += visited.map { self.nextChange(prepared, range, after: visits.instants[$0]) } }
-            guard wantsFound else { continue }
-            let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
-            for visit in visited where !range.isEmpty { isFound[Int(visits.rows[visit])] = firstKnown <= visits.instants[visit] }
+        var visits = Visits(entities, instants)
+        var parts: [Part] = []
+        var carried: Carried?
+        var number = 1
+        var current = try part(0)
+        while let given = current {
+            var rows = given
+            var next = try part(number)
+            // What is asked of whole entities needs them whole.
+            while wantsFound || wantsChanges, let more = next {
+                rows = SourceRows(concatenating: [rows, more])
+                rows.isSorted = true
+                number += 1
+                next = try part(number)
+            }
+            number += 1
+            let prepared = Prepared(group, carried.map { $0.followed(by: rows) } ?? rows, entities, reading)
+            var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: instants.count)
+            if let carried { cursor.inherit(carried.cursor) }
+            // The entity that goes on in the next part, and from when on that part's rows may count.
+            let first = carried?.entity
+            let continuing = next.flatMap { group.continuing(prepared, $0, entities, carried: first) }
+            var result = Part(columns: [], visits: [], isFound: wantsFound ? Array(repeating: false, count: instants.count) : [])
+            carried = nil
+            for (entity, all) in visits.take(of: prepared.ranges, first: first, last: continuing?.entity, isAll: next == nil) {
+                // Rows with a NULL key belong to none: an entity without rows.
+                let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
+                var visited = all
+                if let continuing, continuing.entity == entity {
+                    visited = all.lowerBound..<(all.first { visits.instants[$0] >= continuing.from } ?? all.upperBound)
+                    visits.giveBack(entity, visited.upperBound..<all.upperBound)
+                }
+                cursor.record(range, at: visits.instants[visited])
+                result.visits += visits.rows[visited]
+                if let continuing, continuing.entity == entity, visited.upperBound < all.upperBound {
+                    carried = Carried(entity: entity, rows: cursor.carry(range, from: continuing.from), cursor: cursor)
+                } else {
+                    cursor.forgetCarried()
+                }
+                if wantsChanges { result.nextChanges += visited.map { self.nextChange(prepared, range, after: visits.instants[$0]) } }
+                guard wantsFound else { continue }
+                let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
+                for visit in visited where !range.isEmpty { result.isFound[Int(visits.rows[visit])] = firstKnown <= visits.instants[visit] }
+            }
+            result.columns = cursor.finish()
+            if let members { result.visits = members.picked(result.visits) }
+            parts.append(result)
+            current = next
         }
-        return Part(columns: cursor.finish(), visits: members.map { $0.picked(visits.rows) } ?? visits.rows, isFound: isFound, nextChanges: changes)
+        return parts
+    }
+
+    /// What is kept of an entity whose rows go on in the next part: the rows that may still be seen, and what the others came to.
+    private struct Carried {
+        var entity: Int
+        var rows: SourceRows
+        var cursor: Cursor
+
+        func followed(by others: SourceRows) -> SourceRows {
+            var all = SourceRows(concatenating: [rows, others])
+            all.isSorted = true
+            all.isOneVersionEach = others.isOneVersionEach
+            return all
+        }
     }
 
     /// The first instant after another at which one of an entity's rows begins or ceases to count in some frame.
@@ -142,12 +202,49 @@ struct GroupSweep {
     }
 }
 
+extension Plan.Group {
+    /// The entity with which one part ends and the next begins, and the first instant that the next one's rows may matter to; nil where it is another.
+    fileprivate func continuing(_ part: Prepared, _ next: SourceRows, _ entities: TupleTable, carried: Int?) -> (entity: Int, from: Int64)? {
+        guard next.count > 0 else { return nil }
+        let number = Int(entities.find(keys.map { next.resolvedColumn($0.column).gathered([0]) }, count: 1)[0])
+        // Of an entity that was carried here there may be no row that is admitted.
+        guard number >= 0, !part.ranges[number].isEmpty || number == carried else { return nil }
+        let newest = aggregates.map(\.frame.newer.microseconds).min() ?? 0
+        return (number, next.eventTimes.isEmpty ? .min : next.eventTimes[0].addingClamped(newest))
+    }
+}
+
 /// A spine's rows by entity, each entity's by instant.
 private struct Visits {
     private(set) var rows: [Int32]
     private(set) var instants: [Int64]
     /// Each entity (−1: none, a key is NULL) with its visits.
     private(set) var ranges: [(entity: Int, visits: Range<Int>)] = []
+
+    /// Hands out the visits of entities that have rows, or of all that are left.
+    ///
+    /// - Parameters:
+    ///   - first: comes first, being carried from the part before.
+    ///   - last: comes last, to be carried on.
+    mutating func take(of rows: [Range<Int>], first: Int?, last: Int?, isAll: Bool) -> [(entity: Int, visits: Range<Int>)] {
+        if isAll, first == nil {
+            defer { ranges = [] }
+            return ranges
+        }
+        var taken: [(entity: Int, visits: Range<Int>)] = [], left: [(entity: Int, visits: Range<Int>)] = []
+        for range in ranges {
+            if isAll || range.entity == first || range.entity >= 0 && !rows[range.entity].isEmpty { taken.append(range) } else { left.append(range) }
+        }
+        ranges = left
+        if let last, let place = taken.firstIndex(where: { $0.entity == last }) { taken.append(taken.remove(at: place)) }
+        if let first, let place = taken.firstIndex(where: { $0.entity == first }) { taken.insert(taken.remove(at: place), at: 0) }
+        return taken
+    }
+
+    /// Takes back visits that wait for more rows.
+    mutating func giveBack(_ entity: Int, _ visits: Range<Int>) {
+        if !visits.isEmpty { ranges.append((entity, visits)) }
+    }
 
     init(_ entities: TupleTable, _ spine: [Int64]) {
         // Counting sort by entity keeps the order of rows; then each entity's by instant, mostly a few.

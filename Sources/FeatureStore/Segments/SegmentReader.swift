@@ -33,6 +33,9 @@ struct SegmentReader {
         reader = SegmentRows(group: group, blocks: try BlockSource(connection, cache: cache))
     }
 
+    /// So many segments of a bucket are read at a time: a key with many rows isn't held whole.
+    private static let segmentsOfPart = 2
+
     /// The rows, in as many buckets as the largest run has.
     func buckets() throws -> RowBuckets {
         let count = runs.map(\.buckets).max()!
@@ -53,7 +56,19 @@ struct SegmentReader {
         var segments: [[Segment]] = Array(repeating: [], count: count)
         for segment in sealed.flatMap(\.segments) where isReached(segment) { segments[segment.bucket].append(segment) }
         let isOneRun = sealed.count == 1
-        return RowBuckets(count: count, keys: keys) { [segments, reader] bucket in
+        return RowBuckets(count: count, keys: keys) { [segments, reader] bucket, part in
+            let isSplit =
+                isOneRun && segments[bucket].count > SegmentReader.segmentsOfPart && (members?[bucket].isEmpty ?? true)
+                && (source.id.isEmpty || source.isStatic || segments[bucket].allSatisfy(\.isOneVersionEach))
+            if isSplit {
+                let slice = segments[bucket].dropFirst(part * SegmentReader.segmentsOfPart).prefix(SegmentReader.segmentsOfPart)
+                if slice.isEmpty { return nil }
+                var rows = try reader.rows(Array(slice), versions: false, offsets: isStraddling, defers: !isStraddling)
+                rows.isSorted = true
+                rows.isOneVersionEach = true
+                return rows
+            }
+            if part > 0 { return nil }
             var parts: [SourceRows] = []
             let rest = loosely.flatMap { rows in members.map { rows.gathered($0[bucket]) } }
             let isWhole = isOneRun && (rest?.count ?? 0) == 0
