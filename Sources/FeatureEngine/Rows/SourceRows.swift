@@ -7,6 +7,35 @@ public protocol DeferredColumn: Sendable {
     func whole() -> Column
 }
 
+extension Column: DeferredColumn {
+    public func whole() -> Column { self }
+}
+
+/// Columns one after the other, wherever each lies.
+private struct ChainedColumn: DeferredColumn {
+    let parts: [(column: any DeferredColumn, count: Int)]
+
+    init(_ parts: [(column: any DeferredColumn, count: Int)]) {
+        self.parts = parts
+    }
+
+    func gathered(_ rows: [Int32]) -> Column {
+        var local = parts.map { _ in [Int32]() }, places = local
+        for (place, row) in rows.enumerated() {
+            var part = 0, row = Int(row)
+            while part < parts.count - 1, row >= parts[part].count {
+                row -= parts[part].count
+                part += 1
+            }
+            local[part].append(Int32(row))
+            places[part].append(Int32(place))
+        }
+        return Column(placing: parts.indices.map { (parts[$0].column.gathered(local[$0]), places[$0]) }, count: rows.count)
+    }
+
+    func whole() -> Column { Column(concatenating: parts.map { $0.column.whole() }) }
+}
+
 /// Rows of one source as the engine reads them: the declared columns asked for, and what the store knows of each row.
 public struct SourceRows: Sendable {
     /// Declared columns by name; those that no plan reads may be left out.
@@ -38,15 +67,7 @@ public struct SourceRows: Sendable {
         count = knownAt.count
     }
 
-    /// With all columns here.
-    var resolved: SourceRows {
-        if deferred.isEmpty { return self }
-        var rows = self
-        for (name, column) in deferred { rows.columns[name] = column.whole() }
-        rows.deferred = [:]
-        return rows
-    }
-
+    /// A column, wherever it lies.
     func resolvedColumn(_ name: String) -> Column { columns[name] ?? deferred[name]!.whole() }
 
     func offset(_ row: Int) -> Int64 { offsets.isEmpty ? 0 : offsets[row] }
@@ -83,8 +104,11 @@ public struct SourceRows: Sendable {
             self = parts[0]
             return
         }
-        let parts = parts.map(\.resolved)
-        columns = Dictionary(uniqueKeysWithValues: parts[0].columns.keys.map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
+        let names = Set(parts[0].columns.keys).union(parts[0].deferred.keys)
+        let elsewhere = Set(parts.flatMap(\.deferred.keys))
+        deferred = Dictionary(
+            uniqueKeysWithValues: elsewhere.map { name in (name, ChainedColumn(parts.map { part in (part.deferred[name] ?? part.columns[name]!, part.count) })) })
+        columns = Dictionary(uniqueKeysWithValues: names.subtracting(elsewhere).map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
         eventTimes = parts.flatMap(\.eventTimes)
         knownAt = parts.flatMap(\.knownAt)
         offsets = parts.flatMap(\.offsets)
@@ -94,11 +118,11 @@ public struct SourceRows: Sendable {
 
     /// The rows at `rows`, in that order.
     public func gathered(_ rows: [Int32], columns names: Set<String>? = nil) -> SourceRows {
-        guard deferred.isEmpty else { return resolved.gathered(rows, columns: names) }
         func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : values.picked(rows) }
         var result = SourceRows(
             columns: columns.filter { names?.contains($0.key) ?? true }.mapValues { $0.gathered(rows) }, eventTimes: pick(eventTimes), knownAt: pick(knownAt),
             offsets: pick(offsets))
+        for (name, column) in deferred where names?.contains(name) ?? true { result.columns[name] = column.gathered(rows) }
         result.isOneVersionEach = isOneVersionEach
         result.isRetraction = isRetraction.map { $0.picked(rows) }
         return result

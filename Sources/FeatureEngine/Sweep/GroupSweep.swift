@@ -134,26 +134,27 @@ struct GroupSweep {
             }
             number += 1
             let prepared = Prepared(group, carried.map { $0.followed(by: rows) } ?? rows, entities, reading)
-            var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: instants.count)
-            if let carried { cursor.inherit(carried.cursor) }
             // The entity that goes on in the next part, and from when on that part's rows may count.
             let first = carried?.entity
             let continuing = next.flatMap { group.continuing(prepared, $0, entities, carried: first) }
-            var result = Part(columns: [], visits: [], isFound: wantsFound ? Array(repeating: false, count: instants.count) : [])
+            var taken = visits.take(of: prepared.ranges, first: first, last: continuing?.entity, isAll: next == nil)
+            if let continuing, let last = taken.last, last.entity == continuing.entity {
+                let end = last.visits.first { visits.instants[$0] >= continuing.from } ?? last.visits.upperBound
+                visits.giveBack(last.entity, end..<last.visits.upperBound)
+                taken[taken.count - 1].visits = last.visits.lowerBound..<end
+            }
+            var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: taken.reduce(0) { $0 + $1.visits.count })
+            if let carried { cursor.inherit(carried.cursor) }
             carried = nil
-            for (entity, all) in visits.take(of: prepared.ranges, first: first, last: continuing?.entity, isAll: next == nil) {
+            var result = Part(columns: [], visits: [], isFound: wantsFound ? Array(repeating: false, count: instants.count) : [])
+            for (entity, visited) in taken {
                 // Rows with a NULL key belong to none: an entity without rows.
                 let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
-                var visited = all
-                if let continuing, continuing.entity == entity {
-                    visited = all.lowerBound..<(all.first { visits.instants[$0] >= continuing.from } ?? all.upperBound)
-                    visits.giveBack(entity, visited.upperBound..<all.upperBound)
-                }
                 cursor.record(range, at: visits.instants[visited])
                 result.visits += visits.rows[visited]
-                if let continuing, continuing.entity == entity, visited.upperBound < all.upperBound {
+                if let continuing, continuing.entity == entity, visits.isWaiting(entity) {
                     carried = Carried(entity: entity, rows: cursor.carry(range, from: continuing.from), cursor: cursor)
-                } else {
+                } else if entity == first {
                     cursor.forgetCarried()
                 }
                 if wantsChanges { result.nextChanges += visited.map { self.nextChange(prepared, range, after: visits.instants[$0]) } }
@@ -240,6 +241,9 @@ private struct Visits {
         if let first, let place = taken.firstIndex(where: { $0.entity == first }) { taken.insert(taken.remove(at: place), at: 0) }
         return taken
     }
+
+    /// Whether an entity's visits were given back last.
+    func isWaiting(_ entity: Int) -> Bool { ranges.last?.entity == entity }
 
     /// Takes back visits that wait for more rows.
     mutating func giveBack(_ entity: Int, _ visits: Range<Int>) {
