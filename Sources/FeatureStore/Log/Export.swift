@@ -27,7 +27,7 @@ extension Store {
             }
             let list = SQL.joined(source.columns.map { "r.\(identifier: $0.name)" } + (source.isStatic ? [] : ["coalesce(b.known_at, r.firn_known_at)"]), by: ", ")
             let query: SQL = """
-                select \(list) from \(SourceTable(source).name) r join firn.batches b on b.batch = r.firn_batch order by b.base_offset, r.firn_position
+                select \(list) from \(SourceTable(source).rows) order by b.base_offset, r.firn_position
                 """
             try connection.copyOut("copy (\(query)) to stdout (format binary)") { row in
                 for index in builders.indices { builders[index].append(&row) }

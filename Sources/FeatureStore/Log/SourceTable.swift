@@ -72,6 +72,18 @@ struct SourceTable {
 
     // MARK: Rows out
 
+    /// Its rows as `r`, each with its batch as `b`: what conditions are over.
+    var rows: SQL { "\(name) r join firn.batches b on b.batch = r.firn_batch" }
+
+    /// The columns of the id, over `r`.
+    var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
+
+    /// Whether the row's fact has a version for which a condition holds.
+    func hasVersion(where condition: SQL) -> SQL { "(\(ids)) in (select \(ids) from \(rows) where \(condition))" }
+
+    /// Whole batches of a stretch of the log. Numbers of ours, written out: a copy takes no values.
+    static func offsets(after: Int64, upTo: Int64) -> SQL { "b.base_offset >= \(literal: after) and b.base_offset + b.count <= \(literal: upTo)" }
+
     /// Rows with what the log knows of them.
     ///
     /// - Parameters:
@@ -80,7 +92,7 @@ struct SourceTable {
     func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
         let declared = source.columns.filter { names.contains($0.name) }
         let list = SQL.joined(declared.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime], by: ", ")
-        let query: SQL = "\(prefix)select \(list) from \(name) r join firn.batches b on b.batch = r.firn_batch where \(condition)"
+        let query: SQL = "\(prefix)select \(list) from \(rows) where \(condition)"
         return try rows(declared, query, connection)
     }
 

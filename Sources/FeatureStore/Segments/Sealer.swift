@@ -75,8 +75,7 @@ struct Sealer {
         let spill = try Spill(buckets: buckets, fields: fields, directory: temporaryDirectory)
         let list = SQL.joined(columns.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)"], by: ", ")
         let query: SQL = """
-            select \(list) from \(SourceTable(source).name) r join firn.batches b on b.batch = r.firn_batch
-            where b.base_offset >= \(literal: after) and b.base_offset + b.count <= \(literal: upTo)
+            select \(list) from \(SourceTable(source).rows) where \(SourceTable.offsets(after: after, upTo: upTo))
             """
         func empty() -> [ColumnBuilder] { (columns.map(\.type) + [.int64, .timestamp]).map { ColumnBuilder($0) } }
         var arriving = empty()
@@ -118,11 +117,9 @@ struct Sealer {
     /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost them.
     private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
         let table = SourceTable(source)
-        let ids = SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ")
-        let joined: SQL = "\(table.name) r join firn.batches b on b.batch = r.firn_batch"
-        let touched: SQL = after == 0 ? "true" : "(\(ids)) in (select \(ids) from \(joined) where b.base_offset >= \(after) and b.base_offset + b.count <= \(upTo))"
-        let several: SQL = "select \(ids) from \(joined) where b.base_offset + b.count <= \(upTo) and \(touched) group by \(ids) having count(*) > 1"
-        let rows = try table.read(columns.map(\.name), where: "b.base_offset + b.count <= \(upTo) and (\(ids)) in (\(several))", connection)
+        let touched = after == 0 ? "true" : table.hasVersion(where: SourceTable.offsets(after: after, upTo: upTo))
+        let several: SQL = "select \(table.ids) from \(table.rows) where b.base_offset + b.count <= \(upTo) and \(touched) group by \(table.ids) having count(*) > 1"
+        let rows = try table.read(columns.map(\.name), where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
         return rows.retractions(of: source, keys: keys, after: after)
     }
 }

@@ -97,13 +97,11 @@ struct SegmentReader {
     private func recent(after: Int64) throws -> SourceRows? {
         guard after < cut else { return nil }
         let table = SourceTable(group.source), names = group.columns.sorted()
-        let fresh: SQL = "b.base_offset >= \(after) and b.base_offset + b.count <= \(cut)"
+        let fresh = SourceTable.offsets(after: after, upTo: cut)
         let rows = try table.read(names, where: fresh, connection)
         guard rows.count > 0 else { return nil }
         guard !group.source.id.isEmpty, !group.source.isStatic else { return rows }
-        let ids = SQL.joined(group.source.id.map { "r.\(identifier: $0)" }, by: ", ")
-        let touched: SQL = "select \(ids) from \(table.name) r join firn.batches b on b.batch = r.firn_batch where \(fresh)"
-        let all = try table.read(names, where: "b.base_offset + b.count <= \(cut) and (\(ids)) in (\(touched))", connection)
+        let all = try table.read(names, where: "b.base_offset + b.count <= \(cut) and \(table.hasVersion(where: fresh))", connection)
         return rows.followed(by: all.retractions(of: group.source, keys: group.segmentKeys, after: after))
     }
 }
@@ -188,15 +186,15 @@ private final class BlockSource: @unchecked Sendable {
         var columns: [String: Column] = [:], mapped: [String: MappedBlock] = [:]
         // Two names may stand for the same content, such as event time and known-at.
         var decoded: [[UInt8]: Column] = [:]
-        var missing: [SegmentBlock] = []
-        for (name, block) in wanted where decoded[block.address] == nil {
+        var missing: [[UInt8]: SegmentBlock] = [:]
+        for (name, block) in wanted where decoded[block.address] == nil && missing[block.address] == nil {
             guard let file = cache?.read(block, of: store) else {
-                missing.append(block)
+                missing[block.address] = block
                 continue
             }
             if deferring.contains(name), file.isReadInPlace { mapped[name] = file } else { decoded[block.address] = try file.column() }
         }
-        for (block, body) in try fetch(missing) {
+        for (block, body) in try fetch(Array(missing.values)) {
             let column = try ArrowBlock.decode(body)
             let plain = try ArrowBlock.encode(column, isCompressed: false)
             guard block.isLike(plain) else {

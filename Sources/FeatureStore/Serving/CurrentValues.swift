@@ -129,14 +129,10 @@ private struct CurrentValues {
 
     /// The set's entities of which a group has new rows, and those that lost a fact to them.
     private func touched(_ group: Plan.Group, _ after: Int64, _ upTo: Int64) -> SQL {
-        let source = SourceTable(group.source).name
-        let fresh: SQL = "b.base_offset >= \(after) and b.base_offset + b.count <= \(upTo)"
-        var condition = fresh
-        if !group.source.id.isEmpty, !group.source.isStatic {
-            let ids = SQL.joined(group.source.id.map { "r.\(identifier: $0)" }, by: ", ")
-            condition = "b.base_offset + b.count <= \(upTo) and (\(ids)) in (select \(ids) from \(source) r join firn.batches b on b.batch = r.firn_batch where \(fresh))"
-        }
-        let rows: SQL = "\(source) r join firn.batches b on b.batch = r.firn_batch where \(condition)"
+        let source = SourceTable(group.source)
+        var condition = SourceTable.offsets(after: after, upTo: upTo)
+        if !group.source.id.isEmpty, !group.source.isStatic { condition = "b.base_offset + b.count <= \(upTo) and \(source.hasVersion(where: condition))" }
+        let rows: SQL = "\(source.rows) where \(condition)"
         let notNull = SQL.joined(group.keys.map { "r.\(identifier: $0.column) is not null" }, by: " and ")
         if Swift.Set(group.keys.map(\.spine)).count == plan.keys.count {
             let list = SQL.joined(plan.keys.map { key in "r.\(identifier: group.keys.first { $0.spine == key.name }!.column)" }, by: ", ")

@@ -46,7 +46,7 @@ struct RowLoader {
         conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
         if !source.isStatic { conditions.append("coalesce(b.known_at, r.firn_known_at) <= \(.timestamp(instant))") }
         let exists: SQL = """
-            exists (select from \(SourceTable(source).name) r join firn.batches b on b.batch = r.firn_batch where \(SQL.joined(conditions, by: " and ")))
+            exists (select from \(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and ")))
             """
         guard !group.keys.isEmpty else {
             let isKnown = try connection.execute("select \(exists)").first!.bool(0)
