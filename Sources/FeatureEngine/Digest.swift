@@ -11,11 +11,14 @@ internal import FeatureLanguage
 ///
 /// Numbers are little-endian; every NaN is 0x7FF8000000000000.
 public struct Digest: Sendable, Hashable {
-    public let blocks: [(name: String, hashes: [String])]
+    /// The hashes of each column's blocks, one after the other.
+    public let blocks: [(name: String, hashes: String)]
     /// 64 hexadecimal digits.
     public let description: String
 
     public static let blockRows = 1024
+    /// Hexadecimal digits of a hash.
+    public static let hashDigits = 64
 
     /// - Parameter threads: how many hash at once; columns are independent until the end.
     public init(_ table: Table, threads: Int = 1) {
@@ -38,7 +41,7 @@ public struct Digest: Sendable, Hashable {
         var count: [UInt8] = []
         Digest.append(UInt64(rowCount), to: &count)
         hash.update(data: count)
-        blocks = zip(table.names, hashed).map { ($0, $1.map(\.hexadecimal)) }
+        blocks = zip(table.names, hashed).map { ($0, $1.map(\.hexadecimal).joined()) }
         description = hash.finalize().hexadecimal
     }
 
@@ -75,16 +78,17 @@ public struct Digest: Sendable, Hashable {
     }
 
     private static func block(_ column: Column, _ rows: Range<Int>) -> [UInt8] {
-        let validity = column.validity.map { Array($0[rows]) } ?? []
-        let hasNull = validity.contains(false)
+        let validity = column.validity.map { Array($0[rows]) } ?? Array(repeating: true, count: rows.count)
         var bytes = [UInt8](repeating: 0, count: (rows.count + 7) / 8)
-        for index in 0..<rows.count where !hasNull || validity[index] { bytes[index >> 3] |= 1 << UInt8(index & 7) }
+        for index in validity.indices { bytes[index >> 3] |= (validity[index] ? 1 : 0) << UInt8(index & 7) }
         bytes.reserveCapacity(bytes.count + rows.count * 8)
-        func isNull(_ row: Int) -> Bool { hasNull && !validity[row - rows.lowerBound] }
+        func isNull(_ row: Int) -> Bool { !validity[row - rows.lowerBound] }
+        /// A value's bits, or none where it is NULL: without a branch.
+        func masked(_ bits: UInt64, _ row: Int) -> UInt64 { validity[row - rows.lowerBound] ? bits : 0 }
         switch column.values {
         case .bool(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }
-        case .int64(let values), .timestamp(let values): bytes.append(words: rows.lazy.map { isNull($0) ? 0 : UInt64(bitPattern: values[$0]) })
-        case .float64(let values): bytes.append(words: rows.lazy.map { isNull($0) ? 0 : values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern })
+        case .int64(let values), .timestamp(let values): bytes.append(words: rows.map { masked(UInt64(bitPattern: values[$0]), $0) })
+        case .float64(let values): bytes.append(words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
         case .string(let values): for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
         }
         return bytes
@@ -102,7 +106,7 @@ public struct Digest: Sendable, Hashable {
 
 extension [UInt8] {
     /// Little-endian words, eight bytes each.
-    fileprivate mutating func append(words: some Sequence<UInt64>) {
-        for word in words { unsafe Swift.withUnsafeBytes(of: word.littleEndian) { unsafe append(contentsOf: $0) } }
+    fileprivate mutating func append(words: [UInt64]) {
+        unsafe words.map { $0.littleEndian }.withUnsafeBytes { unsafe append(contentsOf: $0) }
     }
 }

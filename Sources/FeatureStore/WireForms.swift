@@ -127,7 +127,7 @@ extension Manifest {
             ]
         }
         guard whole, case .object(let plain) = JSON.object(members) else { return .object(members) }
-        let blocks = blocks.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .array($0.value.map { .string($0) })) }
+        let blocks = blocks.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
         return .object(plain + [JSON.Member("blocks", .object(blocks))])
     }
 }

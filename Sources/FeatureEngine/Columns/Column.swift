@@ -85,32 +85,6 @@ public struct Column: Sendable {
         }
     }
 
-    /// Values from several columns of one type, each put where its list of rows says; the lists name every row below `count` once.
-    init(placing parts: [(column: Column, rows: [Int32])], count: Int) {
-        func place<T: BitwiseCopyable>(_ zero: T, _ values: (Column) -> [T]) -> [T] {
-            var result = Array(repeating: zero, count: count)
-            var target = result.mutableSpan
-            for (column, rows) in parts {
-                let values = values(column)
-                let source = values.span, places = rows.span
-                for index in places.indices { target[Int(places[index])] = source[index] }
-            }
-            return result
-        }
-        if parts.contains(where: { $0.column.validity != nil }) { validity = place(true) { $0.validity ?? Array(repeating: true, count: $0.count) } }
-        switch parts[0].column.values {
-        case .bool: values = .bool(place(false) { $0.bools })
-        case .int64: values = .int64(place(0) { $0.integers })
-        case .timestamp: values = .timestamp(place(0) { $0.integers })
-        case .float64: values = .float64(place(0) { $0.floats })
-        case .string:
-            let all = Column(concatenating: parts.map(\.column)).texts
-            var places = Array(repeating: Int32(0), count: count)
-            for (index, row) in parts.lazy.flatMap(\.rows).enumerated() { places[Int(row)] = Int32(index) }
-            values = .string(all.gathered(places))
-        }
-    }
-
     /// The values at `rows`, in that order; NULL where a row is negative.
     public func gathered(_ rows: [Int32]) -> Column {
         var validity: [Bool]?

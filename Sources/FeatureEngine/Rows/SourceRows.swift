@@ -20,17 +20,23 @@ private struct ChainedColumn: DeferredColumn {
     }
 
     func gathered(_ rows: [Int32]) -> Column {
-        var local = parts.map { _ in [Int32]() }, places = local
-        for (place, row) in rows.enumerated() {
-            var part = 0, row = Int(row)
-            while part < parts.count - 1, row >= parts[part].count {
-                row -= parts[part].count
-                part += 1
+        // Rows come in order, mostly: runs of one part are read together. A row that isn't there may be read in any.
+        var runs: [Column] = []
+        var place = 0
+        while place < rows.count {
+            var part = 0, first = 0
+            if let row = rows[place...].first(where: { $0 >= 0 }) {
+                while Int(row) - first >= parts[part].count {
+                    first += parts[part].count
+                    part += 1
+                }
             }
-            local[part].append(Int32(row))
-            places[part].append(Int32(place))
+            let range = first..<first + parts[part].count
+            let start = place
+            while place < rows.count, rows[place] < 0 || range.contains(Int(rows[place])) { place += 1 }
+            runs.append(parts[part].column.gathered(first == 0 ? Array(rows[start..<place]) : rows[start..<place].map { $0 < 0 ? $0 : $0 - Int32(first) }))
         }
-        return Column(placing: parts.indices.map { (parts[$0].column.gathered(local[$0]), places[$0]) }, count: rows.count)
+        return runs.isEmpty ? parts[0].column.gathered([]) : Column(concatenating: runs)
     }
 
     func whole() -> Column { Column(concatenating: parts.map { $0.column.whole() }) }

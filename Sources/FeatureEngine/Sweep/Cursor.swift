@@ -11,7 +11,9 @@ struct Cursor {
     private var alone: [Int] = []
     private let lifetimes: Lifetimes
     /// One of each for each frame, shared by the aggregates that have it.
-    private var frames: [(frame: Frame, timeline: Timeline, windows: Windows)] = []
+    private var frames: [Frame] = []
+    private var timelines: [Timeline] = []
+    private var windows: [Windows] = []
     private var states: [(state: any AggregateState, frame: Int)] = []
     /// Minima and maxima that are found together: over the same values, in frames that end alike.
     private var families: [(family: ExtremeFamily, newer: TimeSpan, members: [(state: ExtremeState, frame: Int)])] = []
@@ -24,9 +26,13 @@ struct Cursor {
         self.rows = rows
         self.lifetimes = lifetimes
         for (aggregate, input) in aggregates {
-            if !frames.contains(where: { $0.frame == aggregate.frame }) { frames.append((aggregate.frame, Timeline(), Windows())) }
+            if !frames.contains(aggregate.frame) {
+                frames.append(aggregate.frame)
+                timelines.append(Timeline())
+                windows.append(Windows())
+            }
             let state = makeState(aggregate, input)
-            let frame = frames.firstIndex { $0.frame == aggregate.frame }!
+            let frame = frames.firstIndex(of: aggregate.frame)!
             state.reserve(instants)
             if let family = input.family, let extreme = state as? ExtremeState {
                 if let known = families.firstIndex(where: { $0.family === family && $0.newer == aggregate.frame.newer }) {
@@ -45,22 +51,22 @@ struct Cursor {
     mutating func record(_ range: Range<Int>, at instants: ArraySlice<Int64>) {
         var waiting = Array(states.indices)
         if Windows.areRuns(rows, lifetimes, range) {
-            for index in frames.indices { frames[index].windows.find(frames[index].frame, rows, lifetimes, range, at: instants) }
+            for index in frames.indices { windows[index].find(frames[index], rows, lifetimes, range, at: instants) }
             for (family, _, members) in families {
-                for (member, best) in zip(members, family.best(members.map { frames[$0.frame].windows }, in: range)) { member.state.append(best) }
+                for (member, best) in zip(members, family.best(members.map { windows[$0.frame] }, in: range)) { member.state.append(best) }
             }
-            waiting = alone.filter { !states[$0].state.record(frames[states[$0].frame].windows, in: range) }
+            waiting = alone.filter { !states[$0].state.record(windows[states[$0].frame], in: range) }
             if waiting.isEmpty { return }
         }
         let used = Set(waiting.map { states[$0].frame })
-        for index in used { frames[index].timeline.begin(range, rows, lifetimes, frames[index].frame) }
+        for index in used { timelines[index].begin(range, rows, lifetimes, frames[index]) }
         for index in waiting { states[index].state.begin(range) }
         for instant in instants {
-            for index in used { frames[index].timeline.advance(to: instant) }
+            for index in used { timelines[index].advance(to: instant) }
             for index in waiting {
                 let (state, frame) = states[index]
-                state.leave(frames[frame].timeline.leaving)
-                state.enter(frames[frame].timeline.entering, frames[frame].timeline)
+                state.leave(timelines[frame].leaving)
+                state.enter(timelines[frame].entering, timelines[frame])
                 state.record(at: instant)
             }
         }
@@ -71,11 +77,11 @@ struct Cursor {
     /// What must be kept of an entity's rows once no instant before `from` will be asked for; the others are taken into the aggregates that see all
     /// history, and never looked at again.
     func carry(_ range: Range<Int>, from: Int64) -> SourceRows {
-        let unbounded = states.filter { frames[$0.frame].frame.older == nil }
+        let unbounded = states.filter { frames[$0.frame].older == nil }
         var settled: [Int32] = [], kept: [Int32] = []
         for row in range {
             let time = rows.eventTimes.isEmpty ? Int64.min : rows.eventTimes[row]
-            let isSettled = frames.allSatisfy { frame, _, _ in
+            let isSettled = frames.allSatisfy { frame in
                 if let older = frame.older { return time.addingClamped(older.microseconds) <= from }
                 return max(time.addingClamped(frame.newer.microseconds), lifetimes.from[row]) <= from
             }
@@ -88,13 +94,17 @@ struct Cursor {
         return rows.gathered((pinned.map { $0 + Int32(range.lowerBound) } + kept).sorted())
     }
 
-    /// Goes on with what another cursor took in.
-    func inherit(_ other: Cursor) {
-        for (state, before) in zip(states, other.states) { state.state.inherit(before.state) }
+    /// What was taken in, by aggregate; the next entity has nothing of it.
+    mutating func handOver() -> [Any?] {
+        let absorbed = states.map { $0.state.absorbed }
+        inherit(absorbed.map { _ in nil })
+        return absorbed
     }
 
-    /// The next entity has nothing behind it.
-    func forgetCarried() { for (state, _) in states { state.forgetCarried() } }
+    /// Goes on with what another cursor over the same aggregates took in.
+    func inherit(_ absorbed: [Any?]) {
+        for ((state, _), absorbed) in zip(states, absorbed) { state.absorbed = absorbed }
+    }
 
     /// The values recorded, a column for each aggregate.
     func finish() -> [Column] { states.map { $0.state.finish() } }

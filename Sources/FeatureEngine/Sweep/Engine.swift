@@ -52,9 +52,10 @@ extension Plan {
         var isFound: [[Bool]] = []
         for group in groups {
             let all = try rows(group)
-            var part = GroupSweep(group, spine, group.reading(reading)).sweep(members: nil, wantsFound: true) { $0 == 0 ? all : nil }[0]
-            aggregates += part.columns.indices.map { Column(placing: [(part.take($0), part.visits)], count: spine.instants.count) }
-            isFound.append(part.isFound)
+            let swept = Swept(group, count: spine.instants.count, wantsFound: true)
+            GroupSweep(group, spine, group.reading(reading)).sweep(members: nil, into: swept) { $0 == 0 ? all : nil }
+            aggregates += swept.columns.map { $0.finish() }
+            isFound.append(swept.isFound!.finish().bools)
         }
         return outputs(spine, reading, aggregates, isFound, threads: 1)
     }
@@ -75,11 +76,10 @@ extension Plan {
         var nextChanges = wantsChanges ? spine.instants.map { readsInstant ? $0 + 1 : .max } : []
         for (index, group) in groups.enumerated() {
             let count = Double(groups.count), done = Double(index)
-            let swept = try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, wantsChanges: wantsChanges) {
-                progress((done + $0) / count)
-            }
-            aggregates += swept.columns
-            for (row, change) in swept.nextChanges.enumerated() { nextChanges[row] = min(nextChanges[row], change) }
+            let swept = Swept(group, count: spine.instants.count, threads: threads, wantsChanges: wantsChanges)
+            try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, into: swept) { progress((done + $0) / count) }
+            aggregates += swept.columns.map { $0.finish() }
+            if let changes = swept.nextChanges { nextChanges = zip(nextChanges, changes.finish().integers).map(min) }
         }
         var outputs = outputs(spine, reading, aggregates, [], threads: threads)
         outputs.nextChanges = nextChanges

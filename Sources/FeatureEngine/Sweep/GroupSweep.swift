@@ -49,6 +49,22 @@ public struct RowBuckets: Sendable {
     }
 }
 
+/// What a group's sweep says of each spine row.
+struct Swept: Sendable {
+    /// The aggregates' values.
+    let columns: [SharedColumn]
+    /// Whether the row's entity has a row known at the instant; nil where nobody asks.
+    let isFound: SharedColumn?
+    /// The first instant after the row's at which a source's row comes into a frame or leaves one; nil where nobody asks.
+    let nextChanges: SharedColumn?
+
+    init(_ group: Plan.Group, count: Int, threads: Int = 1, wantsFound: Bool = false, wantsChanges: Bool = false) {
+        columns = parallel(group.aggregates.count, threads: threads) { SharedColumn(group.aggregates[$0].type, count: count) }
+        isFound = wantsFound ? SharedColumn(.bool, count: count) : nil
+        nextChanges = wantsChanges ? SharedColumn(.timestamp, count: count) : nil
+    }
+}
+
 /// Sweeps a group's rows for a spine: entity after entity, each at its instants in order.
 struct GroupSweep {
     private let group: Plan.Group
@@ -61,27 +77,8 @@ struct GroupSweep {
         self.reading = reading
     }
 
-    /// The values of some spine rows, in the order in which they were visited.
-    struct Part: Sendable {
-        var columns: [Column]
-        /// The spine row of each visit.
-        var visits: [Int32]
-        var isFound: [Bool]
-        /// The first instant after each visit's at which a row comes into a frame or leaves one; empty where nobody asked.
-        var nextChanges: [Int64] = []
-
-        /// Hands a column out and forgets it.
-        mutating func take(_ index: Int) -> Column {
-            let column = columns[index]
-            columns[index] = Column(.bool([]))
-            return column
-        }
-    }
-
-    /// The aggregates' values for every spine row, and where it is asked for, when they change by themselves.
-    func sweep(
-        _ buckets: RowBuckets, threads: Int, wantsChanges: Bool, progress: @Sendable (Double) -> Void
-    ) throws -> (columns: [Column], nextChanges: [Int64]) {
+    /// Sweeps every bucket, several at once.
+    func sweep(_ buckets: RowBuckets, threads: Int, into swept: Swept, progress: @Sendable (Double) -> Void) throws {
         let count = spine.instants.count
         let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
         let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
@@ -89,36 +86,23 @@ struct GroupSweep {
         let visited = Atomic(0)
         // The largest first, so that none is left for the end.
         let order = members.indices.sorted { members[$0].count > members[$1].count }
-        var parts = try parallel(buckets.count, threads: threads) { place -> [Part] in
+        _ = try parallel(buckets.count, threads: threads) { place in
             let bucket = order[place]
             let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
             progress(Double(before) / Double(max(1, count)))
-            if members[bucket].isEmpty { return [] }
-            return try sweep(members: buckets.count == 1 ? nil : members[bucket], wantsFound: false, wantsChanges: wantsChanges) { try buckets.part(bucket, $0) }
-        }.flatMap(\.self)
-        var nextChanges = Array(repeating: Int64.max, count: wantsChanges ? count : 0)
-        if wantsChanges { for part in parts { for (visit, change) in zip(part.visits, part.nextChanges) { nextChanges[Int(visit)] = change } } }
-        let visits = parts.map(\.visits)
-        // Handed over one by one, so that values aren't held twice.
-        let held = Mutex(parts)
-        parts = []
-        let columns = parallel(group.aggregates.count, threads: threads) { index in
-            guard !visits.isEmpty else { return Column(repeating: .null, type: group.aggregates[index].type, count: 0) }
-            let values = held.withLock { parts in parts.indices.map { parts[$0].take(index) } }
-            return Column(placing: Array(zip(values, visits)), count: count)
+            if members[bucket].isEmpty { return }
+            try sweep(members: buckets.count == 1 ? nil : members[bucket], into: swept) { try buckets.part(bucket, $0) }
         }
-        return (columns, nextChanges)
     }
 
     /// - Parameters:
     ///   - members: spine rows; nil for all.
     ///   - rows: all rows that concern the members' entities, part after part; nil after the last, and there is at least one.
-    func sweep(members: [Int32]?, wantsFound: Bool, wantsChanges: Bool = false, rows part: (Int) throws -> SourceRows?) rethrows -> [Part] {
+    func sweep(members: [Int32]?, into swept: Swept, rows part: (Int) throws -> SourceRows?) rethrows {
         let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
         let instants = members.map { spine.instants.picked($0) } ?? spine.instants
         let entities = TupleTable(keys, count: instants.count)
         var visits = Visits(entities, instants)
-        var parts: [Part] = []
         var carried: Carried?
         var number = 1
         var current = try part(0)
@@ -126,7 +110,7 @@ struct GroupSweep {
             var rows = given
             var next = try part(number)
             // What is asked of whole entities needs them whole.
-            while wantsFound || wantsChanges, let more = next {
+            while swept.isFound != nil || swept.nextChanges != nil, let more = next {
                 rows = SourceRows(concatenating: [rows, more])
                 rows.isSorted = true
                 number += 1
@@ -143,38 +127,42 @@ struct GroupSweep {
                 visits.giveBack(last.entity, end..<last.visits.upperBound)
                 taken[taken.count - 1].visits = last.visits.lowerBound..<end
             }
-            var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: taken.reduce(0) { $0 + $1.visits.count })
-            if let carried { cursor.inherit(carried.cursor) }
+            let count = taken.reduce(0) { $0 + $1.visits.count }
+            var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: count)
+            if let carried { cursor.inherit(carried.absorbed) }
             carried = nil
-            var result = Part(columns: [], visits: [], isFound: wantsFound ? Array(repeating: false, count: instants.count) : [])
+            var places: [Int32] = [], isFound: [Bool] = [], nextChanges: [Int64] = []
+            places.reserveCapacity(count)
             for (entity, visited) in taken {
                 // Rows with a NULL key belong to none: an entity without rows.
                 let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
                 cursor.record(range, at: visits.instants[visited])
-                result.visits += visits.rows[visited]
+                places += visits.rows[visited]
                 if let continuing, continuing.entity == entity, visits.isWaiting(entity) {
-                    carried = Carried(entity: entity, rows: cursor.carry(range, from: continuing.from), cursor: cursor)
+                    let rows = cursor.carry(range, from: continuing.from)
+                    carried = Carried(entity: entity, rows: rows, absorbed: cursor.handOver())
                 } else if entity == first {
-                    cursor.forgetCarried()
+                    _ = cursor.handOver()
                 }
-                if wantsChanges { result.nextChanges += visited.map { self.nextChange(prepared, range, after: visits.instants[$0]) } }
-                guard wantsFound else { continue }
-                let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
-                for visit in visited where !range.isEmpty { result.isFound[Int(visits.rows[visit])] = firstKnown <= visits.instants[visit] }
+                if swept.nextChanges != nil { nextChanges += visited.map { nextChange(prepared, range, after: visits.instants[$0]) } }
+                if swept.isFound != nil {
+                    let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
+                    isFound += visited.map { !range.isEmpty && firstKnown <= visits.instants[$0] }
+                }
             }
-            result.columns = cursor.finish()
-            if let members { result.visits = members.picked(result.visits) }
-            parts.append(result)
+            if let members { places = members.picked(places) }
+            for (column, values) in zip(swept.columns, cursor.finish()) { column.place(values, at: places) }
+            swept.isFound?.place(Column(.bool(isFound)), at: places)
+            swept.nextChanges?.place(Column(.timestamp(nextChanges)), at: places)
             current = next
         }
-        return parts
     }
 
     /// What is kept of an entity whose rows go on in the next part: the rows that may still be seen, and what the others came to.
     private struct Carried {
         var entity: Int
         var rows: SourceRows
-        var cursor: Cursor
+        var absorbed: [Any?]
 
         func followed(by others: SourceRows) -> SourceRows {
             var all = SourceRows(concatenating: [rows, others])
@@ -186,15 +174,10 @@ struct GroupSweep {
 
     /// The first instant after another at which one of an entity's rows begins or ceases to count in some frame.
     private func nextChange(_ prepared: Prepared, _ range: Range<Int>, after instant: Int64) -> Int64 {
-        let rows = prepared.rows, lifetimes = prepared.lifetimes
         var next = Int64.max
         for frame in Set(group.aggregates.map(\.frame)) {
             for row in range {
-                var start = lifetimes.from[row], end = lifetimes.until?[row] ?? .max
-                if !rows.eventTimes.isEmpty {
-                    start = max(start, rows.eventTimes[row].addingClamped(frame.newer.microseconds))
-                    if let older = frame.older { end = min(end, rows.eventTimes[row].addingClamped(older.microseconds)) }
-                }
+                let (start, end) = prepared.lifetimes.counting(row, of: prepared.rows, in: frame)
                 if start >= end { continue }
                 if start > instant { next = min(next, start) } else if end > instant { next = min(next, end) }
             }
@@ -261,15 +244,14 @@ private struct Visits {
             rows[places[Int(number) + 1]] = Int32(row)
             places[Int(number) + 1] += 1
         }
-        instants = spine.picked(rows)
+        let instants = spine.span
         for entity in -1..<entities.count {
             let range = starts[entity + 1]..<(entity + 2 < starts.count ? starts[entity + 2] : spine.count)
             if range.isEmpty { continue }
             ranges.append((entity, range))
-            if zip(instants[range], instants[range].dropFirst()).allSatisfy({ $0 <= $1 }) { continue }
-            let sorted = zip(instants[range], rows[range]).sorted { ($0.0, $0.1) < ($1.0, $1.1) }
-            for (visit, (instant, row)) in zip(range, sorted) { (instants[visit], rows[visit]) = (instant, row) }
+            rows[range].sort { (instants[Int($0)], $0) < (instants[Int($1)], $1) }
         }
+        self.instants = spine.picked(rows)
     }
 }
 

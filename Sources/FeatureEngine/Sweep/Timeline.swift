@@ -2,8 +2,7 @@ internal import FeatureLanguage
 
 /// Which of an entity's rows enter and leave a frame before each instant asked for.
 ///
-/// A row counts from `max(event_time − newest edge, stands from)` until `min(event_time + oldest edge, stands until)`. Rows that come and
-/// go between two instants appear in neither list.
+/// Rows that come and go between two instants appear in neither list.
 struct Timeline {
     /// First instant at which each row counts, and first at which it no longer does.
     private(set) var starts: [Int64] = []
@@ -25,13 +24,8 @@ struct Timeline {
         byEnd.removeAll(keepingCapacity: true)
         (nextStart, nextEnd, previous) = (0, 0, nil)
         var startsAscend = true, endsAscend = true
-        let until = lifetimes.until
         for row in range {
-            var start = lifetimes.from[row], end = until?[row] ?? .max
-            if !rows.eventTimes.isEmpty {
-                start = max(start, rows.eventTimes[row].addingClamped(frame.newer.microseconds))
-                if let older = frame.older { end = min(end, rows.eventTimes[row].addingClamped(older.microseconds)) }
-            }
+            let (start, end) = lifetimes.counting(row, of: rows, in: frame)
             let index = Int32(starts.count)
             if start < end {
                 if let last = byStart.last { startsAscend = startsAscend && starts[Int(last)] <= start }
@@ -62,5 +56,15 @@ struct Timeline {
             nextEnd += 1
         }
         previous = instant
+    }
+}
+
+extension Lifetimes {
+    /// A row counts from `max(event_time + newest edge, stands from)` until `min(event_time + oldest edge, stands until)`.
+    func counting(_ row: Int, of rows: SourceRows, in frame: Frame) -> (start: Int64, end: Int64) {
+        let start = from[row], end = until?[row] ?? .max
+        if rows.eventTimes.isEmpty { return (start, end) }
+        let time = rows.eventTimes[row]
+        return (max(start, time.addingClamped(frame.newer.microseconds)), frame.older.map { min(end, time.addingClamped($0.microseconds)) } ?? end)
     }
 }

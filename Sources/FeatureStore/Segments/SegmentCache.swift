@@ -23,18 +23,18 @@ public final class SegmentCache: Sendable {
     private func path(_ store: String, _ address: [UInt8]) -> String { "\(root)/\(store)/\(address.hexadecimal).arrow" }
 
     /// A block's file; nil where it isn't here, or isn't whole, and then it is deleted.
-    func read(_ block: SegmentBlock, of store: String) -> MappedBlock? {
+    func read(_ block: SegmentBlock, of store: String) -> PlainBlock? {
         let path = path(store, block.address)
         let file = unsafe open(path, O_RDONLY)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        guard let mapped = MappedBlock(file, block) else {
+        guard let plain = PlainBlock(file, block) else {
             unsafe unlink(path)
             return nil
         }
         // The time of use decides who goes first.
         futimens(file, nil)
-        return mapped
+        return plain
     }
 
     /// Keeps a file. That it can't be written is no fault: the next reader asks the store.

@@ -34,7 +34,7 @@ struct SegmentReader {
     }
 
     /// So many segments of a bucket are read at a time: a key with many rows isn't held whole.
-    private static let segmentsOfPart = 2
+    private static let segmentsOfPart = 1
 
     /// The rows, in as many buckets as the largest run has.
     func buckets() throws -> RowBuckets {
@@ -119,37 +119,30 @@ private struct SegmentRows: Sendable {
     ///   - defers: whether columns of which single values are enough may stay in their files.
     func rows(_ segments: [Segment], versions: Bool, offsets: Bool, defers: Bool) throws -> SourceRows {
         var parts: [SourceRows] = []
-        var mapped: [String: [MappedBlock]] = [:]
+        var inPlace: [String: [PlainBlock]] = [:]
         for segment in segments {
-            let (rows, files) = try rows(segment, versions: versions, offsets: offsets, deferring: defers ? group.pickedColumns : [])
+            let (rows, blocks) = try rows(segment, versions: versions, offsets: offsets, deferring: defers ? group.pickedColumns : [])
             parts.append(rows)
-            mapped.merge(files.mapValues { [$0] }) { $0 + $1 }
-        }
-        for (name, blocks) in mapped where blocks.count < segments.count {
-            // Some of it came from the store: then all of it is taken in.
-            for index in parts.indices where parts[index].columns[name] == nil {
-                parts[index].columns[name] = try rows(segments[index], versions: versions, offsets: offsets, deferring: []).0.columns[name]
-            }
-            mapped[name] = nil
+            inPlace.merge(blocks.mapValues { [$0] }) { $0 + $1 }
         }
         var whole = SourceRows(concatenating: parts)
-        for (name, blocks) in mapped { whole.deferred[name] = MappedColumn(blocks) }
+        for (name, blocks) in inPlace { whole.deferred[name] = PlainColumn(blocks) }
         return whole
     }
 
-    private func rows(_ segment: Segment, versions: Bool, offsets: Bool, deferring: Set<String>) throws -> (SourceRows, [String: MappedBlock]) {
+    private func rows(_ segment: Segment, versions: Bool, offsets: Bool, deferring: Set<String>) throws -> (SourceRows, [String: PlainBlock]) {
         let source = group.source
         var names = versions ? group.columns : group.valueColumns
         if let eventTime = source.eventTime { names.formUnion([eventTime, SegmentColumn.knownAt]) }
         if offsets { names.insert(SegmentColumn.offset) }
         if versions, segment.blocks[SegmentColumn.retraction] != nil { names.insert(SegmentColumn.retraction) }
-        let (read, mapped) = try blocks.columns(names.map { ($0, segment.blocks[$0]!) }, deferring: deferring)
+        let (read, inPlace) = try blocks.columns(names.map { ($0, segment.blocks[$0]!) }, deferring: deferring)
         let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]!.knownTimes
         var rows = SourceRows(
             columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.wholes } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.wholes ?? [])
         if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
-        return (rows, mapped)
+        return (rows, inPlace)
     }
 
     /// No rows.
@@ -181,31 +174,35 @@ private final class BlockSource: @unchecked Sendable {
         }
     }
 
-    /// - Parameter deferring: names of columns that may stay in their files.
-    func columns(_ wanted: [(name: String, block: SegmentBlock)], deferring: Set<String>) throws -> (columns: [String: Column], mapped: [String: MappedBlock]) {
-        var columns: [String: Column] = [:], mapped: [String: MappedBlock] = [:]
+    /// - Parameter deferring: names of columns that may stay as they are, where their values can be read in place.
+    func columns(_ wanted: [(name: String, block: SegmentBlock)], deferring: Set<String>) throws -> (columns: [String: Column], inPlace: [String: PlainBlock]) {
         // Two names may stand for the same content, such as event time and known-at.
-        var decoded: [[UInt8]: Column] = [:]
+        var found: [[UInt8]: PlainBlock] = [:]
         var missing: [[UInt8]: SegmentBlock] = [:]
-        for (name, block) in wanted where decoded[block.address] == nil && missing[block.address] == nil {
-            guard let file = cache?.read(block, of: store) else {
-                missing[block.address] = block
-                continue
-            }
-            if deferring.contains(name), file.isReadInPlace { mapped[name] = file } else { decoded[block.address] = try file.column() }
+        for (_, block) in wanted where found[block.address] == nil && missing[block.address] == nil {
+            if let copy = cache?.read(block, of: store) { found[block.address] = copy } else { missing[block.address] = block }
         }
         for (block, body) in try fetch(Array(missing.values)) {
-            let column = try ArrowBlock.decode(body)
-            let plain = try ArrowBlock.encode(column, isCompressed: false)
+            let plain = try ArrowBlock.encode(try ArrowBlock.decode(body), isCompressed: false)
             guard block.isLike(plain) else {
                 throw StoreError(
                     .damaged, "a segment isn't what it was when it was sealed: block \(block.address.hexadecimal)", advice: "firn materialize --rebuild makes it again")
             }
             cache?.write(plain, for: block, of: store)
-            decoded[block.address] = column
+            found[block.address] = PlainBlock(plain)
         }
-        for (name, block) in wanted where mapped[name] == nil { columns[name] = decoded[block.address] }
-        return (columns, mapped)
+        var columns: [String: Column] = [:], inPlace: [String: PlainBlock] = [:]
+        var decoded: [[UInt8]: Column] = [:]
+        for (name, block) in wanted {
+            let plain = found[block.address]!
+            if deferring.contains(name), plain.isReadInPlace {
+                inPlace[name] = plain
+            } else {
+                let column = try decoded[block.address] ?? plain.column()
+                (columns[name], decoded[block.address]) = (column, column)
+            }
+        }
+        return (columns, inPlace)
     }
 
     private func fetch(_ blocks: [SegmentBlock]) throws -> [(SegmentBlock, [UInt8])] {

@@ -37,8 +37,8 @@ public struct Manifest: Sendable, Codable {
     public var split: Split?
     public var rows: Int
     public var digest: String
-    /// The hashes of each output column's blocks of 1,024 rows.
-    public var blocks: [String: [String]]
+    /// The hashes of each output column's blocks of 1,024 rows: 64 hexadecimal digits each, one after the other.
+    public var blocks: [String: String]
     public var spine: SpineRecord
     public var createdAt: String
     public var actor: String

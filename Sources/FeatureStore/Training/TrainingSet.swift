@@ -139,9 +139,10 @@ public struct Verification: Sendable {
         guard digest.description != manifest.digest else { return }
         var differ = false
         for block in digest.blocks where outputs.contains(block.name) {
-            let kept = manifest.blocks[block.name] ?? []
-            guard let index = block.hashes.indices.first(where: { $0 >= kept.count || kept[$0] != block.hashes[$0] }) else { continue }
-            faults.append(.block(column: block.name, row: index * FeatureEngine.Digest.blockRows + 1))
+            let hashes = block.hashes.utf8, kept = (manifest.blocks[block.name] ?? "").utf8
+            let same = zip(hashes, kept).prefix { $0 == $1 }.count
+            if same == hashes.count { continue }
+            faults.append(.block(column: block.name, row: same / FeatureEngine.Digest.hashDigits * FeatureEngine.Digest.blockRows + 1))
             differ = true
         }
         if !differ { faults.append(.inputs) }
