@@ -191,10 +191,7 @@ private struct BodyReader {
 
     private mutating func flags(_ count: Int) throws(ArrowError) -> [Bool] {
         let bits = try values((count + 7) / 8, UInt8.self, zero: 0)
-        return unsafe [Bool](unsafeUninitializedCapacity: count) { space, initialized in
-            for row in 0..<count { unsafe space[row] = bits[row >> 3] >> UInt8(row & 7) & 1 == 1 }
-            initialized = count
-        }
+        return [Bool](bits: bits, count: count)
     }
 
     mutating func column(_ type: ArrowType, rows: Int, nulls: Int64) throws(ArrowError) -> Column {

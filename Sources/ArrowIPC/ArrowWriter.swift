@@ -103,14 +103,13 @@ private struct BodyWriter {
     mutating func append(_ column: Column, _ type: ArrowType, _ rows: Range<Int>) {
         nodes.append(word: UInt64(rows.count))
         if type == .null { return nodes.append(word: UInt64(rows.count)) }
-        var nulls = 0
-        let validity = column.validity.map { packed($0, rows, zeros: &nulls) } ?? []
+        let validity = column.validity.map { $0.packed(rows) } ?? []
+        let nulls = validity.isEmpty ? 0 : rows.count - validity.reduce(0) { $0 + $1.nonzeroBitCount }
         nodes.append(word: UInt64(nulls))
         buffer(nulls == 0 ? [] : validity)
         switch column.values {
         case .bool(let values):
-            var zeros = 0
-            buffer(packed(values, rows, zeros: &zeros))
+            buffer(values.packed(rows))
         case .int64(let values), .timestamp(let values):
             switch type.width {
             case 1: narrowed(values, rows, UInt8.self)
@@ -133,17 +132,6 @@ private struct BodyWriter {
             }
             slice(texts.bytes, start..<texts.offsets[rows.upperBound])
         }
-    }
-
-    private func packed(_ flags: [Bool], _ rows: Range<Int>, zeros: inout Int) -> [UInt8] {
-        var bits = [UInt8](repeating: 0, count: (rows.count + 7) / 8)
-        var ones = 0
-        for (index, row) in rows.enumerated() where flags[row] {
-            bits[index >> 3] |= 1 << UInt8(index & 7)
-            ones += 1
-        }
-        zeros = rows.count - ones
-        return bits
     }
 
     private mutating func narrowed<T: FixedWidthInteger & BitwiseCopyable>(_ values: [Int64], _ rows: Range<Int>, _ type: T.Type) {

@@ -79,8 +79,7 @@ public struct Digest: Sendable, Hashable {
 
     private static func block(_ column: Column, _ rows: Range<Int>) -> [UInt8] {
         let validity = column.validity.map { Array($0[rows]) } ?? Array(repeating: true, count: rows.count)
-        var bytes = [UInt8](repeating: 0, count: (rows.count + 7) / 8)
-        for index in validity.indices { bytes[index >> 3] |= (validity[index] ? 1 : 0) << UInt8(index & 7) }
+        var bytes = validity.packed(0..<rows.count)
         bytes.reserveCapacity(bytes.count + rows.count * 8)
         func isNull(_ row: Int) -> Bool { !validity[row - rows.lowerBound] }
         /// A value's bits, or none where it is NULL: without a branch.

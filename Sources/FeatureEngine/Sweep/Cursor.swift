@@ -87,10 +87,11 @@ struct Cursor {
             }
             if isSettled { settled.append(Int32(row - range.lowerBound)) } else { kept.append(Int32(row)) }
         }
-        var pinned: Set<Int32> = []
-        for (state, _) in unbounded { pinned.formUnion(state.pins(settled, in: range)) }
-        let absorbed = settled.filter { !pinned.contains($0) }
+        var isPinned = Array(repeating: false, count: range.count)
+        for (state, _) in unbounded { for row in state.pins(settled, in: range) { isPinned[Int(row)] = true } }
+        let absorbed = settled.filter { !isPinned[Int($0)] }
         for (state, _) in unbounded { state.absorb(absorbed, in: range) }
+        let pinned = settled.filter { isPinned[Int($0)] }
         return rows.gathered((pinned.map { $0 + Int32(range.lowerBound) } + kept).sorted())
     }
 

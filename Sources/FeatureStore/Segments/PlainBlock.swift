@@ -36,12 +36,6 @@ final class PlainBlock: Sendable {
     var type: ValueType { layout!.type }
     var hasNull: Bool { layout!.validity != nil }
 
-    /// Whether the value in a row is NULL.
-    func isNull(_ row: Int) -> Bool {
-        guard let validity = layout!.validity else { return false }
-        return bytes[validity.lowerBound + row >> 3] >> UInt8(row & 7) & 1 == 0
-    }
-
     /// Adds the values in some rows, less `first`, each of eight bytes.
     func append<T: BitwiseCopyable>(_ rows: some Sequence<Int32>, less first: Int, to column: inout [T]) {
         let values = layout!.values
@@ -52,9 +46,16 @@ final class PlainBlock: Sendable {
     }
 
     /// Adds the bools in some rows, less `first`.
-    func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
-        let start = layout!.values.lowerBound
-        for row in rows { column.append(bytes[start + (Int(row) - first) >> 3] >> UInt8((Int(row) - first) & 7) & 1 == 1) }
+    func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.values, rows, less: first, to: &column) }
+
+    /// Adds whether the values in some rows, less `first`, are not NULL.
+    func append(validityOf rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.validity!, rows, less: first, to: &column) }
+
+    private func append(bits: Range<Int>, _ rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
+        unsafe bytes.withUnsafeBytes { bytes in
+            let bits = unsafe UnsafeRawBufferPointer(rebasing: bytes[bits])
+            for row in rows { unsafe column.append(bits[(Int(row) - first) >> 3] >> UInt8((Int(row) - first) & 7) & 1 == 1) }
+        }
     }
 
     /// All of it, decoded.
@@ -118,7 +119,7 @@ struct PlainColumn: DeferredColumn {
         validity.reserveCapacity(rows.count)
         forEachRun(rows) { places, block, first in
             if let block, block.hasNull {
-                for row in rows[places] { validity.append(!block.isNull(Int(row) - first)) }
+                block.append(validityOf: rows[places], less: first, to: &validity)
             } else {
                 validity.append(contentsOf: repeatElement(block != nil, count: places.count))
             }
