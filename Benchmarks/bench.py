@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy
 import pyarrow as pa
 import pyarrow.parquet
-from generate import generate
+from generate import SIZES, generate
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / ".build" / "benchmarks"
@@ -79,6 +79,9 @@ def result(path: Path) -> dict[str, tuple[numpy.ndarray, numpy.ndarray]]:
 def verdict(own: dict, other: dict) -> str:
     """How another tool's result differs: floats that are summed in another order differ in their last digits."""
     assert own.keys() == other.keys(), f"{own.keys()} and {other.keys()}"
+    rows, others = (len(next(iter(outputs.values()))[0]) for outputs in (own, other))
+    if rows != others:
+        return f"{others:,} rows for {rows:,}"
     nulls = sum(int((own[name][1] != other[name][1]).sum()) for name in own)
     worst = max(float((numpy.abs(own[name][0] - other[name][0]) / numpy.maximum(1, numpy.abs(own[name][0]))).max(initial=0)) for name in own)
     rows = max(int((numpy.abs(own[name][0] - other[name][0]) > 1e-9 * numpy.maximum(1, numpy.abs(own[name][0]))).sum()) for name in own)
@@ -177,6 +180,29 @@ def windows(data: Path, runs: int) -> None:
     compare(f"16 window aggregates, {data.name}", tools, runs)
 
 
+def feast(data: Path, runs: int) -> None:
+    """Feast's stores with the same rows: a table with an index on key and time in the PostgreSQL that Firn uses, and a Parquet file for DuckDB.
+
+    Both make every pair of a spine row and an earlier row of its entity: with the keys of S they filled 50 GB of disk and gave up.
+    """
+    first = firn(data, "asof")
+    uri = subprocess.run([FIRN, "url"], cwd=first[1].parent, check=True, capture_output=True, text=True).stdout.strip()
+    os.environ["FEAST_POSTGRES"] = uri
+    columns = ", ".join(f"f{number}" for number in range(10))
+    table = f"""
+        create table if not exists public.feast_rows as select entity, "at", {columns} from firn_source.events;
+        create index if not exists feast_rows_key on public.feast_rows (entity, "at"); analyze public.feast_rows;
+    """
+    subprocess.run(["psql", uri, "-Xqc", table], check=True, capture_output=True)
+    tool = [os.environ["FEAST_PYTHON"], str(HERE / "feast_peer.py")]
+    tools = {"Firn, segments on this machine": first}
+    for kind, name in (("duckdb", "Feast 0.67, DuckDB store"), ("postgres", "Feast 0.67, PostgreSQL store")):
+        subprocess.run([*tool, "prepare", str(data), kind], check=True, capture_output=True)
+        out = data / f"feast-{kind}.parquet"
+        tools[name] = ([*tool, kind, str(data), str(out)], out, None)
+    compare(f"As-of join against Feast, {data.name}", tools, runs)
+
+
 def growth(_: Path, runs: int) -> None:
     for work in ("asof", "windows"):
         compare(f"Ten times the rows: {work}", {f"Firn, {size}": firn(generate(WORK / "data", size), work) for size in ("S", "M")}, runs, alike=False)
@@ -217,14 +243,14 @@ def load(data: Path, runs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="Benchmarks/run")
-    parser.add_argument("work", choices=["asof", "windows", "growth", "import"])
-    parser.add_argument("--size", choices=["S", "M"], default="M")
+    parser.add_argument("work", choices=["asof", "windows", "feast", "growth", "import"])
+    parser.add_argument("--size", choices=list(SIZES), default=None)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     os.environ["FIRN_CACHE_DIR"] = str(WORK / "cache")
-    data = generate(WORK / "data", arguments.size)
+    data = generate(WORK / "data", arguments.size or ("S-mild" if arguments.work == "feast" else "M"))
     try:
-        {"asof": asof, "windows": windows, "growth": growth, "import": load}[arguments.work](data, arguments.runs)
+        {"asof": asof, "windows": windows, "feast": feast, "growth": growth, "import": load}[arguments.work](data, arguments.runs)
     finally:
         for store in (WORK / "data").glob("*/firn"):
             subprocess.run([FIRN, "stop"], cwd=store, check=False, capture_output=True)

@@ -44,7 +44,7 @@ struct Routes {
         }
         router.post("/v1/sources/:name/import") { request, context in
             let options = try Store.ImportOptions(request.uri.queryParameters)
-            let layout = try spineLayout(request)
+            let layout = try fileLayout(request)
             let body = try await spooled(request, Routes.importLimit)
             let imported = try await store.importRows(
                 into: context.parameters.require("name"), file: request.uri.queryParameters.get("file") ?? "body", digest: body.digest, options: options
@@ -107,7 +107,7 @@ struct Routes {
     private func snapshots(_ router: Router<BasicRequestContext>) {
         router.post("/v1/snapshots") { request, _ in
             let asked = try SnapshotRequest(request.uri.queryParameters)
-            let layout = try spineLayout(request)
+            let layout = try fileLayout(request)
             let body = try await spooled(request, Routes.spineLimit)
             let manifest = try await store.createSnapshot(asked, name: "body") { plan in
                 try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.timestamp, options: asked.options)
@@ -135,11 +135,11 @@ struct Routes {
         return body
     }
 
-    private func spineLayout(_ request: Request) throws -> FileFormat.Layout {
+    private func fileLayout(_ request: Request) throws -> FileFormat.Layout {
         switch mediaType(request) {
         case Routes.arrow: return .arrows
         case "text/csv": return .csv
-        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a spine travels as \(Routes.arrow) or text/csv")
+        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a file of rows travels as \(Routes.arrow) or text/csv")
         }
     }
 

@@ -12,17 +12,12 @@ public struct RowWriter {
 
     /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
     public init(path: String?, columns: [ColumnDefinition]) throws(TableError) {
-        let path = path ?? "/dev/stdout"
-        let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
-        let file = try NewFile(path: path)
-        self.file = file
         self.columns = columns
-        layout = format.layout
-        let writer = try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }
-        self.writer = writer
-        if format.isArrow {
-            arrow = try TableError.explaining(path) {
-                try ArrowWriter(format.layout == .arrow ? .file : .stream, fields: columns.map { ArrowField($0.name, ArrowType($0.type)) }) { try writer.write($0) }
+        let (writer, file, layout) = try NewFile.open(path)
+        (self.writer, self.file, self.layout) = (writer, file, layout)
+        if layout.isArrow {
+            arrow = try TableError.explaining("output") {
+                try ArrowWriter(layout == .arrow ? .file : .stream, fields: columns.map { ArrowField($0.name, ArrowType($0.type)) }) { try writer.write($0) }
             }
         } else if layout == .csv {
             var bytes: [UInt8] = []

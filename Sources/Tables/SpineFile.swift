@@ -21,7 +21,7 @@ public struct SpineFile: Sendable {
         let typed = [ColumnDefinition(timestamp, .timestamp)] + plan.keys + plan.requests
         var builders = typed.map { ColumnBuilder($0.type) }
         var passed: [(name: String, texts: PassedColumn.Texts)] = []
-        isArrow = layout == .arrow || layout == .arrows
+        isArrow = layout.isArrow
         self.timestamp = timestamp
         switch layout {
         case .arrow, .arrows:

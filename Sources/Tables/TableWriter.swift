@@ -10,12 +10,7 @@ public struct TableWriter {
 
     /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
     public init(path: String?) throws(TableError) {
-        let path = path ?? "/dev/stdout"
-        let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
-        let file = try NewFile(path: path)
-        self.file = file
-        layout = format.layout
-        writer = try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }
+        (writer, file, layout) = try NewFile.open(path)
     }
 
     /// Makes the file appear.
@@ -28,7 +23,7 @@ public struct TableWriter {
 
     /// Writes a table's text to any writer, to its end.
     static func write(_ spine: SpineFile, _ outputs: Table, _ layout: FileFormat.Layout, to writer: ByteWriter) throws(TableError) {
-        if layout == .arrow || layout == .arrows { return try arrow(spine, outputs, layout == .arrow ? .file : .stream, to: writer) }
+        if layout.isArrow { return try arrow(spine, outputs, layout == .arrow ? .file : .stream, to: writer) }
         var bytes: [UInt8] = []
         var passed: [PassedColumn] = []
         for column in spine.passed { passed.append(try column.plain(file: "output")) }

@@ -1,6 +1,6 @@
 public import FeatureLanguage
 
-/// A column that lies elsewhere, in a file that is mapped, say.
+/// A column that lies elsewhere, in a form of its own.
 public protocol DeferredColumn: Sendable {
     /// The values at `rows`, in that order; NULL where a row is negative.
     func gathered(_ rows: [Int32]) -> Column

@@ -94,7 +94,7 @@ extension Column {
     }
 
     /// Int64s, or the microseconds of timestamps.
-    var integers: [Int64] {
+    package var integers: [Int64] {
         switch values {
         case .int64(let values), .timestamp(let values): return values
         default: preconditionFailure("a \(type.rawValue) for an int64")

@@ -13,20 +13,13 @@ final class PlainBlock: Sendable {
         layout = unsafe bytes.withUnsafeBytes { unsafe (try? ArrowBlock.layout(of: $0)) ?? nil }
     }
 
-    /// Reads a file from its beginning to its end. Not mapped: with pages of 4 KiB, mapping costs more than copying does.
+    /// Reads a file. Not mapped: with pages of 4 KiB, mapping costs more than copying does.
     ///
     /// - Returns: nil where it isn't the block's file, by length and checksum.
     convenience init?(_ file: Int32, _ block: SegmentBlock) {
         var status = stat()
         guard unsafe fstat(file, &status) == 0, Int(status.st_size) == block.bytes else { return nil }
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: block.bytes) { space, count in
-            while count < block.bytes {
-                let read = unsafe Foundation.read(file, space.baseAddress! + count, block.bytes - count)
-                if read <= 0 { return }
-                count += read
-            }
-        }
-        guard block.isLike(bytes) else { return nil }
+        guard let bytes = WholeFile.read(block.bytes, from: file), block.isLike(bytes) else { return nil }
         self.init(bytes)
     }
 

@@ -136,7 +136,7 @@ private struct Layout: Sendable {
         var named: [String: Column] = [:]
         for (column, values) in zip(columns, batch) { named[column.name] = values }
         return SourceRows(
-            columns: named, eventTimes: source.eventTime.map { named[$0]!.wholes } ?? [], knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].wholes)
+            columns: named, eventTimes: source.eventTime.map { named[$0]!.integers } ?? [], knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].integers)
     }
 
     /// A bucket's rows, sorted.
@@ -164,14 +164,6 @@ private struct Layout: Sendable {
 }
 
 extension Column {
-    /// Int64s, or microseconds; what stands at a NULL means nothing.
-    var wholes: [Int64] {
-        switch values {
-        case .int64(let values), .timestamp(let values): values
-        default: preconditionFailure("a \(type.rawValue) for whole numbers")
-        }
-    }
-
     init(knownTimes: [Int64]) {
         let validity = knownTimes.map { $0 != SourceRows.unknown }
         let values = Column.Values.timestamp(knownTimes.map { $0 == SourceRows.unknown ? 0 : $0 })

@@ -150,17 +150,7 @@ private struct HiddenFile: ~Copyable {
         #endif
     }
 
-    func write(_ bytes: [UInt8]) -> Bool {
-        unsafe bytes.withUnsafeBytes { memory in
-            var written = 0
-            while written < memory.count {
-                let count = unsafe Foundation.write(file, memory.baseAddress! + written, memory.count - written)
-                if count <= 0 { return false }
-                written += count
-            }
-            return true
-        }
-    }
+    func write(_ bytes: [UInt8]) -> Bool { WholeFile.write(bytes, to: file) }
 
     /// False where it can't; true also where another was first with the same content.
     func appear(as path: String) -> Bool {

@@ -139,8 +139,8 @@ private struct SegmentRows: Sendable {
         let (read, inPlace) = try blocks.columns(names.map { ($0, segment.blocks[$0]!) }, deferring: deferring)
         let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]!.knownTimes
         var rows = SourceRows(
-            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.wholes } ?? [], knownAt: known,
-            offsets: read[SegmentColumn.offset]?.wholes ?? [])
+            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.integers } ?? [], knownAt: known,
+            offsets: read[SegmentColumn.offset]?.integers ?? [])
         if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
         return (rows, inPlace)
     }

@@ -27,31 +27,20 @@ final class Spill {
         var writer = try ArrowWriter(.stream, fields: fields) { bytes += $0 }
         try writer.write(columns, rowCount: rowCount)
         try writer.finish()
-        let start = end
-        try unsafe bytes.withUnsafeBytes { memory in
-            var written = 0
-            while written < memory.count {
-                let count = unsafe pwrite(file, memory.baseAddress! + written, memory.count - written, off_t(start + written))
-                guard count > 0 else { throw StoreError(.invalidRequest, "a temporary file can't be written", advice: "is the disk of the temporary directory full?") }
-                written += count
-            }
+        guard WholeFile.write(bytes, to: file, at: end) else {
+            throw StoreError(.invalidRequest, "a temporary file can't be written", advice: "is the disk of the temporary directory full?")
         }
+        extents[bucket].append(end..<end + bytes.count)
         end += bytes.count
-        extents[bucket].append(start..<end)
     }
 
     /// A bucket's batches, in the order they came.
     func batches(_ bucket: Int) throws -> [[Column]] {
         var batches: [[Column]] = []
         for extent in extents[bucket] {
-            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: extent.count) { space, count in
-                while count < extent.count {
-                    let read = unsafe pread(file, space.baseAddress! + count, extent.count - count, off_t(extent.lowerBound + count))
-                    if read <= 0 { break }
-                    count += read
-                }
+            guard var piece = WholeFile.read(extent.count, from: file, at: extent.lowerBound).map(Optional.some) else {
+                throw StoreError(.damaged, "a temporary file can't be read")
             }
-            var piece: [UInt8]? = bytes
             var reader = try ArrowReader(.stream) {
                 defer { piece = nil }
                 return piece

@@ -1,6 +1,11 @@
 /// How a file of rows is laid out, by its name: `.csv`, `.ndjson`, `.arrow` (IPC file) or `.arrows` (IPC stream), each also `.gz` or `.zst`.
 public struct FileFormat: Sendable, Hashable {
-    public enum Layout: String, Sendable, CaseIterable { case csv, ndjson, arrow, arrows }
+    public enum Layout: String, Sendable, CaseIterable {
+        case csv, ndjson, arrow, arrows
+
+        /// Whether it holds Arrow, typed by itself.
+        public var isArrow: Bool { self == .arrow || self == .arrows }
+    }
     public enum Compression: String, Sendable { case none, gzip = "gz", zstd = "zst" }
 
     public var layout: Layout
@@ -10,9 +15,6 @@ public struct FileFormat: Sendable, Hashable {
         self.layout = layout
         self.compression = compression
     }
-
-    /// Whether it holds Arrow, typed by itself.
-    public var isArrow: Bool { layout == .arrow || layout == .arrows }
 
     /// - Throws: a file whose suffix says nothing of what is in it.
     public init(path: String) throws(TableError) {
