@@ -84,7 +84,7 @@ extension SourceRows {
                 result.columns[name] = Column(repeating: .null, type: column.type, count: pairs.count)
             }
         }
-        result.isRetraction = Array(repeating: true, count: pairs.count)
+        result.isRetraction = pairs.isEmpty ? nil : Array(repeating: true, count: pairs.count)
         return result
     }
 

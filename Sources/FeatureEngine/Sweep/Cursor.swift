@@ -80,6 +80,8 @@ struct Cursor {
         let unbounded = states.filter { frames[$0.frame].older == nil }
         var settled: [Int32] = [], kept: [Int32] = []
         for row in range {
+            // What never stands, such as a tombstone of nothing, is neither needed nor counted.
+            if let until = lifetimes.until, until[row] <= lifetimes.from[row] { continue }
             let time = rows.eventTimes.isEmpty ? Int64.min : rows.eventTimes[row]
             let isSettled = frames.allSatisfy { frame in
                 if let older = frame.older { return time.addingClamped(older.microseconds) <= from }

@@ -111,8 +111,7 @@ struct GroupSweep {
             var next = try part(number)
             // What is asked of whole entities needs them whole.
             while swept.isFound != nil || swept.nextChanges != nil, let more = next {
-                rows = SourceRows(concatenating: [rows, more])
-                rows.isSorted = true
+                rows = rows.inOrder(before: more)
                 number += 1
                 next = try part(number)
             }
@@ -165,10 +164,7 @@ struct GroupSweep {
         var absorbed: [Any?]
 
         func followed(by others: SourceRows) -> SourceRows {
-            var all = SourceRows(concatenating: [rows, others])
-            all.isSorted = true
-            all.isOneVersionEach = others.isOneVersionEach
-            return all
+            rows.inOrder(before: others)
         }
     }
 
@@ -195,6 +191,16 @@ extension Plan.Group {
         guard number >= 0, !part.ranges[number].isEmpty || number == carried else { return nil }
         let newest = aggregates.map(\.frame.newer.microseconds).min() ?? 0
         return (number, next.eventTimes.isEmpty ? .min : next.eventTimes[0].addingClamped(newest))
+    }
+}
+
+extension SourceRows {
+    /// These rows and the next part of the same bucket: sorted throughout, and no two rows of it are versions of one fact.
+    fileprivate func inOrder(before next: SourceRows) -> SourceRows {
+        var all = SourceRows(concatenating: [self, next])
+        all.isSorted = true
+        all.isOneVersionEach = next.isOneVersionEach
+        return all
     }
 }
 

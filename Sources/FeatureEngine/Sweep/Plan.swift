@@ -26,7 +26,7 @@ public struct Plan: Sendable {
 
         /// The columns of which `latest` and `earliest` give single values, and nothing else is made.
         public var pickedColumns: Set<String> {
-            var picked: Set<String> = [], computed = Set(keys.map(\.column))
+            var picked: Set<String> = [], computed = Set(keys.map(\.column)).union(source.id)
             if let tombstone = source.tombstone { computed.insert(tombstone) }
             for aggregate in aggregates {
                 if let filter = aggregate.filter { computed.formUnion(filter.columns) }
