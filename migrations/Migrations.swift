@@ -4,5 +4,6 @@ public enum Migrations {
     public static let all: [(number: Int, name: String, sql: [UInt8])] = [
         (1, "0001_foundation.sql", PackageResources._001_foundation_sql),
         (2, "0002_segments.sql", PackageResources._002_segments_sql),
+        (3, "0003_whole_runs.sql", PackageResources._003_whole_runs_sql),
     ]
 }

@@ -55,12 +55,13 @@ enum ArrowMetadata {
     static func columns(_ schema: FlatView) throws(ArrowError) -> [Column] {
         guard try schema.int16(0) == 0 else { throw ArrowError("the Arrow data is big-endian", advice: "write it on a little-endian machine") }
         var columns: [Column] = []
-        for field in try schema.tables(1) { columns.append(try column(field)) }
+        for field in try schema.tables(1, atMost: ArrowReader.maximumColumns) { columns.append(try column(field)) }
         return columns
     }
 
     private static func column(_ field: FlatView) throws(ArrowError) -> Column {
         let name = try field.string(0) ?? ""
+        guard name.utf8.count <= 4096 else { throw ArrowError("has a column whose name is longer than 4,096 bytes") }
         guard let type = try type(field) else {
             throw ArrowError("has an Arrow type that isn't read", column: name, advice: "cast it to bool, int64, double, string or timestamp, or drop it")
         }

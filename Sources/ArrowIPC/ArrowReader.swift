@@ -17,6 +17,8 @@ public struct ArrowReader {
 
     private static let maximumMetadata = 64 << 20
     public static let maximumColumns = 10_000
+    /// A batch may come to so much, whatever may in all.
+    private static let maximumBatchBytes = 4 << 30
 
     /// - Parameters:
     ///   - maximumBytes: columns that come to more than this, decompressed, are refused.
@@ -36,7 +38,6 @@ public struct ArrowReader {
             throw ArrowError("is not an Arrow stream", advice: layout == .stream ? "an IPC file is named .arrow" : nil)
         }
         columns = try ArrowMetadata.columns(schema)
-        guard columns.count <= ArrowReader.maximumColumns else { throw ArrowError("has more than \(ArrowReader.maximumColumns) columns") }
         fields = columns.map(\.field)
     }
 
@@ -91,13 +92,15 @@ public struct ArrowReader {
     private mutating func batch(
         _ header: FlatView, _ body: [UInt8], _ wanted: [(type: ArrowType, dictionary: Column?, column: ArrowMetadata.Column?)]
     ) throws -> (columns: [Column], rowCount: Int) {
-        let (read, count, left) = try readBatch(header, body, 0..<body.count, wanted.map(\.type), bytesLeft: bytesLeft)
-        bytesLeft = left
+        let allowed = min(bytesLeft, ArrowReader.maximumBatchBytes)
+        let (read, count, rest) = try readBatch(header, body, 0..<body.count, wanted.map(\.type), bytesLeft: allowed)
+        var left = rest
         var columns = read
         for (index, (_, dictionary, column)) in wanted.enumerated() where column?.dictionary != nil {
             guard let dictionary else { throw ArrowError.damaged }
-            columns[index] = try columns[index].looked(up: dictionary)
+            columns[index] = try columns[index].looked(up: dictionary, bytesLeft: &left)
         }
+        bytesLeft -= allowed - left
         return (columns, count)
     }
 }
@@ -151,8 +154,7 @@ private struct BodyReader {
     private mutating func values<T: BitwiseCopyable>(_ count: Int, _ type: T.Type, zero: T) throws(ArrowError) -> [T] {
         let size = count * MemoryLayout<T>.stride
         var range = try next()
-        bytesLeft -= size
-        guard bytesLeft >= 0 else { throw ArrowError("holds more data than may travel at once", advice: "send less at a time") }
+        try charge(size)
         // Nothing is needed of an empty column's offsets.
         if size == 0 || range.isEmpty && count <= 1 { return Array(repeating: zero, count: count) }
         var rawLength: Int?
@@ -189,13 +191,21 @@ private struct BodyReader {
         return values
     }
 
+    private mutating func charge(_ size: Int) throws(ArrowError) {
+        bytesLeft -= size
+        guard bytesLeft >= 0 else { throw ArrowError.tooLarge }
+    }
+
     private mutating func flags(_ count: Int) throws(ArrowError) -> [Bool] {
         let bits = try values((count + 7) / 8, UInt8.self, zero: 0)
         return [Bool](bits: bits, count: count)
     }
 
     mutating func column(_ type: ArrowType, rows: Int, nulls: Int64) throws(ArrowError) -> Column {
-        if type == .null { return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows)) }
+        if type == .null {
+            try charge(2 * rows)
+            return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows))
+        }
         var validity: [Bool]?
         if nulls == 0 || rows == 0 {
             _ = try next()
@@ -258,8 +268,8 @@ extension StringColumn {
 
 extension Column {
     /// The values of a dictionary that these indices stand for.
-    fileprivate func looked(up dictionary: Column) throws(ArrowError) -> Column {
-        guard case .int64(let indices) = values else { throw .damaged }
+    fileprivate func looked(up dictionary: Column, bytesLeft: inout Int) throws(ArrowError) -> Column {
+        guard case .int64(let indices) = values, case .string(let texts) = dictionary.values else { throw .damaged }
         var rows: [Int32] = []
         rows.reserveCapacity(indices.count)
         for (row, index) in indices.enumerated() {
@@ -268,6 +278,9 @@ extension Column {
             } else {
                 guard index >= 0, index < Int64(dictionary.count) else { throw .damaged }
                 rows.append(Int32(index))
+                // A long text may be meant many times.
+                bytesLeft -= texts.range(Int(index)).count
+                guard bytesLeft >= 0 else { throw .tooLarge }
             }
         }
         return dictionary.gathered(rows)

@@ -180,8 +180,9 @@ struct FlatView {
         return (start + 4, count)
     }
 
-    func tables(_ slot: Int) throws(ArrowError) -> [FlatView] {
+    func tables(_ slot: Int, atMost limit: Int) throws(ArrowError) -> [FlatView] {
         let (start, count) = try vector(slot, elementSize: 4)
+        guard count <= limit else { throw ArrowError("has more than \(limit) columns") }
         var views: [FlatView] = []
         for index in 0..<count { views.append(try target(of: start + 4 * index)) }
         return views

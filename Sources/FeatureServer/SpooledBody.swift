@@ -39,6 +39,7 @@ final class SpooledBody: @unchecked Sendable {
     /// The body from its beginning, piece by piece.
     func reader() throws -> ByteReader {
         try file.seek(toOffset: 0)
-        return try ByteReader(pieces: { [file] in try file.read(upToCount: 1 << 20).map { Array($0) } }, name: "body", compression: .none)
+        return try ByteReader(
+            pieces: { [file] in try file.read(upToCount: 1 << 20).map { Array($0) } }, name: "body", compression: .none, maximumBytes: 4 * maximumBytes)
     }
 }

@@ -8,9 +8,11 @@ internal import Synchronization
     fileprivate let handle: OpaquePointer
     private var depth = 0
 
-    /// - Parameter uri: `postgresql://…`, as libpq reads it.
+    /// - Parameters:
+    ///   - uri: `postgresql://…`, as libpq reads it.
+    ///   - searches: leaves the search path as the database has it, for queries of its owner.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
-    public init(uri: String) throws(PostgresError) {
+    public init(uri: String, searches: Bool = false) throws(PostgresError) {
         guard let handle = unsafe PQconnectdb(uri) else { throw .connection("no memory for a connection") }
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             let text = unsafe String(cString: PQerrorMessage(handle))
@@ -25,7 +27,7 @@ internal import Synchronization
         _ = try execute("set application_name = 'firn'")
         _ = try execute("set timezone = 'UTC'")
         // What a name means must not hang on a user's settings.
-        _ = try execute("set search_path = pg_catalog, pg_temp")
+        if !searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
     }
 
     deinit { unsafe PQfinish(handle) }
@@ -48,8 +50,8 @@ internal import Synchronization
         return try unsafe check(result)
     }
 
-    /// The names of the columns that a query gives.
-    public func columnNames(_ sql: SQL) throws(PostgresError) -> [String] { try execute(sql).columnNames }
+    /// The columns that a query gives: names, and types by their number in `pg_type`.
+    public func columns(_ sql: SQL) throws(PostgresError) -> [(name: String, type: UInt32)] { try execute(sql).columns }
 
     /// Runs several statements without values: a migration.
     public func run(script: String) throws(PostgresError) {

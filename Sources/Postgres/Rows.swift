@@ -12,7 +12,7 @@ internal import CLibPQ
 
     public var count: Int { Int(unsafe PQntuples(result)) }
 
-    var columnNames: [String] { unsafe (0..<PQnfields(result)).map { unsafe String(cString: PQfname(result, $0)) } }
+    var columns: [(name: String, type: UInt32)] { unsafe (0..<PQnfields(result)).map { unsafe (String(cString: PQfname(result, $0)), PQftype(result, $0)) } }
 
     /// How many rows the statement changed.
     public var affected: Int {

@@ -13,7 +13,7 @@ public struct TableReader {
         public var present: Set<String>
         /// Those in which a NULL is refused.
         public var notNull: Set<String>
-        /// More columns, read where a CSV or Arrow file has them.
+        /// More columns, read where the file has them: of NDJSON, its first row.
         public var optional: [ColumnDefinition]
 
         public init(_ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = [], optional: [ColumnDefinition] = []) {
@@ -49,8 +49,11 @@ public struct TableReader {
         self.options = options
         switch layout {
         case .ndjson:
+            var schema = schema, parser = LineParser(bytes, name: name)
+            // As a header does, the first row says whether they are there.
+            if let (_, first) = try parser.peek() { schema.columns += schema.optional.filter { first[$0.name] != nil } }
             self.schema = schema
-            input = .ndjson(LineParser(bytes, name: name))
+            input = .ndjson(parser)
         case .arrow, .arrows:
             var schema = schema
             let file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
@@ -243,6 +246,8 @@ struct LineParser {
     private var window: [UInt8] = []
     private var position = 0
     private var line = 0
+    /// Parsed already, and not yet handed out.
+    private var waiting: (Int, JSON)?
 
     static let maximumLine = 16 << 20
 
@@ -253,6 +258,17 @@ struct LineParser {
 
     /// The next value and its line from 1; blank lines are passed over.
     mutating func next() throws(TableError) -> (Int, JSON)? {
+        defer { waiting = nil }
+        return try peek()
+    }
+
+    /// The same, without going on.
+    mutating func peek() throws(TableError) -> (Int, JSON)? {
+        if waiting == nil { waiting = try parse() }
+        return waiting
+    }
+
+    private mutating func parse() throws(TableError) -> (Int, JSON)? {
         while true {
             guard var bytes = try nextLine() else { return nil }
             line += 1

@@ -5,9 +5,9 @@ import Postgres
 /// What the commands take from the environment: which database, and who asks. Nothing else reads it.
 enum Environment {
     /// The address of a database of the user's own.
-    static let databaseURL = ProcessInfo.processInfo.environment["FIRN_DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
+    static let databaseURL = variable("FIRN_DATABASE_URL")
 
-    private static let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    private static let path = variable("PATH") ?? ""
     private static let directory = FileManager.default.currentDirectoryPath
 
     static var actor: String { NSUserName() }
@@ -15,11 +15,16 @@ enum Environment {
     private static let variables = ProcessInfo.processInfo.environment
 
     /// Where this machine's copies of segments are.
-    static let cacheDirectory =
-        variables["FIRN_CACHE_DIR"] ?? variables["XDG_CACHE_HOME"].map { $0 + "/firn" } ?? NSHomeDirectory() + "/.cache/firn"
+    static let cacheDirectory = variable("FIRN_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/firn" } ?? NSHomeDirectory() + "/.cache/firn"
 
-    /// How large they may grow together, in bytes: FIRN_CACHE_GIB, 10 without it.
-    static let cacheLimit = Int((variables["FIRN_CACHE_GIB"].flatMap { Double($0) } ?? 10) * Double(1 << 30))
+    /// How large they may grow together, in bytes: FIRN_CACHE_GIB, 10 where it isn't a number of them.
+    static let cacheLimit: Int = {
+        let gib = variable("FIRN_CACHE_GIB").flatMap { Double($0) } ?? 10
+        return gib.isFinite ? Int(min(max(gib, 0), 1e6) * Double(1 << 30)) : 10 << 30
+    }()
+
+    /// A variable that is set, and to something.
+    private static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     static let cache = SegmentCache(directory: cacheDirectory, maximumBytes: cacheLimit)
 

@@ -46,6 +46,15 @@ private struct Written {
     }
 }
 
+/// A stream of one column, as a writer of ours makes it, with any rows claimed.
+private func claimed(_ type: ArrowType, _ column: Column, rows: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    var writer = try ArrowWriter(.stream, fields: [ArrowField("x", type)]) { bytes += $0 }
+    try writer.write([column], rows: 0..<rows)
+    try writer.finish()
+    return bytes
+}
+
 /// Everything in it, in one column each; pieces of a length of one's own.
 private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 1 << 20, maximumBytes: Int = .max) throws -> (fields: [ArrowField], batches: [[Column]]) {
     var position = 0
@@ -120,5 +129,11 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         var random = Randomness(seed: 8)
         let written = try Written(rows: 1000, compressed: true, layout: .stream, using: &random)
         #expect(throws: ArrowError.self) { try read(written.bytes, .stream, maximumBytes: 1000) }
+    }
+
+    @Test func `what is only claimed is bounded like what is there`() throws {
+        // A column of NULLs has no bytes of its own.
+        let nulls = try claimed(.null, Column(.bool([])), rows: 1_000_000_000)
+        #expect(throws: ArrowError.self) { _ = try read(nulls, .stream, maximumBytes: 1 << 24) }
     }
 }

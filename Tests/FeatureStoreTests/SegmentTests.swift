@@ -90,6 +90,48 @@ import Testing
         #expect(try world.addresses == addresses)
     }
 
+    @Test(arguments: [
+        "delete from firn_cache.bodies where address in (select address from firn_cache.blocks where column_name = 'firn_retraction')",
+        "truncate firn_cache.segments cascade", "truncate firn_cache.blocks", "delete from firn_cache.segments where segment = 1", "truncate firn_cache.bodies",
+    ])
+    func `what was dropped in part is not taken for the whole, and comes back`(drop: String) async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        for seed in 1...2 as ClosedRange<UInt64> {
+            try await world.load(seed)
+            _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        }
+        let addresses = try world.addresses, digest = try await world.digest()
+        try world.fixture.connection().run(script: drop)
+        #expect(try await world.digest(world.store()) == digest)
+        #expect(try await !world.fixture.store.materialize(.init(segmentRows: 16)).isEmpty)
+        #expect(try world.addresses == addresses)
+        #expect(try world.fixture.connection().execute("select from firn_cache.blocks b where not exists (select from firn_cache.bodies o where o.address = b.address)").count == 0)
+        #expect(try await world.digest(world.store()) == digest)
+        #expect(try await world.fixture.store.materialize(.init(segmentRows: 16)).isEmpty)
+    }
+
+    @Test func `a column whose rows are told by latest alone may be the id`() async throws {
+        let more = "features: {fact.v1: {entity: customer, source: visits, expression: latest(number)}}\nsets: {facts.v1: {features: [fact.v1]}}"
+        let fixture = try await Fixture(
+            applying: """
+                entities: {customer: {keys: {customer_id: int64}}}
+                sources: {visits: {columns: {number: int64, customer_id: int64, at: timestamp}, event_time: at, id: [number]}}
+                \(more)
+                """)
+        defer { fixture.remove() }
+        var rows = "number,customer_id,at\n", spine = "customer_id,event_timestamp\n"
+        for row in 0..<1500 {
+            rows += "\(row % 1400),\(row % 7),2024-01-01T00:\(row % 50 + 10):00Z\n"
+            spine += "\(row % 7),2024-01-01T00:\(row % 50 + 10):30Z\n"
+        }
+        _ = try await fixture.store.importFile(fixture.file("visits.csv", rows), into: "visits")
+        let path = try fixture.file("spine.csv", spine)
+        let before = try await fixture.store.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest
+        _ = try await fixture.store.materialize()
+        for _ in 0..<2 { #expect(try await fixture.store.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest == before) }
+    }
+
     @Test func `small runs are merged, and what they held is deleted`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }
@@ -178,6 +220,23 @@ import Testing
         }
         cache.clear()
         #expect(cache.contents().files == 0)
+    }
+
+    @Test func `files that aren't copies of blocks are let be`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        try await world.load(1)
+        _ = try await world.fixture.store.materialize(.init(segmentRows: 8))
+        let root = world.fixture.directory + "/shared", other = root + "/\(UUID().uuidString.lowercased())"
+        try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
+        let own = [root + "/thesis.arrow", other + "/notes.arrow", other + "/photo.jpg"]
+        for path in own { try Data(count: 100_000).write(to: URL(fileURLWithPath: path)) }
+        let cache = SegmentCache(directory: root, maximumBytes: 20_000)
+        _ = try await world.digest(world.store(cache: cache))
+        #expect(cache.contents().bytes <= 20_000 && cache.contents().files > 0)
+        cache.clear()
+        #expect(cache.contents().files == 0)
+        for path in own { #expect(FileManager.default.fileExists(atPath: path)) }
     }
 
     @Test func `several readers and a sealer at once get the same`() async throws {

@@ -66,12 +66,16 @@ extension SourceRows {
         while start < order.count {
             var end = start + 1
             while end < order.count, facts.numbers[order[end]] == facts.numbers[order[start]] { end += 1 }
-            for later in start + 1..<max(end, start + 1) {
-                var told: Set<Int32> = []
-                for earlier in start..<later {
-                    let entity = entities.numbers[order[earlier]]
-                    guard entity >= 0, entity != entities.numbers[order[later]], max(offsets[order[earlier]], offsets[order[later]]) > after else { continue }
-                    if told.insert(entity).inserted { pairs.append((Int32(order[earlier]), Int32(order[later]))) }
+            // The fact's keys so far, mostly one: a row of each, and how far the log goes with it.
+            var known: [(entity: Int32, row: Int32, newest: Int64)] = []
+            for place in start..<end {
+                let version = order[place], entity = entities.numbers[version], offset = offsets[version]
+                for key in known where key.entity != entity && max(key.newest, offset) > after { pairs.append((key.row, Int32(version))) }
+                if entity < 0 { continue }
+                if let index = known.firstIndex(where: { $0.entity == entity }) {
+                    known[index].newest = max(known[index].newest, offset)
+                } else {
+                    known.append((entity, Int32(version), offset))
                 }
             }
             start = end

@@ -79,10 +79,11 @@ final class BatchWriter {
 
     /// Decides duplicates, takes the lock and writes the batch. Nothing but the commit may follow.
     ///
+    /// - Parameter check: under the lock, with the log's last offset; what it throws takes back the batch.
     /// - Throws: `conflictingRow` where a static source's id is taken by another row.
     func finish(
         _ entry: (BatchLog.Entry.Kind, actor: String), idempotencyKey: String? = nil, requestDigest: [UInt8]? = nil, fileDigest: [UInt8]? = nil,
-        beforeLock: () throws -> Void = {}
+        beforeLock: () throws -> Void = {}, check: (Int64) throws -> Void = { _ in }
     ) throws -> Written {
         guard count > 0 else { return Written(accepted: 0, duplicates: 0, lastOffset: try log.head().offset) }
         var head = BatchLog.Head(offset: 0, hash: [])
@@ -97,6 +98,7 @@ final class BatchWriter {
             try beforeLock()
             try log.lock()
             head = try log.head()
+            try check(head.offset)
             knownAt = knownNow && !source.isStatic ? try log.clock() : nil
             if head.offset != seen.offset || knownNow {
                 let again = try decide(knownAt: knownAt)
@@ -111,6 +113,7 @@ final class BatchWriter {
             try beforeLock()
             try log.lock()
             head = try log.head()
+            try check(head.offset)
             knownAt = knownNow ? try log.clock() : nil
         }
         let entry = BatchLog.Entry(

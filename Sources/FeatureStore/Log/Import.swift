@@ -44,9 +44,11 @@ extension Store {
     /// - Parameters:
     ///   - file: what they are called in the ledger and in errors.
     ///   - digest: SHA-256 of them; nil where they can't be told again.
+    ///   - after: refuses where rows came in beyond this offset meanwhile.
     ///   - read: opens them for the source's columns.
     public func importRows(
-        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
+        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), after: Int64? = nil,
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
         read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
     ) async throws -> Imported {
         let actor = actor, path = file
@@ -56,7 +58,8 @@ extension Store {
             var reader = try read(schema)
             var warnings: [String] = []
             let written = try connection.transaction {
-                try refuseAgain(digest, path, source, options, connection, &warnings)
+                try refuseAgain(digest, path, source, options, connection)
+                if let warning = try unknownTimes(source, options, connection) { warnings.append(warning) }
                 let writer = try BatchWriter(source, connection, knownNow: options.knownNow && !source.isStatic)
                 try writer.write {
                     try Task.checkCancellation()
@@ -65,7 +68,13 @@ extension Store {
                     return rows
                 }
                 let ledger = Ledger(connection: connection, actor: actor)
-                let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock)
+                let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock) { head in
+                    // Another may have taken the same in since we looked.
+                    try refuseAgain(digest, path, source, options, connection)
+                    if let after, head != after {
+                        throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
+                    }
+                }
                 if writer.count > 0 {
                     let file = URL(fileURLWithPath: path).lastPathComponent
                     let body: JSON = .object([
@@ -81,19 +90,20 @@ extension Store {
     }
 }
 
-private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: Store.ImportOptions, _ connection: Connection, _ warnings: inout [String]) throws {
-    if let digest, !options.again {
-        let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
-        if let row = earlier.first {
-            throw StoreError(.duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: "--again takes it once more")
-        }
+private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: Store.ImportOptions, _ connection: Connection) throws {
+    guard let digest, !options.again else { return }
+    let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
+    if let row = earlier.first {
+        throw StoreError(.duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: "--again takes it once more")
     }
-    guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return }
-    if try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 {
-        warnings.append(
-            "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now"
-        )
-    }
+}
+
+/// What to say of a second import whose rows serving didn't have when they claim to be known.
+private func unknownTimes(_ source: Source, _ options: Store.ImportOptions, _ connection: Connection) throws -> String? {
+    guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return nil }
+    guard try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 else { return nil }
+    return
+        "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now"
 }
 
 /// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.

@@ -27,31 +27,34 @@ extension Store {
     public func importQuery(
         _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
-        let other = try Connection(uri: query.uri ?? uri)
+        let other = try Connection(uri: query.uri ?? uri, searches: true)
         let catalog = try await catalog()
         let source = try catalog.source(named: name)
-        let beyond = try await watermark(query, source)
+        let (beyond, head) = try await watermark(query, source)
         let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, beyond: beyond, other)
         let shared = SharedRows(rows)
-        return try await importRows(into: name, file: "query", digest: nil, options: options, progress: progress) { schema in
+        return try await importRows(into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? head : nil, progress: progress) { schema in
             try TableReader(schema: schema, options: options.reading) { try shared.next() }
         }
     }
 
-    /// What the source has of the watermark already; nil where there is none, or nothing.
-    private func watermark(_ query: ImportQuery, _ source: Source) async throws -> SQL? {
-        guard let name = query.watermark else { return nil }
+    /// What the source has of the watermark already, as a condition (nil where there is none, or nothing), and how far its log went then.
+    private func watermark(_ query: ImportQuery, _ source: Source) async throws -> (beyond: SQL?, head: Int64?) {
+        guard let name = query.watermark else { return (nil, nil) }
         guard let column = source.columns.first(where: { $0.name == name }), column.type == .timestamp || column.type == .int64 else {
             throw StoreError(.invalidRequest, "the watermark '\(name)' is no timestamp or int64 column of \(source.name)", advice: "it names a column that rises with time")
         }
         return try await withCatalog { connection, _ in
-            let row = try connection.execute("select max(\(identifier: name)) from \(SourceTable(source).name)").first!
-            let compared: SQL = source.id.isEmpty ? ">" : ">="
-            switch row.literal(0, column.type) {
-            case .int64(let value): return "q.\(identifier: name) \(compared) \(literal: value)"
-            // Digits, signs and colons of our own making.
-            case .timestamp(let instant): return "q.\(identifier: name) \(compared) '\(SQL(stringLiteral: instant.sqlText))'::timestamptz"
-            default: return nil
+            try connection.transaction(.repeatableReadOnly) {
+                let head = try BatchLog(source: source, connection: connection).head().offset
+                let row = try connection.execute("select max(\(identifier: name)) from \(SourceTable(source).name)").first!
+                let compared: SQL = source.id.isEmpty ? ">" : ">="
+                switch row.literal(0, column.type) {
+                case .int64(let value): return ("q.\(identifier: name) \(compared) \(literal: value)", head)
+                // Digits, signs and colons of our own making.
+                case .timestamp(let instant): return ("q.\(identifier: name) \(compared) '\(SQL(stringLiteral: instant.sqlText))'::timestamptz", head)
+                default: return (nil, head)
+                }
             }
         }
     }
@@ -68,7 +71,8 @@ private final class QueryRows {
         try connection.execute("begin isolation level repeatable read, read only")
         let text = query.sql.trimmingEnd(of: [";", " ", "\n", "\t"])
         // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
-        let names = try connection.columnNames("select * from (\(SQL(stringLiteral: text))\n) q limit 0")
+        let given = try connection.columns("select * from (\(SQL(stringLiteral: text))\n) q limit 0")
+        let names = given.map(\.name)
         if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
             throw TableError(
                 file: "query", column: extra, message: "is not declared",
@@ -77,6 +81,12 @@ private final class QueryRows {
         let schema = TableReader.Schema(importing: source, keys: keys)
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
             throw TableError(file: "query", column: missing, message: "is missing", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+        }
+        for (name, type) in given {
+            guard let column = source.columns.first(where: { $0.name == name }), !column.type.takes(type) else { continue }
+            throw TableError(
+                file: "query", column: name, message: "is of a type that isn't \(column.type.phrase) without loss",
+                advice: "cast it in the query, as in \(name)::\(column.type.sql.text)")
         }
         columns = source.columns.filter { names.contains($0.name) }
         let list = SQL.joined(columns.map { "q.\(identifier: $0.name)::\($0.type.sql)" }, by: ", ")
@@ -95,7 +105,30 @@ private final class QueryRows {
             }
         }
         if builders[0].count == 0 { return nil }
-        return Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        let table = Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        for (name, column) in zip(table.names, table.columns) {
+            guard case .timestamp(let times) = column.values else { continue }
+            for (row, time) in times.enumerated() where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
+                throw TableError(file: "query", column: name, message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
+            }
+        }
+        return table
+    }
+}
+
+extension ValueType {
+    /// Whether every value of a type of PostgreSQL's is a value of this one, as a file's text would be.
+    ///
+    /// - Parameter type: its number in `pg_type`.
+    fileprivate func takes(_ type: UInt32) -> Bool {
+        switch self {
+        case .bool: type == 16
+        case .int64: [20, 21, 23].contains(type)
+        // Integers and decimals are rounded to the nearest, as their texts are.
+        case .float64: [20, 21, 23, 700, 701, 1700].contains(type)
+        case .timestamp: [1082, 1114, 1184].contains(type)
+        case .string: true
+        }
     }
 }
 

@@ -22,7 +22,7 @@ extension Store {
         public var sources: [String]?
         /// Seals only where at least so many rows wait, or a tenth of what is sealed.
         public var minimumRows: Int
-        /// Drops all segments first, and checks that what is built again has the same addresses.
+        /// Builds all segments again, and checks that they have the same addresses.
         public var rebuilds: Bool
         /// Rows of a segment, and of a bucket, at most about so many.
         public var segmentRows: Int
@@ -48,8 +48,8 @@ extension Store {
             var done: [Materialized] = []
             for need in SegmentNeed.all(catalog) where options.sources?.contains(need.source.name) ?? true {
                 let work = SegmentWork(need: need, connection: connection, threads: threads, temporaryDirectory: directory, segmentRows: options.segmentRows)
-                if options.rebuilds { try work.dropBodies() }
-                if let result = try work.run(minimumRows: options.minimumRows, progress: { progress(need.source.name, $0, $1) }) { done.append(result) }
+                let result = try work.run(minimumRows: options.minimumRows, rebuilds: options.rebuilds) { progress(need.source.name, $0, $1) }
+                if let result { done.append(result) }
             }
             return done
         }
@@ -116,16 +116,7 @@ private struct SegmentWork {
     private var source: String { need.source.name }
     private var columns: Set<String> { need.columns.union(need.source.segmentColumns) }
 
-    func dropBodies() throws {
-        let keys = Parameter.array(.text, need.keys.map { .text($0) })
-        try connection.execute(
-            """
-            delete from firn_cache.bodies o where exists (select from firn_cache.blocks b join firn_cache.runs r on r.run = b.run
-            where b.address = o.address and r.source = \(source) and r.keys = \(keys))
-            """)
-    }
-
-    func run(minimumRows: Int, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
+    func run(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
         // One at a time for each source; a second one finds the work done.
         try connection.execute("select pg_advisory_lock(\(Lock.space)::int, \(Lock.segments(of: source))::int)")
         defer { _ = try? connection.execute("select pg_advisory_unlock(\(Lock.space)::int, \(Lock.segments(of: source))::int)") }
@@ -139,8 +130,8 @@ private struct SegmentWork {
             result = sum
         }
         let list = try SegmentList(source, keys: need.keys, columns: columns, connection)
-        // Runs that lack a column that a feature reads now, or whose content was dropped.
-        for run in list.runs where run.segments.contains(where: { segment in columns.contains { segment.blocks[$0] == nil } }) {
+        // Runs that lack a column that a feature reads now, or of which something was dropped.
+        for run in list.runs where rebuilds || !run.isWhole(columns) {
             let (segments, bytes) = try complete(run, progress)
             add(Int(run.upTo - run.after), run.upTo, segments, bytes)
         }
@@ -194,11 +185,12 @@ private struct SegmentWork {
             for run in old { try connection.execute("delete from firn_cache.runs where run = \(run.number)") }
             let number = try connection.execute(
                 """
-                insert into firn_cache.runs (source, keys, after_offset, up_to, buckets, segment_rows)
-                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int) returning run
+                insert into firn_cache.runs (source, keys, after_offset, up_to, buckets, segment_rows, segments)
+                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int, 0) returning run
                 """
             ).first!.int64(0)
             let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets, segmentRows: segmentRows), known: [], progress)
+            try connection.execute("update firn_cache.runs set segments = \(counts.segments)::int where run = \(number)")
             if !old.isEmpty { try deleteUnlisted() }
             return counts
         }
@@ -208,19 +200,25 @@ private struct SegmentWork {
     private func complete(_ run: Run, _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
             let written = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
-            return try write(run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
+            let counts = try write(run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
+            guard counts.segments == run.segmentCount else {
+                throw StoreError(
+                    .damaged, "\(source) up to offset \(run.upTo) makes \(counts.segments) segments now, and made \(run.segmentCount) when it was sealed",
+                    advice: "rows of the past have changed")
+            }
+            return counts
         }
     }
 
     /// - Parameter known: blocks that are listed already; sealed again they have to be the same.
     private func write(_ run: Run, known: [(segment: Int64, column: String, address: [UInt8])], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         let listed = Dictionary(uniqueKeysWithValues: known.map { ("\($0.segment) \($0.column)", $0.address) })
-        let isNew = known.isEmpty
+        let there = Set(run.segments.map(\.number))
         let sealer = Sealer(need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
         var segments = 0, bytes = 0
         try sealer.seal(run, progress: { progress($0, Int(run.upTo - run.after)) }) { sealed in
             let segment = sealed.segment
-            if isNew {
+            if !there.contains(segment.number) {
                 let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
                 try connection.execute(
                     """
@@ -229,14 +227,13 @@ private struct SegmentWork {
                     """)
             }
             var names: [Parameter] = [], addresses: [Parameter] = [], sizes: [Parameter] = [], checksums: [Parameter] = []
-            var bodies: [(Parameter, Parameter)] = []
             for (name, body) in sealed.bodies {
                 let block = segment.blocks[name]!
                 if let address = listed["\(segment.number) \(name)"] {
                     guard address == block.address else {
                         throw StoreError(
                             .damaged, "a segment of \(source) built again has another content: column '\(name)' up to offset \(run.upTo)",
-                            advice: "rows of the past have changed; firn verify says where")
+                            advice: "rows of the past have changed")
                     }
                 } else {
                     names.append(.text(name))
@@ -244,7 +241,11 @@ private struct SegmentWork {
                     sizes.append(.int64(Int64(block.bytes)))
                     checksums.append(.int64(block.checksum))
                 }
-                bodies.append((.bytes(block.address), .bytes(body)))
+                // One by one: together they may be larger than a statement can be. What is there already may not be what it says.
+                try connection.execute(
+                    """
+                    insert into firn_cache.bodies as o values (\(block.address), \(body)) on conflict (address) do update set body = excluded.body where o.body <> excluded.body
+                    """)
                 bytes += body.count
             }
             try connection.execute(
@@ -252,10 +253,6 @@ private struct SegmentWork {
                 insert into firn_cache.blocks (run, segment, column_name, address, bytes, checksum)
                 select \(run.number), \(segment.number)::int, n, a, s, c from unnest(\(Parameter.array(.text, names)), \(Parameter.array(.bytes, addresses)),
                     \(Parameter.array(.int64, sizes)), \(Parameter.array(.int64, checksums))) u(n, a, s, c)
-                """)
-            try connection.execute(
-                """
-                insert into firn_cache.bodies select * from unnest(\(Parameter.array(.bytes, bodies.map(\.0))), \(Parameter.array(.bytes, bodies.map(\.1)))) on conflict do nothing
                 """)
             segments += 1
         }

@@ -90,8 +90,16 @@ struct Sealer {
             waitingRows[bucket] = 0
         }
         func distribute() throws {
-            let columns = arriving.indices.map { arriving[$0].finish() }
-            let rows = columns[0].count
+            var columns = arriving.indices.map { arriving[$0].finish() }
+            var rows = columns[0].count
+            count += rows
+            // Rows with a NULL in their key belong to nobody.
+            let nulls = self.columns.indices.filter { keys.contains(self.columns[$0].name) }.compactMap { columns[$0].validity }
+            if !nulls.isEmpty {
+                let whole = (0..<Int32(rows)).filter { row in nulls.allSatisfy { $0[Int(row)] } }
+                columns = columns.map { $0.gathered(whole) }
+                rows = whole.count
+            }
             let assigned = RowBuckets.assign(keys.map { key in columns[self.columns.firstIndex { $0.name == key }!] }, count: rows, buckets: buckets)
             for (bucket, members) in RowBuckets.members(assigned, buckets: buckets).enumerated() where !members.isEmpty {
                 waiting[bucket].append(columns.map { $0.gathered(members) })
@@ -99,7 +107,6 @@ struct Sealer {
                 if waitingRows[bucket] >= Sealer.batchRows { try put(bucket) }
             }
             arriving = empty()
-            count += rows
             progress(count)
         }
         try connection.copyOut("copy (\(query)) to stdout (format binary)") { reader in

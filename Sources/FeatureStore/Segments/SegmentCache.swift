@@ -61,15 +61,24 @@ public final class SegmentCache: Sendable {
         }
     }
 
+    /// Our files: `<store>/<address>.arrow`, and what was cut short. Others may lie in the same directory.
     private func files() -> [(path: String, bytes: Int, used: Date)] {
-        guard let names = FileManager.default.enumerator(atPath: root) else { return [] }
+        let manager = FileManager.default
         var files: [(path: String, bytes: Int, used: Date)] = []
-        while let name = names.nextObject() as? String {
-            guard let attributes = names.fileAttributes, attributes[.type] as? FileAttributeType == .typeRegular else { continue }
-            files.append(("\(root)/\(name)", (attributes[.size] as? NSNumber)?.intValue ?? 0, attributes[.modificationDate] as? Date ?? .distantPast))
+        for store in (try? manager.contentsOfDirectory(atPath: root)) ?? [] where UUID(uuidString: store) != nil {
+            for name in (try? manager.contentsOfDirectory(atPath: "\(root)/\(store)")) ?? [] {
+                let isPart = name.hasSuffix(".part") && UUID(uuidString: String(name.dropLast(5))) != nil
+                guard isPart || SegmentCache.address(name) != nil else { continue }
+                let path = "\(root)/\(store)/\(name)"
+                guard let attributes = try? manager.attributesOfItem(atPath: path), attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+                files.append((path, (attributes[.size] as? NSNumber)?.intValue ?? 0, attributes[.modificationDate] as? Date ?? .distantPast))
+            }
         }
         return files
     }
+
+    /// The block's address, by the name of its file.
+    private static func address(_ name: String) -> [UInt8]? { name.hasSuffix(".arrow") && name.utf8.count == 70 ? [UInt8](hexadecimal: name.dropLast(6)) : nil }
 
     /// What there is, for a listing.
     public func contents() -> (files: Int, bytes: Int) {
@@ -92,7 +101,7 @@ public final class SegmentCache: Sendable {
         let directory = "\(root)/\(store)", marker = "\(directory)/list"
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else { return }
         if let last = try? String(contentsOfFile: marker, encoding: .utf8), last == state { return }
-        let addresses = names.compactMap { name in name.hasSuffix(".arrow") ? [UInt8](hexadecimal: name.dropLast(6)) : nil }
+        let addresses = names.compactMap(SegmentCache.address)
         let kept = try listed(addresses)
         for address in addresses where !kept.contains(address) { unsafe unlink(path(store, address)) }
         try? state.write(toFile: marker, atomically: true, encoding: .utf8)

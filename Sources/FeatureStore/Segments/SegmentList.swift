@@ -12,7 +12,16 @@ struct Run: Sendable {
     var buckets: Int
     /// A segment has no more rows.
     var segmentRows: Int
+    /// How many segments it has, were they all there.
+    var segmentCount = 0
     var segments: [Segment] = []
+    /// Whether the content of some block that it lists was dropped.
+    var lacksContent = false
+
+    /// Whether all of it is there, with these columns.
+    func isWhole(_ columns: Set<String>) -> Bool {
+        !lacksContent && segments.count == segmentCount && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
+    }
 }
 
 /// Some rows of one bucket, sorted by key and time, each column a block.
@@ -38,13 +47,14 @@ struct SegmentList {
 
     /// - Parameters:
     ///   - keys: key columns, sorted.
-    ///   - columns: the blocks that will be read, where a segment has them.
+    ///   - columns: the blocks that will be read; what a segment retracts is read with any.
     init(_ source: String, keys: [String], columns: Set<String>, _ connection: Connection) throws {
         let keyNames = Parameter.array(.text, keys.map { .text($0) })
         for row in try connection.execute(
-            "select run, after_offset, up_to, buckets, segment_rows from firn_cache.runs where source = \(source) and keys = \(keyNames) order by after_offset"
+            "select run, after_offset, up_to, buckets, segment_rows, segments from firn_cache.runs where source = \(source) and keys = \(keyNames) order by after_offset"
         ).map({ $0 }) {
-            runs.append(Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3)), segmentRows: Int(row.int64(4))))
+            runs.append(
+                Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3)), segmentRows: Int(row.int64(4)), segmentCount: Int(row.int64(5))))
         }
         guard !runs.isEmpty else { return }
         let numbers = Parameter.array(.int64, runs.map { .int64($0.number) })
@@ -59,16 +69,19 @@ struct SegmentList {
             runs[places[row.int64(0)]!].segments.append(
                 Segment(number: row.int64(1), bucket: Int(row.int64(2)), rows: Int(row.int64(3)), times: times, firstKnown: row.int64(6), isOneVersionEach: row.bool(7)))
         }
-        let names = Parameter.array(.text, columns.sorted().map { .text($0) })
+        let names = Parameter.array(.text, columns.union([SegmentColumn.retraction]).sorted().map { .text($0) })
         let blocks = try connection.execute(
             """
-            select b.run, b.segment, b.column_name, b.address, b.bytes, b.checksum from firn_cache.blocks b
-            where b.run = any(\(numbers)) and b.column_name = any(\(names)) and exists (select from firn_cache.bodies o where o.address = b.address)
+            select b.run, b.segment, b.column_name, b.address, b.bytes, b.checksum, exists (select from firn_cache.bodies o where o.address = b.address)
+            from firn_cache.blocks b where b.run = any(\(numbers)) and b.column_name = any(\(names))
             """)
         for row in blocks.map({ $0 }) {
-            // Segments of a run are numbered from 0.
-            runs[places[row.int64(0)]!].segments[Int(row.int64(1))].blocks[row.text(2)] = SegmentBlock(
-                address: row.bytes(3), bytes: Int(row.int64(4)), checksum: row.int64(5))
+            let run = places[row.int64(0)]!
+            guard row.bool(6), let segment = runs[run].segments.firstIndex(where: row.int64(1)) else {
+                runs[run].lacksContent = true
+                continue
+            }
+            runs[run].segments[segment].blocks[row.text(2)] = SegmentBlock(address: row.bytes(3), bytes: Int(row.int64(4)), checksum: row.int64(5))
         }
     }
 
@@ -77,11 +90,19 @@ struct SegmentList {
         var usable: [Run] = []
         var end: Int64 = 0
         for run in runs where run.after < cut {
-            guard run.after == end, run.segments.allSatisfy({ segment in columns.allSatisfy { segment.blocks[$0] != nil } }) else { break }
+            guard run.after == end, run.isWhole(columns) else { break }
             usable.append(run)
             end = run.upTo
         }
         return usable
+    }
+}
+
+extension [Segment] {
+    /// The place of a segment: they are numbered from 0, unless some are gone.
+    fileprivate func firstIndex(where number: Int64) -> Int? {
+        if number < count, self[Int(number)].number == number { return Int(number) }
+        return firstIndex { $0.number == number }
     }
 }
 

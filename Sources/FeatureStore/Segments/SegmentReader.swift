@@ -19,17 +19,18 @@ struct SegmentReader {
     private let connection: Connection
 
     /// - Returns: nil where nothing is sealed that could be used.
-    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, cache: SegmentCache?, _ connection: Connection) throws {
+    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, wantsChanges: Bool, cache: SegmentCache?, _ connection: Connection) throws {
         let cut = reading.cuts[group.source.name] ?? 0
-        let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns.union([SegmentColumn.retraction]), connection)
+        let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns, connection)
         runs = list.usable(upTo: cut, columns: group.segmentColumns)
         guard !runs.isEmpty, let last = spine.instants.max() else { return nil }
         self.group = group
         self.reading = reading
         self.cut = cut
         self.connection = connection
-        lastInstant = last
-        reach = RowLoader.reach(group, spine)
+        // When a value changes depends on rows to come, too.
+        lastInstant = wantsChanges ? .max : last
+        reach = RowLoader.reach(group, spine, wantsChanges: wantsChanges)
         reader = SegmentRows(group: group, blocks: try BlockSource(connection, cache: cache))
     }
 

@@ -25,6 +25,9 @@ extension Store {
             let set = try catalog.set(named: name).served
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
+            // Before the transaction, so that it sees what was done while it waited.
+            try connection.execute("select pg_advisory_lock(\(Lock.space)::int, \(values.lock)::int)")
+            defer { _ = try? connection.execute("select pg_advisory_unlock(\(Lock.space)::int, \(values.lock)::int)") }
             return try connection.transaction(.repeatableRead) {
                 try values.prepare()
                 let heads = try Heads(plan.sources, connection)
@@ -71,9 +74,13 @@ private struct CurrentValues {
         }
         self.plan = plan
         self.connection = connection
-        name = "firn_values." + SQL.quoted("\(set.definition.name.name)_v\(set.definition.name.version)")
+        var table = "\(set.definition.name.name)_v\(set.definition.name.version)"
+        // PostgreSQL would cut it, and two versions might share one table.
+        if table.utf8.count > 63 { table = SourceTable.name(String(table.prefix(48)), [table]) }
+        name = "firn_values." + SQL.quoted(table)
     }
 
+    var lock: Int { Lock.segments(of: setName) }
     private var table: SQL { SQL(stringLiteral: name) }
     private var setName: String { served.definition.name.description }
     private var keyList: SQL { SQL.joined(plan.keys.map { "\(identifier: $0.name)" }, by: ", ") }
@@ -84,7 +91,6 @@ private struct CurrentValues {
     }
 
     func prepare() throws {
-        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.segments(of: setName))::int)")
         if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { return }
         var parts = plan.keys.map { key -> SQL in "\(identifier: key.name) \(key.type.sql) not null" }
         parts += columns.map { column -> SQL in "\(identifier: column.name) \(column.type)" }
@@ -123,7 +129,8 @@ private struct CurrentValues {
         if last != nil { parts.append("select \(keyList) from \(table) where changes_at <= \(.timestamp(now))") }
         guard !parts.isEmpty else { return plan.keys.map { Column(repeating: .null, type: $0.type, count: 0) } }
         var builders = plan.keys.map { ColumnBuilder($0.type) }
-        try connection.stream(SQL.joined(parts, by: " union ")) { row in for index in builders.indices { builders[index].append(&row) } }
+        let all: SQL = "select distinct * from (\(SQL.joined(parts, by: " union all "))) entities"
+        try connection.stream(all) { row in for index in builders.indices { builders[index].append(&row) } }
         return builders.indices.map { builders[$0].finish() }
     }
 

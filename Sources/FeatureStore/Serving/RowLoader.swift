@@ -7,6 +7,8 @@ internal import Postgres
 struct RowLoader {
     let spine: Spine
     let cuts: [String: Int64]
+    /// Whether rows that begin to count after the last instant are wanted, too.
+    var wantsChanges = false
     let connection: Connection
 
     /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
@@ -72,12 +74,15 @@ struct RowLoader {
         return after.map { "\(condition) and r.\(identifier: eventTime) > \(.timestamp($0))" } ?? condition
     }
 
-    private func times(_ group: Plan.Group) -> (after: Int64?, upTo: Int64)? { RowLoader.reach(group, spine) }
+    private func times(_ group: Plan.Group) -> (after: Int64?, upTo: Int64)? { RowLoader.reach(group, spine, wantsChanges: wantsChanges) }
 
     /// The event times that a group's windows reach from a spine: after one (nil: from the beginning), up to the other. Nil where there is no instant.
-    static func reach(_ group: Plan.Group, _ spine: Spine) -> (after: Int64?, upTo: Int64)? {
+    ///
+    /// - Parameter wantsChanges: up to the end of time, since what lies ahead will be reached.
+    static func reach(_ group: Plan.Group, _ spine: Spine, wantsChanges: Bool = false) -> (after: Int64?, upTo: Int64)? {
         guard let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
-        let upTo = RowLoader.clamped(last, minus: group.aggregates.map(\.frame.newer.microseconds).min() ?? 0)
+        let newest = RowLoader.clamped(last, minus: group.aggregates.map(\.frame.newer.microseconds).min() ?? 0)
+        let upTo = wantsChanges ? Instant.range.upperBound.microseconds : newest
         let olders = group.aggregates.map(\.frame.older?.microseconds)
         let oldest = olders.contains(nil) ? nil : olders.compactMap { $0 }.max()
         return (oldest.map { RowLoader.clamped(first, minus: $0) }, upTo)

@@ -31,8 +31,10 @@ extension Plan {
         progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) throws -> Outputs {
         try evaluate(spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: progress) { group in
-            if spine.instants.count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, cache: store.cache, connection) { return try reader.buckets() }
-            let rows = try RowLoader(spine: spine, cuts: reading.cuts, connection: connection).load(group)
+            if spine.instants.count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, connection) {
+                return try reader.buckets()
+            }
+            let rows = try RowLoader(spine: spine, cuts: reading.cuts, wantsChanges: wantsChanges, connection: connection).load(group)
             return RowBuckets(count: 1, keys: []) { _ in rows }
         }
     }
@@ -79,19 +81,20 @@ extension Store {
             let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
             guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
-            let (file, _) = try KeptSpine(manifest.spine).read(plan, connection)
+            let (file, isWhole) = try KeptSpine(manifest.spine).read(plan, connection)
+            guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
             var rest = pieces[...]
-            var columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
-            if manifest.split != nil { columns.append(ColumnDefinition(Split.column, .string)) }
+            let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
             let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
-            var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions())
-            let values = try reader.all()
-            let digest = FeatureEngine.Digest(plan.result(file.spine, Outputs(kept: values.columns.prefix(plan.outputs.count).map(\.self))), threads: self.threads)
+            // The split's column, where there is one, follows from the spine.
+            var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions(ignoresExtra: true))
+            let outputs = Outputs(kept: try reader.all().columns)
+            let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads)
             guard digest.description == manifest.digest else {
                 throw StoreError(
                     .damaged, "the kept rows of \(manifest.id) aren't what its digest says", advice: "firn cache clear --results drops them, and they are computed again")
             }
-            return TrainingSet(manifest: manifest, file: file, values: values)
+            return TrainingSet(manifest: manifest, file: file, values: try plan.values(outputs, manifest.split, file))
         }
     }
 }

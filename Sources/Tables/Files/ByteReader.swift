@@ -47,11 +47,13 @@ public final class ByteReader {
         decoder = try ByteReader.decoder(compression, name)
     }
 
-    /// - Parameter pieces: the next bytes; nil at the end.
-    public init(pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression) throws(TableError) {
+    /// - Parameters:
+    ///   - pieces: the next bytes; nil at the end.
+    ///   - maximumBytes: Arrow that comes to more is refused.
+    public init(pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression, maximumBytes: Int = .max) throws(TableError) {
         input = .pieces(pieces)
         pieceSize = 0
-        maximumBytes = .max
+        self.maximumBytes = maximumBytes
         self.name = name
         size = nil
         decoder = try ByteReader.decoder(compression, name)

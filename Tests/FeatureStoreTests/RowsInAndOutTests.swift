@@ -1,0 +1,121 @@
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Postgres
+import Synchronization
+import TestSupport
+import Tables
+import Testing
+
+/// Rows by query, back out into files, and in again.
+@Suite struct RowsInAndOutTests {
+    /// Opens once. A store's own thread waits in it, a task beside it.
+    private final class Gate: Sendable {
+        private let isOpen = Mutex(false)
+        func open() { isOpen.withLock { $0 = true } }
+        func block() { while !isOpen.withLock({ $0 }) { usleep(1000) } }
+        func wait() async throws { while !isOpen.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) } }
+    }
+
+    private func another(_ fixture: Fixture) -> Store { Store(uri: fixture.uri, actor: "other", temporaryDirectory: fixture.directory) }
+
+    @Test(arguments: ["csv", "ndjson", "arrow", "arrows.zst"])
+    func `what is exported comes in again with the same history`(suffix: String) async throws {
+        let fixture = try await Fixture(), other = try await Fixture()
+        defer {
+            fixture.remove()
+            other.remove()
+        }
+        let rows = """
+            payment_id,customer_id,amount,gone,at,recorded
+            a,1,1.5,,2024-01-01T00:00:00Z,2024-01-01T00:00:00Z
+            a,2,2.5,,2024-01-02T00:00:00Z,2024-01-03T00:00:00Z
+            "b, x",1,NaN,t,2024-01-01T00:00:00Z,
+            c,,-0.0,f,2024-01-04T00:00:00.000001Z,2024-01-05T00:00:00Z
+
+            """
+        _ = try await fixture.store.importFile(fixture.file("rows.csv", rows), into: "payments")
+        _ = try await fixture.store.push(
+            Array(#"[{"payment_id":"c","customer_id":1,"amount":7,"gone":false,"at":"2024-01-04T00:00:00Z","recorded":null}]"#.utf8), layout: .array, into: "payments")
+        let file = fixture.directory + "/history." + suffix
+        #expect(try await fixture.store.exportRows(of: "payments", to: file) == 5)
+        _ = try await other.store.importFile(file, into: "payments")
+        let history: SQL = """
+            select row(payment_id, customer_id, amount, coalesce(gone, false), at, recorded, coalesce(b.known_at, r.firn_known_at))::text
+            from firn_source.payments r join firn.batches b on b.batch = r.firn_batch order by b.base_offset + r.firn_position
+            """
+        let before = try fixture.connection().execute(history).map { $0.text(0) }
+        #expect(try other.connection().execute(history).map { $0.text(0) } == before && before.count == 5)
+    }
+
+    @Test func `a query finds its tables where its owner does, and takes only what is new`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let connection = try fixture.connection()
+        try connection.run(
+            script:
+                "create table public.visits (customer_id int, page varchar(9), at timestamptz); insert into public.visits select n, 'p' || n, '2024-01-01'::timestamptz + n * interval '1 hour' from pg_catalog.generate_series(1, 3) n"
+        )
+        let query = ImportQuery(sql: "select * from visits;", watermark: "at")
+        #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 3)
+        #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 0)
+        try connection.run(script: "insert into public.visits values (4, 'late', '2024-01-01 02:30:00Z'), (5, 'new', '2024-01-02')")
+        #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 1)
+    }
+
+    @Test(arguments: [
+        ("select 1.5 as customer_id, 'p' as page, now() as at", "customer_id"), ("select '1' as customer_id, 'p' as page, now() as at", "customer_id"),
+        ("select 1 as customer_id, 'p' as page, 'infinity'::timestamptz as at", "at"), ("select 1 as customer_id, 'p' as page, '2024-01-01' as at", "at"),
+        ("select 1 as customer_id, 'p' as page, now() as at, 1 as more", "more"), ("select 1 as customer_id, 'p' as page", "at"),
+    ])
+    func `a query whose values would change on the way is refused`(sql: String, column: String) async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let fault = await #expect(throws: TableError.self) { try await fixture.store.importQuery(ImportQuery(sql: sql), into: "clicks") }
+        #expect(fault?.column == column)
+        #expect(try fixture.connection().execute("select from firn.batches").count == 0)
+    }
+
+    @Test func `a file that is imported twice at once is taken once`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let text = Array("customer_id,page,at\n1,a,2024-01-01\n".utf8), started = Gate(), gate = Gate()
+        @Sendable func reader(_ schema: TableReader.Schema) throws -> TableReader {
+            try TableReader(ByteReader(bytes: text, name: "clicks.csv"), layout: .csv, name: "clicks.csv", schema: schema, options: ReadOptions())
+        }
+        // It has looked for the file before the other has it.
+        let slow = Task {
+            _ = try await fixture.store.importRows(
+                into: "clicks", file: "clicks.csv", digest: [1, 2, 3],
+                progress: { _, _, _ in
+                    started.open()
+                    gate.block()
+                }, read: reader)
+        }
+        try await started.wait()
+        _ = try await another(fixture).importRows(into: "clicks", file: "clicks.csv", digest: [1, 2, 3], read: reader)
+        gate.open()
+        let fault = await #expect(throws: StoreError.self) { try await slow.value }
+        #expect(fault?.code == .duplicateFile)
+        #expect(try fixture.connection().execute("select count(*) from firn_source.clicks").first!.int64(0) == 1)
+    }
+
+    @Test func `a query with a watermark is refused where rows came in while it ran`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        try fixture.connection().run(script: "create table public.visits as select 1 as customer_id, 'p'::text as page, '2024-01-01Z'::timestamptz as at")
+        let query = ImportQuery(sql: "select * from visits", watermark: "at"), gate = Gate(), started = Gate()
+        let slow = Task {
+            try await fixture.store.importQuery(query, into: "clicks") { _, _, _ in
+                started.open()
+                gate.block()
+            }
+        }
+        try await started.wait()
+        #expect(try await another(fixture).importQuery(query, into: "clicks").rows == 1)
+        gate.open()
+        let fault = await #expect(throws: StoreError.self) { try await slow.value }
+        #expect(fault?.code == .conflictingRow)
+        #expect(try fixture.connection().execute("select count(*) from firn_source.clicks").first!.int64(0) == 1)
+    }
+}
