@@ -136,7 +136,7 @@ struct Trial: CustomStringConvertible {
             let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
             runs.append(source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: source, keys: keys, after: start)))
         }
-        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket, part in
+        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket in
             let parts = runs.map { run -> SourceRows in
                 let assigned = RowBuckets.assign(keys.map { run.columns[$0]! }, count: run.count, buckets: bucketCount)
                 return run.gathered(RowBuckets.members(assigned, buckets: bucketCount)[bucket]).sorted(by: keys)
@@ -145,14 +145,19 @@ struct Trial: CustomStringConvertible {
             rows.isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
             // What is only picked from stays where it lies.
             for name in group.pickedColumns { rows.deferred[name] = rows.columns.removeValue(forKey: name) }
-            guard rows.isOneVersionEach, rows.isRetraction == nil, rows.count > partRows else { return part == 0 ? rows : nil }
-            // In parts, as a key with many rows comes; what versions are told by isn't needed then.
-            let places = (0..<Int32(rows.count)).dropFirst(part * partRows).prefix(partRows)
-            if places.isEmpty { return nil }
-            var piece = rows.gathered(Array(places), columns: group.valueColumns)
-            if reading.cuts.isEmpty { piece.offsets = [] }
-            piece.isSorted = true
-            return piece
+            let isWhole = !rows.isOneVersionEach || rows.isRetraction != nil || rows.count <= partRows
+            var start = 0
+            return { [rows] in
+                defer { start += partRows }
+                if isWhole { return start == 0 ? rows : nil }
+                // In parts, as a key with many rows comes; what versions are told by isn't needed then.
+                let places = (0..<Int32(rows.count)).dropFirst(start).prefix(partRows)
+                if places.isEmpty { return nil }
+                var piece = rows.gathered(Array(places), columns: group.valueColumns)
+                if reading.cuts.isEmpty { piece.offsets = [] }
+                piece.isSorted = true
+                return piece
+            }
         }
     }
 

@@ -53,7 +53,11 @@ extension Plan {
         for group in groups {
             let all = try rows(group)
             let swept = Swept(group, count: spine.instants.count, wantsFound: true)
-            GroupSweep(group, spine, group.reading(reading)).sweep(members: nil, into: swept) { $0 == 0 ? all : nil }
+            var given: SourceRows? = all
+            GroupSweep(group, spine, group.reading(reading)).sweep(members: nil, into: swept) {
+                defer { given = nil }
+                return given
+            }
             aggregates += swept.columns.map { $0.finish() }
             isFound.append(swept.isFound!.finish().bools)
         }

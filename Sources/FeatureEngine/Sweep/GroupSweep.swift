@@ -7,25 +7,31 @@ public struct RowBuckets: Sendable {
     let count: Int
     /// The source's columns by whose hash rows were divided, in their order.
     let keys: [String]
-    let part: @Sendable (Int, Int) throws -> SourceRows?
+    let parts: @Sendable (Int) throws -> () throws -> SourceRows?
 
     /// - Parameters:
     ///   - count: a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
     ///   - keys: the source's columns by whose hash they are divided; each is held against a column of the spine by the group.
     ///   - load: a bucket's rows; called from several threads at once, for buckets in which the spine has entities.
     public init(count: Int, keys: [String], load: @escaping @Sendable (Int) throws -> SourceRows) {
-        self.init(count: count, keys: keys) { bucket, part in part == 0 ? try load(bucket) : nil }
+        self.init(count: count, keys: keys) { bucket in
+            var isFirst = true
+            return {
+                defer { isFirst = false }
+                return isFirst ? try load(bucket) : nil
+            }
+        }
     }
 
     /// Buckets that come in parts, so that a key with many rows needn't be held whole.
     ///
-    /// - Parameter part: a bucket's rows from its `n`-th part; nil after the last. A bucket of several parts is sorted by key and time throughout, and
-    ///   no two of its rows are versions of one fact.
-    public init(count: Int, keys: [String], part: @escaping @Sendable (Int, Int) throws -> SourceRows?) {
+    /// - Parameter parts: gives what gives a bucket's parts, one after the other; nil after the last, and there is at least one. A bucket of several
+    ///   parts is sorted by key and time throughout, and no two of its rows are versions of one fact.
+    public init(count: Int, keys: [String], parts: @escaping @Sendable (Int) throws -> () throws -> SourceRows?) {
         precondition(count > 0 && count & (count - 1) == 0, "\(count) buckets: not a power of two")
         self.count = count
         self.keys = keys
-        self.part = part
+        self.parts = parts
     }
 
     /// The bucket of each of `count` tuples of key columns; those with a NULL go to the first.
@@ -91,31 +97,28 @@ struct GroupSweep {
             let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
             progress(Double(before) / Double(max(1, count)))
             if members[bucket].isEmpty { return }
-            try sweep(members: buckets.count == 1 ? nil : members[bucket], into: swept) { try buckets.part(bucket, $0) }
+            try sweep(members: buckets.count == 1 ? nil : members[bucket], into: swept, rows: try buckets.parts(bucket))
         }
     }
 
     /// - Parameters:
     ///   - members: spine rows; nil for all.
     ///   - rows: all rows that concern the members' entities, part after part; nil after the last, and there is at least one.
-    func sweep(members: [Int32]?, into swept: Swept, rows part: (Int) throws -> SourceRows?) rethrows {
+    func sweep(members: [Int32]?, into swept: Swept, rows part: () throws -> SourceRows?) rethrows {
         let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
         let instants = members.map { spine.instants.picked($0) } ?? spine.instants
         let entities = TupleTable(keys, count: instants.count)
         var visits = Visits(entities, instants)
         var carried: Carried?
-        var number = 1
-        var current = try part(0)
+        var current = try part()
         while let given = current {
             var rows = given
-            var next = try part(number)
+            var next = try part()
             // What is asked of whole entities needs them whole.
             while swept.isFound != nil || swept.nextChanges != nil, let more = next {
                 rows = rows.inOrder(before: more)
-                number += 1
-                next = try part(number)
+                next = try part()
             }
-            number += 1
             let prepared = Prepared(group, carried.map { $0.followed(by: rows) } ?? rows, entities, reading)
             // The entity that goes on in the next part, and from when on that part's rows may count.
             let first = carried?.entity

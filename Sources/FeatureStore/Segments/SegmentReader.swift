@@ -34,9 +34,6 @@ struct SegmentReader {
         reader = SegmentRows(group: group, blocks: try BlockSource(connection, cache: cache))
     }
 
-    /// So many segments of a bucket are read at a time: a key with many rows isn't held whole.
-    private static let segmentsOfPart = 1
-
     /// The rows, in as many buckets as the largest run has.
     func buckets() throws -> RowBuckets {
         let count = runs.map(\.buckets).max()!
@@ -54,36 +51,43 @@ struct SegmentReader {
             RowBuckets.members(RowBuckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: count), buckets: count)
         }
         let sealed = runs.filter { $0.buckets == count }
-        var segments: [[Segment]] = Array(repeating: [], count: count)
-        for segment in sealed.flatMap(\.segments) where isReached(segment) { segments[segment.bucket].append(segment) }
-        let isOneRun = sealed.count == 1
-        return RowBuckets(count: count, keys: keys) { [segments, reader] bucket, part in
-            let isSplit =
-                isOneRun && segments[bucket].count > SegmentReader.segmentsOfPart && (members?[bucket].isEmpty ?? true)
-                && (source.id.isEmpty || source.isStatic || segments[bucket].allSatisfy(\.isOneVersionEach))
-            if isSplit {
-                let slice = segments[bucket].dropFirst(part * SegmentReader.segmentsOfPart).prefix(SegmentReader.segmentsOfPart)
-                if slice.isEmpty { return nil }
-                var rows = try reader.rows(Array(slice), versions: false, offsets: isStraddling, defers: !isStraddling)
-                rows.isSorted = true
-                rows.isOneVersionEach = true
-                return rows
+        // By bucket, and by run: its segments in order.
+        var segments: [[[Segment]]] = Array(repeating: sealed.map { _ in [] }, count: count)
+        for (index, run) in sealed.enumerated() { for segment in run.segments where isReached(segment) { segments[segment.bucket][index].append(segment) } }
+        return RowBuckets(count: count, keys: keys) { [segments, reader] bucket in
+            let runs = segments[bucket].filter { !$0.isEmpty }
+            var rest = loosely.flatMap { rows in members.map { rows.gathered($0[bucket]) } }
+            if rest?.count == 0 { rest = nil }
+            let isOneRun = runs.count <= 1 && rest == nil
+            // Versions of a fact may lie anywhere, but in one run that has none.
+            let hasVersions = !source.id.isEmpty && !source.isStatic && !(isOneRun && runs.allSatisfy { $0.allSatisfy(\.isOneVersionEach) })
+            if hasVersions {
+                var parts = try runs.isEmpty ? [] : [reader.rows(runs.flatMap(\.self), versions: true, offsets: true, defers: isOneRun && !isStraddling)]
+                if let rest { parts.append(rest) }
+                var rows = SourceRows(concatenating: parts)
+                rows.isSorted = isOneRun
+                var whole: SourceRows? = rows.sorted(by: keys)
+                return {
+                    defer { whole = nil }
+                    return whole
+                }
             }
-            if part > 0 { return nil }
-            var parts: [SourceRows] = []
-            let rest = loosely.flatMap { rows in members.map { rows.gathered($0[bucket]) } }
-            let isWhole = isOneRun && (rest?.count ?? 0) == 0
-            let hasVersions = !source.id.isEmpty && !source.isStatic && !(isWhole && segments[bucket].allSatisfy(\.isOneVersionEach))
-            if !segments[bucket].isEmpty {
-                parts.append(try reader.rows(segments[bucket], versions: hasVersions, offsets: hasVersions || isStraddling || !isWhole, defers: isWhole && !isStraddling))
+            if isOneRun {
+                var left = runs.first.map { $0[...] } ?? []
+                var none: SourceRows? = left.isEmpty ? try reader.none() : nil
+                return {
+                    guard let segment = left.popFirst() else {
+                        defer { none = nil }
+                        return none
+                    }
+                    var rows = try reader.rows([segment], versions: false, offsets: isStraddling, defers: !isStraddling)
+                    rows.isSorted = true
+                    rows.isOneVersionEach = true
+                    return rows
+                }
             }
-            if let rest, rest.count > 0 { parts.append(rest) }
-            if parts.isEmpty { return try reader.none() }
-            var rows = SourceRows(concatenating: parts)
-            rows.isSorted = isWhole
-            rows = rows.sorted(by: keys)
-            rows.isOneVersionEach = !hasVersions
-            return rows
+            var merged = MergedRuns(runs, rest, keys: keys, reader)
+            return { try merged.next() }
         }
     }
 
@@ -104,6 +108,48 @@ struct SegmentReader {
         guard !group.source.id.isEmpty, !group.source.isStatic else { return rows }
         let all = try table.read(names, where: "b.base_offset + b.count <= \(cut) and \(table.hasVersion(where: fresh))", connection)
         return rows.followed(by: all.retractions(of: group.source, keys: group.segmentKeys, after: after))
+    }
+}
+
+/// Several runs' rows of one bucket in one order, a part at a time: what is held is a segment of each run.
+private struct MergedRuns {
+    private let keys: [String]
+    private let reader: SegmentRows
+    /// Of each run: the segments that are still to be read, and the offset of the last row that was. Nil where all of those are handed out.
+    private var runs: [(left: ArraySlice<Segment>, last: Int64?)]
+    /// Rows that were read and not handed out, in order.
+    private var pending: SourceRows?
+
+    /// - Parameter rest: rows of no run, in whatever order.
+    init(_ runs: [[Segment]], _ rest: SourceRows?, keys: [String], _ reader: SegmentRows) {
+        self.keys = keys
+        self.reader = reader
+        self.runs = runs.map { ($0[...], nil) }
+        pending = rest
+    }
+
+    mutating func next() throws -> SourceRows? {
+        var parts = pending.map { [$0] } ?? []
+        for index in runs.indices where runs[index].last == nil {
+            guard let segment = runs[index].left.popFirst() else { continue }
+            let rows = try reader.rows([segment], versions: false, offsets: true, defers: false)
+            runs[index].last = rows.offsets.last
+            parts.append(rows)
+        }
+        pending = nil
+        if parts.isEmpty { return nil }
+        var whole = SourceRows(concatenating: parts)
+        whole.isSorted = false
+        whole = whole.sorted(by: keys)
+        whole.isOneVersionEach = true
+        // What lies before the end of each run's rows is complete. A row is told by its offset.
+        let ends = Set(runs.filter { !$0.left.isEmpty }.compactMap(\.last))
+        guard let end = whole.offsets.firstIndex(where: ends.contains) else { return whole }
+        for index in runs.indices where runs[index].last == whole.offsets[end] { runs[index].last = nil }
+        pending = end + 1 < whole.count ? whole.gathered((Int32(end) + 1..<Int32(whole.count)).map(\.self)) : nil
+        var part = whole.gathered((0...Int32(end)).map(\.self))
+        part.isSorted = true
+        return part
     }
 }
 
