@@ -103,7 +103,7 @@ struct Routes {
         router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameters.require("id")).json(whole: true)) }
     }
 
-    /// Training sets: the spine comes and the rows go as they are read and written, neither held as a whole.
+    /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
     private func snapshots(_ router: Router<BasicRequestContext>) {
         router.post("/v1/snapshots") { request, _ in
             let asked = try SnapshotRequest(request.uri.queryParameters)
