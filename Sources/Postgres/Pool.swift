@@ -52,14 +52,19 @@ actor Session {
         try Task.checkCancellation()
         let connection = try usable()
         let canceller = connection.canceller()
-        // `body` blocks this session's thread only, so the handler runs beside it.
+        // `body` blocks this session's thread only, so the handler runs beside it, and so do all others. A closure that doesn't name the
+        // actor would leave its thread for those that all tasks share.
         return try await withTaskCancellationHandler {
             defer { canceller?.end() }
-            try Task.checkCancellation()
-            return try body(connection)
+            return try perform(body, connection)
         } onCancel: {
             canceller?.cancel()
         }
+    }
+
+    private func perform<T>(_ body: (Connection) throws -> T, _ connection: Connection) throws -> T {
+        try Task.checkCancellation()
+        return try body(connection)
     }
 
     private func usable() throws -> Connection {

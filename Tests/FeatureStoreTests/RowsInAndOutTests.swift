@@ -54,12 +54,12 @@ import Testing
         let connection = try fixture.connection()
         try connection.run(
             script:
-                "create table public.visits (customer_id int, page varchar(9), at timestamptz); insert into public.visits select n, 'p' || n, '2024-01-01'::timestamptz + n * interval '1 hour' from pg_catalog.generate_series(1, 3) n"
+                "create table public.notes (customer_id int, page varchar(9), at timestamptz); insert into public.notes select n, 'p' || n, '2024-01-01'::timestamptz + n * interval '1 hour' from pg_catalog.generate_series(1, 3) n"
         )
-        let query = ImportQuery(sql: "select * from visits;", watermark: "at")
+        let query = ImportQuery(sql: "select * from notes;", watermark: "at")
         #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 3)
         #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 0)
-        try connection.run(script: "insert into public.visits values (4, 'late', '2024-01-01 02:30:00Z'), (5, 'new', '2024-01-02')")
+        try connection.run(script: "insert into public.notes values (4, 'late', '2024-01-01 02:30:00Z'), (5, 'new', '2024-01-02')")
         #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 1)
     }
 

@@ -111,6 +111,25 @@ import Testing
         #expect(try await world.fixture.store.materialize(.init(segmentRows: 16)).isEmpty)
     }
 
+    @Test func `long texts make short segments`() async throws {
+        let fixture = try await Fixture(
+            applying: """
+                entities: {customer: {keys: {customer_id: int64}}}
+                sources: {notes: {columns: {customer_id: int64, note: string, at: timestamp}, event_time: at}}
+                features: {note.v1: {entity: customer, source: notes, expression: latest(note)}}
+                sets: {notes.v1: {features: [note.v1]}}
+                """)
+        defer { fixture.remove() }
+        try fixture.connection().run(
+            script:
+                "create table public.texts as select n as customer_id, pg_catalog.repeat('x', 400000) || n as note, '2024-01-01Z'::timestamptz as at from pg_catalog.generate_series(1, 900) n"
+        )
+        _ = try await fixture.store.importQuery(ImportQuery(sql: "select * from texts"), into: "notes")
+        _ = try await fixture.store.materialize()
+        let segments = try fixture.connection().execute("select max(rows), count(*) from firn_cache.segments").first!
+        #expect(segments.int64(0) < 400 && segments.int64(1) > 2)
+    }
+
     @Test func `a column whose rows are told by latest alone may be the id`() async throws {
         let more = "features: {fact.v1: {entity: customer, source: visits, expression: latest(number)}}\nsets: {facts.v1: {features: [fact.v1]}}"
         let fixture = try await Fixture(

@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 import TestSupport
 import Testing
@@ -115,5 +116,27 @@ import Testing
         let pool = Pool(uri: try TestCluster.newDatabase(), size: 1)
         await #expect(throws: PostgresError.self) { try await pool.run { _ = try $0.execute("select pg_terminate_backend(pg_backend_pid())") } }
         #expect(try await pool.run { try $0.execute("select 1").count } == 1)
+    }
+
+    @Test func `sessions that wait don't keep others from working`() async throws {
+        let uri = try TestCluster.newDatabase(), count = 24
+        let pool = Pool(uri: uri, size: count)
+        // Each waits, blocking, until all are there: more than a machine has cores.
+        let arrived = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    try await pool.run { connection in
+                        try connection.execute("select pg_advisory_lock_shared(7)")
+                        for _ in 0..<3000 {
+                            if try connection.execute("select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and granted").first!.int64(0) == 24 { return true }
+                            usleep(5000)
+                        }
+                        return false
+                    }
+                }
+            }
+            return try await group.reduce(true) { $0 && $1 }
+        }
+        #expect(arrived)
     }
 }

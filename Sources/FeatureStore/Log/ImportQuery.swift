@@ -28,6 +28,9 @@ extension Store {
         _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
         let other = try Connection(uri: query.uri ?? uri, searches: true)
+        // A user whose name is firn would find the store's own tables first.
+        try other.execute(
+            "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
         let catalog = try await catalog()
         let source = try catalog.source(named: name)
         let (beyond, head) = try await watermark(query, source)

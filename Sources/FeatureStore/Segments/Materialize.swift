@@ -151,8 +151,10 @@ private struct SegmentWork {
                 absorbed += 1
             }
             let after = absorbed == 0 ? sealed : runs[runs.count - absorbed].after
+            let segmentRows = try fitting(after: after, upTo: upTo)
             let (segments, bytes) = try seal(
-                after: after, upTo: upTo, buckets: buckets(upTo - after, beside: runs.dropLast(absorbed)), replacing: Array(runs.suffix(absorbed)), progress)
+                after: after, upTo: upTo, buckets: buckets(upTo - after, ofRows: segmentRows, beside: runs.dropLast(absorbed)), ofRows: segmentRows,
+                replacing: Array(runs.suffix(absorbed)), progress)
             add(Int(upTo - sealed), upTo, segments, bytes)
         }
         return result
@@ -170,8 +172,20 @@ private struct SegmentWork {
         return row.int64(0)
     }
 
+    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows of a stretch.
+    private func fitting(after: Int64, upTo: Int64) throws -> Int {
+        let table = SourceTable(need.source)
+        let row = try connection.execute(
+            """
+            select coalesce(max(length), 0) from (select avg(octet_length(r::text))::bigint from (select r.* from \(table.rows)
+                where \(SourceTable.offsets(after: after, upTo: upTo)) limit 1000) r) widths(length)
+            """
+        ).first!
+        return min(segmentRows, max(64, (128 << 20) / max(1, Int(row.int64(0)))))
+    }
+
     /// A bucket for each full segment; as many as the largest run has, unless this one is much smaller.
-    private func buckets(_ rows: Int64, beside runs: some Sequence<Run>) -> Int {
+    private func buckets(_ rows: Int64, ofRows segmentRows: Int, beside runs: some Sequence<Run>) -> Int {
         if need.keys.isEmpty { return 1 }
         var count = 1
         while count < 1024, Int64(count * segmentRows) < rows { count *= 2 }
@@ -180,7 +194,9 @@ private struct SegmentWork {
         return count
     }
 
-    private func seal(after: Int64, upTo: Int64, buckets: Int, replacing old: [Run], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
+    private func seal(
+        after: Int64, upTo: Int64, buckets: Int, ofRows segmentRows: Int, replacing old: [Run], _ progress: @escaping (Int, Int) -> Void
+    ) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
             for run in old { try connection.execute("delete from firn_cache.runs where run = \(run.number)") }
             let number = try connection.execute(
@@ -240,6 +256,11 @@ private struct SegmentWork {
                     addresses.append(.bytes(block.address))
                     sizes.append(.int64(Int64(block.bytes)))
                     checksums.append(.int64(block.checksum))
+                }
+                guard body.count < 1_000_000_000 else {
+                    throw StoreError(
+                        .invalidRequest, "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of one key and time have a gigabyte",
+                        advice: "features of shorter columns, or of a source of their own, can be sealed")
                 }
                 // One by one: together they may be larger than a statement can be. What is there already may not be what it says.
                 try connection.execute(
