@@ -9,8 +9,8 @@ internal import Synchronization
 public final class SegmentCache: Sendable {
     private let root: String
     private let maximumBytes: Int
-    /// What is there by our own count, nil before it was counted.
-    private let size = Mutex<Int?>(nil)
+    /// What was there when it was counted, and what we added since; nil before it was counted.
+    private let size = Mutex<(counted: Int, added: Int)?>(nil)
 
     /// - Parameters:
     ///   - directory: made when the first file comes.
@@ -49,15 +49,18 @@ public final class SegmentCache: Sendable {
     /// Deletes what was used longest ago until a tenth is free, where there is too much.
     private func makeRoom(_ added: Int) {
         size.withLock { size in
-            size = (size ?? files().reduce(0) { $0 + $1.bytes }) + added
-            guard size! > maximumBytes else { return }
+            // Others add too: after a tenth of the bound it is counted again.
+            var known = size ?? (maximumBytes, maximumBytes)
+            known = known.added > maximumBytes / 10 ? (files().reduce(0) { $0 + $1.bytes }, 0) : (known.counted, known.added + added)
+            size = known
+            guard known.counted + known.added > maximumBytes else { return }
             var files = files().sorted { $0.used < $1.used }[...]
             var total = files.reduce(0) { $0 + $1.bytes }
             while total > maximumBytes / 10 * 9, let oldest = files.popFirst() {
                 unsafe unlink(oldest.path)
                 total -= oldest.bytes
             }
-            size = total
+            size = (total, 0)
         }
     }
 
