@@ -77,7 +77,12 @@ public struct ArrowReader {
             if source.isEmpty { return nil }
             throw ArrowError.cut
         }
-        guard prefix.prefix(4).allSatisfy({ $0 == 0xFF }) else { throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it") }
+        guard prefix.prefix(4).allSatisfy({ $0 == 0xFF }) else {
+            if prefix.prefix(6).elementsEqual(ArrowWriter.magic) {
+                throw ArrowError("is an Arrow file, not a stream", advice: "a file is named .arrow; over HTTP a stream travels")
+            }
+            throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it; Polars writes it with write_ipc_stream to a name that ends in .arrows")
+        }
         let length = prefix.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
         if length == 0 { return nil }
         guard length <= maximumMetadata else { throw ArrowError.damaged }

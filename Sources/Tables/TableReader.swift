@@ -92,6 +92,9 @@ public struct TableReader {
         }
     }
 
+    /// The columns that tables have.
+    public var names: [String] { schema.columns.map(\.name) }
+
     /// Rows of another origin, typed already; columns may be missing, and order doesn't matter.
     ///
     /// - Parameter next: more rows; nil at the end.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 
 import mlflow
@@ -63,6 +64,8 @@ def main() -> None:
 
         known = frame[frame["late"].notna()]
         train, test = (known[known["split"] == part] for part in ("train", "test"))
+        # From 3.17 on MLflow wants to be told that it may keep runs in files.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         mlflow.set_tracking_uri(Path(arguments.runs).resolve().as_uri())
         with mlflow.start_run():
             firn.mlflow.log_snapshot(snapshot)

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
@@ -59,7 +60,8 @@ extension Store {
             var warnings: [String] = []
             let written = try connection.transaction {
                 try refuseAgain(digest, path, source, options, connection)
-                if let warning = try unknownTimes(source, options, connection) { warnings.append(warning) }
+                // Rows that say themselves when they were known need no word about it.
+                let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
                 let writer = try BatchWriter(source, connection, knownNow: options.knownNow && !source.isStatic)
                 try writer.write {
                     try Task.checkCancellation()
@@ -67,6 +69,7 @@ extension Store {
                     progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
                     return rows
                 }
+                if let warning, writer.count > 0 { warnings.append(warning) }
                 let ledger = Ledger(connection: connection, actor: actor)
                 let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock) { head in
                     // Another may have taken the same in since we looked.

@@ -33,7 +33,10 @@ public struct Split: Sendable, Codable, Hashable {
             }
             parts.append(Part(name: String(sides[0]), share: share))
         }
-        guard abs(parts.reduce(0) { $0 + $1.share } - 1) < 1e-9 else { throw StoreError(.invalidRequest, "the shares of a split come to 1", advice: "as in train=0.8,test=0.2") }
+        let total = parts.reduce(0) { $0 + $1.share }
+        guard abs(total - 1) < 1e-9 else {
+            throw StoreError(.invalidRequest, "the shares come to \((total * 1e6).rounded() / 1e6), and not to 1", advice: "as in train=0.8,test=0.2")
+        }
         by = columns.split(separator: ",").map { String($0) }
         guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "as in --by customer_id") }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import FeatureEngine
 import FeatureLanguage
 import FeatureStore
+import Foundation
 import Tables
 
 struct Snapshot: AsyncParsableCommand {
@@ -56,6 +57,9 @@ struct Snapshot: AsyncParsableCommand {
             let start = ContinuousClock.now
             let progress = Progress("snapshot \(set)")
             defer { progress.end() }
+            if let out, URL(fileURLWithPath: out).resolvingSymlinksInPath() == URL(fileURLWithPath: spine).resolvingSymlinksInPath() {
+                throw Failure("\(out) is the spine itself (--out names another file)")
+            }
             let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out) {
                 progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil)
             }
