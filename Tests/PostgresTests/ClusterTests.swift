@@ -11,7 +11,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let cluster = Cluster(directory: directory + "/.firn", path: path, isThrowaway: true)
         try cluster.start()
-        try Connection(uri: cluster.uri).run(script: "create table public.kept (a bigint)")
+        // As psql does, without naming a schema.
+        try Connection(uri: cluster.uri, searches: true).run(script: "create schema firn; create table kept (a bigint)")
         #expect(try cluster.stop())
         #expect(!cluster.isRunning)
         #expect(try !cluster.stop())

@@ -180,6 +180,9 @@ public struct Cluster: Sendable {
     private func createDatabase() throws {
         let connection = try Connection(uri: uri.replacing("@/firn?", with: "@/postgres?"))
         if try connection.execute("select 1 from pg_database where datname = 'firn'").count == 0 { try connection.run(script: "create database firn") }
+        // The user is called firn, too: what people make without naming a schema would land among the store's own tables.
+        let settings = try connection.execute("select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = 'firn' and s.setrole = 0")
+        if settings.count == 0 { try connection.run(script: "alter database firn set search_path = public") }
     }
 
     // MARK: What is there

@@ -22,14 +22,16 @@ struct Cache: AsyncParsableCommand {
                         "segments": JSON(kept.segments), "segment_bytes": JSON(kept.segmentBytes), "results": JSON(kept.results),
                     ]).pretty())
             }
-            Terminal.out("here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(Environment.cacheLimit.mebibytes), in \(Environment.cacheDirectory)")
+            Terminal.out(
+                "here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(Environment.cacheLimit.mebibytes), of every store, in \(Environment.cacheDirectory)")
             Terminal.out("store     \(kept.segments) segments, \(kept.segmentBytes.mebibytes) compressed; rows of \(kept.results) snapshots")
         }
     }
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget what is kept only for speed.", discussion: "Without a flag, the files on this machine. All of it comes back with the same content when it is needed.")
+            abstract: "Forget what is kept only for speed.",
+            discussion: "Without a flag, this machine's copies, of every store that it reads. All of it comes back with the same content when it is needed.")
 
         @Flag(help: "The store's segments; firn materialize builds them again.")
         var segments = false
@@ -38,10 +40,21 @@ struct Cache: AsyncParsableCommand {
         var results = false
 
         func run() async throws {
-            if !segments, !results { return Environment.cache.clear() }
+            guard segments || results else {
+                let there = Environment.cache.contents()
+                Environment.cache.clear()
+                return Terminal.out("deleted \(there.files) blocks, \(there.bytes.mebibytes): this machine's copies, of every store")
+            }
             let store = try await Environment.store(connections: 1)
-            if segments { try await store.dropSegments() }
-            if results { try await store.dropResults() }
+            let kept = try await store.keptForSpeed()
+            if segments {
+                try await store.dropSegments()
+                Terminal.out("deleted the content of \(kept.segments) segments, \(kept.segmentBytes.mebibytes): firn materialize builds it again")
+            }
+            if results {
+                try await store.dropResults()
+                Terminal.out("deleted the rows of \(kept.results) snapshots: they are computed again when they are fetched")
+            }
         }
     }
 }
