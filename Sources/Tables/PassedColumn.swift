@@ -25,6 +25,15 @@ public struct PassedColumn: Sendable {
 
         func isNull(_ row: Int) -> Bool { forms[row] == .absent || forms[row] == .plain && texts.range(row).isEmpty }
 
+        /// The first row whose bytes aren't UTF-8.
+        var firstThatIsNoText: Int? {
+            guard texts.bytes.contains(where: { $0 >= 0x80 }) else { return nil }
+            return forms.indices.first { row in
+                let bytes = texts.bytes[texts.range(row)]
+                return bytes.contains { $0 >= 0x80 } && String(validating: bytes, as: UTF8.self) == nil
+            }
+        }
+
         mutating func append(_ text: some Sequence<UInt8>, _ form: Form) {
             texts.append(bytes: text)
             forms.append(form)

@@ -96,6 +96,15 @@ public struct SpineFile: Sendable {
         spine = Spine(columns: columns, instants: instants)
     }
 
+    /// Refuses columns that only pass through and hold what no other program could read. A spine that was kept before is read as it is.
+    public func requireText(name: String) throws(TableError) {
+        for column in passed {
+            guard case .texts(let texts) = column.fields, let row = texts.firstThatIsNoText else { continue }
+            throw TableError(
+                file: name, column: column.name, message: "holds bytes that are not UTF-8, first in row \(row + 1)", advice: "convert the file, as with iconv -t UTF-8")
+        }
+    }
+
     /// A column's values as texts, as CSV has them; nil where there is no such column.
     public func texts(of name: String) throws(TableError) -> Column? {
         let known = name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[name]

@@ -179,4 +179,15 @@ import Testing
     func `a split whose shares make no sense is refused`(text: String) {
         #expect(throws: StoreError.self) { try Split(text, by: "k") }
     }
+
+    @Test func `a spine whose other columns are no text is refused`() async throws {
+        let world = try await World(rows: 10)
+        defer { world.fixture.remove() }
+        let path = world.fixture.directory + "/latin.csv"
+        let bytes = Array("customer_id,event_timestamp,amount,name\n1,2024-01-12,1,caf\u{e9}\n2,2024-01-12,1,caf".utf8) + [0xE9, 0x0A]
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let fault = await #expect(throws: TableError.self) { try await world.create(SnapshotRequest(set: "all.v1"), spine: path) }
+        #expect(fault?.column == "name" && fault?.message.contains("row 2") == true)
+        #expect(try await world.fixture.store.snapshots().isEmpty)
+    }
 }

@@ -65,6 +65,7 @@ extension Store {
             let set = try catalog.set(named: request.set)
             let plan = Plan(set, in: catalog)
             let file = try spine(plan)
+            try file.requireText(name: name)
             for output in plan.outputs.map(\.name) + (request.split == nil ? [] : [Split.column]) where file.passed.contains(where: { $0.name == output }) {
                 throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of an output of \(request.set)", advice: "rename or drop it")
             }

@@ -45,7 +45,9 @@ struct Eval: ParsableCommand {
         let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         let plan = Plan(chosen, in: catalog)
         let sources = try readRows(plan, catalog)
-        let spine = try SpineFile(path: spine, plan: plan, timestamp: timestamp, options: files.reading)
+        let path = spine
+        let spine = try SpineFile(path: path, plan: plan, timestamp: timestamp, options: files.reading)
+        try spine.requireText(name: path)
         let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
         let writer = try TableWriter(path: out)
         try writer.write(spine, plan.table(outputs))
