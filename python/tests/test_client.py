@@ -91,7 +91,7 @@ def test_a_split_goes_by_a_hash_of_the_key(store: firn.Client) -> None:
     first = store.snapshot("all.v1", spine(500), split={"train": 0.5, "test": 0.5}, by="customer_id").to_pandas()
     assert first.groupby("customer_id")["split"].nunique().max() == 1
     assert set(first["split"]) == {"train", "test"}
-    with pytest.raises(firn.FirnError, match="come to 1"):
+    with pytest.raises(firn.FirnError, match="come to 0.5, and not to 1"):
         store.snapshot("all.v1", spine(), split={"train": 0.5}, by="customer_id")
 
 
