@@ -95,17 +95,10 @@ struct FloatSums: Accumulation {
         var count = 0
     }
 
-    private let values: [Double]
-    private let sums: RunningSums
-    private let selection: Selection
-    private let isAverage: Bool
-
-    init(_ input: AggregateInput, isAverage: Bool) {
-        values = input.argument!.floats
-        sums = input.sums!
-        selection = input.selection
-        self.isAverage = isAverage
-    }
+    let values: [Double]
+    let sums: RunningSums
+    let selection: Selection
+    let isAverage: Bool
 
     var type: ValueType { .float64 }
     var zero: Total { Total() }
@@ -151,17 +144,10 @@ struct IntegerSums: Accumulation {
         var count = 0
     }
 
-    private let values: [Int64]
-    private let sums: RunningSums
-    private let selection: Selection
-    private let isAverage: Bool
-
-    init(_ input: AggregateInput, isAverage: Bool) {
-        values = input.argument!.integers
-        sums = input.sums!
-        selection = input.selection
-        self.isAverage = isAverage
-    }
+    let values: [Int64]
+    let sums: RunningSums
+    let selection: Selection
+    let isAverage: Bool
 
     var type: ValueType { isAverage ? .float64 : .int64 }
     var zero: Total { Total() }

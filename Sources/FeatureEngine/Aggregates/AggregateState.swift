@@ -61,10 +61,11 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .count: AccumulatingState(Counts(selection: input.selection), input)
     case .countDistinct: DistinctState(input)
     case .sum, .avg:
-        if case .float64? = input.argument?.type {
-            AccumulatingState(FloatSums(input, isAverage: aggregate.operator == .avg), input)
-        } else {
-            AccumulatingState(IntegerSums(input, isAverage: aggregate.operator == .avg), input)
+        switch input.argument!.values {
+        case .float64(let values): AccumulatingState(FloatSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        default:
+            AccumulatingState(
+                IntegerSums(values: input.argument!.integers, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)
     case .percentile: PercentileState(input, fraction: aggregate.fraction!)

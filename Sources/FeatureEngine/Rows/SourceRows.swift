@@ -15,10 +15,6 @@ extension Column: DeferredColumn {
 private struct ChainedColumn: DeferredColumn {
     let parts: [(column: any DeferredColumn, count: Int)]
 
-    init(_ parts: [(column: any DeferredColumn, count: Int)]) {
-        self.parts = parts
-    }
-
     func gathered(_ rows: [Int32]) -> Column {
         // Rows come in order, mostly: runs of one part are read together. A row that isn't there may be read in any.
         var runs: [Column] = []
@@ -113,7 +109,7 @@ public struct SourceRows: Sendable {
         let names = Set(parts[0].columns.keys).union(parts[0].deferred.keys)
         let elsewhere = Set(parts.flatMap(\.deferred.keys))
         deferred = Dictionary(
-            uniqueKeysWithValues: elsewhere.map { name in (name, ChainedColumn(parts.map { part in (part.deferred[name] ?? part.columns[name]!, part.count) })) })
+            uniqueKeysWithValues: elsewhere.map { name in (name, ChainedColumn(parts: parts.map { part in (part.deferred[name] ?? part.columns[name]!, part.count) })) })
         columns = Dictionary(uniqueKeysWithValues: names.subtracting(elsewhere).map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
         eventTimes = parts.flatMap(\.eventTimes)
         knownAt = parts.flatMap(\.knownAt)

@@ -119,7 +119,7 @@ struct GroupSweep {
                 rows = rows.inOrder(before: more)
                 next = try part()
             }
-            let prepared = Prepared(group, carried.map { $0.followed(by: rows) } ?? rows, entities, reading)
+            let prepared = Prepared(group, carried?.rows.inOrder(before: rows) ?? rows, entities, reading)
             // The entity that goes on in the next part, and from when on that part's rows may count.
             let first = carried?.entity
             let continuing = next.flatMap { group.continuing(prepared, $0, entities, carried: first) }
@@ -165,10 +165,6 @@ struct GroupSweep {
         var entity: Int
         var rows: SourceRows
         var absorbed: [Any?]
-
-        func followed(by others: SourceRows) -> SourceRows {
-            rows.inOrder(before: others)
-        }
     }
 
     /// The first instant after another at which one of an entity's rows begins or ceases to count in some frame.

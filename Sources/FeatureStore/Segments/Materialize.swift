@@ -172,8 +172,10 @@ private struct SegmentWork {
         return row.int64(0)
     }
 
-    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows of a stretch.
+    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows of a stretch. Only texts
+    /// can make a row long.
     private func fitting(after: Int64, upTo: Int64) throws -> Int {
+        guard need.source.columns.contains(where: { $0.type == .string }) else { return segmentRows }
         let table = SourceTable(need.source)
         let row = try connection.execute(
             """
@@ -259,7 +261,7 @@ private struct SegmentWork {
                 }
                 guard body.count < 1_000_000_000 else {
                     throw StoreError(
-                        .invalidRequest, "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of one key and time have a gigabyte",
+                        .invalidRequest, "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of it come to a gigabyte",
                         advice: "features of shorter columns, or of a source of their own, can be sealed")
                 }
                 // One by one: together they may be larger than a statement can be. What is there already may not be what it says.

@@ -50,15 +50,17 @@ public final class SegmentCache: Sendable {
     private func makeRoom(_ added: Int) {
         size.withLock { size in
             // Others add too: after a tenth of the bound it is counted again.
-            var known = size ?? (maximumBytes, maximumBytes)
-            known = known.added > maximumBytes / 10 ? (files().reduce(0) { $0 + $1.bytes }, 0) : (known.counted, known.added + added)
-            size = known
-            guard known.counted + known.added > maximumBytes else { return }
-            var files = files().sorted { $0.used < $1.used }[...]
+            if let known = size, known.added <= maximumBytes / 10, known.counted + known.added + added <= maximumBytes {
+                size = (known.counted, known.added + added)
+                return
+            }
+            let files = files()
             var total = files.reduce(0) { $0 + $1.bytes }
-            while total > maximumBytes / 10 * 9, let oldest = files.popFirst() {
-                unsafe unlink(oldest.path)
-                total -= oldest.bytes
+            if total > maximumBytes {
+                for file in files.sorted(by: { $0.used < $1.used }) where total > maximumBytes / 10 * 9 {
+                    unsafe unlink(file.path)
+                    total -= file.bytes
+                }
             }
             size = (total, 0)
         }

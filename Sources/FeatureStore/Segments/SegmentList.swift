@@ -77,7 +77,7 @@ struct SegmentList {
             """)
         for row in blocks.map({ $0 }) {
             let run = places[row.int64(0)]!
-            guard row.bool(6), let segment = runs[run].segments.firstIndex(where: row.int64(1)) else {
+            guard row.bool(6), let segment = runs[run].segments.place(of: row.int64(1)) else {
                 runs[run].lacksContent = true
                 continue
             }
@@ -100,7 +100,7 @@ struct SegmentList {
 
 extension [Segment] {
     /// The place of a segment: they are numbered from 0, unless some are gone.
-    fileprivate func firstIndex(where number: Int64) -> Int? {
+    fileprivate func place(of number: Int64) -> Int? {
         if number < count, self[Int(number)].number == number { return Int(number) }
         return firstIndex { $0.number == number }
     }
