@@ -46,9 +46,18 @@ enum ArrowMetadata {
 
     // MARK: Reading
 
+    /// How values lie in a body.
+    enum Layout {
+        case plain(ArrowType)
+        /// Of texts or bytes, each where it may be: several may share a place.
+        case views(isText: Bool)
+    }
+
     /// A column as the schema says it: dictionary-encoded ones hold indices into the dictionary of that number.
     struct Column {
         var field: ArrowField
+        /// Of the values, in their dictionary if they have one.
+        var layout: Layout
         var dictionary: (id: Int64, index: ArrowType)?
     }
 
@@ -65,7 +74,8 @@ enum ArrowMetadata {
         guard let type = try type(field) else {
             throw ArrowError("has an Arrow type that isn't read", column: name, advice: "cast it to bool, int64, double, string or timestamp, or drop it")
         }
-        var column = Column(field: ArrowField(name, type), dictionary: nil)
+        let isView = try [23, 24].contains(field.int8(2))
+        var column = Column(field: ArrowField(name, type), layout: isView ? .views(isText: type == .utf8) : .plain(type), dictionary: nil)
         if let encoding = try field.table(4) {
             let index = try encoding.table(1).map { table throws(ArrowError) in try integer(table) } ?? .integer(bits: 32, isSigned: true)
             guard [.utf8, .largeUtf8].contains(type) else {
@@ -92,8 +102,8 @@ enum ArrowMetadata {
         case 1: return .null
         case 2: return try integer(table)
         case 3: return .float(bits: [16, 32, 64][min(2, max(0, Int(try table.int16(0))))])
-        case 4: return .binary
-        case 5: return .utf8
+        case 4, 23: return .binary
+        case 5, 24: return .utf8
         case 6: return .bool
         case 8: return try table.int16(0, default: 1) == 0 ? .date32 : .date64
         case 10:

@@ -3,9 +3,9 @@ public import FeatureEngine
 /// Reads an Arrow IPC stream or file, a record batch at a time, and checks every length against what is there.
 ///
 /// A file is read as the stream it holds, from front to back, so that pipes work too; its footer only has to be there.
-/// Dictionary-encoded strings come out plain. Buffers may be plain or compressed with zstd.
+/// Dictionary-encoded strings and views come out plain. Buffers may be plain or compressed with zstd.
 public struct ArrowReader {
-    /// The columns, without dictionaries.
+    /// The columns, without dictionaries and views.
     public let fields: [ArrowField]
     private let columns: [ArrowMetadata.Column]
     private var dictionaries: [Int64: Column] = [:]
@@ -14,6 +14,9 @@ public struct ArrowReader {
     private let maximumBytes: Int
     private var bytesLeft: Int
     private var isAtEnd = false
+    /// Batches of a file that came before their dictionaries: a file's may stand anywhere.
+    private var held: ArraySlice<(header: FlatView, body: [UInt8])> = []
+    private var heldBytes = 0
 
     private static let maximumMetadata = 64 << 20
     public static let maximumColumns = 10_000
@@ -33,12 +36,32 @@ public struct ArrowReader {
                 throw ArrowError("is not an Arrow file", advice: "an IPC stream is named .arrows")
             }
         }
-        guard let (message, _) = try ArrowReader.message(&source, body: false) else { throw ArrowError("holds no Arrow data") }
+        columns = try ArrowMetadata.columns(try ArrowReader.schema(&source, layout))
+        fields = columns.map(\.field)
+    }
+
+    private static func schema(_ source: inout PieceReader, _ layout: ArrowWriter.Layout) throws -> FlatView {
+        let bare = layout == .file ? try bareMetadata(&source) : nil
+        guard let message = try bare.map({ try FlatView(root: $0) }) ?? message(&source, body: false)?.0 else { throw ArrowError("holds no Arrow data") }
         guard try message.int8(1) == Int(ArrowMetadata.Header.schema.rawValue), let schema = try message.table(2) else {
             throw ArrowError("is not an Arrow stream", advice: layout == .stream ? "an IPC file is named .arrow" : nil)
         }
-        columns = try ArrowMetadata.columns(schema)
-        fields = columns.map(\.field)
+        return schema
+    }
+
+    /// Polars begins a file with a message of no mark and no length: it ends where the next one's mark is, which can't be a part of it (no text holds
+    /// such bytes, and no distance).
+    private static func bareMetadata(_ source: inout PieceReader) throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while let word = try source.next(8) {
+            if word.prefix(4).allSatisfy({ $0 == 0xFF }) {
+                source.putBack(word)
+                return bytes.isEmpty ? nil : bytes
+            }
+            bytes += word
+            guard bytes.count <= maximumMetadata else { throw ArrowError.damaged }
+        }
+        throw ArrowError.cut
     }
 
     /// The next batch's columns, as long as one another; nil at the end.
@@ -52,17 +75,26 @@ public struct ArrowReader {
             guard let header = try message.table(2) else { throw ArrowError.damaged }
             switch ArrowMetadata.Header(rawValue: UInt8(try message.int8(1))) {
             case .recordBatch:
-                return try batch(header, body, columns.map { ($0.dictionary?.index ?? $0.field.type, $0.dictionary.map { dictionaries[$0.id] } ?? nil, $0) })
+                if held.isEmpty, layout == .stream || columns.allSatisfy({ $0.dictionary.map { dictionaries[$0.id] != nil } ?? true }) { return try rows(header, body) }
+                heldBytes += body.count
+                guard heldBytes <= min(maximumBytes, ArrowReader.maximumBatchBytes) else {
+                    throw ArrowError("has its dictionaries after more rows than are held", advice: "write an IPC stream, named .arrows, or plain strings")
+                }
+                held.append((header, body))
             case .dictionaryBatch:
                 let id = try header.int64(0)
                 guard let column = columns.first(where: { $0.dictionary?.id == id }), let data = try header.table(1) else { throw ArrowError.damaged }
-                let (values, _) = try batch(data, body, [(column.field.type, nil, nil)])
+                let (values, _) = try batch(data, body, [(column.layout, nil, nil)])
                 let isDelta = try header.int8(2) != 0
                 if isDelta, let held = dictionaries[id] { dictionaries[id] = held.followed(by: values[0]) } else { dictionaries[id] = values[0] }
             case .schema, nil: throw ArrowError("holds an Arrow message that isn't read")
             }
         }
-        return nil
+        return try held.popFirst().map { try rows($0.header, $0.body) }
+    }
+
+    private mutating func rows(_ header: FlatView, _ body: [UInt8]) throws -> (columns: [Column], rowCount: Int) {
+        try batch(header, body, columns.map { ($0.dictionary.map { .plain($0.index) } ?? $0.layout, $0.dictionary.map { dictionaries[$0.id] } ?? nil, $0) })
     }
 
     private mutating func checkFooter() throws {
@@ -81,7 +113,7 @@ public struct ArrowReader {
             if prefix.prefix(6).elementsEqual(ArrowWriter.magic) {
                 throw ArrowError("is an Arrow file, not a stream", advice: "a file is named .arrow; over HTTP a stream travels")
             }
-            throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it; Polars writes it with write_ipc_stream to a name that ends in .arrows")
+            throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it")
         }
         let length = prefix.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
         if length == 0 { return nil }
@@ -95,10 +127,10 @@ public struct ArrowReader {
     }
 
     private mutating func batch(
-        _ header: FlatView, _ body: [UInt8], _ wanted: [(type: ArrowType, dictionary: Column?, column: ArrowMetadata.Column?)]
+        _ header: FlatView, _ body: [UInt8], _ wanted: [(layout: ArrowMetadata.Layout, dictionary: Column?, column: ArrowMetadata.Column?)]
     ) throws -> (columns: [Column], rowCount: Int) {
         let allowed = min(bytesLeft, ArrowReader.maximumBatchBytes)
-        let (read, count, rest) = try readBatch(header, body, 0..<body.count, wanted.map(\.type), bytesLeft: allowed)
+        let (read, count, rest) = try readBatch(header, body, 0..<body.count, wanted.map(\.layout), bytesLeft: allowed)
         var left = rest
         var columns = read
         for (index, (_, dictionary, column)) in wanted.enumerated() where column?.dictionary != nil {
@@ -112,7 +144,7 @@ public struct ArrowReader {
 
 /// A record batch's columns, its body a part of some bytes.
 func readBatch(
-    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ types: [ArrowType], bytesLeft: Int
+    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ layouts: [ArrowMetadata.Layout], bytesLeft: Int
 ) throws(ArrowError) -> (columns: [Column], rowCount: Int, bytesLeft: Int) {
     let count = try header.int64(0)
     guard count >= 0, count <= Int64(Int32.max) else { throw .damaged }
@@ -122,12 +154,12 @@ func readBatch(
         isCompressed = true
     }
     let nodes = try header.pairs(1)
-    guard nodes.count == types.count else { throw .damaged }
-    var buffers = BodyReader(bytes, body, try header.pairs(2), isCompressed: isCompressed, bytesLeft: bytesLeft)
+    guard nodes.count == layouts.count else { throw .damaged }
+    var buffers = BodyReader(bytes, body, try header.pairs(2), viewed: try header.words(4), isCompressed: isCompressed, bytesLeft: bytesLeft)
     var columns: [Column] = []
-    for (type, node) in zip(types, nodes) {
+    for (layout, node) in zip(layouts, nodes) {
         guard node.0 == count else { throw .damaged }
-        columns.append(try buffers.column(type, rows: Int(count), nulls: node.1))
+        columns.append(try buffers.column(layout, rows: Int(count), nulls: node.1))
     }
     return (columns, Int(count), buffers.bytesLeft)
 }
@@ -138,13 +170,16 @@ private struct BodyReader {
     private let body: [UInt8]
     private let range: Range<Int>
     private var buffers: ArraySlice<(Int64, Int64)>
+    /// How many buffers of content each column of views has.
+    private var viewed: ArraySlice<Int64>
     private let isCompressed: Bool
     var bytesLeft: Int
 
-    init(_ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], isCompressed: Bool, bytesLeft: Int) {
+    init(_ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], viewed: [Int64], isCompressed: Bool, bytesLeft: Int) {
         self.body = body
         self.range = range
         self.buffers = buffers[...]
+        self.viewed = viewed[...]
         self.isCompressed = isCompressed
         self.bytesLeft = bytesLeft
     }
@@ -162,16 +197,9 @@ private struct BodyReader {
         try charge(size)
         // Nothing is needed of an empty column's offsets.
         if size == 0 || range.isEmpty && count <= 1 { return Array(repeating: zero, count: count) }
-        var rawLength: Int?
-        if isCompressed {
-            guard range.count >= 8 else { throw .damaged }
-            let length = body[range.prefix(8)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            range = range.dropFirst(8)
-            if length != .max {
-                guard length >= UInt64(size), length <= UInt64(size + (1 << 20)) else { throw .damaged }
-                rawLength = Int(length)
-            }
-        }
+        let rawLength = try rawLength(range)
+        if let rawLength, rawLength < size || rawLength > size + 1 << 20 { throw .damaged }
+        if isCompressed { range = range.dropFirst(8) }
         guard rawLength != nil || range.count >= size else { throw .damaged }
         var fault: ArrowError?
         let values = unsafe [T](unsafeUninitializedCapacity: max(1, ((rawLength ?? size) + MemoryLayout<T>.stride - 1) / MemoryLayout<T>.stride)) { space, initialized in
@@ -196,6 +224,24 @@ private struct BodyReader {
         return values
     }
 
+    /// How much a buffer decompresses to; nil where it stands as it is.
+    private func rawLength(_ range: Range<Int>) throws(ArrowError) -> Int? {
+        guard isCompressed else { return nil }
+        guard range.count >= 8 else { throw .damaged }
+        let length = body[range.prefix(8)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        if length == .max { return nil }
+        guard length < 1 << 40 else { throw .damaged }
+        return Int(length)
+    }
+
+    /// The next buffer, as long as it says.
+    private mutating func content() throws(ArrowError) -> [UInt8] {
+        var ahead = self
+        let range = try ahead.next()
+        if range.isEmpty { return try values(0, UInt8.self, zero: 0) }
+        return try values(try rawLength(range) ?? range.count - (isCompressed ? 8 : 0), UInt8.self, zero: 0)
+    }
+
     private mutating func charge(_ size: Int) throws(ArrowError) {
         bytesLeft -= size
         guard bytesLeft >= 0 else { throw ArrowError.tooLarge }
@@ -206,8 +252,8 @@ private struct BodyReader {
         return [Bool](bits: bits, count: count)
     }
 
-    mutating func column(_ type: ArrowType, rows: Int, nulls: Int64) throws(ArrowError) -> Column {
-        if type == .null {
+    mutating func column(_ layout: ArrowMetadata.Layout, rows: Int, nulls: Int64) throws(ArrowError) -> Column {
+        if case .plain(.null) = layout {
             try charge(2 * rows)
             return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows))
         }
@@ -218,7 +264,10 @@ private struct BodyReader {
             // A count of −1 says that nobody counted, and no buffer then that nothing is NULL.
             if nulls < 0, let (_, length) = buffers.first, length == 0 { _ = try next() } else { validity = try flags(rows) }
         }
-        return Column(try payload(type, rows), validity: validity)
+        switch layout {
+        case .plain(let type): return Column(try payload(type, rows), validity: validity)
+        case .views(let isText): return Column(.string(try views(rows, validity, isText: isText)), validity: validity)
+        }
     }
 
     private mutating func payload(_ type: ArrowType, _ rows: Int) throws(ArrowError) -> Column.Values {
@@ -248,6 +297,34 @@ private struct BodyReader {
         }
     }
 
+    /// Each view has its length first; then the text where it has at most 12 bytes, else its first four bytes, the number of a buffer and the place there.
+    private mutating func views(_ rows: Int, _ validity: [Bool]?, isText: Bool) throws(ArrowError) -> StringColumn {
+        let views = try values(16 * rows, UInt8.self, zero: 0)
+        guard let count = viewed.popFirst(), count >= 0, count <= Int64(buffers.count) else { throw .damaged }
+        var contents: [[UInt8]] = []
+        for _ in 0..<count { contents.append(try content()) }
+        var column = StringColumn()
+        for row in 0..<rows {
+            guard validity?[row] ?? true else {
+                column.append(bytes: [])
+                continue
+            }
+            let view = views[16 * row..<16 * row + 16]
+            func word(_ index: Int) -> Int { view.dropFirst(4 * index).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) } }
+            let length = word(0)
+            try charge(length)
+            if length <= 12 {
+                column.append(bytes: view.dropFirst(4).prefix(length))
+            } else {
+                let number = word(2), place = word(3)
+                guard number < contents.count, place + length <= contents[number].count else { throw .damaged }
+                column.append(bytes: contents[number][place..<place + length])
+            }
+        }
+        if isText, !column.isText { throw .notText }
+        return column
+    }
+
     private mutating func texts(_ ends: [Int], isText: Bool) throws(ArrowError) -> StringColumn {
         guard let first = ends.first, let last = ends.last, first >= 0, last >= first, last < 1 << 40 else { throw .damaged }
         for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
@@ -257,7 +334,7 @@ private struct BodyReader {
         var column = StringColumn()
         column.offsets = first == 0 ? ends : ends.map { $0 - first }
         column.bytes = first == 0 ? bytes : Array(bytes[first...])
-        if isText, !column.isText { throw ArrowError("holds strings that aren't UTF-8") }
+        if isText, !column.isText { throw .notText }
         return column
     }
 }
@@ -326,6 +403,12 @@ private struct PieceReader {
             position = end
         }
         return bytes
+    }
+
+    /// The bytes are the next again.
+    mutating func putBack(_ bytes: [UInt8]) {
+        piece = bytes + piece[position...]
+        position = 0
     }
 
     /// What is left, piece by piece.

@@ -188,6 +188,13 @@ struct FlatView {
         return views
     }
 
+    func words(_ slot: Int) throws(ArrowError) -> [Int64] {
+        let (start, count) = try vector(slot, elementSize: 8)
+        var words: [Int64] = []
+        for index in 0..<count { words.append(Int64(bitPattern: try load(start + 8 * index, 8))) }
+        return words
+    }
+
     /// Structs of two 64-bit words.
     func pairs(_ slot: Int) throws(ArrowError) -> [(Int64, Int64)] {
         let (start, count) = try vector(slot, elementSize: 16)

@@ -1,6 +1,7 @@
 import ArrowIPC
 import FeatureEngine
 import FeatureLanguage
+import Foundation
 import TestSupport
 import Testing
 
@@ -53,6 +54,12 @@ private func claimed(_ type: ArrowType, _ column: Column, rows: Int) throws -> [
     try writer.write([column], rows: 0..<rows)
     try writer.finish()
     return bytes
+}
+
+/// `Tests/Golden/polars.arrow`, which Polars 2.1 wrote: six texts, and the same as a categorical column.
+private func ofPolars() throws -> [UInt8] {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    return Array(try Data(contentsOf: tests.appendingPathComponent("Golden/polars.arrow")))
 }
 
 /// Everything in it, in one column each; pieces of a length of one's own.
@@ -108,13 +115,16 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
     @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `flipped bytes are refused or read, but never crash`() throws {
         var random = Randomness(seed: 7)
-        for _ in 0..<300 * Fuzzer.length {
-            let layout: ArrowWriter.Layout = Bool.random(using: &random) ? .file : .stream
-            var written = try Written(rows: Int.random(in: 0..<40, using: &random), compressed: Bool.random(using: &random), layout: layout, using: &random)
+        let polars = try ofPolars()
+        for round in 0..<600 * Fuzzer.length {
+            let layout: ArrowWriter.Layout = round % 2 == 0 || Bool.random(using: &random) ? .file : .stream
+            var bytes =
+                round % 2 == 0
+                ? polars : try Written(rows: Int.random(in: 0..<40, using: &random), compressed: Bool.random(using: &random), layout: layout, using: &random).bytes
             for _ in 0..<Int.random(in: 1...4, using: &random) {
-                written.bytes[Int.random(in: written.bytes.indices, using: &random)] = [0, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random)!
+                bytes[Int.random(in: bytes.indices, using: &random)] = [0, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random)!
             }
-            guard let (fields, batches) = try? read(written.bytes, layout, maximumBytes: 1 << 24) else { continue }
+            guard let (fields, batches) = try? read(bytes, layout, maximumBytes: 1 << 24) else { continue }
             for batch in batches {
                 for (field, column) in zip(fields, batch) {
                     for type in ValueType.allCases {
@@ -123,6 +133,16 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
                 }
             }
         }
+    }
+
+    @Test func `texts as views, dictionaries after their rows, and a schema without a length are read`() throws {
+        let (fields, batches) = try read(ofPolars(), .file, pieces: 7)
+        #expect(fields == [ArrowField("text", .utf8), ArrowField("kind", .utf8)])
+        let expected: [Literal] = ["", "é", "twelve bytes", "more than twelve bytes", "🙂🙂🙂🙂"].map { .string($0) } + [.null]
+        for column in batches.joined() { #expect((0..<column.count).map { column[$0] } == expected) }
+        #expect(batches.count == 1)
+        let whole = try ofPolars()
+        for count in whole.indices { #expect(throws: ArrowError.self) { try read(Array(whole.prefix(count)), .file) } }
     }
 
     @Test func `more than a reader takes is refused`() throws {

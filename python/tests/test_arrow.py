@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import subprocess
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -98,7 +100,7 @@ def test_every_type_passes_through_unchanged(run, tmp_path: Path, suffix: str, c
     assert out.num_rows == count and out["out_f"].null_count == count
 
 
-@pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.large_string())])
+@pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.large_string())])
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_values_come_back_as_they_went_in(run, tmp_path: Path, text: pa.DataType, unit: str) -> None:
     draw = random.Random(unit)
@@ -122,6 +124,34 @@ def test_values_come_back_as_they_went_in(run, tmp_path: Path, text: pa.DataType
         assert out[f"out_{name}"].to_pylist() == rows[name].to_pylist(), name
     assert out["out_u"].cast(pa.int64()).to_pylist() == values["u"].cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
     assert [out.schema.field(f"out_{name}").type for name in "biftu"] == [pa.bool_(), pa.int64(), pa.float64(), pa.string(), pa.timestamp("us", "UTC")]
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "arrows"])
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
+@pytest.mark.parametrize("count", [0, 1, 1000])
+def test_what_polars_writes_is_read(run, tmp_path: Path, suffix: str, compression: Literal["uncompressed", "zstd"], count: int) -> None:
+    # Polars' texts are views, its categories dictionaries of views, which files have after the rows; and files begin with a message of no length.
+    draw = random.Random(count)
+    texts = [draw.choice(["", "é", "twelve bytes", "more than twelve bytes", "🙂" * 20, None]) for _ in range(count)]
+    spine = pl.DataFrame({"k": range(count), "event_timestamp": [datetime(2024, 1, 1)] * count, "text": texts}, {"k": pl.Int32, "event_timestamp": pl.Datetime("us"), "text": pl.String})
+    spine = spine.with_columns(raw=pl.col("text").cast(pl.Binary), kind=pl.col("text").cast(pl.Categorical), flag=pl.col("text").is_null())
+    rows = spine.select("k", b=None, i=None, f=None, t="text", u=None, at="event_timestamp")
+    write_polars(spine, tmp_path / f"spine.{suffix}", compression)
+    write_polars(rows, tmp_path / f"rows.{suffix}", compression)
+    done = run(f"rows.{suffix}", f"spine.{suffix}", "out.arrow")
+    assert done.returncode == 0, done.stderr
+    out = read(tmp_path / "out.arrow")
+    assert [out.schema.field(name).type for name in ("text", "raw", "kind")] == [pa.string(), pa.binary(), pa.string()]
+    for name in ("text", "kind", "out_t"):
+        assert out[name].to_pylist() == texts
+    assert out["raw"].to_pylist() == spine["raw"].to_list()
+
+
+def write_polars(frame: pl.DataFrame, path: Path, compression: Literal["uncompressed", "zstd"]) -> None:
+    if path.suffix == ".arrow":
+        frame.write_ipc(path, compression=compression)
+    else:
+        frame.write_ipc_stream(path, compression=compression)
 
 
 def test_what_cannot_be_read_is_named(run, tmp_path: Path) -> None:
