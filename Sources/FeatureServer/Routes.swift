@@ -1,3 +1,4 @@
+import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import HTTPTypes
@@ -106,27 +107,29 @@ struct Routes {
     /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
     private func snapshots(_ router: Router<BasicRequestContext>) {
         router.post("/v1/snapshots") { request, _ in
-            let asked = try SnapshotRequest(request.uri.queryParameters)
+            let asked = try SnapshotParameters(request.uri.queryParameters)
             let layout = try fileLayout(request)
             let body = try await spooled(request, Routes.spineLimit)
-            let manifest = try await store.createSnapshot(asked, name: "body") { plan in
-                try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.timestamp, options: asked.options)
+            let spine = { @Sendable (plan: Plan) in
+                try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
             }
-            return Response.json(manifest.json(whole: true), status: .created)
+            guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
+            return Response.json(try await store.createSnapshot(asked.request, name: "body", spine: spine).json(whole: true), status: .created)
         }
-        router.get("/v1/snapshots/:id/data") { _, context in
-            let rows = try await store.fetch(context.parameters.require("id"))
-            return Response(
-                status: .ok, headers: [.contentType: Routes.arrow],
-                body: ResponseBody { writer in
-                    for piece in rows.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
-                    try await writer.finish(nil)
-                })
-        }
+        router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameters.require("id")).rows) }
         router.post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameters.require("id")).json) }
         router.get("/v1/snapshots/:id/diff/:other") { _, context in
             Response.json(try await store.compareSnapshots(context.parameters.require("id"), context.parameters.require("other")).json)
         }
+    }
+
+    private func rows(_ set: TrainingSet) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: Routes.arrow],
+            body: ResponseBody { writer in
+                for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
+                try await writer.finish(nil)
+            })
     }
 
     private func spooled(_ request: Request, _ limit: Int) async throws -> SpooledBody {

@@ -45,12 +45,18 @@ extension Store.ImportOptions {
 }
 
 /// The parameters of `POST /v1/snapshots`.
-extension SnapshotRequest {
+struct SnapshotParameters {
+    let request: SnapshotRequest
+    /// Without a record the rows are the answer.
+    let isRecorded: Bool
+
     init(_ query: FlatDictionary<Substring, Substring>) throws {
-        let given = try Parameters(query, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "null", "epoch"])
+        let given = try Parameters(query, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch"])
         guard let set = given["set"] else { throw Problem.shape("set names what to compute, such as fraud.v1") }
         guard (given["split"] == nil) == (given["by"] == nil) else { throw Problem.shape("split and by go together: split=train=0.8,test=0.2&by=customer_id") }
-        self.init(
+        isRecorded = try given.flag("record", default: true)
+        guard isRecorded || given["name"] == nil && given["keep"] == nil else { throw Problem.shape("name and keep are for snapshots that are recorded") }
+        request = SnapshotRequest(
             set: set, name: given["name"], timestamp: given["timestamp"] ?? FeatureSet.instantColumn, mode: try given.flag("hindsight") ? .hindsight : .asServed,
             knownBy: try LookupRequest.instant(given["known_by"].map { .string($0) }, "known_by"), options: try given.reading(), at: given["at"],
             split: try given["split"].map { try Split($0, by: given["by"] ?? "") }, keeps: try given.flag("keep", default: true))

@@ -92,7 +92,8 @@ import Testing
                 ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"min_offsets":{"clicks":99}}"#, 503, "behind"),
                 ("POST", "/v1/sources/none/rows", "[]", 404, "not_found"), ("POST", "/v1/sources/clicks/rows", #"[{"customer_id":1,"at":"x"}]"#, 400, "invalid_rows"),
                 ("POST", "/v1/sources/clicks/rows", "{}", 400, "invalid_rows"), ("GET", "/v1/features/none.v1", nil, 404, "not_found"), ("GET", "/nothing", nil, 404, "not_found"),
-                ("GET", "/v1/snapshots/none", nil, 404, "not_found"), ("GET", "/v1/search", nil, 400, "invalid_request"),
+                ("GET", "/v1/snapshots/none", nil, 404, "not_found"),
+                ("POST", "/v1/snapshots?set=web.v1&record=false&name=x", "", 400, "invalid_request"), ("GET", "/v1/search", nil, 400, "invalid_request"),
                 ("POST", "/v1/lookup", String(repeating: " ", count: 5 << 20), 413, "body_too_large"),
             ]
             for test in cases {

@@ -87,6 +87,16 @@ def test_a_snapshot_at_another_ones_cuts_sees_no_later_row(store: firn.Client) -
     assert before.verify().identical
 
 
+def test_rows_can_be_computed_without_a_record(store: firn.Client) -> None:
+    snapshot = store.snapshot("all.v1", spine(), name="recorded")
+    count = len(store.catalog.snapshots())
+    assert store.compute("all.v1", spine(), at="recorded").equals(snapshot.to_arrow())
+    assert store.compute("all.v1", spine(), hindsight=True, known_by=START).schema == snapshot.to_arrow().schema
+    assert len(store.catalog.snapshots()) == count
+    with pytest.raises(firn.FirnError, match="unknown set 'none.v1'"):
+        store.compute("none.v1", spine())
+
+
 def test_a_split_goes_by_a_hash_of_the_key(store: firn.Client) -> None:
     first = store.snapshot("all.v1", spine(500), split={"train": 0.5, "test": 0.5}, by="customer_id").to_pandas()
     assert first.groupby("customer_id")["split"].nunique().max() == 1

@@ -40,7 +40,9 @@ def test_a_transformer_is_a_step_of_a_pipeline(store: firn.Client, url: str) -> 
     before = numeric.predict(frame)
     assert list(features.get_feature_names_out()) == ["spend_7d", "last_shop", "clicks", "vs_usual"]
     store.push("clicks", [{"customer_id": row % 9, "page": "later", "at": "2024-01-02T00:00:00Z"} for row in range(30)])
+    recorded = len(store.catalog.snapshots())
     assert (numeric.predict(frame) == before).all(), "rows pushed later are beyond the cuts"
+    assert len(store.catalog.snapshots()) == recorded
     pinned = FeatureTransformer("all.v1", url=url, at=features.at_).fit(frame)
     assert pinned.transform(frame).equals(features.transform(frame))
     shuffled = frame.sample(frac=1, random_state=1)

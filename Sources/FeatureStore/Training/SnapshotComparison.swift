@@ -91,7 +91,7 @@ extension Store {
     }
 
     private func rows(_ manifest: Manifest) async throws -> (keys: [(name: String, column: Column)], values: Table) {
-        let set = try await fetch(manifest.id)
+        let set = try await fetch(manifest.id).rows
         let spine = set.file.spine
         let requests = Set(try await catalog().set(named: manifest.set.description).requests.map(\.name))
         let keys = spine.columns.filter { !requests.contains($0.key) }.sorted { $0.key < $1.key }.map { (name: $0.key, column: $0.value) }

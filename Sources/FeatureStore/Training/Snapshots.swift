@@ -59,6 +59,30 @@ extension Store {
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
+        return try await computing(request, name, progress, spine) { computed, connection in
+            // The file is written while the rows are hashed; it appears once the snapshot is recorded.
+            let writer = try output.map { try OutputFile(path: $0) }
+            let manifest = try store.record(request, computed, Prepared(computed, writer, threads: store.threads), connection)
+            try writer?.publish()
+            return manifest
+        }
+    }
+
+    /// The same rows without a record of them: for what is computed often and never asked for again, such as a step of a pipeline.
+    ///
+    /// - Parameter request: its name and whether it keeps rows mean nothing here.
+    public func trainingSet(
+        _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in },
+        spine: @escaping @Sendable (Plan) throws -> SpineFile
+    ) async throws -> TrainingSet {
+        try await computing(request, name, progress, spine) { computed, _ in TrainingSet(file: computed.file, values: computed.values) }
+    }
+
+    private func computing<Result: Sendable>(
+        _ request: SnapshotRequest, _ name: String, _ progress: @escaping @Sendable (Int, Int) -> Void, _ spine: @escaping @Sendable (Plan) throws -> SpineFile,
+        _ body: @escaping @Sendable (Computed, Connection) throws -> Result
+    ) async throws -> Result {
+        let store = self
         var earlier: Manifest?
         if let at = request.at { earlier = try await snapshot(at) }
         return try await withCatalog { [earlier] connection, catalog in
@@ -78,19 +102,12 @@ extension Store {
                 return (try plan.train(file.spine, reading, store, connection) { progress(Int($0 * Double(rowCount)), rowCount) }, heads)
             }
             let values = try plan.values(outputs, request.split, file)
-            // The file is written while the rows are hashed; it appears once the snapshot is recorded.
-            let writer = try output.map { try OutputFile(path: $0) }
-            let prepared = try Prepared(file, plan, outputs, values, writer, threads: store.threads)
-            let manifest = try store.record(request, set, plan, file, prepared, values, heads, at: earlier?.id, connection)
-            try writer?.publish()
-            return manifest
+            return try body(Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id), connection)
         }
     }
 
-    private func record(
-        _ request: SnapshotRequest, _ set: FeatureSet, _ plan: Plan, _ file: SpineFile, _ prepared: Prepared, _ values: Table, _ heads: Heads, at earlier: String?,
-        _ connection: Connection
-    ) throws -> Manifest {
+    private func record(_ request: SnapshotRequest, _ computed: Computed, _ prepared: Prepared, _ connection: Connection) throws -> Manifest {
+        let (set, plan, file, heads) = (computed.set, computed.plan, computed.file, computed.heads)
         let digest = prepared.digest, pieces = prepared.spine
         let names = Set(plan.outputs.map(\.name))
         let entries = set.features + set.labels
@@ -99,7 +116,7 @@ extension Store {
             outputs: entries.map {
                 Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint)
             },
-            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: earlier,
+            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: computed.at,
             split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
             spine: Manifest.SpineRecord(
                 digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
@@ -133,7 +150,7 @@ extension Store {
                     try TableError.explaining("result") { _ = try connection.execute("insert into firn_cache.results values (\(record.id), \(number)::int, \(bytes))") }
                     number += 1
                 }
-                for piece in values.arrowStream() { try writer.write(piece) }
+                for piece in computed.values.arrowStream() { try writer.write(piece) }
                 try writer.finish()
             }
         }
@@ -158,6 +175,19 @@ extension Store {
     }
 }
 
+/// A training set that isn't recorded yet.
+private struct Computed {
+    let set: FeatureSet
+    let plan: Plan
+    let file: SpineFile
+    let outputs: Outputs
+    /// The outputs as columns, and the split's.
+    let values: Table
+    let heads: Heads
+    /// The snapshot whose cuts these are.
+    let at: String?
+}
+
 /// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is kept.
 private struct Prepared {
     let digest: FeatureEngine.Digest
@@ -171,8 +201,9 @@ private struct Prepared {
     }
 
     /// - Parameter output: where the rows go; the file isn't published.
-    init(_ file: SpineFile, _ plan: Plan, _ outputs: Outputs, _ values: Table, _ output: OutputFile?, threads: Int) throws {
-        let result = plan.result(file.spine, outputs)
+    init(_ computed: Computed, _ output: OutputFile?, threads: Int) throws {
+        let (file, values) = (computed.file, computed.values)
+        let result = computed.plan.result(file.spine, computed.outputs)
         let columns = result.columns
         let parts = try parallel(2 + columns.count, threads: threads) { part -> Part in
             switch part {

@@ -6,7 +6,6 @@ internal import Tables
 
 /// A training set's rows: the spine as it came, and the values of a set beside it.
 public struct TrainingSet: Sendable {
-    public let manifest: Manifest
     let file: SpineFile
     /// Outputs, and the column of the split where there is one.
     let values: Table
@@ -44,14 +43,14 @@ extension Store {
     /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held against its digest.
     ///
     /// - Throws: `damaged` where they aren't the same.
-    public func fetch(_ id: String) async throws -> TrainingSet {
+    public func fetch(_ id: String) async throws -> (manifest: Manifest, rows: TrainingSet) {
         let manifest = try await snapshot(id)
-        if let kept = try await keptResult(manifest) { return kept }
+        if let kept = try await keptResult(manifest) { return (manifest, kept) }
         let (set, verification) = try await rebuild(manifest)
         if let fault = verification.faults.first {
             throw StoreError(.damaged, "\(manifest.id) doesn't come back as it was: \(fault)", advice: "firn snapshot verify \(manifest.id) says more")
         }
-        return set
+        return (manifest, set)
     }
 
     /// Computes a snapshot again and compares.
@@ -72,7 +71,7 @@ extension Store {
             let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(file.spine, manifest.reading, store, connection) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name))
-            return (TrainingSet(manifest: manifest, file: file, values: try plan.values(outputs, manifest.split, file)), verification)
+            return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification)
         }
     }
 
@@ -94,7 +93,7 @@ extension Store {
                 throw StoreError(
                     .damaged, "the kept rows of \(manifest.id) aren't what its digest says", advice: "firn cache clear --results drops them, and they are computed again")
             }
-            return TrainingSet(manifest: manifest, file: file, values: try plan.values(outputs, manifest.split, file))
+            return TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file))
         }
     }
 }

@@ -40,6 +40,9 @@ struct Snapshot: AsyncParsableCommand {
         @Flag(help: "Keep the rows with the snapshot, for others to fetch.")
         var keep = false
 
+        @Flag(name: .customLong("no-record"), help: "Only compute the rows: nothing is recorded, and nothing can be fetched or verified later.")
+        var isUnrecorded = false
+
         @Option(help: "Where to write the training set.")
         var out: String?
 
@@ -48,6 +51,8 @@ struct Snapshot: AsyncParsableCommand {
 
         func validate() throws {
             guard (split == nil) == (by == nil) else { throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.") }
+            guard !isUnrecorded || name == nil && !keep && !json else { throw ValidationError("--no-record leaves nothing to name, keep or print: it goes with --out alone.") }
+            guard !isUnrecorded || out != nil else { throw ValidationError("--no-record goes with --out: the rows are all that is left.") }
         }
 
         func run() async throws {
@@ -60,9 +65,17 @@ struct Snapshot: AsyncParsableCommand {
             if let out, URL(fileURLWithPath: out).resolvingSymlinksInPath() == URL(fileURLWithPath: spine).resolvingSymlinksInPath() {
                 throw Failure("\(out) is the spine itself (--out names another file)")
             }
-            let manifest = try await Environment.store(connections: 1).createSnapshot(request, spine: spine, output: out) {
-                progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil)
+            let show = { @Sendable (done: Int, of: Int) in progress.show(rows: done, share: of > 0 ? Double(done) / Double(of) : nil) }
+            let store = try await Environment.store(connections: 1)
+            if isUnrecorded, let out {
+                let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
+                    try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
+                }
+                try rows.write(to: out)
+                progress.end()
+                return Terminal.out("written to \(out), not recorded")
             }
+            let manifest = try await store.createSnapshot(request, spine: spine, output: out, progress: show)
             progress.end()
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
@@ -85,9 +98,9 @@ struct Snapshot: AsyncParsableCommand {
         var out: String?
 
         func run() async throws {
-            let set = try await Environment.store(connections: 1).fetch(id)
-            try set.write(to: out)
-            if let out { Terminal.out("\(set.manifest.id): \(set.manifest.rows) rows of \(set.manifest.set), digest \(set.manifest.digest)\nwritten to \(out)") }
+            let (manifest, rows) = try await Environment.store(connections: 1).fetch(id)
+            try rows.write(to: out)
+            if let out { Terminal.out("\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)") }
         }
     }
 

@@ -38,6 +38,18 @@ def _text(instant: Instant | None) -> str | None:
     return instant
 
 
+def _reading(set: str, timestamp: str, hindsight: bool, known_by: Instant | None, at: "str | Snapshot | None") -> dict[str, str]:
+    """What is read, and how, as parameters."""
+    params = {"set": set, "timestamp": timestamp}
+    if hindsight:
+        params["hindsight"] = "true"
+    if known_by is not None:
+        params["known_by"] = str(_text(known_by))
+    if at is not None:
+        params["at"] = at.id if isinstance(at, Snapshot) else at
+    return params
+
+
 def _json(value: Any) -> Any:
     """A value as JSON has it: NaN, the infinities and times as texts, NumPy's scalars as Python's."""
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
@@ -246,20 +258,31 @@ class Client:
             split: names with shares that come to 1; adds a column ``split`` by a hash of the columns ``by``.
             keep: whether the server keeps the rows for others to fetch; without, they are computed again each time.
         """
-        params: dict[str, Any] = {"set": set, "timestamp": timestamp, "keep": str(keep).lower()}
-        if hindsight:
-            params["hindsight"] = "true"
+        params: dict[str, Any] = {**_reading(set, timestamp, hindsight, known_by, at), "keep": str(keep).lower()}
         if name is not None:
             params["name"] = name
-        if known_by is not None:
-            params["known_by"] = _text(known_by)
-        if at is not None:
-            params["at"] = at.id if isinstance(at, Snapshot) else at
         if split is not None:
             params["split"] = ",".join(f"{part}={share!r}" for part, share in split.items())
             params["by"] = by if isinstance(by, str) or by is None else ",".join(by)
         manifest = self._json("POST", "/v1/snapshots", params=params, content=to_bytes(to_table(spine)), headers={"Content-Type": ARROW})
         return Snapshot(self, manifest)
+
+    def compute(
+        self,
+        set: str,
+        spine: TableLike,
+        *,
+        timestamp: str = "event_timestamp",
+        hindsight: bool = False,
+        known_by: Instant | None = None,
+        at: "str | Snapshot | None" = None,
+    ) -> "pa.Table":
+        """The rows that ``snapshot`` with the same arguments has, without a record of them: nothing can be fetched or verified later.
+
+        For what is computed often and never asked for again, such as a step of a pipeline.
+        """
+        params = {**_reading(set, timestamp, hindsight, known_by, at), "record": "false"}
+        return self._table("/v1/snapshots", method="POST", params=params, content=to_bytes(to_table(spine)), headers={"Content-Type": ARROW})
 
     def fetch(self, id: str) -> Snapshot:
         """A snapshot by its id, or the newest of a name."""
@@ -392,9 +415,9 @@ class Client:
             raise _refusal(response)
         return response.json()
 
-    def _table(self, path: str) -> "pa.Table":
+    def _table(self, path: str, method: str = "GET", **arguments: Any) -> "pa.Table":
         try:
-            with self._http.stream("GET", path) as response:
+            with self._http.stream(method, path, **arguments) as response:
                 if response.is_error:
                     response.read()
                     raise _refusal(response)

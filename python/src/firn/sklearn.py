@@ -16,11 +16,11 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turns a spine into the features of a set.
 
     Pinned: the set is a version that never changes, and every row is read at the cuts of one snapshot, so the same spine gives the same
-    features whenever the pipeline runs. Labels are left out.
+    features whenever the pipeline runs. Labels are left out. ``transform`` leaves no record in the store.
 
     Args:
         set: such as ``flights.v1``.
-        at: the snapshot whose cuts are read, by id or name; without it, ``fit`` makes one of its spine and keeps to it.
+        at: the snapshot whose cuts are read, by id or name; without it, ``fit`` records one of its spine and keeps to it.
         url: the server.
         token: a bearer token, where the server asks for one.
         timestamp: the spine's column of instants.
@@ -50,8 +50,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: pandas.DataFrame) -> pandas.DataFrame:
         check_is_fitted(self, "at_")
         with connect(self.url, self.token) as client:
-            snapshot = client.snapshot(self.set, X, timestamp=self.timestamp, at=self.at_)
-            values = snapshot.to_arrow().select(snapshot.features).to_pandas()
+            values = client.compute(self.set, X, timestamp=self.timestamp, at=self.at_).select(self.features_).to_pandas()
         values.index = X.index
         return values
 
