@@ -1,7 +1,10 @@
 public import FeatureStore
+import Foundation
 import Hummingbird
 public import Logging
+import NIOCore
 import Postgres
+import Synchronization
 
 /// The store over HTTP.
 public struct FeatureServer: Sendable {
@@ -29,13 +32,23 @@ public struct FeatureServer: Sendable {
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.
     ///
     /// - Parameter listening: called with the port once it listens.
+    /// - Throws: that it can't listen there, and why.
     public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+        let listens = Mutex(false)
         let application = Application(
             router: Routes(store: store).router(), configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
-            onServerRunning: { channel in await listening(channel.localAddress?.port ?? port) }, logger: logger)
+            onServerRunning: { channel in
+                listens.withLock { $0 = true }
+                await listening(channel.localAddress?.port ?? port)
+            }, logger: logger)
         let sealing = Task { await seal() }
         defer { sealing.cancel() }
-        try await application.runService()
+        do {
+            try await application.runService()
+        } catch let error as IOError where !listens.withLock({ $0 }) {
+            let cause = unsafe String(cString: strerror(error.errnoCode))
+            throw StoreError(.invalidRequest, "can't listen on \(host):\(port): \(cause)", advice: "--port names another port, 0 any that is free")
+        }
     }
 
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.

@@ -16,8 +16,17 @@ public struct Finding: Sendable, Hashable {
 }
 
 extension Store {
-    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable.
+    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable. And at this machine's copies.
     public func examine() async -> [Finding] {
+        let findings = await examineDatabase()
+        guard let cache else { return findings }
+        let fault = cache.isUsable ? nil : "\(cache.place) can't be written"
+        return findings + [
+            Finding(what: "copies of segments", fault: fault, remedy: fault.map { _ in "FIRN_CACHE_DIR names another directory; FIRN_CACHE_GIB=0 does without copies" })
+        ]
+    }
+
+    private func examineDatabase() async -> [Finding] {
         do {
             return try await pool.run { connection in
                 let version = connection.serverVersion / 10000

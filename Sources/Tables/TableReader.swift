@@ -220,10 +220,10 @@ public struct TableReader {
         let type = schema.columns[column].type
         let advice: String? =
             switch type {
-            case .timestamp: options.epoch == nil ? "as in 2024-05-01T09:30:00Z; --epoch s, ms or us reads integers" : "an integer, as --epoch says"
+            case .timestamp: options.epoch == nil ? "as in 2024-05-01T09:30:00Z; --epoch (s, ms or us) reads integers" : "an integer, as --epoch says"
             case .string: "texts are UTF-8 without NUL"
             case .bool: "true or false"
-            default: options.null == nil ? "--null TEXT names a word that means NULL" : nil
+            default: options.null == nil ? "--null names a word that means NULL" : nil
             }
         return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type.phrase)", advice: advice)
     }

@@ -17,16 +17,18 @@ enum Environment {
     /// Where this machine's copies of segments are.
     static let cacheDirectory = variable("FIRN_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/firn" } ?? NSHomeDirectory() + "/.cache/firn"
 
-    /// How large they may grow together, in bytes: FIRN_CACHE_GIB, 10 where it isn't a number of them.
-    static let cacheLimit: Int = {
-        let gib = variable("FIRN_CACHE_GIB").flatMap { Double($0) } ?? 10
-        return gib.isFinite ? Int(min(max(gib, 0), 1e6) * Double(1 << 30)) : 10 << 30
-    }()
+    /// How large they may grow together, in bytes.
+    static func cacheLimit() throws -> Int {
+        guard let gib = Double(variable("FIRN_CACHE_GIB") ?? "10"), (0...1e6).contains(gib) else {
+            throw Failure("FIRN_CACHE_GIB isn't a number of GiB (10 without it; 0 keeps no copies)")
+        }
+        return Int(gib * Double(1 << 30))
+    }
 
     /// A variable that is set, and to something.
     private static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
-    static let cache = SegmentCache(directory: cacheDirectory, maximumBytes: cacheLimit)
+    static func cache() throws -> SegmentCache { SegmentCache(directory: cacheDirectory, maximumBytes: try cacheLimit()) }
 
     /// The project's cluster, found upwards from here; nil where there is none.
     static func cluster() -> Cluster? { Cluster.find(from: directory, path: path) }
@@ -48,8 +50,8 @@ enum Environment {
 
     /// The store to work on, its schema brought up to date where `creating`.
     static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
-        let store = Store(
-            uri: try uri(creating: creating), actor: actor, connections: connections, cache: cache, threads: ProcessInfo.processInfo.activeProcessorCount,
+        let store = try Store(
+            uri: uri(creating: creating), actor: actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
             temporaryDirectory: FileManager.default.temporaryDirectory.path)
         if creating { _ = try await store.migrate() }
         return store

@@ -87,4 +87,27 @@ import Testing
         #expect(bad.text.contains("bad.yaml:1:"), "\(bad.text)")
         #expect(try project.run("serve", "--host", "0.0.0.0").status == 2)
     }
+
+    @Test func `what can't be used is named, with what to do`() throws {
+        let project = try Project()
+        try project.write("d.yaml", CommandLineTests.definitions)
+        try project.write("spine.csv", "customer_id,event_timestamp\n1,2024-01-02\n")
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        func refusal(_ arguments: [String], _ environment: [String: String] = [:]) throws -> String {
+            let (status, text) = try firn(arguments, in: project.directory, environment: project.environment.merging(environment) { $1 })
+            #expect(status == 1, "\(arguments)")
+            return text
+        }
+        try FileManager.default.createDirectory(atPath: project.directory + "/out.csv", withIntermediateDirectories: false)
+        let create = ["snapshot", "create", "--set", "web.v1", "--spine", "spine.csv", "--out"]
+        #expect(try refusal(create + ["out.csv"]).contains("out.csv: is a directory (name a file in it)"))
+        #expect(try refusal(create + ["out.parquet"]).contains("through Python"))
+        #expect(try refusal(["import", "clicks", "--query", "select 1", "--from", "postgresql://nobody@127.0.0.1:1/x"]).contains("(--from is its address)"))
+        #expect(try refusal(["cache"], ["FIRN_CACHE_GIB": "much"]).contains("FIRN_CACHE_GIB isn't a number of GiB"))
+        #expect(try refusal(["doctor"], ["FIRN_CACHE_DIR": project.directory + "/spine.csv"]).contains("✗ copies of segments"))
+        let (server, url) = try project.serve()
+        defer { server.terminate() }
+        let port = try #require(url.split(separator: ":").last)
+        #expect(try refusal(["serve", "--port", String(port)]).contains("can't listen on 127.0.0.1:\(port): Address already in use"))
+    }
 }

@@ -66,9 +66,10 @@ import Testing
     @Test(arguments: [
         ("select 1.5 as customer_id, 'p' as page, now() as at", "customer_id"), ("select '1' as customer_id, 'p' as page, now() as at", "customer_id"),
         ("select 1 as customer_id, 'p' as page, 'infinity'::timestamptz as at", "at"), ("select 1 as customer_id, 'p' as page, '2024-01-01' as at", "at"),
-        ("select 1 as customer_id, 'p' as page, now() as at, 1 as more", "more"), ("select 1 as customer_id, 'p' as page", "at"),
+        ("select 1 as customer_id, 'p' as page, now() as at, 1 as more", "more"), ("select 1 as customer_id, 'p' as page", "at"), ("delete from firn_source.clicks", nil),
+        ("select 1; drop table firn_source.clicks", nil), ("select 1 / i as customer_id, 'p' as page, now() as at from generate_series(-9, 0) i", nil), ("", nil),
     ])
-    func `a query whose values would change on the way is refused`(sql: String, column: String) async throws {
+    func `a query that fails, or whose values would change on the way, is refused`(sql: String, column: String?) async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
         let fault = await #expect(throws: TableError.self) { try await fixture.store.importQuery(ImportQuery(sql: sql), into: "clicks") }

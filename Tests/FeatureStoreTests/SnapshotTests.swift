@@ -144,6 +144,10 @@ import Testing
         let spend = try #require(found.values.first { $0.output == "spend" })
         #expect(spend.rows > 0 && spend.firstRow >= 1 && spend.left != spend.right)
 
+        let divided = try await world.create(SnapshotRequest(set: "all.v1", split: Split("a=0.5,b=0.5", by: "customer_id")))
+        found = try await world.fixture.store.compareSnapshots(second.id, divided.id)
+        #expect(found.settings.contains("split: none and a=0.5,b=0.5 by customer_id") && !found.isSame)
+
         let definitions = """
             features: {spend.v2: {entity: customer, source: payments, expression: sum(amount) over last_3d}}
             sets: {all.v2: {features: [spend.v2, payments.v1, clicks.v1, ratio.v1]}}

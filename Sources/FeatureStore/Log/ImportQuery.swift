@@ -27,7 +27,7 @@ extension Store {
     public func importQuery(
         _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
-        let other = try Connection(uri: query.uri ?? uri, searches: true)
+        let other = try connection(of: query)
         // A user whose name is firn would find the store's own tables first.
         try other.execute(
             "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
@@ -38,6 +38,15 @@ extension Store {
         let shared = SharedRows(rows)
         return try await importRows(into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? head : nil, progress: progress) { schema in
             try TableReader(schema: schema, options: options.reading) { try shared.next() }
+        }
+    }
+
+    private func connection(of query: ImportQuery) throws -> Connection {
+        guard let address = query.uri else { return try Connection(uri: uri, searches: true) }
+        do {
+            return try Connection(uri: address, searches: true)
+        } catch {
+            throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: "--from is its address")
         }
     }
 
@@ -74,7 +83,7 @@ private final class QueryRows {
         try connection.execute("begin isolation level repeatable read, read only")
         let text = query.sql.trimmingEnd(of: [";", " ", "\n", "\t"])
         // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
-        let given = try connection.columns("select * from (\(SQL(stringLiteral: text))\n) q limit 0")
+        let given = try ofQuery { try connection.columns("select * from (\(SQL(stringLiteral: text))\n) q limit 0") }
         let names = given.map(\.name)
         if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
             throw TableError(
@@ -93,7 +102,7 @@ private final class QueryRows {
         }
         columns = source.columns.filter { names.contains($0.name) }
         let list = SQL.joined(columns.map { "q.\(identifier: $0.name)::\($0.type.sql)" }, by: ", ")
-        copy = try connection.beginCopyOut("copy (select \(list) from (\(SQL(stringLiteral: text))\n) q where \(beyond ?? "true")) to stdout (format binary)")
+        copy = try ofQuery { try connection.beginCopyOut("copy (select \(list) from (\(SQL(stringLiteral: text))\n) q where \(beyond ?? "true")) to stdout (format binary)") }
     }
 
     /// The next rows; nil at the end.
@@ -101,7 +110,7 @@ private final class QueryRows {
         guard let copy else { return nil }
         var builders = columns.map { ColumnBuilder($0.type) }
         while builders[0].count < 8192 {
-            let isRow = try copy.next { row in for index in builders.indices { builders[index].append(&row) } }
+            let isRow = try ofQuery { try copy.next { row in for index in builders.indices { builders[index].append(&row) } } }
             guard isRow else {
                 self.copy = nil
                 break
@@ -116,6 +125,15 @@ private final class QueryRows {
             }
         }
         return table
+    }
+}
+
+/// Runs a part of somebody's query, whose faults are theirs.
+private func ofQuery<T>(_ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let error as PostgresError where !error.isConnectionLost {
+        throw TableError(file: "query", message: error.message, advice: "it is one SELECT, whose columns have the names of the source's")
     }
 }
 

@@ -100,7 +100,7 @@ private struct Comparer {
             return try SpineFile(path: path, plan: plan, timestamp: timestamp, options: options).spine
         case .values(let count, let asOf):
             guard let group = plan.groups.max(by: { $0.keys.count < $1.keys.count }), group.keys.count == plan.keys.count else {
-                comparison.obstacle = "no aggregate of theirs reads all the keys; --spine FILE brings entities"
+                comparison.obstacle = "no aggregate of theirs reads all the keys, and there is no spine to bring entities"
                 return nil
             }
             let instant = try Heads.instant(asOf: asOf, now: heads.now).microseconds

@@ -91,6 +91,16 @@ public final class SegmentCache: Sendable {
         return (files.count, files.reduce(0) { $0 + $1.bytes })
     }
 
+    /// Whether copies can be kept here, if there may be any: a directory that is there, or can be made, and can be written.
+    var isUsable: Bool {
+        guard maximumBytes > 0 else { return true }
+        if let file = HiddenFile(directory: root) { return file.write([0]) }
+        return false
+    }
+
+    /// Where copies are, for people.
+    var place: String { root }
+
     /// Deletes everything.
     public func clear() {
         for file in files() { unsafe unlink(file.path) }

@@ -29,7 +29,7 @@ public struct SnapshotComparison: Sendable {
 
     public var left: Manifest
     public var right: Manifest
-    /// What is read differently: the mode, known by.
+    /// What is asked differently: the mode, known by, the split.
     public var settings: [String] = []
     public var outputs: [OutputChange] = []
     public var cuts: [CutChange] = []
@@ -49,6 +49,7 @@ extension Store {
         var comparison = SnapshotComparison(left: left, right: right)
         if left.mode != right.mode { comparison.settings.append("mode: \(left.mode.rawValue) and \(right.mode.rawValue)") }
         if left.knownBy != right.knownBy { comparison.settings.append("known by: \(left.knownBy ?? "any time") and \(right.knownBy ?? "any time")") }
+        if left.split != right.split { comparison.settings.append("split: \(left.split?.description ?? "none") and \(right.split?.description ?? "none")") }
         func described(_ output: Manifest.Output) -> String { "\(output.function) \(output.fingerprint.short)" }
         for name in Set((left.outputs + right.outputs).map(\.name)).sorted() {
             let a = left.outputs.first { $0.name == name }, b = right.outputs.first { $0.name == name }

@@ -90,8 +90,9 @@ extension Store {
             let plan = Plan(set, in: catalog)
             let file = try spine(plan)
             try file.requireText(name: name)
-            for output in plan.outputs.map(\.name) + (request.split == nil ? [] : [Split.column]) where file.passed.contains(where: { $0.name == output }) {
-                throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of an output of \(request.set)", advice: "rename or drop it")
+            let added = plan.outputs.map { (name: $0.name, what: "an output of \(request.set)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
+            for (output, what) in added where file.passed.contains(where: { $0.name == output }) {
+                throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of \(what)", advice: "rename or drop it")
             }
             let (outputs, heads) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.

@@ -8,7 +8,7 @@ internal import Tables
 ///
 /// A row's place in 0 ..< 1 is the first 64 bits of SHA-256( "firn split 1\n" text… ) over 2^64, where text = u64 length, UTF-8 of the value as
 /// CSV has it, or 2^64−1 where it is NULL. The parts take their shares in order.
-public struct Split: Sendable, Codable, Hashable {
+public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
     public struct Part: Sendable, Codable, Hashable {
         public var name: String
         public var share: Double
@@ -40,6 +40,8 @@ public struct Split: Sendable, Codable, Hashable {
         by = columns.split(separator: ",").map { String($0) }
         guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "as in --by customer_id") }
     }
+
+    public var description: String { parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") }
 
     /// The part of each row.
     func assign(_ file: SpineFile) throws -> Column {

@@ -53,6 +53,7 @@ public final class NewFile {
         let path = path.hasPrefix("/dev/") ? path : URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         self.path = path
         let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        if type == .typeDirectory { throw TableError(file: path, message: "is a directory", advice: "name a file in it") }
         let isRegular = !path.hasPrefix("/dev/") && (type ?? .typeRegular) == .typeRegular
         temporary = isRegular ? path + ".part-\(ProcessInfo.processInfo.processIdentifier)" : path
         if path == "/dev/stdout" {

@@ -26,7 +26,9 @@ public struct FileFormat: Sendable, Hashable {
         }
         guard let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) else {
             let advice =
-                name.hasSuffix(".parquet") ? "Parquet goes in through Python: firn.connect(…).import_file" : "name it .csv, .ndjson, .arrow or .arrows, each also with .gz or .zst"
+                name.hasSuffix(".parquet")
+                ? "Parquet goes in and out through Python: firn.connect(…).import_file, and to_arrow with pyarrow.parquet"
+                : "name it .csv, .ndjson, .arrow or .arrows, each also with .gz or .zst"
             throw TableError(file: path, message: "unknown kind of file", advice: advice)
         }
         self.layout = layout

@@ -13,17 +13,18 @@ struct Cache: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let local = Environment.cache.contents()
+            let limit = try Environment.cacheLimit()
+            let local = try Environment.cache().contents()
             let kept = try await Environment.store(connections: 1).keptForSpeed()
             if json {
                 return Terminal.out(
                     JSON.object([
-                        "directory": .string(Environment.cacheDirectory), "files": JSON(local.files), "bytes": JSON(local.bytes), "limit": JSON(Environment.cacheLimit),
+                        "directory": .string(Environment.cacheDirectory), "files": JSON(local.files), "bytes": JSON(local.bytes), "limit": JSON(limit),
                         "segments": JSON(kept.segments), "segment_bytes": JSON(kept.segmentBytes), "results": JSON(kept.results),
                     ]).pretty())
             }
             Terminal.out(
-                "here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(Environment.cacheLimit.mebibytes), of every store, in \(Environment.cacheDirectory)")
+                "here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(limit.mebibytes), of every store, in \(Environment.cacheDirectory)")
             Terminal.out("store     \(kept.segments) segments, \(kept.segmentBytes.mebibytes) compressed; rows of \(kept.results) snapshots")
         }
     }
@@ -41,8 +42,9 @@ struct Cache: AsyncParsableCommand {
 
         func run() async throws {
             guard segments || results else {
-                let there = Environment.cache.contents()
-                Environment.cache.clear()
+                let cache = try Environment.cache()
+                let there = cache.contents()
+                cache.clear()
                 return Terminal.out("deleted \(there.files) blocks, \(there.bytes.mebibytes): this machine's copies, of every store")
             }
             let store = try await Environment.store(connections: 1)

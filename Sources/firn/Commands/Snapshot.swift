@@ -196,9 +196,7 @@ struct Snapshot: AsyncParsableCommand {
             Terminal.out("spine        \(manifest.spine.digest)")
             Terminal.out("created      \(manifest.createdAt) by \(manifest.actor)")
             if let at = manifest.at { Terminal.out("at           the cuts of \(at)") }
-            if let split = manifest.split {
-                Terminal.out("split        \(split.parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",")) by \(split.by.joined(separator: ","))")
-            }
+            if let split = manifest.split { Terminal.out("split        \(split)") }
             for cut in manifest.cuts.sorted(by: { $0.key < $1.key }) { Terminal.out("cut          \(cut.key) up to offset \(cut.value)") }
             for output in manifest.outputs {
                 Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)")

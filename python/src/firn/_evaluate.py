@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -65,9 +66,14 @@ def eval(
             arguments += ["--known-by", str(_text(known_by))]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise FirnError(done.stderr.strip().replace(directory + "/", ""), code="invalid_request" if done.returncode == 2 else "failed")
+            raise FirnError(_in_python(done.stderr.strip().replace(directory + "/", "")), code="invalid_request" if done.returncode == 2 else "failed")
         with pa.OSFile(str(out), "rb") as file:
             return pa.ipc.open_file(file).read_all()
+
+
+def _in_python(message: str) -> str:
+    """Options by the names that they have here: ``--known-by`` is ``known_by``."""
+    return re.sub(r"(^|[ (])--([a-z]+(?:-[a-z]+)*)", lambda match: f"{match[1]}'{match[2].replace('-', '_')}'", message)
 
 
 def _write(directory: str, name: str, rows: Any) -> str:
