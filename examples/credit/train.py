@@ -24,32 +24,48 @@ import firn
 from firn.sklearn import FeatureTransformer
 
 
-def load(store: firn.Client, data: Path) -> None:
+TABLES = {"loans": "loan_table", "credit_history": "credit_history_sample", "zipcodes": "zipcode_table"}
+
+
+def find(data: Path) -> dict[str, Path]:
+    """The tables' files; what isn't there is missing from the answer."""
+    candidates = ((what, data / (name + suffix)) for what, name in TABLES.items() for suffix in (".csv.zst", ".csv", ".parquet"))
+    return {what: path for what, path in candidates if path.is_file()}
+
+
+def load(store: firn.Client, files: dict[str, Path]) -> None:
     store.apply((Path(__file__).parent / "definitions.yaml").read_text())
-    for source, name in (("credit_history", "credit_history_sample"), ("zipcodes", "zipcode_table")):
+    for source in ("credit_history", "zipcodes"):
         try:
-            print(f"{source}: {store.import_file(source, data / f'{name}.csv.zst').rows} rows")
+            print(f"{source}: {store.import_file(source, files[source]).rows} rows")
         except firn.FirnError as error:
             if error.code != "duplicate_file":
                 raise
 
 
-def loans(data: Path) -> pandas.DataFrame:
-    with pa.input_stream(str(data / "loan_table.csv.zst"), compression="zstd") as file:
-        table = pyarrow.csv.read_csv(file).to_pandas()
+def loans(path: Path) -> pandas.DataFrame:
+    if path.suffix == ".parquet":
+        table = pandas.read_parquet(path)
+    else:
+        with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None) as file:
+            table = pyarrow.csv.read_csv(file).to_pandas()
     table["event_timestamp"] = pandas.to_datetime(table["event_timestamp"], utc=True)
     return table.astype({"loan_amnt": "float64", "person_income": "float64"})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="a directory with loan_table, credit_history_sample and zipcode_table, as .csv.zst")
+    parser.add_argument("data", type=Path, help=f"a directory with {', '.join(TABLES.values())}, as .csv, .csv.zst or .parquet")
     parser.add_argument("--url", default="http://127.0.0.1:7070")
     arguments = parser.parse_args()
+    files = find(arguments.data)
+    for what, name in TABLES.items():
+        if what not in files:
+            parser.error(f"{arguments.data} has no {name}")
 
     with firn.connect(arguments.url) as store:
-        load(store, arguments.data)
-        asked = loans(arguments.data)
+        load(store, files)
+        asked = loans(files["loans"])
         train, test = asked[asked["loan_id"] % 5 != 0], asked[asked["loan_id"] % 5 == 0]
         features = FeatureTransformer("loan_risk.v1", url=arguments.url)
         pipeline = make_pipeline(features, HistGradientBoostingClassifier(max_iter=80, random_state=0))

