@@ -3,6 +3,7 @@ import FeatureLanguage
 import FeatureStore
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Tables
 import Testing
@@ -54,6 +55,19 @@ import Testing
         for output in before.outputs where output.kind == .feature { #expect(before.blocks[output.name] == after.blocks[output.name]) }
         let hindsight = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", mode: .hindsight), spine: spine, output: nil)
         #expect(hindsight.blocks["spend"] != before.blocks["spend"])
+    }
+
+    @Test func `progress counts the rows that aren't sealed, and then the spine's`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let clicks = "customer_id,page,at\n" + (0..<20_000).map { "\($0 % 9),p,2024-01-01\n" }.joined()
+        _ = try await fixture.store.importFile(fixture.file("c.csv", clicks), into: "clicks")
+        let spine = try fixture.file("s.csv", "customer_id,event_timestamp,amount\n" + (0..<2000).map { "\($0 % 9),2024-01-08,1\n" }.joined())
+        let told = Mutex<[String]>([])
+        _ = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil) { progress in told.withLock { $0.append("\(progress)") } }
+        let all = told.withLock { $0 }
+        #expect(all.contains("reading(source: \"clicks\", rows: 16384)"), "\(all)")
+        #expect(all.last?.hasPrefix("computing(rows: ") == true, "\(all)")
     }
 
     @Test func `a label is NULL until its future is known`() async throws {

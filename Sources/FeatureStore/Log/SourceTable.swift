@@ -9,9 +9,12 @@ internal import Postgres
 ///     firn_known_at  timestamptz  of imported rows; NULL: never known
 struct SourceTable {
     let source: Source
+    private let progress: (Int) -> Void
 
-    init(_ source: Source) {
+    /// - Parameter progress: called now and then with how many rows a reading has brought.
+    init(_ source: Source, progress: @escaping (Int) -> Void = { _ in }) {
         self.source = source
+        self.progress = progress
     }
 
     var name: SQL { "firn_source.\(identifier: source.name)" }
@@ -106,6 +109,7 @@ struct SourceTable {
         try connection.stream(query) { reader in
             for index in declared.indices { builders[index].append(&reader) }
             offsets.append(reader.int64() ?? 0)
+            if offsets.count % 8192 == 0 { progress(offsets.count) }
             known.append(reader.timestamp() ?? SourceRows.unknown)
             let time = reader.timestamp()
             if !isStatic { times.append(time ?? 0) }

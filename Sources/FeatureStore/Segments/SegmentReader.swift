@@ -16,10 +16,11 @@ struct SegmentReader {
     /// The event times that windows reach from the spine: after one (nil: from the beginning), up to the other.
     private let reach: (after: Int64?, upTo: Int64)?
     private let lastInstant: Int64
+    private let table: SourceTable
     private let connection: Connection
 
     /// - Returns: nil where nothing is sealed that could be used.
-    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, wantsChanges: Bool, cache: SegmentCache?, _ connection: Connection) throws {
+    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, wantsChanges: Bool, cache: SegmentCache?, progress: @escaping (Int) -> Void, _ connection: Connection) throws {
         let cut = reading.cuts[group.source.name] ?? 0
         let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns, connection)
         runs = list.usable(upTo: cut, columns: group.segmentColumns)
@@ -27,6 +28,7 @@ struct SegmentReader {
         self.group = group
         self.reading = reading
         self.cut = cut
+        table = SourceTable(group.source, progress: progress)
         self.connection = connection
         // When a value changes depends on rows to come, too.
         lastInstant = wantsChanges ? .max : last
@@ -101,7 +103,7 @@ struct SegmentReader {
     /// The rows after an offset, up to the cut, with what they say of facts under other keys; nil where there are none.
     private func recent(after: Int64) throws -> SourceRows? {
         guard after < cut else { return nil }
-        let table = SourceTable(group.source), names = group.columns.sorted()
+        let names = group.columns.sorted()
         let fresh = SourceTable.offsets(after: after, upTo: cut)
         let rows = try table.read(names, where: fresh, connection)
         guard rows.count > 0 else { return nil }

@@ -9,6 +9,8 @@ struct RowLoader {
     let cuts: [String: Int64]
     /// Whether rows that begin to count after the last instant are wanted, too.
     var wantsChanges = false
+    /// Called now and then with how many rows of a group have come.
+    var progress: (Int) -> Void = { _ in }
     let connection: Connection
 
     /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
@@ -37,7 +39,7 @@ struct RowLoader {
         let source = group.source
         let wanted = condition.map { withOtherVersions($0, source) } ?? "true"
         let whole: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
-        return try SourceTable(source).read(group.columns.sorted(), where: whole, connection)
+        return try SourceTable(source, progress: progress).read(group.columns.sorted(), where: whole, connection)
     }
 
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.

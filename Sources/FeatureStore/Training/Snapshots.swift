@@ -36,15 +36,23 @@ public struct SnapshotRequest: Sendable {
     }
 }
 
+/// How far a training set is.
+public enum TrainingProgress: Sendable {
+    /// So many rows of a source have come that aren't in segments.
+    case reading(source: String, rows: Int)
+    /// So many rows of the spine have their values.
+    case computing(rows: Int, of: Int)
+}
+
 extension Store {
     /// Computes a training set for a spine, writes it to a file and records how it came to be.
     ///
     /// - Parameters:
     ///   - spinePath: the rows to get features for.
     ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is committed.
-    ///   - progress: rows done so far, and how many there are; called from several threads.
+    ///   - progress: called from several threads.
     public func createSnapshot(
-        _ request: SnapshotRequest, spine spinePath: String, output: String?, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+        _ request: SnapshotRequest, spine spinePath: String, output: String?, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) async throws -> Manifest {
         try await createSnapshot(request, name: spinePath, output: output, progress: progress) { plan throws(TableError) in
             try SpineFile(path: spinePath, plan: plan, timestamp: request.timestamp, options: request.options)
@@ -55,7 +63,7 @@ extension Store {
     ///
     /// - Parameter spine: reads it for a plan.
     public func createSnapshot(
-        _ request: SnapshotRequest, name: String, output: String? = nil, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in },
+        _ request: SnapshotRequest, name: String, output: String? = nil, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
@@ -72,14 +80,14 @@ extension Store {
     ///
     /// - Parameter request: its name and whether it keeps rows mean nothing here.
     public func trainingSet(
-        _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in },
+        _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> TrainingSet {
         try await computing(request, name, progress, spine) { computed, _ in TrainingSet(file: computed.file, values: computed.values) }
     }
 
     private func computing<Result: Sendable>(
-        _ request: SnapshotRequest, _ name: String, _ progress: @escaping @Sendable (Int, Int) -> Void, _ spine: @escaping @Sendable (Plan) throws -> SpineFile,
+        _ request: SnapshotRequest, _ name: String, _ progress: @escaping @Sendable (TrainingProgress) -> Void, _ spine: @escaping @Sendable (Plan) throws -> SpineFile,
         _ body: @escaping @Sendable (Computed, Connection) throws -> Result
     ) async throws -> Result {
         let store = self
@@ -99,8 +107,7 @@ extension Store {
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                let rowCount = file.rowCount
-                return (try plan.train(file.spine, reading, store, connection) { progress(Int($0 * Double(rowCount)), rowCount) }, heads)
+                return (try plan.train(file.spine, reading, store, connection, progress: progress), heads)
             }
             let values = try plan.values(outputs, request.split, file)
             return try body(Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id), connection)

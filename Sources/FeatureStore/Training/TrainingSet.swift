@@ -27,13 +27,17 @@ extension Plan {
     /// Inside a transaction, so that what is sealed and what isn't fit together.
     func train(
         _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false,
-        progress: @escaping @Sendable (Double) -> Void = { _ in }
+        progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) throws -> Outputs {
-        try evaluate(spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: progress) { group in
-            if spine.instants.count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, connection) {
+        let count = spine.instants.count
+        return try evaluate(
+            spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: { progress(.computing(rows: Int($0 * Double(count)), of: count)) }
+        ) { group in
+            let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
+            if count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, progress: read, connection) {
                 return try reader.buckets()
             }
-            let rows = try RowLoader(spine: spine, cuts: reading.cuts, wantsChanges: wantsChanges, connection: connection).load(group)
+            let rows = try RowLoader(spine: spine, cuts: reading.cuts, wantsChanges: wantsChanges, progress: read, connection: connection).load(group)
             return RowBuckets(count: 1, keys: []) { _ in rows }
         }
     }

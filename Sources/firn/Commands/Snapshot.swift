@@ -65,7 +65,12 @@ struct Snapshot: AsyncParsableCommand {
             if let out, URL(fileURLWithPath: out).resolvingSymlinksInPath() == URL(fileURLWithPath: spine).resolvingSymlinksInPath() {
                 throw Failure("\(out) is the spine itself (--out names another file)")
             }
-            let show = { @Sendable (done: Int, of: Int) in progress.show(rows: done, share: of > 0 ? Double(done) / Double(of) : nil) }
+            let show = { @Sendable (done: TrainingProgress) in
+                switch done {
+                case .reading(let source, let rows): progress.show("reads what isn't sealed of \(source)", rows: rows, share: nil)
+                case .computing(let rows, let count): progress.show(rows: rows, share: count > 0 ? Double(rows) / Double(count) : nil)
+                }
+            }
             let store = try await Environment.store(connections: 1)
             if isUnrecorded, let out {
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
