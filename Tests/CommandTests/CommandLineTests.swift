@@ -18,13 +18,16 @@ import Testing
         #expect(try project.run("list", "features").status == 1, "nothing here yet")
         #expect(try project.run("apply", "d.yaml").text.contains("registered"))
         #expect(try project.run("import", "clicks", "rows.csv").text.contains("2 rows"))
+        let piped = "cat rows.csv | '\(firnBinary)' import clicks /dev/stdin"
+        #expect(
+            try RunningProgram("/bin/sh", ["-c", piped], in: project.directory, environment: project.environment).finish().text.contains("2 rows"), "a pipe is CSV, and no file")
         #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "spine.csv", "--out", "out.csv").status == 0)
-        #expect(try project.read("out.csv") == "customer_id,event_timestamp,clicks\n1,2024-01-02,2\n1,2024-01-09,0\n")
+        #expect(try project.read("out.csv") == "customer_id,event_timestamp,clicks\n1,2024-01-02,4\n1,2024-01-09,0\n")
         #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "spine.csv", "--no-record").status == 2, "the rows are all that is left")
         #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "spine.csv", "--no-record", "--out", "again.csv").status == 0)
         #expect(try project.read("again.csv") == project.read("out.csv"))
         #expect(try project.run("snapshot", "list").text.split(separator: "\n").count == 2, "one is recorded")
-        #expect(try project.run("lookup", "--set", "web.v1", "customer_id=1", "--as-of", "2024-01-02").text.contains("clicks\t2\tpresent"))
+        #expect(try project.run("lookup", "--set", "web.v1", "customer_id=1", "--as-of", "2024-01-02").text.contains("clicks\t4\tpresent"))
         #expect(try project.run("show", "clicks.v1").text.contains("(t − 7d, t]"))
         #expect(try project.run("search", "week").text.contains("clicks.v1"))
         #expect(try project.run("snapshot", "list", "--json").text.contains("\"set\": \"web.v1\""))

@@ -31,7 +31,8 @@ public final class ByteReader {
         pieceSize = 1 << 20
         maximumBytes = .max
         name = path
-        size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.intValue
+        let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+        size = attributes?[.type] as? FileAttributeType == .typeRegular ? (attributes?[.size] as? NSNumber)?.intValue : nil
         decoder = try ByteReader.decoder(compression, path)
     }
 

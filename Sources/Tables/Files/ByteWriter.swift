@@ -72,7 +72,7 @@ public final class NewFile {
     /// - Parameter path: layout and compression by its name; nil is standard output, as CSV.
     static func open(_ path: String?) throws(TableError) -> (writer: ByteWriter, file: NewFile, layout: FileFormat.Layout) {
         let path = path ?? "/dev/stdout"
-        let format = path.hasPrefix("/dev/") ? FileFormat(layout: .csv) : try FileFormat(path: path)
+        let format = try FileFormat(path: path)
         let file = try NewFile(path: path)
         return (try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }, file, format.layout)
     }

@@ -1,4 +1,5 @@
 /// How a file of rows is laid out, by its name: `.csv`, `.ndjson`, `.arrow` (IPC file) or `.arrows` (IPC stream), each also `.gz` or `.zst`.
+/// A pipe below `/dev`, which has no such name, is CSV.
 public struct FileFormat: Sendable, Hashable {
     public enum Layout: String, Sendable, CaseIterable {
         case csv, ndjson, arrow, arrows
@@ -18,6 +19,10 @@ public struct FileFormat: Sendable, Hashable {
 
     /// - Throws: a file whose suffix says nothing of what is in it.
     public init(path: String) throws(TableError) {
+        if path.hasPrefix("/dev/") {
+            (layout, compression) = (.csv, .none)
+            return
+        }
         var name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
         compression = .none
         for compression in [Compression.gzip, .zstd] where name.hasSuffix("." + compression.rawValue) {

@@ -78,16 +78,18 @@ struct Snapshot: AsyncParsableCommand {
                 }
                 try rows.write(to: out)
                 progress.end()
-                return Terminal.out("written to \(out), not recorded")
+                return Terminal.note("written to \(out), not recorded")
             }
             let manifest = try await store.createSnapshot(request, spine: spine, output: out, progress: show)
             progress.end()
             if json { return Terminal.out(manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
-            Terminal.out(
+            // Rows on standard output are the only thing there.
+            let say = out == "/dev/stdout" ? Terminal.note : Terminal.out
+            say(
                 "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode.words) (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
             )
-            Terminal.out("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
+            say("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
         }
     }
 
