@@ -54,7 +54,7 @@ extension SourceRows {
     ///
     /// - Parameters:
     ///   - keys: the columns that make the key.
-    ///   - after: of pairs of versions, only those of which one has a greater offset than this.
+    ///   - after: of pairs of a key and a version, only those that the rows up to this offset don't make.
     public func retractions(of source: Source, keys: [String], after: Int64) -> SourceRows {
         let keyColumns = keys.map { columns[$0]! }
         let facts = TupleTable(source.id.map { columns[$0]! }, count: count)
@@ -66,14 +66,14 @@ extension SourceRows {
         while start < order.count {
             var end = start + 1
             while end < order.count, facts.numbers[order[end]] == facts.numbers[order[start]] { end += 1 }
-            // The fact's keys so far, mostly one: a row of each, and how far the log goes with it.
-            var known: [(entity: Int32, row: Int32, newest: Int64)] = []
+            // The fact's keys so far, mostly one: a row of each, and the first offset of the fact under it.
+            var known: [(entity: Int32, row: Int32, first: Int64)] = []
             for place in start..<end {
                 let version = order[place], entity = entities.numbers[version], offset = offsets[version]
-                for key in known where key.entity != entity && max(key.newest, offset) > after { pairs.append((key.row, Int32(version))) }
+                for key in known where key.entity != entity && max(key.first, offset) > after { pairs.append((key.row, Int32(version))) }
                 if entity < 0 { continue }
                 if let index = known.firstIndex(where: { $0.entity == entity }) {
-                    known[index].newest = max(known[index].newest, offset)
+                    known[index].first = min(known[index].first, offset)
                 } else {
                     known.append((entity, Int32(version), offset))
                 }
