@@ -78,6 +78,7 @@ enum ArrowMetadata {
         var column = Column(field: ArrowField(name, type), layout: isView ? .views(isText: type == .utf8) : .plain(type), dictionary: nil)
         if let encoding = try field.table(4) {
             let index = try encoding.table(1).map { table throws(ArrowError) in try integer(table) } ?? .integer(bits: 32, isSigned: true)
+            guard let index else { throw .damaged }
             guard [.utf8, .largeUtf8].contains(type) else {
                 throw ArrowError("is a dictionary of other values than strings", column: name, advice: "write it without a dictionary")
             }
@@ -86,9 +87,10 @@ enum ArrowMetadata {
         return column
     }
 
-    private static func integer(_ table: FlatView) throws(ArrowError) -> ArrowType {
+    /// Nil where it has more bits than ours.
+    private static func integer(_ table: FlatView) throws(ArrowError) -> ArrowType? {
         let bits = try table.int32(0)
-        guard [8, 16, 32, 64].contains(bits) else { throw .damaged }
+        guard [8, 16, 32, 64].contains(bits) else { return nil }
         return .integer(bits: bits, isSigned: try table.int8(1) != 0)
     }
 

@@ -15,8 +15,9 @@ public struct ArrowReader {
     private var bytesLeft: Int
     private var isAtEnd = false
     /// Batches of a file that came before their dictionaries: a file's may stand anywhere.
-    private var held: ArraySlice<(header: FlatView, body: [UInt8])> = []
+    private var held: [(header: FlatView, body: [UInt8])] = []
     private var heldBytes = 0
+    private static let maximumHeldBytes = 1 << 30
 
     private static let maximumMetadata = 64 << 20
     public static let maximumColumns = 10_000
@@ -42,7 +43,7 @@ public struct ArrowReader {
 
     private static func schema(_ source: inout PieceReader, _ layout: ArrowWriter.Layout) throws -> FlatView {
         let bare = layout == .file ? try bareMetadata(&source) : nil
-        guard let message = try bare.map({ try FlatView(root: $0) }) ?? message(&source, body: false)?.0 else { throw ArrowError("holds no Arrow data") }
+        guard let message = try bare.map({ try FlatView(root: $0) }) ?? message(&source, body: false)?.header else { throw ArrowError("holds no Arrow data") }
         guard try message.int8(1) == Int(ArrowMetadata.Header.schema.rawValue), let schema = try message.table(2) else {
             throw ArrowError("is not an Arrow stream", advice: layout == .stream ? "an IPC file is named .arrow" : nil)
         }
@@ -58,6 +59,8 @@ public struct ArrowReader {
                 source.putBack(word)
                 return bytes.isEmpty ? nil : bytes
             }
+            // The root of metadata is near; before Arrow 0.15 the length stood here.
+            if bytes.isEmpty, word.prefix(4).reversed().reduce(0, { $0 << 8 | Int($1) }) > 64 { throw ArrowError.otherFormat }
             bytes += word
             guard bytes.count <= maximumMetadata else { throw ArrowError.damaged }
         }
@@ -67,17 +70,18 @@ public struct ArrowReader {
     /// The next batch's columns, as long as one another; nil at the end.
     public mutating func next() throws -> (columns: [Column], rowCount: Int)? {
         while !isAtEnd {
-            guard let (message, body) = try ArrowReader.message(&source, body: true) else {
+            guard let (message, body, size) = try ArrowReader.message(&source, body: true) else {
                 isAtEnd = true
                 if layout == .file { try checkFooter() }
+                held.reverse()
                 break
             }
             guard let header = try message.table(2) else { throw ArrowError.damaged }
             switch ArrowMetadata.Header(rawValue: UInt8(try message.int8(1))) {
             case .recordBatch:
                 if held.isEmpty, layout == .stream || columns.allSatisfy({ $0.dictionary.map { dictionaries[$0.id] != nil } ?? true }) { return try rows(header, body) }
-                heldBytes += body.count
-                guard heldBytes <= min(maximumBytes, ArrowReader.maximumBatchBytes) else {
+                heldBytes += size
+                guard heldBytes <= ArrowReader.maximumHeldBytes else {
                     throw ArrowError("has its dictionaries after more rows than are held", advice: "write an IPC stream, named .arrows, or plain strings")
                 }
                 held.append((header, body))
@@ -86,11 +90,15 @@ public struct ArrowReader {
                 guard let column = columns.first(where: { $0.dictionary?.id == id }), let data = try header.table(1) else { throw ArrowError.damaged }
                 let (values, _) = try batch(data, body, [(column.layout, nil, nil)])
                 let isDelta = try header.int8(2) != 0
+                // Which rows are meant by which, nothing would say.
+                if layout == .file, !isDelta, dictionaries[id] != nil {
+                    throw ArrowError("replaces a dictionary, as only streams can", advice: "write an IPC stream, named .arrows")
+                }
                 if isDelta, let held = dictionaries[id] { dictionaries[id] = held.followed(by: values[0]) } else { dictionaries[id] = values[0] }
             case .schema, nil: throw ArrowError("holds an Arrow message that isn't read")
             }
         }
-        return try held.popFirst().map { try rows($0.header, $0.body) }
+        return try held.popLast().map { try rows($0.header, $0.body) }
     }
 
     private mutating func rows(_ header: FlatView, _ body: [UInt8]) throws -> (columns: [Column], rowCount: Int) {
@@ -104,7 +112,7 @@ public struct ArrowReader {
     }
 
     /// The next message; nil at the end of the stream.
-    private static func message(_ source: inout PieceReader, body: Bool) throws -> (FlatView, [UInt8])? {
+    private static func message(_ source: inout PieceReader, body: Bool) throws -> (header: FlatView, body: [UInt8], size: Int)? {
         guard let prefix = try source.next(8) else {
             if source.isEmpty { return nil }
             throw ArrowError.cut
@@ -113,7 +121,7 @@ public struct ArrowReader {
             if prefix.prefix(6).elementsEqual(ArrowWriter.magic) {
                 throw ArrowError("is an Arrow file, not a stream", advice: "a file is named .arrow; over HTTP a stream travels")
             }
-            throw ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it")
+            throw ArrowError.otherFormat
         }
         let length = prefix.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
         if length == 0 { return nil }
@@ -123,7 +131,7 @@ public struct ArrowReader {
         let bodyLength = try message.int64(3)
         guard bodyLength >= 0, body || bodyLength == 0, bodyLength < 1 << 40 else { throw ArrowError.damaged }
         guard let content = try source.next(Int(bodyLength)) else { throw ArrowError.cut }
-        return (message, content)
+        return (message, content, length + content.count)
     }
 
     private mutating func batch(
@@ -174,6 +182,8 @@ private struct BodyReader {
     private var viewed: ArraySlice<Int64>
     private let isCompressed: Bool
     var bytesLeft: Int
+    /// Bytes of the body that buffers of views' content have taken.
+    private var viewedBytes = 0
 
     init(_ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], viewed: [Int64], isCompressed: Bool, bytesLeft: Int) {
         self.body = body
@@ -192,8 +202,12 @@ private struct BodyReader {
 
     /// The next buffer as values: exactly `count` of them, whatever padding follows.
     private mutating func values<T: BitwiseCopyable>(_ count: Int, _ type: T.Type, zero: T) throws(ArrowError) -> [T] {
+        try values(count, in: next(), zero: zero)
+    }
+
+    private mutating func values<T: BitwiseCopyable>(_ count: Int, in buffer: Range<Int>, zero: T) throws(ArrowError) -> [T] {
         let size = count * MemoryLayout<T>.stride
-        var range = try next()
+        var range = buffer
         try charge(size)
         // Nothing is needed of an empty column's offsets.
         if size == 0 || range.isEmpty && count <= 1 { return Array(repeating: zero, count: count) }
@@ -234,12 +248,13 @@ private struct BodyReader {
         return Int(length)
     }
 
-    /// The next buffer, as long as it says.
+    /// The next buffer of views' content, as long as it says. No two share a place: what is named again and again must not make room for itself.
     private mutating func content() throws(ArrowError) -> [UInt8] {
-        var ahead = self
-        let range = try ahead.next()
-        if range.isEmpty { return try values(0, UInt8.self, zero: 0) }
-        return try values(try rawLength(range) ?? range.count - (isCompressed ? 8 : 0), UInt8.self, zero: 0)
+        let buffer = try next()
+        viewedBytes += buffer.count
+        guard viewedBytes <= range.count else { throw .damaged }
+        if buffer.isEmpty { return [] }
+        return try values(try rawLength(buffer) ?? buffer.count - (isCompressed ? 8 : 0), in: buffer, zero: 0)
     }
 
     private mutating func charge(_ size: Int) throws(ArrowError) {

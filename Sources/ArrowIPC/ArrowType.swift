@@ -88,6 +88,7 @@ public struct ArrowError: Error, Sendable, Hashable {
 
     static let damaged = ArrowError("the Arrow data is damaged")
     static let tooLarge = ArrowError("holds more data than may travel at once", advice: "send less at a time")
+    static let otherFormat = ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it")
     static let notText = ArrowError("holds strings that aren't UTF-8")
     static let cut = ArrowError("the Arrow data ends too early")
 }

@@ -45,9 +45,10 @@ public struct FeatureServer: Sendable {
         defer { sealing.cancel() }
         do {
             try await application.runService()
-        } catch let error as IOError where !listens.withLock({ $0 }) {
-            let cause = unsafe String(cString: strerror(error.errnoCode))
-            throw StoreError(.invalidRequest, "can't listen on \(host):\(port): \(cause)", advice: "--port names another port, 0 any that is free")
+        } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
+            let code = (error as? IOError)?.errnoCode
+            let cause = code.map { unsafe String(cString: strerror($0)) } ?? "nobody knows this address"
+            throw StoreError(.invalidRequest, "can't listen on \(host):\(port): \(cause)", advice: code == EADDRINUSE ? "--port names another port, 0 any that is free" : nil)
         }
     }
 

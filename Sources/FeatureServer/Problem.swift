@@ -31,10 +31,10 @@ struct Problem: Error {
     init(_ error: any Error) {
         switch error {
         case let problem as Problem: self = problem
-        case let error as StoreError: self.init(Problem.status(error.code), error.code.rawValue, error.description.overHTTP)
+        case let error as StoreError: self.init(Problem.status(error.code), error.code.rawValue, error.description)
         case let error as UnknownName: self.init(.notFound, "not_found", error.description)
         case let error as DefinitionError: self.init(.unprocessableContent, "invalid_definition", error.description)
-        case let error as TableError: self.init(.badRequest, "invalid_rows", error.description.overHTTP)
+        case let error as TableError: self.init(.badRequest, "invalid_rows", error.description)
         case let error as JSON.Fault: self.init(.badRequest, "invalid_json", error.description)
         case let error as PostgresError where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
         case let error as HTTPError where error.status == .contentTooLarge: self.init(.contentTooLarge, "body_too_large", "the body is larger than this route takes")
@@ -51,13 +51,6 @@ struct Problem: Error {
         case .notMigrated, .behind: .serviceUnavailable
         case .damaged: .internalServerError
         }
-    }
-}
-
-extension String {
-    /// Options by the names that they have here: `--ignore-extra` is `ignore_extra`.
-    var overHTTP: String {
-        replacing(/(^|[ (])--([a-z]+(?:-[a-z]+)*)/) { "\($0.1)'\($0.2.replacing("-", with: "_"))'" }
     }
 }
 

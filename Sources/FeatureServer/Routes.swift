@@ -55,7 +55,7 @@ struct Routes {
             return Response.json(
                 .object([
                     "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset),
-                    "warnings": .array(imported.warnings.map { .string($0.overHTTP) }),
+                    "warnings": .array(imported.warnings.map { .string($0) }),
                 ]))
         }
         router.post("/v1/definitions/plan") { request, _ in

@@ -32,7 +32,7 @@ private struct Parameters {
             guard let epoch = Epoch(rawValue: text) else { throw Problem.shape("epoch is s, ms or us") }
             return epoch
         }
-        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"))
+        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), names: .parameters)
     }
 }
 

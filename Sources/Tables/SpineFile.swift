@@ -26,7 +26,7 @@ public struct SpineFile: Sendable {
         switch layout {
         case .arrow, .arrows:
             var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
-            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, file.fields.map(\.name), name, line: nil, timestamp) }
+            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, file.fields.map(\.name), name, line: nil, timestamp, options) }
             var batches: [[Column]] = []
             while let (columns, _) = try file.next() { batches.append(columns) }
             var columns: [Column] = []
@@ -52,7 +52,7 @@ public struct SpineFile: Sendable {
             for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
                 throw TableError(file: name, line: 1, column: title, message: "stands twice in the header")
             }
-            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp) }
+            let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp, options) }
             passed = titles.map { ($0, PassedColumn.Texts()) }
             let null = options.null.map { Array($0.utf8) }
             while try parser.nextRow(of: titles.count) {
@@ -79,7 +79,7 @@ public struct SpineFile: Sendable {
                 }
                 for index in passed.indices { passed[index].texts.append(value[passed[index].name] ?? .null) }
                 for (index, column) in typed.enumerated() {
-                    guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp) }
+                    guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp, options) }
                     guard let literal = member.literal(as: column.type, epoch: options.epoch) else {
                         throw TableError(file: name, line: line, column: column.name, message: "is not \(column.type.phrase)")
                     }
@@ -129,15 +129,16 @@ public struct SpineFile: Sendable {
         return builder.finish()
     }
 
-    private static func place(of column: String, _ titles: [String], _ name: String, line: Int?, _ timestamp: String) throws(TableError) -> Int {
-        guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: line, timestamp) }
+    private static func place(of column: String, _ titles: [String], _ name: String, line: Int?, _ timestamp: String, _ options: ReadOptions) throws(TableError) -> Int {
+        guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: line, timestamp, options) }
         return place
     }
 
-    private static func missing(_ column: String, _ name: String, line: Int?, _ timestamp: String) -> TableError {
-        TableError(
+    private static func missing(_ column: String, _ name: String, line: Int?, _ timestamp: String, _ options: ReadOptions) -> TableError {
+        let other = options.names.advice("timestamp") { "; \($0) names another column" } ?? ""
+        return TableError(
             file: name, line: line, column: column, message: "the spine lacks it",
-            advice: column == timestamp ? "it holds the instants; --timestamp names another column" : "the set needs it as a key or request input")
+            advice: column == timestamp ? "it holds the instants\(other)" : "the set needs it as a key or request input")
     }
 }
 

@@ -20,7 +20,7 @@ enum Environment {
     /// How large they may grow together, in bytes.
     static func cacheLimit() throws -> Int {
         guard let gib = Double(variable("FIRN_CACHE_GIB") ?? "10"), (0...1e6).contains(gib) else {
-            throw Failure("FIRN_CACHE_GIB isn't a number of GiB (10 without it; 0 keeps no copies)")
+            throw Failure("FIRN_CACHE_GIB isn't a number of GiB (10 without it; 0 makes no copies)")
         }
         return Int(gib * Double(1 << 30))
     }

@@ -15,7 +15,7 @@ struct FileOptions: ParsableArguments {
     @Flag(help: "Pass over columns that the source doesn't declare.")
     var ignoreExtra = false
 
-    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra) }
+    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, names: .flags) }
 }
 
 /// What is known at the instants of a spine.

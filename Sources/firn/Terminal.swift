@@ -12,6 +12,11 @@ enum Terminal {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
+    /// What is said beside rows: on standard error where they go to standard output or a pipe.
+    static func beside(_ output: String?, _ text: String) {
+        if let output, FileFormat.isPipe(output) { note(text) } else { out(text) }
+    }
+
     static func note(_ text: String) {
         FileHandle.standardError.write(Data((text + "\n").utf8))
     }

@@ -69,7 +69,7 @@ import Testing
             let after = try await world.create(SnapshotRequest(set: "all.v1", mode: mode), spine: spine)
             #expect(after.digest != before.digest || mode == .hindsight, "the rows that came change something")
             #expect(try await world.fixture.store.verify(before.id).isIdentical)
-            try await world.fixture.store.fetch(before.id).rows.write(to: world.fixture.directory + "/again.csv")
+            try await world.fixture.store.fetch(before.id).rows.write(to: TableWriter(path: world.fixture.directory + "/again.csv"))
             #expect(try world.text("again.csv") == world.text("before.csv"))
             let rows = "payment_id,customer_id,amount,gone,at,recorded\n" + (100..<150).map { "p\($0),2,9,,2024-01-13T00:00:00Z,2024-01-11T00:00:00Z\n" }.joined()
             _ = try await world.fixture.store.importFile(world.fixture.file("\(mode).csv", rows), into: "payments", options: .init(again: true))
@@ -91,7 +91,7 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         let kept = try await world.create(SnapshotRequest(set: "all.v1", split: Split("a=0.5,b=0.5", by: "customer_id"), keeps: true), "kept.csv")
-        try await world.fixture.store.fetch(kept.id).rows.write(to: world.fixture.directory + "/fetched.csv")
+        try await world.fixture.store.fetch(kept.id).rows.write(to: TableWriter(path: world.fixture.directory + "/fetched.csv"))
         #expect(try world.text("fetched.csv") == world.text("kept.csv"))
         let other = try await world.create(
             SnapshotRequest(set: "all.v1", mode: .hindsight, knownBy: Instant(text: "2024-01-15T00:00:00Z"), split: Split("a=0.5,b=0.5", by: "customer_id"), keeps: true))
@@ -101,7 +101,7 @@ import Testing
         let refused = await #expect(throws: StoreError.self) { try await world.fixture.store.fetch(kept.id) }
         #expect(refused?.code == .damaged)
         try await world.fixture.store.dropResults()
-        try await world.fixture.store.fetch(kept.id).rows.write(to: world.fixture.directory + "/fetched.csv")
+        try await world.fixture.store.fetch(kept.id).rows.write(to: TableWriter(path: world.fixture.directory + "/fetched.csv"))
         #expect(try world.text("fetched.csv") == world.text("kept.csv"))
     }
 

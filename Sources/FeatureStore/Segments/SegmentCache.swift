@@ -94,8 +94,10 @@ public final class SegmentCache: Sendable {
     /// Whether copies can be kept here, if there may be any: a directory that is there, or can be made, and can be written.
     var isUsable: Bool {
         guard maximumBytes > 0 else { return true }
-        if let file = HiddenFile(directory: root) { return file.write([0]) }
-        return false
+        var path = URL(fileURLWithPath: root)
+        while path.path != "/", !FileManager.default.fileExists(atPath: path.path) { path.deleteLastPathComponent() }
+        var isDirectory: ObjCBool = false
+        return unsafe FileManager.default.fileExists(atPath: path.path, isDirectory: &isDirectory) && isDirectory.boolValue && FileManager.default.isWritableFile(atPath: path.path)
     }
 
     /// Where copies are, for people.

@@ -38,7 +38,7 @@ public struct SnapshotRequest: Sendable {
 
 /// How far a training set is.
 public enum TrainingProgress: Sendable {
-    /// So many rows of a source have come that aren't in segments.
+    /// So many rows have come from a source's table: those that aren't sealed, or all that a small spine needs.
     case reading(source: String, rows: Int)
     /// So many rows of the spine have their values.
     case computing(rows: Int, of: Int)
@@ -67,9 +67,9 @@ extension Store {
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
+        // The file is written while the rows are hashed; it appears once the snapshot is recorded.
+        let writer = try output.map { try OutputFile(path: $0) }
         return try await computing(request, name, progress, spine) { computed, connection in
-            // The file is written while the rows are hashed; it appears once the snapshot is recorded.
-            let writer = try output.map { try OutputFile(path: $0) }
             let manifest = try store.record(request, computed, Prepared(computed, writer, threads: store.threads), connection)
             try writer?.publish()
             return manifest

@@ -38,7 +38,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
             throw StoreError(.invalidRequest, "the shares come to \((total * 1e6).rounded() / 1e6), and not to 1", advice: "as in train=0.8,test=0.2")
         }
         by = columns.split(separator: ",").map { String($0) }
-        guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "as in --by customer_id") }
+        guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "such as customer_id") }
     }
 
     public var description: String { parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") }

@@ -2,7 +2,7 @@ internal import Crypto
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
-internal import Tables
+public import Tables
 
 /// A training set's rows: the spine as it came, and the values of a set beside it.
 public struct TrainingSet: Sendable {
@@ -10,9 +10,8 @@ public struct TrainingSet: Sendable {
     /// Outputs, and the column of the split where there is one.
     let values: Table
 
-    /// Writes it to a file, its layout by the name; nil writes CSV to standard output.
-    public func write(to path: String?) throws {
-        let writer = try TableWriter(path: path)
+    /// Writes it to a file, which appears then.
+    public func write(to writer: TableWriter) throws {
         try writer.write(file, values)
         try writer.publish()
     }
@@ -88,12 +87,14 @@ extension Store {
             guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
             var rest = pieces[...]
             let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
-            let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
-            // The split's column, where there is one, follows from the spine.
-            var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions(ignoresExtra: true))
-            let outputs = Outputs(kept: try reader.all().columns)
-            let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads)
-            guard digest.description == manifest.digest else {
+            var outputs: Outputs?
+            do throws(TableError) {
+                let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
+                // The split's column, where there is one, follows from the spine.
+                var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions(ignoresExtra: true))
+                outputs = Outputs(kept: try reader.all().columns)
+            } catch {}
+            guard let outputs, FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads).description == manifest.digest else {
                 throw StoreError(
                     .damaged, "the kept rows of \(manifest.id) aren't what its digest says", advice: "firn cache clear --results drops them, and they are computed again")
             }

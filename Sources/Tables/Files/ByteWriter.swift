@@ -50,11 +50,13 @@ public final class NewFile {
     /// - Parameter path: a file, or a device or pipe, which is written as it is.
     public init(path: String) throws(TableError) {
         // A link stays one: what it points to is replaced.
-        let path = path.hasPrefix("/dev/") ? path : URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let isRegular = !FileFormat.isPipe(path)
+        let path = isRegular ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
         self.path = path
-        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-        if type == .typeDirectory { throw TableError(file: path, message: "is a directory", advice: "name a file in it") }
-        let isRegular = !path.hasPrefix("/dev/") && (type ?? .typeRegular) == .typeRegular
+        var isDirectory: ObjCBool = false
+        if unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+            throw TableError(file: path, message: "is a directory", advice: "name a file in it")
+        }
         temporary = isRegular ? path + ".part-\(ProcessInfo.processInfo.processIdentifier)" : path
         if path == "/dev/stdout" {
             handle = .standardOutput

@@ -1,5 +1,7 @@
+internal import Foundation
+
 /// How a file of rows is laid out, by its name: `.csv`, `.ndjson`, `.arrow` (IPC file) or `.arrows` (IPC stream), each also `.gz` or `.zst`.
-/// A pipe below `/dev`, which has no such name, is CSV.
+/// A pipe that has no such name is CSV.
 public struct FileFormat: Sendable, Hashable {
     public enum Layout: String, Sendable, CaseIterable {
         case csv, ndjson, arrow, arrows
@@ -19,24 +21,30 @@ public struct FileFormat: Sendable, Hashable {
 
     /// - Throws: a file whose suffix says nothing of what is in it.
     public init(path: String) throws(TableError) {
-        if path.hasPrefix("/dev/") {
-            (layout, compression) = (.csv, .none)
-            return
-        }
         var name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
         compression = .none
         for compression in [Compression.gzip, .zstd] where name.hasSuffix("." + compression.rawValue) {
             self.compression = compression
             name.removeLast(compression.rawValue.utf8.count + 1)
         }
-        guard let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) else {
+        if let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) {
+            self.layout = layout
+        } else if FileFormat.isPipe(path) {
+            (layout, compression) = (.csv, .none)
+        } else {
             let advice =
                 name.hasSuffix(".parquet")
                 ? "Parquet goes in and out through Python: firn.connect(…).import_file, and to_arrow with pyarrow.parquet"
                 : "name it .csv, .ndjson, .arrow or .arrows, each also with .gz or .zst"
             throw TableError(file: path, message: "unknown kind of file", advice: advice)
         }
-        self.layout = layout
+    }
+
+    /// Whether it is standard input or output, a pipe or a device: what can't be replaced by another file.
+    public static func isPipe(_ path: String) -> Bool {
+        if ["/dev/stdin", "/dev/stdout"].contains(path) || path.hasPrefix("/dev/fd/") { return true }
+        let type = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type] as? FileAttributeType
+        return ![nil, .typeRegular, .typeDirectory].contains(type)
     }
 }
 

@@ -12,6 +12,8 @@ struct Doctor: AsyncParsableCommand {
         let findings: [Finding]
         do {
             findings = try await Environment.store(connections: 1).examine()
+        } catch let failure as Failure where (try? Environment.cacheLimit()) == nil {
+            findings = [Finding(what: "settings", fault: "\(failure)", remedy: "unset it, or set it to a number")]
         } catch {
             findings = [Finding(what: "database", fault: "\(error)", remedy: "set FIRN_DATABASE_URL, or run firn init")]
         }

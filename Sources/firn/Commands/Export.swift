@@ -18,6 +18,6 @@ struct Export: AsyncParsableCommand {
         defer { progress.end() }
         let count = try await Environment.store(connections: 1).exportRows(of: source, to: out) { progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil) }
         progress.end()
-        if let out { Terminal.out("\(count) rows of \(source) written to \(out)") }
+        if let out { Terminal.beside(out, "\(count) rows of \(source) written to \(out)") }
     }
 }

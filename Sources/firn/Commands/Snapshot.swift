@@ -51,7 +51,7 @@ struct Snapshot: AsyncParsableCommand {
 
         func validate() throws {
             guard (split == nil) == (by == nil) else { throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.") }
-            guard !isUnrecorded || name == nil && !keep && !json else { throw ValidationError("--no-record leaves nothing to name, keep or print: it goes with --out alone.") }
+            guard !isUnrecorded || name == nil && !keep && !json else { throw ValidationError("--no-record leaves nothing to name, keep or print.") }
             guard !isUnrecorded || out != nil else { throw ValidationError("--no-record goes with --out: the rows are all that is left.") }
         }
 
@@ -67,29 +67,29 @@ struct Snapshot: AsyncParsableCommand {
             }
             let show = { @Sendable (done: TrainingProgress) in
                 switch done {
-                case .reading(let source, let rows): progress.show("reads what isn't sealed of \(source)", rows: rows, share: nil)
+                case .reading(let source, let rows): progress.show("reads \(source)", rows: rows, share: nil)
                 case .computing(let rows, let count): progress.show(rows: rows, share: count > 0 ? Double(rows) / Double(count) : nil)
                 }
             }
             let store = try await Environment.store(connections: 1)
             if isUnrecorded, let out {
+                let writer = try TableWriter(path: out)
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
                     try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
                 }
-                try rows.write(to: out)
+                try rows.write(to: writer)
                 progress.end()
-                return Terminal.note("written to \(out), not recorded")
+                return Terminal.beside(out, "written to \(out), not recorded")
             }
             let manifest = try await store.createSnapshot(request, spine: spine, output: out, progress: show)
             progress.end()
-            if json { return Terminal.out(manifest.json(whole: false).pretty()) }
+            if json { return Terminal.beside(out, manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
-            // Rows on standard output are the only thing there.
-            let say = out == "/dev/stdout" ? Terminal.note : Terminal.out
-            say(
+            Terminal.beside(
+                out,
                 "\(manifest.id): \(manifest.rows) rows of \(manifest.set), \(manifest.mode.words) (\(Int(Double(manifest.rows) / max(seconds, 0.001))) rows/s)"
             )
-            say("digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
+            Terminal.beside(out, "digest \(manifest.digest)\(out.map { "\nwritten to \($0)" } ?? "")")
         }
     }
 
@@ -105,9 +105,10 @@ struct Snapshot: AsyncParsableCommand {
         var out: String?
 
         func run() async throws {
+            let writer = try TableWriter(path: out)
             let (manifest, rows) = try await Environment.store(connections: 1).fetch(id)
-            try rows.write(to: out)
-            if let out { Terminal.out("\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)") }
+            try rows.write(to: writer)
+            if let out { Terminal.beside(out, "\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)") }
         }
     }
 

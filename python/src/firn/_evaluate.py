@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -28,6 +28,8 @@ def eval(
     timestamp: str = "event_timestamp",
     hindsight: bool = False,
     known_by: Instant | None = None,
+    null: str | None = None,
+    epoch: Literal["s", "ms", "us"] | None = None,
     binary: str | None = None,
 ) -> "pa.Table":
     """The values of a set, or of some features, over rows given as tables, by the engine that trains and serves.
@@ -36,6 +38,8 @@ def eval(
         definitions: YAML text, or paths of files with it.
         rows: for each source a table, or the path of a ``.csv``, ``.ndjson``, ``.arrow`` or ``.arrows`` file.
         spine: keys, instants and request inputs, as for a snapshot.
+        null: one more word that means NULL in files of text, such as ``NA``.
+        epoch: the unit of times that are integers.
         binary: the ``firn`` program; without it the one of ``FIRN_BINARY``, or on ``PATH``.
 
     Returns:
@@ -64,6 +68,10 @@ def eval(
             arguments.append("--hindsight")
         if known_by is not None:
             arguments += ["--known-by", str(_text(known_by))]
+        if null is not None:
+            arguments += ["--null", null]
+        if epoch is not None:
+            arguments += ["--epoch", epoch]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise FirnError(_in_python(done.stderr.strip().replace(directory + "/", "")), code="invalid_request" if done.returncode == 2 else "failed")
@@ -72,8 +80,8 @@ def eval(
 
 
 def _in_python(message: str) -> str:
-    """Options by the names that they have here: ``--known-by`` is ``known_by``."""
-    return re.sub(r"(^|[ (])--([a-z]+(?:-[a-z]+)*)", lambda match: f"{match[1]}'{match[2].replace('-', '_')}'", message)
+    """Options by the names that they have here."""
+    return re.sub(r"--(null|epoch|timestamp)\b", r"'\1'", message)
 
 
 def _write(directory: str, name: str, rows: Any) -> str:
