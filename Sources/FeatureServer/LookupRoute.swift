@@ -7,7 +7,7 @@ import Tables
 extension LookupRequest {
     /// - Throws: what doesn't have the right shape, by its place in the body.
     init(_ body: JSON) throws {
-        try LookupRequest.refuseOthers(body, than: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "log"])
+        try LookupRequest.refuseOthers(body, than: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "types", "log"])
         switch (body["set"], body["features"]) {
         case (.string(let name)?, nil): self.init(.set(name), entities: [:])
         case (nil, .array(let names)?):

@@ -30,7 +30,7 @@ struct Routes {
         router.post("/v1/lookup") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
             let answer = try await store.lookup(LookupRequest(body))
-            return Response.json(answer.json(cuts: body["cuts"] == .bool(true)))
+            return Response.json(answer.json(cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true)))
         }
         router.post("/v1/why") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
@@ -45,18 +45,17 @@ struct Routes {
         }
         router.post("/v1/sources/:name/import") { request, context in
             let options = try Store.ImportOptions(request.uri.queryParameters)
-            let layout = try fileLayout(request)
-            let body = try await spooled(request, Routes.importLimit)
-            let imported = try await store.importRows(
-                into: context.parameters.require("name"), file: request.uri.queryParameters.get("file") ?? "body", digest: body.digest, options: options
-            ) { schema in
-                try TableReader(body.reader(), layout: layout, name: "body", schema: schema, options: options.reading)
+            let layout = try fileLayout(request), name = try context.parameters.require("name"), file = request.uri.queryParameters.get("file") ?? "body"
+            return try await spooled(request, Routes.importLimit) { body in
+                let imported = try await store.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
+                    try TableReader(body.reader(), layout: layout, name: file, schema: schema, options: options.reading)
+                }
+                return Response.json(
+                    .object([
+                        "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset),
+                        "warnings": .array(imported.warnings.map { .string($0) }),
+                    ]))
             }
-            return Response.json(
-                .object([
-                    "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset),
-                    "warnings": .array(imported.warnings.map { .string($0) }),
-                ]))
         }
         router.post("/v1/definitions/plan") { request, _ in
             let plan = try await store.plan([document(request)])
@@ -109,12 +108,13 @@ struct Routes {
         router.post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request.uri.queryParameters)
             let layout = try fileLayout(request)
-            let body = try await spooled(request, Routes.spineLimit)
-            let spine = { @Sendable (plan: Plan) in
-                try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
+            return try await spooled(request, Routes.spineLimit) { body in
+                let spine = { @Sendable (plan: Plan) in
+                    try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
+                }
+                guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
+                return Response.json(try await store.createSnapshot(asked.request, name: "body", spine: spine).json(whole: true), status: .created)
             }
-            guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
-            return Response.json(try await store.createSnapshot(asked.request, name: "body", spine: spine).json(whole: true), status: .created)
         }
         router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameters.require("id")).rows) }
         router.post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameters.require("id")).json) }
@@ -132,10 +132,15 @@ struct Routes {
             })
     }
 
-    private func spooled(_ request: Request, _ limit: Int) async throws -> SpooledBody {
-        let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit)
-        for try await piece in request.body { try body.append(piece) }
-        return body
+    /// Puts a request's body aside and answers it. What takes long is given up where the client goes away, and so the connection ends with the answer.
+    private func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws -> Response {
+        var response = try await request.body.consumeWithCancellationOnInboundClose { pieces in
+            let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit)
+            for try await piece in pieces { try body.append(piece) }
+            return try await answer(body)
+        }
+        response.headers[.connection] = "close"
+        return response
     }
 
     private func fileLayout(_ request: Request) throws -> FileFormat.Layout {

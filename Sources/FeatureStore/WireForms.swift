@@ -5,7 +5,7 @@ public import Tables
 // What the CLI's --json and the HTTP API say alike.
 
 extension LookupAnswer {
-    public func json(cuts withCuts: Bool) -> JSON {
+    public func json(cuts withCuts: Bool, types withTypes: Bool = false) -> JSON {
         let rows: [JSON] = (0..<rowCount).map { row in
             .object([
                 "values": .array(columns.map { JSON($0[row]) }), "statuses": .array(statuses.map { .string($0[row].rawValue) }),
@@ -13,6 +13,7 @@ extension LookupAnswer {
         }
         var members = [JSON.Member("as_of", .string(asOf.description)), JSON.Member("features", .array(features.map { .string($0) })), JSON.Member("rows", .array(rows))]
         if let set { members.insert(JSON.Member("set", .string(set)), at: 0) }
+        if withTypes { members.append(JSON.Member("types", .array(columns.map { .string($0.type.rawValue) }))) }
         if withCuts { members.append(JSON.Member("cuts", .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }))) }
         return .object(members)
     }

@@ -95,6 +95,15 @@ public struct TableReader {
     /// The columns that tables have.
     public var names: [String] { schema.columns.map(\.name) }
 
+    /// The columns that aren't in the file, and so NULL in every row. Of NDJSON nobody knows before the end.
+    public var absent: [String] {
+        switch input {
+        case .csv(_, let targets): schema.columns.indices.filter { !targets.contains($0) }.map { schema.columns[$0].name }
+        case .arrow(_, let places): schema.columns.indices.filter { places[$0] == nil }.map { schema.columns[$0].name }
+        case .ndjson, .tables: []
+        }
+    }
+
     /// Rows of another origin, typed already; columns may be missing, and order doesn't matter.
     ///
     /// - Parameter next: more rows; nil at the end.
@@ -225,6 +234,7 @@ public struct TableReader {
             case .timestamp: "as in 2024-05-01T09:30:00Z" + (options.names.advice("epoch") { "; \($0) (s, ms or us) reads integers" } ?? "")
             case .string: "texts are UTF-8 without NUL"
             case .bool: "true or false"
+            case .int64: "a whole number without a decimal point" + (options.null == nil ? options.names.advice("null") { "; \($0) names a word that means NULL" } ?? "" : "")
             default: options.null == nil ? options.names.advice("null") { "\($0) names a word that means NULL" } : nil
             }
         return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type.phrase)", advice: advice)

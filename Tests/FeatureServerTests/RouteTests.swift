@@ -1,7 +1,9 @@
 import FeatureLanguage
 import FeatureServer
 import FeatureStore
+import Foundation
 import Logging
+import Postgres
 import TestSupport
 import Testing
 
@@ -17,8 +19,8 @@ import Testing
         sets: {web.v1: {features: [clicks.v1, last_page.v1, longest.v1]}}
         """
 
-    private func serving(_ body: @escaping @Sendable (String) async throws -> Void) async throws {
-        let store = Store(uri: try TestCluster.newDatabase(), actor: "tester", connections: 3)
+    private func serving(_ uri: String? = nil, _ body: @escaping @Sendable (String) async throws -> Void) async throws {
+        let store = Store(uri: try uri ?? TestCluster.newDatabase(), actor: "tester", connections: 3)
         _ = try await store.migrate()
         let server = FeatureServer(store, port: 0, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
@@ -73,6 +75,26 @@ import Testing
             #expect(try await http("GET", url + "/v1/features/clicks.v1").text.contains(#""owner":"web@example.com""#))
             #expect(try await http("GET", url + "/v1/search?q=time").text.contains("clicks.v1"))
             #expect(try await http("GET", url + "/v1/snapshots").text == "[]")
+        }
+    }
+
+    @Test func `an import whose sender goes away is given up`() async throws {
+        let uri = try TestCluster.newDatabase()
+        try await serving(uri) { url in
+            _ = try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions)
+            let watching = try Connection(uri: uri), holding = try Connection(uri: uri)
+            func writers() throws -> Int { try watching.execute("select from pg_stat_activity where query like 'insert into firn.batches%' and wait_event_type = 'Lock'").count }
+            // Nobody writes a batch meanwhile.
+            try holding.run(script: "begin; lock table firn.batches in share row exclusive mode")
+            let directory = try temporaryDirectory()
+            try "customer_id,at\n1,2024-01-01\n".write(toFile: directory + "/rows.csv", atomically: true, encoding: .utf8)
+            let sender = try RunningProgram(
+                "/usr/bin/curl", ["-s", "-H", "Content-Type: text/csv", "--data-binary", "@rows.csv", url + "/v1/sources/clicks/import"], in: directory)
+            while try writers() == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            sender.kill()
+            while try writers() > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try holding.run(script: "commit")
+            #expect(try watching.execute("select from firn.batches").count == 0)
         }
     }
 

@@ -114,6 +114,34 @@ def test_an_online_lookup_is_the_training_row_at_its_instant_and_cuts(store: fir
     assert list(answer.to_pandas().columns) == answer.features
 
 
+def test_a_frame_is_the_same_in_a_lookup_as_in_a_spine(store: firn.Client) -> None:
+    # Pandas has NaN for what is missing; Arrow, Polars and Python tell it from a NaN.
+    frame = pandas.DataFrame({"customer_id": [0, 1, 8], "amount": [1.0, float("nan"), float("inf")]})
+    for request in (frame[["amount"]], {"amount": frame["amount"]}, {"amount": polars.Series([1.0, None, float("inf")])}, {"amount": pa.array([1.0, None, float("inf")])}):
+        answer = store.lookup("all.v1", {"customer_id": frame["customer_id"]}, request=request, cuts=True)
+        assert [row[3] is None for row in answer.rows] == [False, True, True] and answer.rows[0][3] > 0
+    spine = frame.assign(event_timestamp=pandas.Timestamp(answer.as_of))
+    features = store.compute("all.v1", spine).select(answer.features)
+    assert answer.to_arrow().cast(features.schema).equals(features)
+    assert [str(kind) for kind in answer.to_pandas().dtypes] == [str(kind) for kind in features.to_pandas().dtypes]
+    assert math.isnan(store.lookup("all.v1", polars.DataFrame({"customer_id": [0]}), request={"amount": float("nan")}).rows[0][3])
+
+
+def test_what_is_no_table_is_refused_in_plain_words(store: firn.Client, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="rows of a str"):
+        store.snapshot("all.v1", "spine.csv")
+    with pytest.raises(firn.FirnError, match="column 'event_timestamp' has nanoseconds"):
+        store.snapshot("all.v1", spine().assign(event_timestamp=pandas.Timestamp(1)))
+    with pytest.raises(firn.FirnError, match="don't make a table"):
+        store.snapshot("all.v1", [{"customer_id": 1}, {"customer_id": "x"}])
+    (tmp_path / "junk.parquet").write_text("junk")
+    with pytest.raises(firn.FirnError, match="junk.parquet"):
+        store.import_file("clicks", tmp_path / "junk.parquet")
+    pq.write_table(pa.table({"customer_id": [90], "at": [START]}), tmp_path / "less.parquet")
+    with pytest.warns(firn.FirnWarning, match="column 'page' isn't in less.parquet: it is NULL in every row"):
+        store.import_file("clicks", tmp_path / "less.parquet")
+
+
 def test_lookups_take_features_and_past_instants(store: firn.Client) -> None:
     answer = store.lookup(features=["spend_7d.v1"], entities={"customer_id": 0}, as_of=START + timedelta(hours=8))
     assert answer.rows == [[0.25 + 7.25]]

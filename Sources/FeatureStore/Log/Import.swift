@@ -69,7 +69,7 @@ extension Store {
                     progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
                     return rows
                 }
-                if let warning, writer.count > 0 { warnings.append(warning) }
+                if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
                 let ledger = Ledger(connection: connection, actor: actor)
                 let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock) { head in
                     // Another may have taken the same in since we looked.

@@ -35,10 +35,12 @@ extension Store {
         let source = try catalog.source(named: name)
         let (beyond, head) = try await watermark(query, source)
         let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, beyond: beyond, other)
-        let shared = SharedRows(rows)
-        return try await importRows(into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? head : nil, progress: progress) { schema in
+        let shared = SharedRows(rows), absent = source.columns.map(\.name).filter { !rows.names.contains($0) }
+        var imported = try await importRows(into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? head : nil, progress: progress) { schema in
             try TableReader(schema: schema, options: options.reading) { try shared.next() }
         }
+        if imported.rows > 0 { imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" } }
+        return imported
     }
 
     private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
@@ -77,6 +79,9 @@ private final class QueryRows {
     private let connection: Connection
     private let columns: [ColumnDefinition]
     private var copy: Connection.CopyOut?
+
+    /// The columns of the source that it gives.
+    var names: [String] { columns.map(\.name) }
 
     init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: Store.ImportOptions, beyond: SQL?, _ connection: Connection) throws {
         self.connection = connection

@@ -67,6 +67,11 @@ extension Store {
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
+        if let name = request.name {
+            guard !name.isEmpty, name.utf8.count <= 200, !name.hasPrefix("snap_"), !name.utf8.contains(0) else {
+                throw StoreError(.invalidRequest, "a snapshot's name has 1 to 200 bytes, and doesn't begin like an id (snap_)", advice: "as in churn-may")
+            }
+        }
         // The file is written while the rows are hashed; it appears once the snapshot is recorded.
         let writer = try output.map { try OutputFile(path: $0) }
         return try await computing(request, name, progress, spine) { computed, connection in

@@ -67,6 +67,8 @@ struct Eval: ParsableCommand {
             guard sources[source.name] == nil else { throw ValidationError("--rows names source \(source.name) twice.") }
             let path = String(parts[1])
             var reader = try TableReader(path: path, schema: .init(importing: source, keys: catalog.keyColumns(of: source.name)), options: files.reading)
+            let used = plan.groups.filter { $0.source.name == source.name }.reduce(into: Set<String>()) { $0.formUnion($1.columns) }
+            for column in reader.absent where used.contains(column) { Terminal.note("warning: column '\(column)' isn't in \(path): it is NULL in every row") }
             let rows = SourceRows(importing: try reader.all(), into: source)
             do {
                 sources[source.name] = try rows.withoutDuplicates(of: source)

@@ -11,8 +11,8 @@ What travels is Arrow; pandas and Polars are converted at the edges where they a
 """
 
 from ._client import Client, Lookup, Push, Snapshot, Verification, connect
-from ._errors import FirnError
+from ._errors import FirnError, FirnWarning
 from ._evaluate import eval
 
-__all__ = ["Client", "FirnError", "Lookup", "Push", "Snapshot", "Verification", "connect", "eval"]
+__all__ = ["Client", "FirnError", "FirnWarning", "Lookup", "Push", "Snapshot", "Verification", "connect", "eval"]
 __version__ = "0.1.0"

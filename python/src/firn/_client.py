@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,8 +14,8 @@ from urllib.parse import quote
 import httpx
 import pyarrow as pa
 
-from ._errors import FirnError
-from ._tables import BATCH_ROWS, TableLike, batches_to_bytes, plain, to_bytes, to_table
+from ._errors import FirnError, FirnWarning
+from ._tables import BATCH_ROWS, TableLike, batches_to_bytes, plain_columns, to_bytes, to_table
 
 ARROW = "application/vnd.apache.arrow.stream"
 Instant = datetime | str
@@ -61,9 +62,21 @@ def _json(value: Any) -> Any:
     return value
 
 
-def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    lists = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
-    return {name: [_json(one) for one in value] if isinstance(value, (list, tuple)) else _json(value) for name, value in lists.items()}
+def _values(values: Any) -> dict[str, Any]:
+    """Columns of any library, or single values, as JSON has them. What a table of pandas holds as NaN is NULL, as in a spine."""
+    if not isinstance(values, Mapping):
+        table = to_table(values)
+        values = {name: table[name].to_pylist() for name in table.column_names}
+    return {name: _column(value) for name, value in values.items()}
+
+
+def _column(value: Any) -> Any:
+    if hasattr(value, "iloc"):  # pandas
+        value = pa.Array.from_pandas(value).to_pylist()
+    for method in ("to_pylist", "to_list", "tolist"):  # pyarrow, Polars, NumPy
+        if hasattr(value, method):
+            value = getattr(value, method)()
+    return [_json(one) for one in value] if isinstance(value, (list, tuple, range)) else _json(value)
 
 
 @dataclass(frozen=True)
@@ -93,20 +106,34 @@ class Verification:
     faults: list[str]
 
 
+_TYPES = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "timestamp": pa.timestamp("us", "UTC")}
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """A value of an answer as Python has it."""
+    if value is None:
+        return None
+    if kind == "float64":
+        return float(value)
+    return datetime.fromisoformat(value.replace("Z", "+00:00")) if kind == "timestamp" else value
+
+
 class Lookup:
     """The values of the entities asked for, in their order.
 
     Attributes:
         features: names of the values, in their order.
         rows: for each entity its values.
-        statuses: for each value ``present``, ``null``, ``not_found`` or ``stale``.
+        statuses: for each value ``present``, ``null`` or ``not_found``.
         as_of: the instant of all values.
         cuts: how far each source's log was read, where it was asked for.
     """
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.features: list[str] = answer["features"]
-        self.rows: list[list[Any]] = [row["values"] for row in answer["rows"]]
+        types = answer["types"]
+        self.rows: list[list[Any]] = [[_typed(value, kind) for value, kind in zip(row["values"], types)] for row in answer["rows"]]
+        self._types = dict(zip(self.features, types))
         self.statuses: list[list[str]] = [row["statuses"] for row in answer["rows"]]
         self.as_of: str = answer["as_of"]
         self.cuts: dict[str, int] | None = answer.get("cuts")
@@ -116,10 +143,13 @@ class Lookup:
         return [dict(zip(self.features, row)) for row in self.rows]
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row for each entity."""
-        import pandas
+        """A DataFrame with a row for each entity, of the types that a snapshot's has."""
+        return self.to_arrow().to_pandas()
 
-        return pandas.DataFrame(self.to_pylist(), columns=self.features)
+    def to_arrow(self) -> "pa.Table":
+        """A table with a row for each entity."""
+        columns = [[row[index] for row in self.rows] for index in range(len(self.features))]
+        return pa.table([pa.array(column, _TYPES[kind]) for column, kind in zip(columns, self._types.values())], names=self.features)
 
 
 class Snapshot:
@@ -293,10 +323,10 @@ class Client:
     def lookup(
         self,
         set: str | None = None,
-        entities: Mapping[str, Any] | None = None,
+        entities: Any = None,
         *,
         features: Sequence[str] | None = None,
-        request: Mapping[str, Any] | None = None,
+        request: Any = None,
         as_of: Instant | None = None,
         min_offsets: Mapping[str, int] | None = None,
         cuts: bool = False,
@@ -304,18 +334,18 @@ class Client:
         """The values of a set, or of some features, for some entities at this moment or a past one.
 
         Args:
-            entities: for each key a list of values, or one value for all.
+            entities: for each key a list of values, or one value for all; or a DataFrame.
             request: the request inputs, in the same way.
             as_of: a past instant; without one, now.
             min_offsets: offsets that the answer must have seen, by source.
             cuts: whether the answer says how far each source's log was read.
         """
-        body: dict[str, Any] = {"entities": _values(entities or {})}
+        body: dict[str, Any] = {"entities": _values({} if entities is None else entities), "types": True}
         if set is not None:
             body["set"] = set
         if features is not None:
             body["features"] = list(features)
-        if request:
+        if request is not None:
             body["request"] = _values(request)
         if as_of is not None:
             body["as_of"] = _text(as_of)
@@ -377,19 +407,24 @@ class Client:
             compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
             with pa.input_stream(str(path), compression=compression) as plain_text:
                 return self._import(source, params, iter(lambda: plain_text.read(1 << 20), b""), "text/csv")
-        schema, batches = _open(path)
+        try:
+            schema, batches = _open(path)
+        except pa.ArrowInvalid as error:
+            raise FirnError(f"{path.name}: {error}", code="invalid_rows") from error
         names = {theirs: ours for ours, theirs in (columns or {}).items()}
-        template = pa.table([plain(pa.chunked_array([], type=field.type)) for field in schema], names=[names.get(field.name, field.name) for field in schema])
+        template = pa.table(plain_columns(schema.empty_table().rename_columns([names.get(field.name, field.name) for field in schema])))
 
         def renamed() -> Iterator["pa.RecordBatch"]:
             for batch in batches:
-                table = pa.table([plain(column) for column in pa.Table.from_batches([batch]).columns], names=template.column_names)
+                table = pa.table(plain_columns(pa.Table.from_batches([batch]).rename_columns(template.column_names)))
                 yield from table.to_batches()
 
         return self._import(source, params, batches_to_bytes(template.schema, renamed()), ARROW)
 
     def _import(self, source: str, params: Mapping[str, Any], content: Any, type: str) -> Import:
         answer = self._json("POST", f"/v1/sources/{quote(source, safe='')}/import", params=params, content=content, headers={"Content-Type": type})
+        for warning in answer["warnings"]:
+            warnings.warn(warning, FirnWarning, stacklevel=4)
         return Import(answer["rows"], answer["duplicates"], answer["last_offset"], answer["warnings"])
 
     # Definitions
@@ -438,7 +473,7 @@ def _open(path: Path) -> tuple["pa.Schema", Iterator["pa.RecordBatch"]]:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
     if path.suffix == ".arrows":
-        stream = pa.ipc.open_stream(path.open("rb"))
+        stream = pa.ipc.open_stream(pa.memory_map(str(path)))
         return stream.schema, iter(stream)
     raise FirnError(f"{path.name}: unknown kind of file (name it .parquet, .arrow, .arrows or .csv)", code="invalid_request")
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class FirnWarning(UserWarning):
+    """What Firn does, but you may not have meant."""
+
+
 class FirnError(Exception):
     """A refusal, in the words of the server or of the command.
 

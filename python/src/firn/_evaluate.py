@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from ._client import Instant, _text
-from ._errors import FirnError
+from ._errors import FirnError, FirnWarning
 from ._tables import TableLike, to_table
 
 
@@ -75,6 +76,9 @@ def eval(
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise FirnError(_in_python(done.stderr.strip().replace(directory + "/", "")), code="invalid_request" if done.returncode == 2 else "failed")
+        for line in done.stderr.replace(directory + "/", "").splitlines():
+            if line.startswith("warning: "):
+                warnings.warn(line.removeprefix("warning: "), FirnWarning, stacklevel=2)
         with pa.OSFile(str(out), "rb") as file:
             return pa.ipc.open_file(file).read_all()
 

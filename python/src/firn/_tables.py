@@ -8,6 +8,8 @@ from typing import Any, Union
 
 import pyarrow as pa
 
+from ._errors import FirnError
+
 #: A pyarrow Table or RecordBatch, a pandas or Polars DataFrame, a list of dicts, or a dict of columns.
 TableLike = Union["pa.Table", "pa.RecordBatch", Sequence[Mapping[str, Any]], Mapping[str, Sequence[Any]], Any]
 
@@ -20,6 +22,13 @@ def to_table(rows: TableLike) -> "pa.Table":
 
     Times without a zone are UTC. Nanoseconds become microseconds, which is what Firn keeps; a time that would lose digits is refused.
     """
+    try:
+        return pa.table(plain_columns(_table(rows)))
+    except pa.ArrowException as error:
+        raise FirnError(f"the rows don't make a table: {error}", code="invalid_rows") from error
+
+
+def _table(rows: TableLike) -> "pa.Table":
     if isinstance(rows, pa.Table):
         table = rows
     elif isinstance(rows, pa.RecordBatch):
@@ -32,22 +41,28 @@ def to_table(rows: TableLike) -> "pa.Table":
         table = pa.Table.from_pandas(rows, preserve_index=False)
     elif isinstance(rows, Mapping):
         table = pa.table(dict(rows))
-    elif isinstance(rows, Iterable):
+    elif isinstance(rows, Iterable) and not isinstance(rows, (str, bytes)):
         table = pa.Table.from_pylist(list(rows))
     else:
         raise TypeError(f"rows of a {type(rows).__name__} can't be read: give a DataFrame, a pyarrow Table or a list of dicts")
-    return pa.table([plain(column) for column in table.columns], names=table.column_names)
+    return table
 
 
-def plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """A column in a type that Firn reads."""
+def plain_columns(table: "pa.Table") -> dict[str, "pa.ChunkedArray"]:
+    """A table's columns in types that Firn reads."""
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise FirnError(f"column '{name}' stands twice", code="invalid_rows")
+    return {name: _plain(name, column) for name, column in zip(table.column_names, table.columns)}
+
+
+def _plain(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        return column.cast(pa.timestamp("us", kind.tz))
-    if pa.types.is_string_view(kind):
-        return column.cast(pa.large_string())
-    if pa.types.is_binary_view(kind):
-        return column.cast(pa.large_binary())
+        try:
+            return column.cast(pa.timestamp("us", kind.tz))
+        except pa.ArrowInvalid as error:
+            raise FirnError(f"column '{name}' has nanoseconds; times carry microseconds (in pandas: .dt.floor('us'))", code="invalid_rows") from error
     return column
 
 
