@@ -19,6 +19,8 @@ public final class Store: Sendable {
     let threads: Int
     /// Where rows are put aside while they are sealed.
     public let temporaryDirectory: String
+    /// What lookups are answered from; nil where each asks the database.
+    let online: Online?
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
@@ -27,7 +29,11 @@ public final class Store: Sendable {
     ///   - cache: keeps segments on this machine; nil reads them from the database each time.
     ///   - threads: how many compute at once.
     ///   - temporaryDirectory: room for the rows of a source while they are sealed.
-    public init(uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp") {
+    ///   - memory: answers lookups at now; without it each asks the database.
+    public init(
+        uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil
+    ) {
+        online = memory.map { memory in Online(memory: memory, follower: Follower(pool: Pool(uri: uri, size: 1), memory: memory), pool: Pool(uri: uri, size: 4)) }
         pool = Pool(uri: uri, size: connections)
         self.uri = uri
         self.actor = actor

@@ -13,6 +13,7 @@ extension LookupAnswer {
         }
         var members = [JSON.Member("as_of", .string(asOf.description)), JSON.Member("features", .array(features.map { .string($0) })), JSON.Member("rows", .array(rows))]
         if let set { members.insert(JSON.Member("set", .string(set)), at: 0) }
+        if let age { members.append(JSON.Member("age_ms", JSON(Int(age / .milliseconds(1))))) }
         if withTypes { members.append(JSON.Member("types", .array(columns.map { .string($0.type.rawValue) }))) }
         if withCuts { members.append(JSON.Member("cuts", .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }))) }
         return .object(members)

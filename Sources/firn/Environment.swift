@@ -49,10 +49,12 @@ enum Environment {
     }
 
     /// The store to work on, its schema brought up to date where `creating`.
-    static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
+    ///
+    /// - Parameter memory: what lookups are answered from.
+    static func store(creating: Bool = false, connections: Int = 2, memory: OnlineMemory? = nil) async throws -> Store {
         let store = try Store(
             uri: uri(creating: creating), actor: actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
-            temporaryDirectory: FileManager.default.temporaryDirectory.path)
+            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory)
         if creating { _ = try await store.migrate() }
         return store
     }

@@ -59,7 +59,7 @@ extension Plan {
                 return given
             }
             aggregates += swept.columns.map { $0.finish() }
-            isFound.append(swept.isFound!.finish().bools)
+            isFound.append(zip(swept.foundFrom!.finish().integers, spine.instants).map { $0 <= $1 })
         }
         return outputs(spine, reading, aggregates, isFound, threads: 1)
     }
@@ -90,7 +90,7 @@ extension Plan {
         return outputs
     }
 
-    private func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int) -> Outputs {
+    func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int) -> Outputs {
         let count = spine.instants.count
         let inputs = [Column(.timestamp(spine.instants))] + requests.map { spine.columns[$0.name]! } + aggregates
         let columns = parallel(outputs.count, threads: threads) { index in

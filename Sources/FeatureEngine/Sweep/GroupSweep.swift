@@ -59,14 +59,14 @@ public struct RowBuckets: Sendable {
 struct Swept: Sendable {
     /// The aggregates' values.
     let columns: [SharedColumn]
-    /// Whether the row's entity has a row known at the instant; nil where nobody asks.
-    let isFound: SharedColumn?
+    /// The first instant at which a row of the row's entity is known, `Int64.max` where none will be; nil where nobody asks.
+    let foundFrom: SharedColumn?
     /// The first instant after the row's at which a source's row comes into a frame or leaves one; nil where nobody asks.
     let nextChanges: SharedColumn?
 
     init(_ group: Plan.Group, count: Int, threads: Int = 1, wantsFound: Bool = false, wantsChanges: Bool = false) {
         columns = parallel(group.aggregates.count, threads: threads) { SharedColumn(group.aggregates[$0].type, count: count) }
-        isFound = wantsFound ? SharedColumn(.bool, count: count) : nil
+        foundFrom = wantsFound ? SharedColumn(.timestamp, count: count) : nil
         nextChanges = wantsChanges ? SharedColumn(.timestamp, count: count) : nil
     }
 }
@@ -115,7 +115,7 @@ struct GroupSweep {
             var rows = given
             var next = try part()
             // What is asked of whole entities needs them whole.
-            while swept.isFound != nil || swept.nextChanges != nil, let more = next {
+            while swept.foundFrom != nil || swept.nextChanges != nil, let more = next {
                 rows = rows.inOrder(before: more)
                 next = try part()
             }
@@ -133,7 +133,7 @@ struct GroupSweep {
             var cursor = Cursor(prepared.rows, prepared.lifetimes, group.inputs(prepared.rows), instants: count)
             if let carried { cursor.inherit(carried.absorbed) }
             carried = nil
-            var places: [Int32] = [], isFound: [Bool] = [], nextChanges: [Int64] = []
+            var places: [Int32] = [], foundFrom: [Int64] = [], nextChanges: [Int64] = []
             places.reserveCapacity(count)
             for (entity, visited) in taken {
                 // Rows with a NULL key belong to none: an entity without rows.
@@ -147,14 +147,14 @@ struct GroupSweep {
                     _ = cursor.handOver()
                 }
                 if swept.nextChanges != nil { nextChanges += visited.map { nextChange(prepared, range, after: visits.instants[$0]) } }
-                if swept.isFound != nil {
+                if swept.foundFrom != nil {
                     let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
-                    isFound += visited.map { !range.isEmpty && firstKnown <= visits.instants[$0] }
+                    foundFrom += visited.map { _ in firstKnown }
                 }
             }
             if let members { places = members.picked(places) }
             for (column, values) in zip(swept.columns, cursor.finish()) { column.place(values, at: places) }
-            swept.isFound?.place(Column(.bool(isFound)), at: places)
+            swept.foundFrom?.place(Column(.timestamp(foundFrom)), at: places)
             swept.nextChanges?.place(Column(.timestamp(nextChanges)), at: places)
             current = next
         }

@@ -21,7 +21,7 @@ extension Store {
     /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another body.
     public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws -> Pushed {
         let actor = actor
-        return try await withCatalog { connection, catalog in
+        let pushed = try await withCatalog { connection, catalog in
             let source = try catalog.source(named: name)
             let schema = TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name))
             var rows: Table? = try layout.read(body, schema)
@@ -42,6 +42,9 @@ extension Store {
                 return Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
         }
+        // The next lookup here sees it. Where the database went away meanwhile, what memory says is stale anyhow.
+        try? await online?.follower.catchUp()
+        return pushed
     }
 }
 

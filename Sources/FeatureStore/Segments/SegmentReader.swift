@@ -103,13 +103,8 @@ struct SegmentReader {
     /// The rows after an offset, up to the cut, with what they say of facts under other keys; nil where there are none.
     private func recent(after: Int64) throws -> SourceRows? {
         guard after < cut else { return nil }
-        let names = group.columns.sorted()
-        let fresh = SourceTable.offsets(after: after, upTo: cut)
-        let rows = try table.read(names, where: fresh, connection)
-        guard rows.count > 0 else { return nil }
-        guard !group.source.id.isEmpty, !group.source.isStatic else { return rows }
-        let all = try table.read(names, where: "b.base_offset + b.count <= \(cut) and \(table.hasVersion(where: fresh))", connection)
-        return rows.followed(by: all.retractions(of: group.source, keys: group.segmentKeys, after: after))
+        let rows = try table.news(group.columns.sorted(), keys: group.segmentKeys, after: after, upTo: cut, connection)
+        return rows.count > 0 ? rows : nil
     }
 }
 

@@ -18,9 +18,12 @@ public struct LookupRequest: Sendable {
         }
     }
 
-    public enum Target: Sendable {
+    public enum Target: Sendable, Hashable {
         case set(String)
         case features([String])
+
+        /// The set's name.
+        var set: String? { if case .set(let name) = self { name } else { nil } }
     }
 
     public var target: Target
@@ -50,6 +53,8 @@ public struct LookupAnswer: Sendable {
         case present, null
         /// The entity has no row known at the instant in any source the feature reads; the value still stands.
         case notFound = "not_found"
+        /// The database hasn't been heard of for a while, and memory answered.
+        case stale
     }
 
     public var set: String?
@@ -60,6 +65,8 @@ public struct LookupAnswer: Sendable {
     public var statuses: [[Status]]
     public var cuts: [String: Int64]
     public var rowCount: Int
+    /// How long ago the database was heard of, where that is long.
+    public var age: Duration?
 }
 
 extension Store {
@@ -68,6 +75,7 @@ extension Store {
     /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and those cuts has the same bits.
     /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
+        if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
         let lastNow = lastNow
         for attempt in 0... {
             let answer: LookupAnswer? = try await withCatalog { connection, catalog in
@@ -85,7 +93,8 @@ extension Store {
                     for (index, group) in plan.groups.enumerated() where outputs.isFound[index].contains(false) {
                         outputs.isFound[index] = try loader.isKnown(group, at: instant.microseconds)
                     }
-                    return LookupAnswer(plan, outputs, set: request.target, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
+                    return LookupAnswer(
+                        plan, outputs.columns, isFound: outputs.isFound, set: request.target.set, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
                 }
             }
             if let answer { return answer }
@@ -93,6 +102,61 @@ extension Store {
             try await Task.sleep(for: .milliseconds(10))
         }
         throw StoreError(.behind, "the offsets asked for in min_offsets aren't here yet", advice: "ask again")
+    }
+}
+
+/// What a store serves from memory, and what keeps it up to date.
+struct Online: Sendable {
+    let memory: OnlineMemory
+    let follower: Follower
+    /// Connections for entities that memory lacks.
+    let pool: Pool
+}
+
+extension Store {
+    /// Answers from memory, once what it lacks has been read; nil where it can't.
+    private func lookup(_ request: LookupRequest, in online: Online) async throws -> LookupAnswer? {
+        let prepared = try await prepare(request.target, in: online)
+        if !request.minOffsets.isEmpty {
+            let catalog = try await catalog()
+            for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
+            online.memory.follow(request.minOffsets.keys)
+            var attempts = 0
+            while !online.memory.hasReached(request.minOffsets) {
+                guard attempts < 100 else { throw StoreError(.behind, "the offsets asked for in min_offsets aren't here yet", advice: "ask again") }
+                if attempts > 0 { try await Task.sleep(for: .milliseconds(10)) }
+                attempts += 1
+                try await online.follower.catchUp()
+            }
+        }
+        try await online.follower.hear()
+        for attempt in 0..<4 {
+            switch try online.memory.answer(request, prepared, isRetry: attempt > 0) {
+            case .answer(let answer): return answer
+            case .direct: return nil
+            case .missing(let missing):
+                let memory = online.memory
+                try await online.pool.run { connection in
+                    for missing in missing {
+                        let (rows, foundFrom) = try RowLoader.load(missing, connection)
+                        memory.insert(missing, foundFrom: foundFrom, rows: rows)
+                    }
+                }
+            }
+        }
+        return nil
+    }
+
+    private func prepare(_ target: LookupRequest.Target, in online: Online) async throws -> ServingPlan {
+        if let known = online.memory.plan(target) { return known }
+        let memory = online.memory
+        await online.follower.start()
+        let prepared = try await withCatalog { _, catalog in
+            let set = try resolve(target, catalog)
+            return memory.prepare(Plan(set.served, in: catalog), for: target)
+        }
+        try await online.follower.catchUp()
+        return prepared
     }
 }
 
@@ -152,18 +216,19 @@ extension LookupRequest {
 }
 
 extension LookupAnswer {
-    fileprivate init(_ plan: Plan, _ outputs: Outputs, set: LookupRequest.Target, at instant: Instant, cuts: [String: Int64], rowCount: Int) {
-        if case .set(let name) = set { self.set = name }
+    init(_ plan: Plan, _ columns: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int, age: Duration? = nil) {
+        self.set = set
         asOf = instant
         features = plan.outputs.map(\.name)
-        columns = outputs.columns
-        statuses = zip(plan.outputs, outputs.columns).map { output, column in
+        self.columns = columns
+        statuses = zip(plan.outputs, columns).map { output, column in
             (0..<rowCount).map { row in
-                let isFound = output.groups.isEmpty || output.groups.contains { outputs.isFound[$0][row] }
-                return !isFound ? .notFound : column.isNull(row) ? .null : .present
+                let isKnown = output.groups.isEmpty || output.groups.contains { isFound[$0][row] }
+                return age != nil ? .stale : !isKnown ? .notFound : column.isNull(row) ? .null : .present
             }
         }
         self.cuts = cuts
         self.rowCount = rowCount
+        self.age = age
     }
 }

@@ -42,6 +42,25 @@ struct RowLoader {
         return try SourceTable(source, progress: progress).read(group.columns.sorted(), where: whole, connection)
     }
 
+    /// For each spine row, the first instant at which its entity has a known row, whatever its event time: `.min` where it has one already, `.max` where
+    /// it never will.
+    func firstKnown(_ group: Plan.Group) throws -> [Int64] {
+        var first = try isKnown(group, at: spine.instants[0]).map { $0 ? Int64.min : .max }
+        guard !group.source.isStatic, first.contains(.max) else { return first }
+        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        let source = group.source
+        var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
+        conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
+        let known: SQL = "(select min(coalesce(b.known_at, r.firn_known_at)) from \(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and ")))"
+        let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
+        let rows =
+            try group.keys.isEmpty
+            ? connection.execute("select \(known)")
+            : connection.execute("select \(known) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
+        for index in 0..<rows.count where first[index] == .max { first[index] = rows[index].optionalTimestamp(0) ?? .max }
+        return first
+    }
+
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
     func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
         let source = group.source

@@ -23,9 +23,13 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Connections to PostgreSQL.")
     var connections = 8
 
+    @Option(help: ArgumentHelp("What entities that lookups asked for may take up in memory.", valueName: "MiB"))
+    var memory = 1024
+
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
         guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
+        guard (1...1_000_000).contains(memory) else { throw ValidationError("--memory is 1 to 1000000 MiB.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
         guard openToAnyone || ["127.0.0.1", "::1", "localhost"].contains(host) else {
             throw ValidationError("\(host) may be reached by others, and there is no access control yet: --open-to-anyone listens there all the same.")
@@ -36,7 +40,7 @@ struct Serve: AsyncParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "firn")
         logger.logLevel = .notice
-        let store = try await Environment.store(creating: true, connections: connections)
+        let store = try await Environment.store(creating: true, connections: connections, memory: OnlineMemory(maximumBytes: memory << 20))
         let host = host
         try await FeatureServer(store, host: host, port: port, sealsEvery: materializeEvery > 0 ? .seconds(materializeEvery) : nil, logger: logger).run { port in
             Terminal.note("listening on http://\(host):\(port)")

@@ -1,0 +1,262 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+
+/// An entity's key: its parts by value, so that −0.0 is 0.0, and texts by their bytes.
+struct EntityKey: Hashable {
+    enum Part: Hashable {
+        case word(UInt64)
+        case text([UInt8])
+    }
+
+    let parts: [Part]
+
+    /// Nil where a part is NULL: no entity has that key.
+    init?(_ columns: [Column], _ row: Int) {
+        var parts: [Part] = []
+        for column in columns {
+            if column.isNull(row) { return nil }
+            switch column.values {
+            case .bool(let values): parts.append(.word(values[row] ? 1 : 0))
+            case .int64(let values), .timestamp(let values): parts.append(.word(UInt64(bitPattern: values[row])))
+            case .float64(let values): parts.append(.word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern))
+            case .string(let texts): parts.append(.text(Array(texts.bytes[texts.range(row)])))
+            }
+        }
+        self.parts = parts
+    }
+
+    /// The keys as columns.
+    static func columns(_ keys: [EntityKey], _ types: [ValueType]) -> [Column] {
+        types.enumerated().map { place, type in
+            var builder = ColumnBuilder(type)
+            for key in keys {
+                switch (key.parts[place], type) {
+                case (.text(let text), _): builder.append(bytes: text)
+                case (.word(let word), .bool): builder.append(word == 1)
+                case (.word(let word), .float64): builder.append(Double(bitPattern: word))
+                case (.word(let word), _): builder.append(Int64(bitPattern: word))
+                }
+            }
+            return builder.finish()
+        }
+    }
+}
+
+/// The entities of one source by one choice of its columns as key, as far as lookups have asked for them: their rows, and what every
+/// aggregate over them comes to until something changes.
+struct EntityTable {
+    /// Its keys go by the source's columns.
+    let group: Plan.Group
+    private let form: RowForm
+    /// Told from the tables that it replaced: what was loaded for those isn't taken.
+    let generation: Int
+    let keyTypes: [ValueType]
+    private var places: [EntityKey: Int] = [:]
+    private var states: [State] = []
+    private var values: [ValueColumn]
+    private var free: [Int] = []
+    /// What an entity without rows has: of a NULL key, too.
+    private let nothing: [Column]
+    /// Rows applied lately, for entities that are loaded meanwhile.
+    private var lately: [Delta] = []
+    private(set) var bytes = 0
+    private(set) var recomputed = 0
+
+    private struct State {
+        var key: EntityKey
+        var rows: EntityRows
+        /// The values hold before this instant; `.min` where they aren't computed.
+        var until: Int64
+        var foundFrom: Int64
+        var used: Int
+        /// It has more rows than memory holds for one.
+        var isTooLarge: Bool
+        /// With more rows than this it is read again, without those that no window reaches any more.
+        var mostRows: Int
+    }
+
+    /// A stretch of the log: its rows and, by this table's key, what they say of facts under other keys.
+    struct Delta {
+        var after: Int64
+        var upTo: Int64
+        var rows: SourceRows
+        /// Entities whose rows can't be told from these alone: they are read again.
+        var evicts: Bool
+    }
+
+    /// Of one entity.
+    static let maximumEntityBytes = 16 << 20
+    /// Rows that `lately` holds.
+    private static let mostLately = 100_000
+    /// What a state costs beside its rows.
+    private static let overhead = 240
+
+    init(_ group: Plan.Group, generation: Int) {
+        self.group = group
+        self.generation = generation
+        let names = group.columns
+        form = RowForm(columns: group.source.columns.filter { names.contains($0.name) }, isStatic: group.source.isStatic)
+        keyTypes = group.keys.map { key in group.source.columns.first { $0.name == key.column }!.type }
+        values = group.aggregates.map { ValueColumn($0.type) }
+        let none = keyTypes.map { Column(repeating: .null, type: $0, count: 1) }
+        nothing = group.values(of: none, count: 1, at: 0, rows: form.rows(of: [])).columns
+    }
+
+    // MARK: Reading
+
+    /// Where an entity is; nil where it isn't in memory.
+    func place(of key: EntityKey) -> Int? { places[key] }
+
+    func isTooLarge(_ place: Int) -> Bool { states[place].isTooLarge }
+
+    /// Computes what has changed of some entities by now.
+    mutating func advance(_ wanted: [Int], to now: Int64, tick: Int) {
+        var due: [Int] = []
+        for place in wanted {
+            states[place].used = tick
+            if states[place].until <= now { due.append(place) }
+        }
+        guard !due.isEmpty else { return }
+        if due.count > 1 { due = Array(Set(due)) }
+        recomputed += due.count
+        let computed = group.values(
+            of: EntityKey.columns(due.map { states[$0].key }, keyTypes), count: due.count, at: now, rows: form.rows(of: due.map { states[$0].rows }))
+        for (row, place) in due.enumerated() {
+            states[place].until = computed.until[row]
+            states[place].foundFrom = min(states[place].foundFrom, computed.foundFrom[row])
+            for (index, column) in computed.columns.enumerated() { values[index].set(place, column, row) }
+        }
+    }
+
+    /// An aggregate's values of some entities, nil standing for one without rows.
+    func column(_ aggregate: Int, of wanted: [Int?]) -> Column {
+        var builder = ColumnBuilder(group.aggregates[aggregate].type)
+        builder.reserve(wanted.count)
+        for place in wanted {
+            if let place { values[aggregate].append(place, to: &builder) } else { builder.append(nothing[aggregate][0]) }
+        }
+        return builder.finish()
+    }
+
+    func isFound(_ place: Int?, at now: Int64) -> Bool { place.map { states[$0].foundFrom <= now } ?? false }
+
+    // MARK: Loading
+
+    /// Takes entities that were read up to a cut, with what was applied since. False where too much was.
+    ///
+    /// - Parameters:
+    ///   - foundFrom: of each, the first instant at which a row of it is known.
+    ///   - rows: of all of them.
+    mutating func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) -> Bool {
+        let since = lately.filter { $0.upTo > cut }
+        guard cut == upTo || since.first.map({ $0.after <= cut }) ?? false, !since.contains(where: \.evicts) else { return false }
+        for (key, from) in zip(keys, foundFrom) where places[key] == nil {
+            let state = State(key: key, rows: EntityRows(), until: .min, foundFrom: from, used: tick, isTooLarge: false, mostRows: .max)
+            if let place = free.popLast() {
+                states[place] = state
+                places[key] = place
+            } else {
+                places[key] = states.count
+                states.append(state)
+                for index in values.indices { values[index].grow() }
+            }
+            bytes += EntityTable.overhead + values.count * 9
+        }
+        let wanted = Set(keys)
+        append(rows, only: wanted)
+        for delta in since { append(delta.rows, only: wanted) }
+        for key in keys { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
+        return true
+    }
+
+    /// Takes news of the log.
+    mutating func apply(_ delta: Delta) {
+        lately.append(delta)
+        var held = lately.reduce(0) { $0 + $1.rows.count + 1 }
+        while held > EntityTable.mostLately, lately.count > 1 { held -= lately.removeFirst().rows.count + 1 }
+        if delta.evicts { evict(delta.rows) } else { append(delta.rows) }
+    }
+
+    /// Rows, each to its entity where that is in memory.
+    private mutating func append(_ rows: SourceRows, only wanted: Set<EntityKey>? = nil) {
+        let keys = group.keys.map { rows.columns[$0.column]! }
+        for row in 0..<rows.count {
+            guard let key = EntityKey(keys, row), wanted?.contains(key) ?? true, let place = places[key], !states[place].isTooLarge else { continue }
+            bytes -= states[place].rows.bytes.count
+            form.append(rows, row, to: &states[place].rows)
+            if states[place].rows.bytes.count > EntityTable.maximumEntityBytes {
+                states[place].isTooLarge = true
+                states[place].rows = EntityRows()
+            }
+            bytes += states[place].rows.bytes.count
+            states[place].until = .min
+            if states[place].rows.count > states[place].mostRows { forget(place) }
+        }
+    }
+
+    // MARK: Forgetting
+
+    /// Forgets every entity, and what was applied.
+    mutating func clear() { self = EntityTable(group, generation: generation) }
+
+    private mutating func evict(_ rows: SourceRows) {
+        let keys = group.keys.map { rows.columns[$0.column]! }
+        for row in 0..<rows.count { if let key = EntityKey(keys, row), let place = places[key] { forget(place) } }
+    }
+
+    private mutating func forget(_ place: Int) {
+        bytes -= EntityTable.overhead + values.count * 9 + states[place].rows.bytes.count
+        places[states[place].key] = nil
+        states[place].rows = EntityRows()
+        states[place].used = .max
+        free.append(place)
+    }
+
+    /// Forgets entities until memory has come down to a bound: of each few, taken at random, the one that was asked for longest ago.
+    mutating func shrink(to bound: Int) {
+        while bytes > bound, places.count > 0 {
+            let candidates = (0..<8).map { _ in Int.random(in: states.indices) }
+            let oldest = candidates.min { states[$0].used < states[$1].used }!
+            if states[oldest].used < .max { forget(oldest) }
+        }
+    }
+
+    var count: Int { places.count }
+}
+
+/// A value for each entity.
+private struct ValueColumn {
+    let type: ValueType
+    private var words: [UInt64] = []
+    private var texts: [[UInt8]] = []
+    private var isNull: [Bool] = []
+
+    init(_ type: ValueType) {
+        self.type = type
+    }
+
+    mutating func grow() {
+        isNull.append(true)
+        if type == .string { texts.append([]) } else { words.append(0) }
+    }
+
+    mutating func set(_ place: Int, _ column: Column, _ row: Int) {
+        isNull[place] = column.isNull(row)
+        switch column.values {
+        case .bool(let values): words[place] = values[row] ? 1 : 0
+        case .int64(let values), .timestamp(let values): words[place] = UInt64(bitPattern: values[row])
+        case .float64(let values): words[place] = values[row].bitPattern
+        case .string(let values): texts[place] = Array(values.bytes[values.range(row)])
+        }
+    }
+
+    func append(_ place: Int, to builder: inout ColumnBuilder) {
+        if isNull[place] { return builder.appendNull() }
+        switch type {
+        case .bool: builder.append(words[place] == 1)
+        case .int64, .timestamp: builder.append(Int64(bitPattern: words[place]))
+        case .float64: builder.append(Double(bitPattern: words[place]))
+        case .string: builder.append(bytes: texts[place])
+        }
+    }
+}

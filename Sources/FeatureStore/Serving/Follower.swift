@@ -1,0 +1,128 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+
+/// Keeps memory up to date: asks every 10 ms how far the logs are, and reads what came since.
+actor Follower {
+    private let pool: Pool
+    private let memory: OnlineMemory
+    private var following: Task<Void, Never>?
+    private var isReading = false
+    private var waiting: [CheckedContinuation<Void, any Error>] = []
+
+    /// How old memory may be without a word: ten times as long as it is asked.
+    private static let moment = Duration.milliseconds(100)
+
+    /// News of more rows than this isn't read: what is in memory is asked for again.
+    private static let mostRows: Int64 = 100_000
+
+    init(pool: Pool, memory: OnlineMemory) {
+        self.pool = pool
+        self.memory = memory
+    }
+
+    deinit { following?.cancel() }
+
+    /// Follows the logs from now on, as long as there is somebody who holds it.
+    func start() {
+        guard following == nil else { return }
+        following = Task { [weak self] in
+            while !Task.isCancelled {
+                // PostgreSQL may be away; it is asked again.
+                try? await self?.catchUp()
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+
+    /// Sees to it that memory isn't older than a moment, or says that it is: a database that doesn't answer within a second is away.
+    nonisolated func hear() async throws {
+        guard memory.silence > Follower.moment, !memory.isAway else { return }
+        Task { try await catchUp() }
+        let started = ContinuousClock.now
+        while memory.silence > Follower.moment, !memory.isAway {
+            if ContinuousClock.now - started > .seconds(1) { memory.lose() }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
+    /// Returns once memory has everything that was committed before the call.
+    func catchUp() async throws {
+        guard !isReading else {
+            // What is read just now may have begun too early.
+            return try await withCheckedThrowingContinuation { waiting.append($0) }
+        }
+        isReading = true
+        let outcome = await read()
+        isReading = false
+        if !waiting.isEmpty {
+            let others = waiting
+            waiting = []
+            Task {
+                let result: Result<Void, any Error>
+                do { result = .success(try await catchUp()) } catch { result = .failure(error) }
+                for other in others { other.resume(with: result) }
+            }
+        }
+        try outcome.get()
+    }
+
+    private func read() async -> Result<Void, any Error> {
+        let memory = memory
+        do {
+            return .success(
+                try await pool.run { connection in
+                    let (known, tables) = memory.followed()
+                    try connection.transaction(.repeatableReadOnly) {
+                        let heads = try Heads(known.keys.sorted(), connection)
+                        let received = ContinuousClock.now
+                        var news: [Int: (generation: Int, delta: EntityTable.Delta)] = [:]
+                        for (table, generation, group) in tables {
+                            guard let after = known[group.source.name] ?? nil, let upTo = heads.cuts[group.source.name], upTo > after, upTo - after <= Follower.mostRows
+                            else { continue }
+                            news[table] = (generation, try Follower.delta(group, after: after, upTo: upTo, connection))
+                        }
+                        memory.apply(heads, news, received: received)
+                    }
+                })
+        } catch {
+            memory.lose()
+            return .failure(error)
+        }
+    }
+
+    private static func delta(_ group: Plan.Group, after: Int64, upTo: Int64, _ connection: Connection) throws -> EntityTable.Delta {
+        let table = SourceTable(group.source), keys = group.keys.map(\.column)
+        let rows = try table.news(group.columns.sorted(), keys: keys, after: after, upTo: upTo, connection)
+        // An import may bring a version that one stands before which memory never had, since no window reached it.
+        let evicts =
+            try !group.source.id.isEmpty
+            && connection.execute(
+                "select exists (select from firn.batches b where source = \(group.source.name) and kind = 'import' and \(SourceTable.offsets(after: after, upTo: upTo)))"
+            ).first!.bool(0)
+        return EntityTable.Delta(after: after, upTo: upTo, rows: rows, evicts: evicts)
+    }
+}
+
+extension SourceTable {
+    /// The rows of a stretch of the log, with what they say of facts under other keys.
+    func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
+        let fresh = SourceTable.offsets(after: after, upTo: upTo)
+        let rows = try read(names, where: fresh, connection)
+        guard rows.count > 0, !source.id.isEmpty, !source.isStatic else { return rows }
+        let all = try read(names, where: "b.base_offset + b.count <= \(upTo) and \(hasVersion(where: fresh))", connection)
+        return rows.followed(by: all.retractions(of: source, keys: keys, after: after))
+    }
+}
+
+extension RowLoader {
+    /// Reads entities that memory lacks: their rows as far as windows reach them from now on, and since when each has any.
+    static func load(_ missing: OnlineMemory.Missing, _ connection: Connection) throws -> (rows: SourceRows, foundFrom: [Int64]) {
+        let group = missing.group, count = missing.keys.count
+        let spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(group.keys.map(\.spine), missing.keyColumns)), instants: Array(repeating: missing.now, count: count))
+        let loader = RowLoader(spine: spine, cuts: [group.source.name: missing.cut], wantsChanges: true, connection: connection)
+        var rows = try loader.load(group)
+        if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
+        return (rows, try loader.firstKnown(group))
+    }
+}

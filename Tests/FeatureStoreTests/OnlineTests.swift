@@ -1,0 +1,180 @@
+import FeatureEngine
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Synchronization
+import TestSupport
+import Tables
+import Testing
+
+/// Lookups from memory, held against those that ask the database for the same instant.
+@Suite struct OnlineTests {
+    private static let definitions = """
+        entities:
+          customer: {keys: {k: int64}}
+          place: {keys: {l: string}}
+          pair: {keys: {k: int64, l: string}}
+          all: {keys: {}}
+        sources:
+          facts: {columns: {k: int64, l: string, fact: int64, gone: bool, x: float64, n: int64, at: timestamp}, event_time: at, id: [fact], tombstone: gone}
+          events: {columns: {k: int64, l: string, x: float64, s: string, at: timestamp}, event_time: at, known_at: {after: 1h}}
+          people: {columns: {k: int64, country: string}, event_time: none, id: [k]}
+        features:
+          total.v1: {entity: customer, source: facts, expression: sum(x)}
+          recent.v1: {entity: customer, source: facts, expression: count(*) over last_3d}
+          largest.v1: {entity: customer, source: facts, expression: max(n) filter (where x > 0) over last_7d}
+          newest.v1: {entity: customer, source: facts, expression: latest(x)}
+          kinds.v1: {entity: place, source: events, expression: count(distinct s) over last_5d}
+          last.v1: {entity: place, source: events, expression: latest(s)}
+          middle.v1: {entity: pair, source: events, expression: median(x) over last_4d}
+          every.v1: {entity: all, source: events, expression: sum(x) over last_1d}
+          country.v1: {entity: customer, source: people, expression: latest(country)}
+          scaled.v1: {entity: customer, source: facts, request: {factor: float64}, expression: request.factor * sum(x) over last_2d}
+          age.v1: {entity: pair, source: events, expression: extract(hour from as_of) + count(*) over last_2d}
+        sets:
+          all.v1: {features: [total.v1, recent.v1, largest.v1, newest.v1, kinds.v1, last.v1, middle.v1, every.v1, country.v1, scaled.v1, age.v1]}
+          some.v1: {features: [recent.v1, last.v1]}
+        """
+
+    /// What time it is for memory.
+    private final class Clock: Sendable {
+        private let time: Mutex<Int64>
+        init(_ text: String) { time = Mutex(Instant(text: text)!.microseconds) }
+        var now: Int64 { time.withLock { $0 } }
+        func advance(_ microseconds: Int64) { time.withLock { $0 += microseconds } }
+    }
+
+    private struct World {
+        let fixture: Fixture
+        let memory: OnlineMemory
+        let served: Store
+
+        init(clock: Clock? = nil, bytes: Int = 1 << 24) async throws {
+            fixture = try await Fixture(applying: OnlineTests.definitions)
+            var driven: (@Sendable () -> Int64)?
+            if let clock { driven = { clock.now } }
+            memory = OnlineMemory(maximumBytes: bytes, clock: DatabaseClock(driven: driven))
+            served = Store(uri: fixture.uri, actor: "server", memory: memory)
+        }
+
+        func rows(_ random: inout Randomness, _ source: String, around time: Int64, count: Int) -> String {
+            var text: String = source == "facts" ? "k,l,fact,gone,x,n,at\n" : "k,l,x,s,at\n"
+            for _ in 0..<count {
+                let key: String = random.chance(10) ? "" : String(Int.random(in: 0..<5, using: &random))
+                let place: String = random.pick(["a", "é", "c"])
+                let value: String = random.pick(["", "0.5", "-0.0", "inf", "nan", "7.25", "-3.125", "8e15"])
+                let at = Instant(microseconds: time - Int64.random(in: 0...(8 * 86_400_000_000), using: &random)).description
+                if source == "facts" {
+                    let fact = String(Int.random(in: 0..<12, using: &random)), number = String(Int.random(in: 0..<9, using: &random))
+                    let gone: String = random.chance(15) ? "true" : ""
+                    text += [key, place, fact, gone, value, number, at].joined(separator: ",") + "\n"
+                } else {
+                    let word: String = random.pick(["u", "v", "w", ""])
+                    text += [key, place, value, word, at].joined(separator: ",") + "\n"
+                }
+            }
+            return text
+        }
+
+        /// The same from memory and from the database at the instant that memory answered for.
+        func check(_ random: inout Randomness, _ comment: String) async throws {
+            let count = Int.random(in: 1...6, using: &random)
+            let keys = (0..<count).map { _ in LookupRequest.Value.json(random.chance(10) ? .null : JSON(Int.random(in: 0..<6, using: &random))) }
+            let places = (0..<count).map { _ in LookupRequest.Value.json(random.chance(10) ? .null : .string(random.pick(["a", "é", "c", "none"]))) }
+            let whole = random.chance(70)
+            var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: ["k": keys, "l": places])
+            if whole { request.request = ["factor": [.json(JSON(2))]] }
+            let here = try await served.lookup(request)
+            request.asOf = here.asOf
+            let there = try await fixture.store.lookup(request)
+            #expect(here.cuts == there.cuts, "\(comment)")
+            #expect(here.statuses == there.statuses, "\(comment)")
+            for (index, name) in here.features.enumerated() {
+                for row in 0..<count { #expect(here.columns[index][row] == there.columns[index][row], "\(comment): \(name) of row \(row) at \(here.asOf)") }
+            }
+        }
+    }
+
+    @Test(arguments: 0..<4)
+    func `memory says what the database says, whatever came in between`(seed: Int) async throws {
+        var random = Randomness(seed: UInt64(seed))
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let store = world.fixture.store
+        let now = Int64(Date().timeIntervalSince1970 * 1e6)
+        _ = try await store.importFile(world.fixture.file("p.csv", "k,country\n1,fr\n2,de\n"), into: "people")
+        for step in 0..<25 {
+            let source = random.pick(["facts", "events"])
+            let rows = world.rows(&random, source, around: now, count: Int.random(in: 1...12, using: &random))
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: _ = try await store.importFile(world.fixture.file("\(step).csv", rows), into: source)
+            case 1, 2:
+                // By the same server, or by another.
+                let pushed = try await (random.chance(50) ? world.served : store).push(OnlineTests.json(rows), layout: .array, into: source)
+                if pushed.accepted > 0, random.chance(50) {
+                    let answer = try await world.served.lookup(LookupRequest(.features(["every.v1"]), entities: [:], minOffsets: [source: pushed.lastOffset]))
+                    #expect(answer.cuts["events"] != nil)
+                }
+            default: break
+            }
+            // Another server's rows are here within a moment.
+            let cuts = try await store.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])).cuts
+            _ = try await world.served.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
+            for _ in 0..<3 { try await world.check(&random, "seed \(seed), step \(step)") }
+        }
+        #expect(world.memory.counts.hits > 20)
+    }
+
+    @Test(arguments: 0..<3)
+    func `a value changes at the microsecond at which its row leaves the window`(seed: Int) async throws {
+        var random = Randomness(seed: UInt64(100 + seed))
+        let clock = Clock("2024-01-10")
+        let world = try await World(clock: clock)
+        defer { world.fixture.remove() }
+        for source in ["facts", "events"] {
+            _ = try await world.fixture.store.importFile(
+                world.fixture.file("\(source).csv", world.rows(&random, source, around: clock.now + 86_400_000_000, count: 40)), into: source)
+        }
+        for step in 0..<60 {
+            try await world.check(&random, "seed \(seed), step \(step)")
+            clock.advance(random.pick([0, 1, 1_000_000, 3_600_000_000, 7_200_000_000]))
+        }
+        // Exactly.
+        _ = try await world.fixture.store.importFile(world.fixture.file("edge.csv", "k,l,fact,gone,x,n,at\n77,a,77,,1,1,2024-02-01T00:00:00.000001Z\n"), into: "facts")
+        let edge = Clock("2024-02-04"), served = Store(uri: world.fixture.uri, actor: "server", memory: OnlineMemory(maximumBytes: 1 << 20, clock: DatabaseClock { edge.now }))
+        let request = LookupRequest(.features(["recent.v1"]), entities: ["k": [.json(JSON(77))]])
+        #expect(try await served.lookup(request).columns[0][0] == .int64(1))
+        edge.advance(1)
+        #expect(try await served.lookup(request).columns[0][0] == .int64(0))
+    }
+
+    @Test func `memory is bounded, and forgets without a difference`() async throws {
+        var random = Randomness(seed: 7)
+        let world = try await World(bytes: 4000)
+        defer { world.fixture.remove() }
+        let now = Int64(Date().timeIntervalSince1970 * 1e6)
+        for source in ["facts", "events"] {
+            _ = try await world.fixture.store.importFile(world.fixture.file("\(source).csv", world.rows(&random, source, around: now, count: 300)), into: source)
+        }
+        for step in 0..<60 {
+            try await world.check(&random, "step \(step)")
+            #expect(world.memory.counts.bytes < 40_000)
+        }
+        #expect(world.memory.counts.misses > 10)
+    }
+
+    private static func json(_ csv: String) -> [UInt8] {
+        let lines = csv.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let numbers: Set = ["k", "fact", "n"]
+        let rows = lines.dropFirst().map { line in
+            "{"
+                + zip(lines[0], line).map { name, value in
+                    let text = value.isEmpty ? "null" : numbers.contains(String(name)) || value == "true" ? String(value) : name == "x" ? json(number: value) : "\"\(value)\""
+                    return "\"\(name)\":\(text)"
+                }.joined(separator: ",") + "}"
+        }
+        return Array("[\(rows.joined(separator: ","))]".utf8)
+    }
+
+    private static func json(number: Substring) -> String { ["inf": "\"Infinity\"", "nan": "\"NaN\""][String(number)] ?? String(number) }
+}
