@@ -36,7 +36,8 @@ public struct FeatureServer: Sendable {
     public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false)
         let application = Application(
-            router: Routes(store: store).router(), configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
+            router: Routes(store: store).router(), server: .http1(configuration: .init(additionalChannelHandlers: [FastLookup(store)])),
+            configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
             onServerRunning: { channel in
                 listens.withLock { $0 = true }
                 await listening(channel.localAddress?.port ?? port)

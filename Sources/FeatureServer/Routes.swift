@@ -30,7 +30,9 @@ struct Routes {
         router.post("/v1/lookup") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
             let answer = try await store.lookup(LookupRequest(body))
-            return Response.json(answer.json(cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true)))
+            var text: [UInt8] = []
+            answer.write(to: &text, cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true))
+            return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
         }
         router.post("/v1/why") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))

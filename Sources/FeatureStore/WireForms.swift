@@ -5,18 +5,11 @@ public import Tables
 // What the CLI's --json and the HTTP API say alike.
 
 extension LookupAnswer {
-    public func json(cuts withCuts: Bool, types withTypes: Bool = false) -> JSON {
-        let rows: [JSON] = (0..<rowCount).map { row in
-            .object([
-                "values": .array(columns.map { JSON($0[row]) }), "statuses": .array(statuses.map { .string($0[row].rawValue) }),
-            ])
-        }
-        var members = [JSON.Member("as_of", .string(asOf.description)), JSON.Member("features", .array(features.map { .string($0) })), JSON.Member("rows", .array(rows))]
-        if let set { members.insert(JSON.Member("set", .string(set)), at: 0) }
-        if let age { members.append(JSON.Member("age_ms", JSON(Int(age / .milliseconds(1))))) }
-        if withTypes { members.append(JSON.Member("types", .array(columns.map { .string($0.type.rawValue) }))) }
-        if withCuts { members.append(JSON.Member("cuts", .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }))) }
-        return .object(members)
+    public func json(cuts: Bool) -> JSON {
+        var bytes: [UInt8] = []
+        write(to: &bytes, cuts: cuts)
+        guard let json = try? JSON(parsing: bytes) else { preconditionFailure("an answer that isn't JSON") }
+        return json
     }
 }
 

@@ -148,6 +148,50 @@ import Testing
         #expect(try await served.lookup(request).columns[0][0] == .int64(0))
     }
 
+    @Test func `a plain body is answered with the bytes of the long way`() async throws {
+        var random = Randomness(seed: 11)
+        let clock = Clock("2024-01-10")
+        let world = try await World(clock: clock)
+        defer { world.fixture.remove() }
+        for source in ["facts", "events"] {
+            _ = try await world.fixture.store.importFile(
+                world.fixture.file("\(source).csv", world.rows(&random, source, around: clock.now + 86_400_000_000, count: 40)), into: source)
+        }
+        var direct = 0
+        for _ in 0..<300 {
+            let count = Int.random(in: 1...4, using: &random), whole = random.chance(50)
+            let keys: [JSON] = (0..<count).map { _ in random.chance(5) ? .null : JSON(Int.random(in: 0..<6, using: &random)) }
+            let places: [JSON] = (0..<count).map { _ in .string(random.pick(["a", "c", "none"])) }
+            let factor: JSON = .number(random.pick(["2", "-0.5", "12.25", "0", "-0", "0.1", "99999.125"]))
+            var members: [JSON.Member] = [JSON.Member("set", .string(whole ? "all.v1" : "some.v1"))]
+            members.append(JSON.Member("entities", .object([JSON.Member("k", .array(keys)), JSON.Member("l", random.chance(30) ? places[0] : .array(places))])))
+            if whole { members.append(JSON.Member("request", .object([JSON.Member("factor", factor)]))) }
+            var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: [:])
+            for member in members.dropFirst() {
+                guard case .object(let values) = member.value else { continue }
+                for value in values {
+                    let list: [LookupRequest.Value] = if case .array(let list) = value.value { list.map { .json($0) } } else { [.json(value.value)] }
+                    if member.key == "entities" { request.entities[value.key] = list } else { request.request[value.key] = list }
+                }
+            }
+            var expected: [UInt8] = []
+            try await world.served.lookup(request).write(to: &expected)
+            guard let found = world.served.answerFromMemory(Array(random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8)) else { continue }
+            direct += 1
+            #expect(String(decoding: found, as: UTF8.self) == String(decoding: expected, as: UTF8.self))
+        }
+        #expect(direct > 100)
+        for body in [
+            "", "{", "[]", #"{"set":"some.v1"}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"]},"more":1}"#, #"{"set":"some.v1","entities":{"k":[01],"l":["a"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1.0],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1,2],"l":["a","b","c"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1],"k":[1],"l":["a"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1e3],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["\u0061"]}}"#, #"{"set":"none.v1","entities":{"k":[1]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1],"l":["a"]}} x"#, #"{"set":"some.v1","entities":{"k":[nul],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"}}"#,
+        ] {
+            #expect(world.served.answerFromMemory(Array(body.utf8)) == nil, "\(body)")
+        }
+    }
+
     @Test func `memory is bounded, and forgets without a difference`() async throws {
         var random = Randomness(seed: 7)
         let world = try await World(bytes: 4000)

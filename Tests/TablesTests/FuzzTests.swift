@@ -45,6 +45,25 @@ import Testing
         }
     }
 
+    @Test func `numbers that are written fast are the ones that Swift prints`() {
+        var random = Randomness(seed: 3)
+        func text(_ value: Literal, _ type: ValueType) -> String {
+            var bytes: [UInt8] = []
+            JSON.write(Column(repeating: value, type: type, count: 1), 0, to: &bytes)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        var floats: [Double] = [0, -0.0, 0.005, 0.01, -0.01, 0.1, 1e-5, 1e16, 123456789012.34, .infinity, -.infinity, .nan, 0.07, 1.1, 4.35, 9_999_999_999.99]
+        for _ in 0..<100_000 {
+            floats.append(Double(Int.random(in: -1_000_000...1_000_000, using: &random)) / random.pick([1, 10, 100, 1000]))
+            floats.append(Double(bitPattern: UInt64.random(in: 0...UInt64.max, using: &random)))
+        }
+        let wrong = floats.filter { text(.float64($0), .float64) != JSON(.float64($0)).description }
+        #expect(wrong.isEmpty, "\(wrong.prefix(5))")
+        for value in [0, 1, -1, .max, .min, 10, -100, 99] + (0..<1000).map({ _ in Int64.random(in: .min ... .max, using: &random) }) {
+            #expect(text(.int64(value), .int64) == String(value))
+        }
+    }
+
     @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `JSON reads back what it writes`() {
         for (number, bytes) in Fuzzer("json", inputs: FuzzTests.lines.map { String($0.split(separator: "\n")[0]) }, tokens: FuzzTests.tokens, count: 20_000) {

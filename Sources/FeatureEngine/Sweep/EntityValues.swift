@@ -34,6 +34,12 @@ extension Plan.Group {
 }
 
 extension Plan {
+    /// The aggregate that an output is, where it is nothing but one: its group, and its place there.
+    public func aggregate(of output: Output) -> (group: Int, index: Int)? {
+        guard case .input(let slot, _) = output.scalar, let group = slots.lastIndex(where: { $0 <= slot }) else { return nil }
+        return (group, slot - slots[group])
+    }
+
     /// The outputs of aggregates that were computed group by group, for a plan without labels.
     public func outputs(_ spine: Spine, of aggregates: [Column]) -> [Column] { outputs(spine, Reading(), aggregates, [], threads: 1).columns }
 }

@@ -53,7 +53,7 @@ extension Store {
         read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
     ) async throws -> Imported {
         let actor = actor, path = file
-        return try await withCatalog { connection, catalog in
+        let imported = try await withCatalog { connection, catalog in
             let source = try catalog.source(named: name)
             let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
             var reader = try read(schema)
@@ -90,6 +90,8 @@ extension Store {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
+        await showOwnRows()
+        return imported
     }
 }
 

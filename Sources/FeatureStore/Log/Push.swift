@@ -42,10 +42,12 @@ extension Store {
                 return Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
         }
-        // The next lookup here sees it. Where the database went away meanwhile, what memory says is stale anyhow.
-        try? await online?.follower.catchUp()
+        await showOwnRows()
         return pushed
     }
+
+    /// Sees to it that the next lookup here sees what was written. Where the database went away meanwhile, what memory says is stale anyhow.
+    func showOwnRows() async { try? await online?.follower.catchUp() }
 }
 
 /// How pushed rows are laid out.

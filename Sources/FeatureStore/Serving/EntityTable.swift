@@ -1,28 +1,35 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 
-/// An entity's key: its parts by value, so that −0.0 is 0.0, and texts by their bytes.
-struct EntityKey: Hashable {
-    enum Part: Hashable {
-        case word(UInt64)
-        case text([UInt8])
-    }
-
-    let parts: [Part]
+/// An entity's key by value, so that −0.0 is 0.0, and texts by their bytes.
+enum EntityKey: Hashable {
+    case word(UInt64)
+    case text([UInt8])
+    /// Of several parts, or none.
+    case tuple([EntityKey])
 
     /// Nil where a part is NULL: no entity has that key.
     init?(_ columns: [Column], _ row: Int) {
-        var parts: [Part] = []
-        for column in columns {
-            if column.isNull(row) { return nil }
-            switch column.values {
-            case .bool(let values): parts.append(.word(values[row] ? 1 : 0))
-            case .int64(let values), .timestamp(let values): parts.append(.word(UInt64(bitPattern: values[row])))
-            case .float64(let values): parts.append(.word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern))
-            case .string(let texts): parts.append(.text(Array(texts.bytes[texts.range(row)])))
-            }
+        if columns.count == 1 {
+            self.init(columns[0], row)
+            return
         }
-        self.parts = parts
+        var parts: [EntityKey] = []
+        for column in columns {
+            guard let part = EntityKey(column, row) else { return nil }
+            parts.append(part)
+        }
+        self = .tuple(parts)
+    }
+
+    private init?(_ column: Column, _ row: Int) {
+        if column.isNull(row) { return nil }
+        switch column.values {
+        case .bool(let values): self = .word(values[row] ? 1 : 0)
+        case .int64(let values), .timestamp(let values): self = .word(UInt64(bitPattern: values[row]))
+        case .float64(let values): self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
+        case .string(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
+        }
     }
 
     /// The keys as columns.
@@ -30,11 +37,13 @@ struct EntityKey: Hashable {
         types.enumerated().map { place, type in
             var builder = ColumnBuilder(type)
             for key in keys {
-                switch (key.parts[place], type) {
+                let part = if case .tuple(let parts) = key { parts[place] } else { key }
+                switch (part, type) {
                 case (.text(let text), _): builder.append(bytes: text)
                 case (.word(let word), .bool): builder.append(word == 1)
                 case (.word(let word), .float64): builder.append(Double(bitPattern: word))
                 case (.word(let word), _): builder.append(Int64(bitPattern: word))
+                case (.tuple, _): preconditionFailure("a key within a key")
                 }
             }
             return builder.finish()
@@ -44,7 +53,7 @@ struct EntityKey: Hashable {
 
 /// The entities of one source by one choice of its columns as key, as far as lookups have asked for them: their rows, and what every
 /// aggregate over them comes to until something changes.
-struct EntityTable {
+final class EntityTable {
     /// Its keys go by the source's columns.
     let group: Plan.Group
     private let form: RowForm
@@ -53,7 +62,7 @@ struct EntityTable {
     let keyTypes: [ValueType]
     private var places: [EntityKey: Int] = [:]
     private var states: [State] = []
-    private var values: [ValueColumn]
+    private var values: ValueTable
     private var free: [Int] = []
     /// What an entity without rows has: of a NULL key, too.
     private let nothing: [Column]
@@ -97,7 +106,7 @@ struct EntityTable {
         let names = group.columns
         form = RowForm(columns: group.source.columns.filter { names.contains($0.name) }, isStatic: group.source.isStatic)
         keyTypes = group.keys.map { key in group.source.columns.first { $0.name == key.column }!.type }
-        values = group.aggregates.map { ValueColumn($0.type) }
+        values = ValueTable(group.aggregates.map(\.type))
         let none = keyTypes.map { Column(repeating: .null, type: $0, count: 1) }
         nothing = group.values(of: none, count: 1, at: 0, rows: form.rows(of: [])).columns
     }
@@ -110,7 +119,7 @@ struct EntityTable {
     func isTooLarge(_ place: Int) -> Bool { states[place].isTooLarge }
 
     /// Computes what has changed of some entities by now.
-    mutating func advance(_ wanted: [Int], to now: Int64, tick: Int) {
+    func advance(_ wanted: [Int], to now: Int64, tick: Int) {
         var due: [Int] = []
         for place in wanted {
             states[place].used = tick
@@ -124,7 +133,7 @@ struct EntityTable {
         for (row, place) in due.enumerated() {
             states[place].until = computed.until[row]
             states[place].foundFrom = min(states[place].foundFrom, computed.foundFrom[row])
-            for (index, column) in computed.columns.enumerated() { values[index].set(place, column, row) }
+            for (index, column) in computed.columns.enumerated() { values.set(place, index, column, row) }
         }
     }
 
@@ -133,9 +142,26 @@ struct EntityTable {
         var builder = ColumnBuilder(group.aggregates[aggregate].type)
         builder.reserve(wanted.count)
         for place in wanted {
-            if let place { values[aggregate].append(place, to: &builder) } else { builder.append(nothing[aggregate][0]) }
+            if let place { values.append(place, aggregate, to: &builder) } else { builder.append(nothing[aggregate][0]) }
         }
         return builder.finish()
+    }
+
+    /// Copies the values of entities that are here and hold at now, for an answer that is written at once; false where one isn't or doesn't.
+    ///
+    /// - Parameters:
+    ///   - keys: a row's each.
+    ///   - fields: where in each of the answer's rows an aggregate goes.
+    func copy(_ keys: [EntityKey], at now: Int64, tick: Int, _ fields: [(field: Int, aggregate: Int)], to cells: inout Cells) -> Bool {
+        var found: [Int] = []
+        found.reserveCapacity(keys.count)
+        for key in keys {
+            guard let place = places[key], states[place].until > now, !states[place].isTooLarge else { return false }
+            states[place].used = tick
+            found.append(place)
+        }
+        for (row, place) in found.enumerated() { values.copy(place, isFound: states[place].foundFrom <= now, fields, row, to: &cells) }
+        return true
     }
 
     func isFound(_ place: Int?, at now: Int64) -> Bool { place.map { states[$0].foundFrom <= now } ?? false }
@@ -147,7 +173,7 @@ struct EntityTable {
     /// - Parameters:
     ///   - foundFrom: of each, the first instant at which a row of it is known.
     ///   - rows: of all of them.
-    mutating func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) -> Bool {
+    func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) -> Bool {
         let since = lately.filter { $0.upTo > cut }
         guard cut == upTo || since.first.map({ $0.after <= cut }) ?? false, !since.contains(where: \.evicts) else { return false }
         for (key, from) in zip(keys, foundFrom) where places[key] == nil {
@@ -158,9 +184,9 @@ struct EntityTable {
             } else {
                 places[key] = states.count
                 states.append(state)
-                for index in values.indices { values[index].grow() }
+                values.grow()
             }
-            bytes += EntityTable.overhead + values.count * 9
+            bytes += EntityTable.overhead + group.aggregates.count * 9
         }
         let wanted = Set(keys)
         append(rows, only: wanted)
@@ -170,7 +196,7 @@ struct EntityTable {
     }
 
     /// Takes news of the log.
-    mutating func apply(_ delta: Delta) {
+    func apply(_ delta: Delta) {
         lately.append(delta)
         var held = lately.reduce(0) { $0 + $1.rows.count + 1 }
         while held > EntityTable.mostLately, lately.count > 1 { held -= lately.removeFirst().rows.count + 1 }
@@ -178,7 +204,7 @@ struct EntityTable {
     }
 
     /// Rows, each to its entity where that is in memory.
-    private mutating func append(_ rows: SourceRows, only wanted: Set<EntityKey>? = nil) {
+    private func append(_ rows: SourceRows, only wanted: Set<EntityKey>? = nil) {
         let keys = group.keys.map { rows.columns[$0.column]! }
         for row in 0..<rows.count {
             guard let key = EntityKey(keys, row), wanted?.contains(key) ?? true, let place = places[key], !states[place].isTooLarge else { continue }
@@ -197,15 +223,18 @@ struct EntityTable {
     // MARK: Forgetting
 
     /// Forgets every entity, and what was applied.
-    mutating func clear() { self = EntityTable(group, generation: generation) }
+    func clear() {
+        (places, states, free, lately, bytes) = ([:], [], [], [], 0)
+        values = ValueTable(group.aggregates.map(\.type))
+    }
 
-    private mutating func evict(_ rows: SourceRows) {
+    private func evict(_ rows: SourceRows) {
         let keys = group.keys.map { rows.columns[$0.column]! }
         for row in 0..<rows.count { if let key = EntityKey(keys, row), let place = places[key] { forget(place) } }
     }
 
-    private mutating func forget(_ place: Int) {
-        bytes -= EntityTable.overhead + values.count * 9 + states[place].rows.bytes.count
+    private func forget(_ place: Int) {
+        bytes -= EntityTable.overhead + group.aggregates.count * 9 + states[place].rows.bytes.count
         places[states[place].key] = nil
         states[place].rows = EntityRows()
         states[place].used = .max
@@ -213,7 +242,7 @@ struct EntityTable {
     }
 
     /// Forgets entities until memory has come down to a bound: of each few, taken at random, the one that was asked for longest ago.
-    mutating func shrink(to bound: Int) {
+    func shrink(to bound: Int) {
         while bytes > bound, places.count > 0 {
             let candidates = (0..<8).map { _ in Int.random(in: states.indices) }
             let oldest = candidates.min { states[$0].used < states[$1].used }!
@@ -224,39 +253,81 @@ struct EntityTable {
     var count: Int { places.count }
 }
 
-/// A value for each entity.
-private struct ValueColumn {
-    let type: ValueType
-    private var words: [UInt64] = []
-    private var texts: [[UInt8]] = []
-    private var isNull: [Bool] = []
+/// Values on their way from memory into an answer, row by row.
+struct Cells {
+    enum Kind: UInt8 {
+        case present, null, notFound, notFoundNull
+    }
 
-    init(_ type: ValueType) {
-        self.type = type
+    let width: Int
+    fileprivate(set) var kinds: [Kind]
+    /// Values as words; of a text, where it begins in `texts` and, above, how long it is.
+    fileprivate(set) var words: [UInt64]
+    fileprivate(set) var texts: [UInt8] = []
+
+    init(rows: Int, width: Int) {
+        self.width = width
+        kinds = Array(repeating: .null, count: rows * width)
+        words = Array(repeating: 0, count: rows * width)
+    }
+
+    func text(_ word: UInt64) -> ArraySlice<UInt8> { texts[Int(word & 0xFFFF_FFFF)..<Int(word & 0xFFFF_FFFF) + Int(word >> 32)] }
+}
+
+/// Every aggregate's value for each entity, an entity's side by side.
+private struct ValueTable {
+    private let types: [ValueType]
+    private var words: [UInt64] = []
+    private var isNull: [Bool] = []
+    /// Of aggregates that are texts, their values; empty for the others.
+    private var texts: [[[UInt8]]]
+
+    init(_ types: [ValueType]) {
+        self.types = types
+        texts = types.map { _ in [] }
     }
 
     mutating func grow() {
-        isNull.append(true)
-        if type == .string { texts.append([]) } else { words.append(0) }
-    }
-
-    mutating func set(_ place: Int, _ column: Column, _ row: Int) {
-        isNull[place] = column.isNull(row)
-        switch column.values {
-        case .bool(let values): words[place] = values[row] ? 1 : 0
-        case .int64(let values), .timestamp(let values): words[place] = UInt64(bitPattern: values[row])
-        case .float64(let values): words[place] = values[row].bitPattern
-        case .string(let values): texts[place] = Array(values.bytes[values.range(row)])
+        for (index, type) in types.enumerated() {
+            words.append(0)
+            isNull.append(true)
+            if type == .string { texts[index].append([]) }
         }
     }
 
-    func append(_ place: Int, to builder: inout ColumnBuilder) {
-        if isNull[place] { return builder.appendNull() }
-        switch type {
-        case .bool: builder.append(words[place] == 1)
-        case .int64, .timestamp: builder.append(Int64(bitPattern: words[place]))
-        case .float64: builder.append(Double(bitPattern: words[place]))
-        case .string: builder.append(bytes: texts[place])
+    mutating func set(_ place: Int, _ index: Int, _ column: Column, _ row: Int) {
+        let cell = place * types.count + index
+        isNull[cell] = column.isNull(row)
+        switch column.values {
+        case .bool(let values): words[cell] = values[row] ? 1 : 0
+        case .int64(let values), .timestamp(let values): words[cell] = UInt64(bitPattern: values[row])
+        case .float64(let values): words[cell] = values[row].bitPattern
+        case .string(let values): texts[index][place] = Array(values.bytes[values.range(row)])
+        }
+    }
+
+    func copy(_ place: Int, isFound: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int, to cells: inout Cells) {
+        let first = place * types.count, target = row * cells.width
+        for (field, aggregate) in fields {
+            cells.kinds[target + field] = isNull[first + aggregate] ? (isFound ? .null : .notFoundNull) : isFound ? .present : .notFound
+            if types[aggregate] == .string {
+                let text = texts[aggregate][place]
+                cells.words[target + field] = UInt64(cells.texts.count) | UInt64(text.count) << 32
+                cells.texts += text
+            } else {
+                cells.words[target + field] = words[first + aggregate]
+            }
+        }
+    }
+
+    func append(_ place: Int, _ index: Int, to builder: inout ColumnBuilder) {
+        let cell = place * types.count + index
+        if isNull[cell] { return builder.appendNull() }
+        switch types[index] {
+        case .bool: builder.append(words[cell] == 1)
+        case .int64, .timestamp: builder.append(Int64(bitPattern: words[cell]))
+        case .float64: builder.append(Double(bitPattern: words[cell]))
+        case .string: builder.append(bytes: texts[index][place])
         }
     }
 }

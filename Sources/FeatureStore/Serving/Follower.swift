@@ -11,7 +11,7 @@ actor Follower {
     private var waiting: [CheckedContinuation<Void, any Error>] = []
 
     /// How old memory may be without a word: ten times as long as it is asked.
-    private static let moment = Duration.milliseconds(100)
+    static let moment = Duration.milliseconds(100)
 
     /// News of more rows than this isn't read: what is in memory is asked for again.
     private static let mostRows: Int64 = 100_000
@@ -37,10 +37,10 @@ actor Follower {
 
     /// Sees to it that memory isn't older than a moment, or says that it is: a database that doesn't answer within a second is away.
     nonisolated func hear() async throws {
-        guard memory.silence > Follower.moment, !memory.isAway else { return }
+        if memory.isFresh { return }
         Task { try await catchUp() }
         let started = ContinuousClock.now
-        while memory.silence > Follower.moment, !memory.isAway {
+        while !memory.isFresh {
             if ContinuousClock.now - started > .seconds(1) { memory.lose() }
             try await Task.sleep(for: .milliseconds(1))
         }

@@ -7,18 +7,33 @@ internal import Synchronization
 /// All of it is at one place of the logs at any moment, the cuts of an answer.
 public final class OnlineMemory: Sendable {
     private let state: Mutex<State>
+    private let plans = Mutex<[LookupRequest.Target: ServingPlan]>([:])
     private let clock: DatabaseClock
 
     private struct State {
         let maximumBytes: Int
         var tables: [EntityTable] = []
-        var plans: [LookupRequest.Target: ServingPlan] = [:]
         /// By source: how far its log was read; nil before it was.
         var cuts: [String: Int64?] = [:]
         var tick = 0
         var generations = 0
         var isAway = false
         var counts = Counts()
+
+        /// Copies the values of entities that are here and hold at now; nil where something has to be read or computed first.
+        ///
+        /// - Parameter keys: by part of the plan, then by row.
+        mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64) -> Cells? {
+            guard !isAway else { return nil }
+            tick += 1
+            var cells = Cells(rows: keys.first?.count ?? 0, width: prepared.plan.outputs.count)
+            for (part, keys) in zip(prepared.parts, keys) {
+                let table = tables[part.table]
+                guard cuts[table.group.source.name] ?? nil != nil, table.copy(keys, at: now, tick: tick, part.fields, to: &cells) else { return nil }
+            }
+            counts.hits += 1
+            return cells
+        }
 
         /// - Parameter keys: by part of the plan, then by row; nil where a part of the key is NULL.
         mutating func read(_ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64?, isRetry: Bool) -> Result<Here, NotHere> {
@@ -91,12 +106,12 @@ public final class OnlineMemory: Sendable {
     // MARK: Plans
 
     /// What was prepared for a target; nil where nothing was.
-    func plan(_ target: LookupRequest.Target) -> ServingPlan? { state.withLock { $0.plans[target] } }
+    func plan(_ target: LookupRequest.Target) -> ServingPlan? { plans.withLock { $0[target] } }
 
     /// Makes room for what a plan needs, and remembers it.
     func prepare(_ plan: Plan, for target: LookupRequest.Target) -> ServingPlan {
         state.withLock { state in
-            if let known = state.plans[target] { return known }
+            if let known = self.plan(target) { return known }
             for source in plan.sources where state.cuts[source] == nil { state.cuts[source] = .some(nil) }
             let parts = plan.groups.map { group in
                 let keys = group.keys.map(\.column).sorted()
@@ -115,8 +130,8 @@ public final class OnlineMemory: Sendable {
                 }
                 return ServingPlan.Part(table: place, keys: spine, aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
             }
-            let prepared = ServingPlan(plan: plan, set: target.set, parts: parts)
-            state.plans[target] = prepared
+            let prepared = ServingPlan(plan, set: target.set, parts: parts)
+            plans.withLock { $0[target] = prepared }
             return prepared
         }
     }
@@ -159,10 +174,11 @@ public final class OnlineMemory: Sendable {
 
     /// Answers a lookup at now, if all of it is here.
     ///
-    /// - Parameter isRetry: whether what was missing has been read.
-    func answer(_ request: LookupRequest, _ prepared: ServingPlan, isRetry: Bool) throws -> Found {
-        // Whatever the request has wrong is found before the lock.
-        var spine = try request.spine(prepared.plan, at: Instant(microseconds: 0))
+    /// - Parameters:
+    ///   - asked: the spine of the request, whatever its instants.
+    ///   - isRetry: whether what was missing has been read.
+    func answer(_ prepared: ServingPlan, _ asked: Spine, isRetry: Bool) throws -> Found {
+        var spine = asked
         let count = spine.instants.count
         let keys = prepared.parts.map { part in
             let columns = part.keys.map { spine.columns[$0]! }
@@ -180,6 +196,24 @@ public final class OnlineMemory: Sendable {
             LookupAnswer(
                 prepared.plan, columns, isFound: here.isFound, set: prepared.set, at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: isAway ? silence : nil
             ))
+    }
+
+    /// An answer's bytes, where memory has all of its values as they are.
+    func write(_ prepared: ServingPlan, _ asked: PlainLookup) -> [UInt8]? {
+        guard prepared.isPlain, !prepared.parts.isEmpty, let now = clock.now() else { return nil }
+        var keys: [[EntityKey]] = []
+        for part in prepared.parts {
+            let columns = part.keys.map { asked.column($0) }
+            var entities: [EntityKey] = []
+            entities.reserveCapacity(asked.count)
+            for row in 0..<asked.count {
+                guard let key = EntityKey(columns, row) else { return nil }
+                entities.append(key)
+            }
+            keys.append(entities)
+        }
+        guard let cells = state.withLock({ $0.copy(prepared, keys, now: now) }) else { return nil }
+        return LookupAnswer.write(cells, prepared, rows: asked.count, at: Instant(microseconds: now))
     }
 
     /// What memory has for an answer.
@@ -239,6 +273,9 @@ public final class OnlineMemory: Sendable {
         }
     }
 
+    /// Whether the database was heard of a moment ago, or is known to be away.
+    var isFresh: Bool { silence <= Follower.moment || isAway }
+
     /// How long the database hasn't been heard of.
     var silence: Duration { clock.silence }
 
@@ -261,11 +298,35 @@ struct ServingPlan: Sendable {
         var keys: [String]
         /// Of each of the group's aggregates, its place in the table.
         var aggregates: [Int]
+        /// Outputs that are nothing but an aggregate of this part, and its place in the table.
+        var fields: [(field: Int, aggregate: Int)] = []
     }
 
     let plan: Plan
     let set: String?
     let parts: [Part]
+    /// Whether every output is nothing but an aggregate.
+    let isPlain: Bool
+    /// An answer up to its instant; from there to its rows; and what follows a row's values where all are present.
+    let opening: [UInt8]
+    let middle: [UInt8]
+    let allPresent: [UInt8]
+
+    init(_ plan: Plan, set: String?, parts: [Part]) {
+        self.plan = plan
+        self.set = set
+        let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
+        isPlain = !aggregates.contains { $0 == nil }
+        self.parts = parts.enumerated().map { group, part in
+            var part = part
+            for (field, aggregate) in aggregates.enumerated() {
+                if let aggregate, aggregate.group == group { part.fields.append((field, part.aggregates[aggregate.index])) }
+            }
+            return part
+        }
+        (opening, middle) = LookupAnswer.frame(set: set, features: plan.outputs.map(\.name))
+        allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
+    }
 }
 
 /// What time it is for the database, as far as this process knows: never ahead of it, and never going back.

@@ -1,3 +1,6 @@
+package import FeatureEngine
+internal import FeatureLanguage
+
 /// A JSON value. Numbers keep their digits, so that an int64 is exact; keys keep their order.
 public enum JSON: Sendable, Hashable {
     case null
@@ -89,8 +92,49 @@ extension JSON: CustomStringConvertible {
         }
     }
 
+    /// A value of a column.
+    package static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
+        if column.isNull(row) { return bytes.append(contentsOf: "null".utf8) }
+        switch column.values {
+        case .float64(let values): write(values[row], to: &bytes)
+        case .int64(let values): write(values[row], to: &bytes)
+        case .string(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
+        case .bool, .timestamp: JSON(column[row]).write(to: &bytes)
+        }
+    }
+
+    package static func write(_ value: Int64, to bytes: inout [UInt8]) {
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        write(digits: value.magnitude, to: &bytes)
+    }
+
+    private static func write(digits value: UInt64, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        var rest = value
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[start...].reverse()
+    }
+
+    /// A number, or NaN and the infinities as texts: its shortest digits, as Swift prints them.
+    package static func write(_ value: Double, to bytes: inout [UInt8]) {
+        // Most are amounts of money: a whole number of hundredths with few digits is printed faster, and is the same.
+        let hundredths = (value * 100).rounded()
+        guard abs(hundredths) < 1e12, hundredths / 100 == value, value != 0 || value.sign == .plus, abs(hundredths) >= 1 || value == 0 else {
+            return JSON(.float64(value)).write(to: &bytes)
+        }
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        let whole = UInt64(abs(hundredths)), cents = UInt8(whole % 100)
+        write(digits: whole / 100, to: &bytes)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(UInt8(ascii: "0") + cents / 10)
+        if cents % 10 > 0 { bytes.append(UInt8(ascii: "0") + cents % 10) }
+    }
+
     /// A text between quotes.
-    static func write(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+    package static func write(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text {
             switch byte {
