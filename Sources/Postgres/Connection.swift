@@ -32,8 +32,8 @@ internal import Synchronization
 
     deinit { unsafe PQfinish(handle) }
 
-    /// Whether it is connected, and no transaction was left open.
-    public var isUsable: Bool { unsafe PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
+    /// Whether it is connected, as far as what the server sent since says, and no transaction was left open.
+    public var isUsable: Bool { unsafe PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
 
     /// The server's version, 150018 for 15.18.
     public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }

@@ -20,9 +20,9 @@ import Testing
     }
 
     /// Waits for what a slow machine takes longer to reach.
-    private func wait(_ what: String, until condition: () throws -> Bool) async throws {
+    private func wait(_ what: String, until condition: () async throws -> Bool) async throws {
         for _ in 0..<3000 {
-            if try condition() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(10))
         }
         Issue.record("\(what) didn't come about")
@@ -126,6 +126,36 @@ import Testing
         let rows = try connection.execute("select count(*) from firn_source.events where customer_id = 2").first!.int64(0)
         #expect(imported.status == 1 && rows == 0, "exit \(imported.status), \(rows) rows: \(imported.text)")
         try check(uri, acknowledged)
+    }
+
+    @Test func `while PostgreSQL is away memory answers as stale, the rest is refused, and all comes back by itself`() async throws {
+        let project = try Project(embedded: true)
+        try project.write("d.yaml", CrashTests.definitions)
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        let (server, url) = try project.serve()
+        defer { server.terminate() }
+        func push(_ event: String) async throws -> (status: Int, text: String) {
+            try await http("POST", url + "/v1/sources/events/rows", "[{\"event\":\"\(event)\",\"customer_id\":1,\"at\":\"2024-01-01\"}]")
+        }
+        func lookup(_ customer: Int) async throws -> (status: Int, text: String) {
+            try await http("POST", url + "/v1/lookup", "{\"features\":[\"events.v1\"],\"entities\":{\"customer_id\":[\(customer)]}}")
+        }
+        #expect(try await push("a").status == 200)
+        #expect(try await lookup(1).text.contains(#""values":[1],"statuses":["present"]"#))
+        let cluster = try #require(Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
+        _ = try cluster.stop(immediately: true)
+        try await wait("memory that says it is stale") { try await lookup(1).text.contains(#""values":[1],"statuses":["stale"]"#) }
+        #expect(try await lookup(1).text.contains("age_ms"))
+        #expect(try await lookup(2).text.contains("database_unavailable"), "nobody asked for it before")
+        #expect(try await push("b").status == 503)
+        #expect(try await http("GET", url + "/healthz").status == 200)
+        #expect(try await http("GET", url + "/readyz").status == 503)
+        try cluster.start()
+        try await wait("a fresh answer") { try await lookup(1).text.contains(#""values":[1],"statuses":["present"]"#) }
+        #expect(try await lookup(2).text.contains(#""values":[0],"statuses":["not_found"]"#))
+        #expect(try await push("b").status == 200)
+        #expect(try await lookup(1).text.contains(#""values":[2]"#), "what was acknowledged is there, and what wasn't isn't")
+        #expect(try await http("GET", url + "/readyz").status == 200)
     }
 
     @Test func `an import killed half-way leaves nothing`() async throws {
