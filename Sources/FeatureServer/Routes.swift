@@ -34,6 +34,10 @@ struct Routes {
             answer.write(to: &text, cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true))
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
         }
+        router.post("/get-online-features") { request, _ in
+            let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
+            return Response.json(try await store.withKnownCatalog { try FeastRequest(body, in: $0) }.answer(store))
+        }
         router.post("/v1/why") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
             return Response.json(try await store.why(WhyRequest(body)).json)

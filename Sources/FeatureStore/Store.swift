@@ -57,6 +57,14 @@ public final class Store: Sendable {
         try await pool.run { try Migrator($0).migrate() }
     }
 
+    /// Runs `body` with what is registered, as it was known last: asks the database only where that lacks a name.
+    public func withKnownCatalog<T: Sendable>(_ body: @Sendable (Catalog) throws -> T) async throws -> T {
+        if let known = registry.known {
+            do { return try body(known) } catch is UnknownName {}
+        }
+        return try body(try await catalog())
+    }
+
     /// Everything registered.
     public func catalog() async throws -> Catalog {
         try await withCatalog { _, catalog in catalog }

@@ -134,6 +134,10 @@ extension Catalog {
         var seen: Set<String> = []
         for text in names {
             guard seen.insert(text).inserted else { throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")]) }
+            if let entry = try output(text) {
+                set.features.append(entry)
+                continue
+            }
             guard let name = VersionedName(text), let function = functions[name] else {
                 throw UnknownName("feature", text, among: functions.keys.map(\.description), plural: "features")
             }
@@ -141,6 +145,24 @@ extension Catalog {
             if function.kind == .feature { set.features.append(entry) } else { set.labels.append(entry) }
         }
         return try resolve(set)
+    }
+
+    /// A set's output as Feast writes it, `fraud_v1:spend_7d`; nil for what is written otherwise.
+    private func output(_ text: String) throws(UnknownName) -> SetEntry? {
+        let parts = text.split(separator: ":", maxSplits: 1)
+        guard parts.count == 2 else { return nil }
+        let set = try set(named: Catalog.setName(ofView: String(parts[0])))
+        guard var entry = set.definition.features.first(where: { $0.output == parts[1] }) else {
+            throw UnknownName("output of \(set.definition.name)", String(parts[1]), among: set.definition.features.map(\.output), plural: "outputs")
+        }
+        entry.output = text
+        return entry
+    }
+
+    /// A set's name where `_` may stand for the dot: Feast's names have none.
+    public static func setName(ofView view: String) -> String {
+        guard !view.contains("."), let underscore = view.lastIndex(of: "_"), view[underscore...].hasPrefix("_v") else { return view }
+        return view[..<underscore] + "." + view[view.index(after: underscore)...]
     }
 
     /// A registered set, or an error that names the nearest.

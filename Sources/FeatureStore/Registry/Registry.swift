@@ -130,6 +130,9 @@ struct Registry {
 final class RegistryCache: Sendable {
     private let state = Mutex<(catalog: Catalog, entry: Int64)?>(nil)
 
+    /// What was read last.
+    var known: Catalog? { state.withLock { $0?.catalog } }
+
     func catalog(_ connection: Connection) throws -> Catalog {
         let newest: Int64
         do {
