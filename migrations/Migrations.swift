@@ -5,5 +5,6 @@ public enum Migrations {
         (1, "0001_foundation.sql", PackageResources._001_foundation_sql),
         (2, "0002_segments.sql", PackageResources._002_segments_sql),
         (3, "0003_whole_runs.sql", PackageResources._003_whole_runs_sql),
+        (4, "0004_tokens.sql", PackageResources._004_tokens_sql),
     ]
 }

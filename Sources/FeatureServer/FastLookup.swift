@@ -14,6 +14,7 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let store: Store
+    private let gatekeeper: Gatekeeper?
     /// Requests that went on and aren't answered yet.
     private var unanswered = 0
     /// A lookup whose body is still coming.
@@ -22,14 +23,16 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
     /// A longer body is no ordinary lookup.
     private static let maximumBytes = 1 << 18
 
-    init(_ store: Store) {
+    /// - Parameter gatekeeper: whose token a request must bear; the routes refuse it.
+    init(_ store: Store, _ gatekeeper: Gatekeeper?) {
         self.store = store
+        self.gatekeeper = gatekeeper
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if unanswered == 0, head.method == .post, head.path == "/v1/lookup", head.headerFields[.connection] == nil, head.headerFields[.expect] == nil {
+            if unanswered == 0, head.method == .post, head.path == "/v1/lookup", head.headerFields[.connection] == nil, head.headerFields[.expect] == nil, isAllowed(head) {
                 held = (head, ByteBuffer())
             } else {
                 unanswered += 1
@@ -53,6 +56,8 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
             }
         }
     }
+
+    private func isAllowed(_ head: HTTPRequest) -> Bool { gatekeeper.map { $0.token(head.headerFields[.authorization]) != nil } ?? true }
 
     /// Sends on what was held.
     private func goOn(_ context: ChannelHandlerContext) {

@@ -13,6 +13,8 @@ public struct FeatureServer: Sendable {
     private let port: Int
     private let logger: Logger
     private let sealsEvery: Duration?
+    /// Nil where anybody who reaches the address may do anything.
+    private let gatekeeper: Gatekeeper?
 
     /// So many rows wait before the server seals them, or a tenth of what is sealed.
     private static let rowsToSeal = 10_000
@@ -20,8 +22,10 @@ public struct FeatureServer: Sendable {
     /// - Parameters:
     ///   - host: the address to listen on; loopback reaches this machine alone.
     ///   - port: 0 takes any that is free.
+    ///   - needsTokens: whether every request must bear a token.
     ///   - sealsEvery: how often it looks for rows to seal into segments; nil leaves that to others.
-    public init(_ store: Store, host: String = "127.0.0.1", port: Int = 7070, sealsEvery: Duration? = nil, logger: Logger) {
+    public init(_ store: Store, host: String = "127.0.0.1", port: Int = 7070, needsTokens: Bool = false, sealsEvery: Duration? = nil, logger: Logger) {
+        gatekeeper = needsTokens ? Gatekeeper(store) : nil
         self.store = store
         self.host = host
         self.port = port
@@ -36,14 +40,18 @@ public struct FeatureServer: Sendable {
     public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false)
         let application = Application(
-            router: Routes(store: store).router(), server: .http1(configuration: .init(additionalChannelHandlers: [FastLookup(store)])),
+            router: Routes(store: store, gatekeeper: gatekeeper).router(),
+            server: .http1(configuration: .init(additionalChannelHandlers: [FastLookup(store, gatekeeper)])),
             configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
             onServerRunning: { channel in
                 listens.withLock { $0 = true }
                 await listening(channel.localAddress?.port ?? port)
             }, logger: logger)
+        try await gatekeeper?.refresh()
         let sealing = Task { await seal() }
         defer { sealing.cancel() }
+        let watching = Task { await gatekeeper?.keepFresh() }
+        defer { watching.cancel() }
         do {
             try await application.runService()
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {

@@ -24,7 +24,9 @@ struct Problem: Error {
         let body: JSON = .object([
             "type": "about:blank", "title": .string(status.reasonPhrase), "status": JSON(status.code), "code": .string(code), "detail": .string(detail),
         ])
-        return .json(body, status: status, type: "application/problem+json")
+        var response = Response.json(body, status: status, type: "application/problem+json")
+        if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
+        return response
     }
 
     /// What an error is called over HTTP. Nothing of the database or of people's data passes: what isn't known here is `internal`.

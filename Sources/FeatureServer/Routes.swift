@@ -9,6 +9,8 @@ import Tables
 /// The routes of section "HTTP" in docs/http.md, over one store.
 struct Routes {
     let store: Store
+    /// Nil where no tokens are asked for.
+    var gatekeeper: Gatekeeper?
 
     /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
     private static let spineLimit = 1 << 30
@@ -22,6 +24,7 @@ struct Routes {
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
         router.add(middleware: ProblemMiddleware())
+        if let gatekeeper { router.add(middleware: AccessMiddleware(store: store, gatekeeper: gatekeeper)) }
         router.get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
         router.get("/readyz") { _, _ in
             _ = try await store.catalog()

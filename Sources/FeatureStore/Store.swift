@@ -8,8 +8,11 @@ internal import Synchronization
 public final class Store: Sendable {
     let pool: Pool
     let uri: String
-    /// Who does what this store writes down.
-    public let actor: String
+    private let own: String
+    /// For whom a task acts.
+    @TaskLocal static var caller: String?
+    /// Who does what is written down: whoever this task acts for, else the store's own.
+    public var actor: String { Store.caller ?? own }
     private let registry = RegistryCache()
     /// The latest *now* of an answer: none goes behind it.
     let lastNow = LatestInstant()
@@ -36,7 +39,7 @@ public final class Store: Sendable {
         online = memory.map { memory in Online(memory: memory, follower: Follower(pool: Pool(uri: uri, size: 1), memory: memory), pool: Pool(uri: uri, size: 4)) }
         pool = Pool(uri: uri, size: connections)
         self.uri = uri
-        self.actor = actor
+        own = actor
         self.cache = cache
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory

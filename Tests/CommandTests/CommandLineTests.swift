@@ -88,7 +88,13 @@ import Testing
         let bad = try project.run("apply", "bad.yaml")
         #expect(bad.status == 1)
         #expect(bad.text.contains("bad.yaml:1:"), "\(bad.text)")
-        #expect(try project.run("serve", "--host", "0.0.0.0").status == 2)
+        let open = try project.run("serve", "--host", "0.0.0.0", "--port", "0")
+        #expect(open.status == 1 && open.text.contains("there are no tokens"), "\(open.text)")
+        #expect(try project.run("serve", "--open-to-anyone", "--require-tokens").status == 2)
+        let token = try project.run("token", "create", "fraud-service", "--role", "write").text
+        #expect(token.hasPrefix("firn_") && token.count == 5 + 16 + 1 + 64 + 1)
+        #expect(try project.run("token", "list").text.contains("fraud-service"))
+        #expect(try project.run("token", "revoke", "none").status == 1)
     }
 
     @Test func `what can't be used is named, with what to do`() throws {

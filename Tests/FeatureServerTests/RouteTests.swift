@@ -19,10 +19,10 @@ import Testing
         sets: {web.v1: {features: [clicks.v1, last_page.v1, longest.v1]}}
         """
 
-    private func serving(_ uri: String? = nil, _ body: @escaping @Sendable (String) async throws -> Void) async throws {
-        let store = Store(uri: try uri ?? TestCluster.newDatabase(), actor: "tester", connections: 3)
+    private func serving(_ uri: String? = nil, needsTokens: Bool = false, _ body: @escaping @Sendable (String) async throws -> Void) async throws {
+        let store = Store(uri: try uri ?? TestCluster.newDatabase(), actor: "tester", connections: 3, memory: OnlineMemory(maximumBytes: 1 << 22))
         _ = try await store.migrate()
-        let server = FeatureServer(store, port: 0, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let server = FeatureServer(store, port: 0, needsTokens: needsTokens, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         let running = Task { try await server.run { continuation.yield($0) } }
         defer { running.cancel() }
@@ -95,6 +95,44 @@ import Testing
             while try writers() > 0 { try await Task.sleep(for: .milliseconds(5)) }
             try holding.run(script: "commit")
             #expect(try watching.execute("select from firn.batches").count == 0)
+        }
+    }
+
+    @Test func `a token lets its bearer do what its role says, until it is revoked`() async throws {
+        let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "admin")
+        _ = try await store.migrate()
+        var bearers: [TokenRole: [String: String]] = [:]
+        for role in TokenRole.allCases { bearers[role] = ["Authorization": "Bearer \(try await store.createToken(name: "\(role) service", role: role))"] }
+        #expect(try Connection(uri: uri).execute("select from firn.ledger where kind = 'token'").count == 3)
+        let tokens = bearers
+        try await serving(uri, needsTokens: true) { url in
+            let lookup = #"{"set":"web.v1","entities":{"customer_id":[1]},"request":{"factor":1}}"#, row = #"[{"customer_id":1,"page":"a","at":"2024-01-01"}]"#
+            let asked: [(path: String, body: String, needed: TokenRole)] = [
+                ("/v1/definitions/apply", RouteTests.definitions, .admin), ("/v1/sources/clicks/rows", row, .write), ("/v1/lookup", lookup, .read),
+                ("/v1/definitions/plan", RouteTests.definitions, .read), ("/get-online-features", #"{"features":["clicks.v1"],"entities":{"customer_id":[1]}}"#, .read),
+            ]
+            for (path, body, needed) in asked {
+                for wrong in ["", "Bearer x", "Bearer firn_0000000000000000_\(String(repeating: "0", count: 64))", "Basic \(tokens[.admin]!["Authorization"]!.dropFirst(7))"] {
+                    #expect(try await http("POST", url + path, body, headers: wrong.isEmpty ? [:] : ["Authorization": wrong]).status == 401, "\(path) with \(wrong)")
+                }
+                let altered = tokens[.admin]!["Authorization"]!.dropLast() + (tokens[.admin]!["Authorization"]!.hasSuffix("0") ? "1" : "0")
+                #expect(try await http("POST", url + path, body, headers: ["Authorization": String(altered)]).status == 401)
+                for role in TokenRole.allCases.reversed() {
+                    let answer = try await http("POST", url + path, body, headers: tokens[role]!)
+                    #expect(answer.status == (role >= needed ? 200 : 403), "\(path) as \(role): \(answer)")
+                }
+            }
+            #expect(try await http("GET", url + "/v1/features").status == 401)
+            #expect(try await http("GET", url + "/healthz").status == 200)
+            #expect(try Connection(uri: uri).execute("select from firn.batches where actor in ('admin service', 'write service')").count == 2, "what a bearer does is theirs")
+            // The second time from memory, and in the same connection.
+            for _ in 0..<3 { #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.read]!).status == 200) }
+            let id = try #require(await store.tokens().first { $0.role == .read }).id
+            try await store.revokeToken(id)
+            try await Task.sleep(for: .milliseconds(1500))
+            #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.read]!).status == 401)
+            #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.write]!).status == 200)
+            await #expect(throws: StoreError.self) { try await store.revokeToken(id) }
         }
     }
 

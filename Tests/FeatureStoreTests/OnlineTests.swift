@@ -84,7 +84,9 @@ import Testing
             let whole = random.chance(70)
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: ["k": keys, "l": places])
             if whole { request.request = ["factor": [.json(JSON(2))]] }
-            let here = try await served.lookup(request)
+            var here = try await served.lookup(request)
+            // A machine with too much to do may not hear of the database for a while, and then says so.
+            while here.age != nil { here = try await served.lookup(request) }
             request.asOf = here.asOf
             let there = try await fixture.store.lookup(request)
             #expect(here.cuts == there.cuts, "\(comment)")
@@ -175,7 +177,9 @@ import Testing
                 }
             }
             var expected: [UInt8] = []
-            try await world.served.lookup(request).write(to: &expected)
+            let answer = try await world.served.lookup(request)
+            guard answer.age == nil else { continue }
+            answer.write(to: &expected)
             guard let found = world.served.answerFromMemory(Array(random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8)) else { continue }
             direct += 1
             #expect(String(decoding: found, as: UTF8.self) == String(decoding: expected, as: UTF8.self))

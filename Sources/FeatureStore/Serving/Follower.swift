@@ -35,13 +35,13 @@ actor Follower {
         }
     }
 
-    /// Sees to it that memory isn't older than a moment, or says that it is: a database that doesn't answer within a second is away.
+    /// Sees to it that memory isn't older than a moment, or says that it is: a database that does not answer within three seconds is away.
     nonisolated func hear() async throws {
         if memory.isFresh { return }
         Task { try await catchUp() }
         let started = ContinuousClock.now
         while !memory.isFresh {
-            if ContinuousClock.now - started > .seconds(1) { memory.lose() }
+            if ContinuousClock.now - started > .seconds(3) { memory.lose() }
             try await Task.sleep(for: .milliseconds(1))
         }
     }

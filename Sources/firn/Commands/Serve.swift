@@ -14,8 +14,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
 
-    @Flag(help: "Listen on an address that others reach, though there is no access control yet.")
+    @Flag(help: "Let anybody who reaches the address do anything, without tokens.")
     var openToAnyone = false
+
+    @Flag(help: "Ask for tokens on loopback too.")
+    var requireTokens = false
 
     @Option(help: ArgumentHelp("Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
     var materializeEvery = 30
@@ -31,9 +34,7 @@ struct Serve: AsyncParsableCommand {
         guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
         guard (1...1_000_000).contains(memory) else { throw ValidationError("--memory is 1 to 1000000 MiB.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
-        guard openToAnyone || ["127.0.0.1", "::1", "localhost"].contains(host) else {
-            throw ValidationError("\(host) may be reached by others, and there is no access control yet: --open-to-anyone listens there all the same.")
-        }
+        guard !openToAnyone || !requireTokens else { throw ValidationError("--open-to-anyone asks for no tokens, --require-tokens does.") }
     }
 
     func run() async throws {
@@ -41,8 +42,12 @@ struct Serve: AsyncParsableCommand {
         var logger = Logger(label: "firn")
         logger.logLevel = .notice
         let store = try await Environment.store(creating: true, connections: connections, memory: OnlineMemory(maximumBytes: memory << 20))
-        let host = host
-        try await FeatureServer(store, host: host, port: port, sealsEvery: materializeEvery > 0 ? .seconds(materializeEvery) : nil, logger: logger).run { port in
+        let host = host, needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
+        if needsTokens, try await !store.tokens().contains(where: { $0.revokedAt == nil }) {
+            throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
+        }
+        try await FeatureServer(store, host: host, port: port, needsTokens: needsTokens, sealsEvery: materializeEvery > 0 ? .seconds(materializeEvery) : nil, logger: logger).run {
+            port in
             Terminal.note("listening on http://\(host):\(port)")
         }
     }
