@@ -68,7 +68,8 @@ let package = Package(
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
         // The numbered SQL files, embedded in the binary.
         .target(
-            name: "Migrations", path: "migrations", resources: ["0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql"].map { .embedInCode($0) }, swiftSettings: strict),
+            name: "Migrations", path: "migrations", resources: ["0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql"].map { .embedInCode($0) },
+            swiftSettings: strict),
         // Registry, ledger, batches, training and lookups: the library people import.
         .target(
             name: "FeatureStore",

@@ -76,7 +76,7 @@ extension Store {
     /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
         if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
-        let lastNow = lastNow
+        let lastNow = lastNow, clock = online?.memory.clock
         for attempt in 0... {
             let answer: LookupAnswer? = try await withCatalog { connection, catalog in
                 let set = try resolve(request.target, catalog)
@@ -85,7 +85,9 @@ extension Store {
                 return try connection.transaction(.repeatableReadOnly) {
                     let heads = try Heads(Set(plan.sources).union(request.minOffsets.keys).sorted(), connection)
                     if request.minOffsets.contains(where: { $0.value > heads.cuts[$0.key] ?? 0 }) { return nil }
-                    let instant = try Heads.instant(asOf: request.asOf, now: lastNow.advance(to: heads.now))
+                    let now = lastNow.advance(to: heads.now)
+                    clock?.pass(now)
+                    let instant = try Heads.instant(asOf: request.asOf, now: now)
                     let spine = try request.spine(plan, at: instant)
                     let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
                     var outputs = try plan.evaluate(spine, Reading(cuts: heads.cuts), rows: loader.load)

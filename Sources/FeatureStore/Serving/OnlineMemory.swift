@@ -8,7 +8,9 @@ internal import Synchronization
 public final class OnlineMemory: Sendable {
     private let state: Mutex<State>
     private let plans = Mutex<[LookupRequest.Target: ServingPlan]>([:])
-    private let clock: DatabaseClock
+    let clock: DatabaseClock
+
+    private static let mostPlans = 1000
 
     private struct State {
         let maximumBytes: Int
@@ -131,7 +133,11 @@ public final class OnlineMemory: Sendable {
                 return ServingPlan.Part(table: place, keys: spine, aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
             }
             let prepared = ServingPlan(plan, set: target.set, parts: parts)
-            plans.withLock { $0[target] = prepared }
+            plans.withLock { plans in
+                // Anybody may ask for any combination of features.
+                if plans.count >= OnlineMemory.mostPlans { plans.removeAll() }
+                plans[target] = prepared
+            }
             return prepared
         }
     }
@@ -200,7 +206,7 @@ public final class OnlineMemory: Sendable {
 
     /// An answer's bytes, where memory has all of its values as they are.
     func write(_ prepared: ServingPlan, _ asked: PlainLookup) -> [UInt8]? {
-        guard prepared.isPlain, !prepared.parts.isEmpty, let now = clock.now() else { return nil }
+        guard prepared.isPlain, !prepared.parts.isEmpty else { return nil }
         var keys: [[EntityKey]] = []
         for part in prepared.parts {
             let columns = part.keys.map { asked.column($0) }
@@ -212,8 +218,11 @@ public final class OnlineMemory: Sendable {
             }
             keys.append(entities)
         }
-        guard let cells = state.withLock({ $0.copy(prepared, keys, now: now) }) else { return nil }
-        return LookupAnswer.write(cells, prepared, rows: asked.count, at: Instant(microseconds: now))
+        // What time it is is asked under the lock: no earlier than what was applied or computed before.
+        let copied = state.withLock { state in
+            clock.now().flatMap { now in state.copy(prepared, keys, now: now).map { (cells: $0, now: now) } }
+        }
+        return copied.map { LookupAnswer.write($0.cells, prepared, rows: asked.count, at: Instant(microseconds: $0.now)) }
     }
 
     /// What memory has for an answer.
@@ -351,6 +360,9 @@ package final class DatabaseClock: Sendable {
             state.latest = max(state.latest, time)
         }
     }
+
+    /// No *now* lies before this one from here on: an answer had it.
+    func pass(_ time: Int64) { state.withLock { $0.latest = max($0.latest, time) } }
 
     /// How long ago something was learnt.
     var silence: Duration { state.withLock { $0.sample }.map { ContinuousClock.now - $0.received } ?? .seconds(Int64.max / 2) }
