@@ -28,6 +28,7 @@ import Testing
           last.v1: {entity: place, source: events, expression: latest(s)}
           middle.v1: {entity: pair, source: events, expression: median(x) over last_4d}
           every.v1: {entity: all, source: events, expression: sum(x) over last_1d}
+          paid.v1: {entity: pair, source: events, expression: sum(x)}
           country.v1: {entity: customer, source: people, expression: latest(country)}
           scaled.v1: {entity: customer, source: facts, request: {factor: float64}, expression: request.factor * sum(x) over last_2d}
           age.v1: {entity: pair, source: events, expression: extract(hour from as_of) + count(*) over last_2d}
@@ -148,6 +149,22 @@ import Testing
         #expect(try await served.lookup(request).columns[0][0] == .int64(1))
         edge.advance(1)
         #expect(try await served.lookup(request).columns[0][0] == .int64(0))
+    }
+
+    @Test func `an entity that several lookups miss at once is taken once`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        _ = try await world.fixture.store.importFile(world.fixture.file("e.csv", "k,l,x,s,at\n" + (0..<50).map { "\($0),a,1,u,2024-01-01\n" }.joined()), into: "events")
+        let served = world.served
+        for key in 0..<50 {
+            let request = LookupRequest(.features(["paid.v1"]), entities: ["k": [.json(JSON(key))], "l": [.json(.string("a"))]])
+            let sums = try await withThrowingTaskGroup(of: Literal.self) { group in
+                for _ in 0..<8 { group.addTask { try await served.lookup(request).columns[0][0] } }
+                return try await group.reduce(into: Set<Literal>()) { $0.insert($1) }
+            }
+            #expect(sums == [.float64(1)])
+            #expect(try await served.lookup(request).columns[0][0] == .float64(1))
+        }
     }
 
     @Test func `a plain body is answered with the bytes of the long way`() async throws {

@@ -168,15 +168,18 @@ final class EntityTable {
 
     // MARK: Loading
 
-    /// Takes entities that were read up to a cut, with what was applied since. False where too much was.
+    /// Takes entities that were read up to a cut, with what was applied since; nothing where too much was. Those that are here already, since another lookup
+    /// missed them too, stay as they are.
     ///
     /// - Parameters:
     ///   - foundFrom: of each, the first instant at which a row of it is known.
     ///   - rows: of all of them.
-    func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) -> Bool {
+    func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) {
         let since = lately.filter { $0.upTo > cut }
-        guard cut == upTo || since.first.map({ $0.after <= cut }) ?? false, !since.contains(where: \.evicts) else { return false }
+        guard cut == upTo || since.first.map({ $0.after <= cut }) ?? false, !since.contains(where: \.evicts) else { return }
+        var taken: Set<EntityKey> = []
         for (key, from) in zip(keys, foundFrom) where places[key] == nil {
+            taken.insert(key)
             let state = State(key: key, rows: EntityRows(), until: .min, foundFrom: from, used: tick, isTooLarge: false, mostRows: .max)
             if let place = free.popLast() {
                 states[place] = state
@@ -188,11 +191,9 @@ final class EntityTable {
             }
             bytes += EntityTable.overhead + group.aggregates.count * 9
         }
-        let wanted = Set(keys)
-        append(rows, only: wanted)
-        for delta in since { append(delta.rows, only: wanted) }
-        for key in keys { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
-        return true
+        append(rows, only: taken)
+        for delta in since { append(delta.rows, only: taken) }
+        for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
     }
 
     /// Takes news of the log.

@@ -242,7 +242,7 @@ public final class OnlineMemory: Sendable {
     func insert(_ missing: Missing, foundFrom: [Int64], rows: SourceRows) {
         state.withLock { state in
             guard state.tables[missing.table].generation == missing.generation, let cut = state.cuts[missing.group.source.name] ?? nil else { return }
-            _ = state.tables[missing.table].insert(missing.keys, foundFrom: foundFrom, rows: rows, readUpTo: missing.cut, now: cut, tick: state.tick)
+            state.tables[missing.table].insert(missing.keys, foundFrom: foundFrom, rows: rows, readUpTo: missing.cut, now: cut, tick: state.tick)
             let total = state.tables.reduce(0) { $0 + $1.bytes }
             if total > state.maximumBytes {
                 // Each table gives up its share.
