@@ -10,7 +10,6 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
         guard let needed = TokenRole.needed(request.method, request.uri.path, request.uri.queryParameters.get("record")) else { return try await next(request, context) }
-        try? await gatekeeper.refresh()
         guard let token = gatekeeper.token(request.headers[.authorization]) else {
             context.logger.notice("denied", metadata: ["path": "\(request.uri.path)", "why": "no token"])
             throw Problem(.unauthorized, "unauthorized", "a bearer token is needed; firn token create makes one")

@@ -60,7 +60,7 @@ public struct TableReader {
             schema.columns += schema.optional.filter { column in file.fields.contains { $0.name == column.name } }
             self.schema = schema
             for field in file.fields where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
-                throw TableReader.unknown(field.name, schema, options, name, line: nil)
+                throw TableReader.undeclared(field.name, schema.columns, options, name, line: nil)
             }
             let places = schema.columns.map { column in file.fields.firstIndex { $0.name == column.name } }
             for (column, place) in zip(schema.columns, places) where place == nil && schema.present.contains(column.name) {
@@ -79,7 +79,7 @@ public struct TableReader {
             for field in parser.fields {
                 let title = String(decoding: parser.bytes(field), as: UTF8.self)
                 let target = schema.columns.firstIndex { $0.name == title }
-                if target == nil, !options.ignoresExtra { throw TableReader.unknown(title, schema, options, name, line: parser.line) }
+                if target == nil, !options.ignoresExtra { throw TableReader.undeclared(title, schema.columns, options, name, line: parser.line) }
                 if let target, targets.contains(target) { throw TableError(file: name, line: parser.line, column: title, message: "stands twice in the header") }
                 targets.append(target)
             }
@@ -115,11 +115,12 @@ public struct TableReader {
         input = .tables(next)
     }
 
-    private static func unknown(_ title: String, _ schema: Schema, _ options: ReadOptions, _ name: String, line: Int?) -> TableError {
+    /// A column that isn't among those that are read.
+    package static func undeclared(_ title: String, _ columns: [ColumnDefinition], _ options: ReadOptions, _ name: String, line: Int?) -> TableError {
         let passing = options.names.advice("ignore-extra") { "; \($0) passes over others" } ?? ""
         return TableError(
             file: name, line: line, column: String(title.prefix(63)), message: "is not declared",
-            advice: "known columns: \(schema.columns.map(\.name).joined(separator: ", "))\(passing)")
+            advice: "known columns: \(columns.map(\.name).joined(separator: ", "))\(passing)")
     }
 
     /// The next rows, at most `limit` (of Arrow, a batch); nil at the end. Absent columns are NULL.
@@ -222,7 +223,7 @@ public struct TableReader {
             builders[index].append(literal)
         }
         if seen < members.count, !options.ignoresExtra, let extra = members.first(where: { member in !schema.columns.contains { $0.name == member.key } }) {
-            throw TableReader.unknown(extra.key, schema, options, name, line: line)
+            throw TableReader.undeclared(extra.key, schema.columns, options, name, line: line)
         }
     }
 

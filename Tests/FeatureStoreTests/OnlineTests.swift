@@ -77,6 +77,13 @@ import Testing
             return text
         }
 
+        /// A history of both sources.
+        func load(_ random: inout Randomness, around time: Int64, count: Int) async throws {
+            for source in ["facts", "events"] {
+                _ = try await fixture.store.importFile(fixture.file("\(source).csv", rows(&random, source, around: time, count: count)), into: source)
+            }
+        }
+
         /// The same from memory and from the database at the instant that memory answered for.
         func check(_ random: inout Randomness, _ comment: String) async throws {
             let count = Int.random(in: 1...6, using: &random)
@@ -134,10 +141,7 @@ import Testing
         let clock = Clock("2024-01-10")
         let world = try await World(clock: clock)
         defer { world.fixture.remove() }
-        for source in ["facts", "events"] {
-            _ = try await world.fixture.store.importFile(
-                world.fixture.file("\(source).csv", world.rows(&random, source, around: clock.now + 86_400_000_000, count: 40)), into: source)
-        }
+        try await world.load(&random, around: clock.now + 86_400_000_000, count: 40)
         for step in 0..<60 {
             try await world.check(&random, "seed \(seed), step \(step)")
             clock.advance(random.pick([0, 1, 1_000_000, 3_600_000_000, 7_200_000_000]))
@@ -172,10 +176,7 @@ import Testing
         let clock = Clock("2024-01-10")
         let world = try await World(clock: clock)
         defer { world.fixture.remove() }
-        for source in ["facts", "events"] {
-            _ = try await world.fixture.store.importFile(
-                world.fixture.file("\(source).csv", world.rows(&random, source, around: clock.now + 86_400_000_000, count: 40)), into: source)
-        }
+        try await world.load(&random, around: clock.now + 86_400_000_000, count: 40)
         var direct = 0
         for _ in 0..<300 {
             let count = Int.random(in: 1...4, using: &random), whole = random.chance(50)
@@ -218,9 +219,7 @@ import Testing
         let world = try await World(bytes: 4000)
         defer { world.fixture.remove() }
         let now = Int64(Date().timeIntervalSince1970 * 1e6)
-        for source in ["facts", "events"] {
-            _ = try await world.fixture.store.importFile(world.fixture.file("\(source).csv", world.rows(&random, source, around: now, count: 300)), into: source)
-        }
+        try await world.load(&random, around: now, count: 300)
         for step in 0..<60 {
             try await world.check(&random, "step \(step)")
             #expect(world.memory.counts.bytes < 40_000)

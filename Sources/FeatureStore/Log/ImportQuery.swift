@@ -91,9 +91,7 @@ private final class QueryRows {
         let given = try ofQuery { try connection.columns("select * from (\(SQL(stringLiteral: text))\n) q limit 0") }
         let names = given.map(\.name)
         if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
-            let passing = options.reading.names.advice("ignore-extra") { "; \($0) passes over others" } ?? ""
-            throw TableError(
-                file: "query", column: extra, message: "is not declared", advice: "known columns: \(source.columns.map(\.name).joined(separator: ", "))\(passing)")
+            throw TableReader.undeclared(extra, source.columns, options.reading, "query", line: nil)
         }
         let schema = TableReader.Schema(importing: source, keys: keys)
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {

@@ -94,7 +94,7 @@ extension Token {
 /// The tokens that are in force, as a server knows them: read again every second, so that it can check one without asking.
 public final class Gatekeeper: Sendable {
     private let store: Store
-    private let state = Mutex<(tokens: [String: Token], read: ContinuousClock.Instant?)>(([:], nil))
+    private let tokens = Mutex<[String: Token]>([:])
 
     public init(_ store: Store) {
         self.store = store
@@ -104,17 +104,15 @@ public final class Gatekeeper: Sendable {
     public func token(_ authorization: String?) -> Token? {
         guard let authorization, authorization.utf8.count < 200, authorization.lowercased().hasPrefix("bearer ") else { return nil }
         let parts = authorization.dropFirst(7).split(separator: "_", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "firn", let token = state.withLock({ $0.tokens[String(parts[1])] }) else { return nil }
+        guard parts.count == 3, parts[0] == "firn", let token = tokens.withLock({ $0[String(parts[1])] }) else { return nil }
         let hash = Array(SHA256.hash(data: Array(parts[2].utf8)))
         return zip(hash, token.hash).reduce(UInt8(0)) { $0 | $1.0 ^ $1.1 } == 0 && hash.count == token.hash.count ? token : nil
     }
 
-    /// Reads the tokens again where that is a second ago. What was known last holds while the database is away.
+    /// Reads the tokens. What was known last holds while the database is away.
     public func refresh() async throws {
-        let isDue = state.withLock { $0.read.map { ContinuousClock.now - $0 >= .seconds(1) } ?? true }
-        guard isDue else { return }
-        let tokens = try await store.tokens().filter { $0.revokedAt == nil }
-        state.withLock { $0 = (Dictionary(uniqueKeysWithValues: tokens.map { ($0.id, $0) }), .now) }
+        let inForce = try await store.tokens().filter { $0.revokedAt == nil }
+        tokens.withLock { $0 = Dictionary(uniqueKeysWithValues: inForce.map { ($0.id, $0) }) }
     }
 
     /// Keeps them fresh until it is cancelled.
@@ -124,6 +122,4 @@ public final class Gatekeeper: Sendable {
             try? await Task.sleep(for: .seconds(1))
         }
     }
-
-    public var isEmpty: Bool { state.withLock { $0.tokens.isEmpty } }
 }

@@ -134,7 +134,7 @@ extension Store {
         try await online.follower.hear()
         let spine = try request.spine(prepared.plan, at: Instant(microseconds: 0))
         for attempt in 0..<4 {
-            switch try online.memory.answer(prepared, spine, isRetry: attempt > 0) {
+            switch online.memory.answer(prepared, spine, isRetry: attempt > 0) {
             case .answer(let answer): return answer
             case .direct: return nil
             case .missing(let missing):

@@ -183,7 +183,7 @@ public final class OnlineMemory: Sendable {
     /// - Parameters:
     ///   - asked: the spine of the request, whatever its instants.
     ///   - isRetry: whether what was missing has been read.
-    func answer(_ prepared: ServingPlan, _ asked: Spine, isRetry: Bool) throws -> Found {
+    func answer(_ prepared: ServingPlan, _ asked: Spine, isRetry: Bool) -> Found {
         var spine = asked
         let count = spine.instants.count
         let keys = prepared.parts.map { part in

@@ -187,7 +187,7 @@ extension Store {
     public func answerFromMemory(_ body: [UInt8]) -> [UInt8]? {
         guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
         if let bytes = memory.write(asked.prepared, asked) { return bytes }
-        guard case .answer(let answer)? = try? memory.answer(asked.prepared, asked.spine, isRetry: false)
+        guard case .answer(let answer) = memory.answer(asked.prepared, asked.spine, isRetry: false)
         else { return nil }
         var bytes: [UInt8] = []
         answer.write(to: &bytes)

@@ -47,37 +47,33 @@ struct RowLoader {
     func firstKnown(_ group: Plan.Group) throws -> [Int64] {
         var first = try isKnown(group, at: spine.instants[0]).map { $0 ? Int64.min : .max }
         guard !group.source.isStatic, first.contains(.max) else { return first }
-        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
-        let source = group.source
-        var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
-        conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
-        let known: SQL = "(select min(coalesce(b.known_at, r.firn_known_at)) from \(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and ")))"
-        let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
-        let rows =
-            try group.keys.isEmpty
-            ? connection.execute("select \(known)")
-            : connection.execute("select \(known) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
-        for index in 0..<rows.count where first[index] == .max { first[index] = rows[index].optionalTimestamp(0) ?? .max }
+        let known = try ask(group) { "(select min(\(RowLoader.known)) from \($0))" }
+        for row in 0..<known.count where first[row] == .max { first[row] = known[row].optionalTimestamp(0) ?? .max }
         return first
     }
 
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
     func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
-        let source = group.source
-        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(instant))"
+        let answers = try ask(group) { "exists (select from \($0) and \(isKnown))" }.map { $0.bool(0) }
+        // Without keys all are one entity.
+        return group.keys.isEmpty ? Array(repeating: answers[0], count: spine.instants.count) : answers
+    }
+
+    /// When a row became known, over `r` and `b`.
+    private static let known: SQL = "coalesce(b.known_at, r.firn_known_at)"
+
+    /// Asks something of the rows of each spine row's entity, up to the cut; once where there are no keys.
+    ///
+    /// - Parameter question: over the rows of an entity: a table and its condition, to which more may be added.
+    private func ask(_ group: Plan.Group, _ question: (SQL) -> SQL) throws -> Rows {
+        let source = group.source, names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
         var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
         conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
-        if !source.isStatic { conditions.append("coalesce(b.known_at, r.firn_known_at) <= \(.timestamp(instant))") }
-        let exists: SQL = """
-            exists (select from \(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and ")))
-            """
-        guard !group.keys.isEmpty else {
-            let isKnown = try connection.execute("select \(exists)").first!.bool(0)
-            return Array(repeating: isKnown, count: spine.instants.count)
-        }
+        let asked = question("\(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and "))")
+        if group.keys.isEmpty { return try connection.execute("select \(asked)") }
         let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
-        let rows = try connection.execute("select \(exists) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
-        return rows.map { $0.bool(0) }
+        return try connection.execute("select \(asked) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
     }
 
     /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.
