@@ -45,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: ["FullFoundation"]),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -68,7 +69,10 @@ let package = Package(
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
         // The numbered SQL files, embedded in the binary.
         .target(
-            name: "Migrations", path: "migrations", resources: ["0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql"].map { .embedInCode($0) },
+            name: "Migrations", path: "migrations",
+            resources: [
+                "0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql", "0005_server_role.sql", "0006_lookups.sql",
+            ].map { .embedInCode($0) },
             swiftSettings: strict),
         // Registry, ledger, batches, training and lookups: the library people import.
         .target(
@@ -83,8 +87,10 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: strict),
         // The command line: one file per command.
         .executableTarget(

@@ -6,5 +6,7 @@ public enum Migrations {
         (2, "0002_segments.sql", PackageResources._002_segments_sql),
         (3, "0003_whole_runs.sql", PackageResources._003_whole_runs_sql),
         (4, "0004_tokens.sql", PackageResources._004_tokens_sql),
+        (5, "0005_server_role.sql", PackageResources._005_server_role_sql),
+        (6, "0006_lookups.sql", PackageResources._006_lookups_sql),
     ]
 }

@@ -15,25 +15,27 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let store: Store
     private let gatekeeper: Gatekeeper?
+    private let metrics: ServerMetrics
     /// Requests that went on and aren't answered yet.
     private var unanswered = 0
     /// A lookup whose body is still coming.
-    private var held: (head: HTTPRequest, body: ByteBuffer)?
+    private var held: (head: HTTPRequest, body: ByteBuffer, actor: String?)?
 
     /// A longer body is no ordinary lookup.
     private static let maximumBytes = 1 << 18
 
     /// - Parameter gatekeeper: whose token a request must bear; the routes refuse it.
-    init(_ store: Store, _ gatekeeper: Gatekeeper?) {
+    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics) {
         self.store = store
         self.gatekeeper = gatekeeper
+        self.metrics = metrics
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if unanswered == 0, head.method == .post, head.path == "/v1/lookup", head.headerFields[.connection] == nil, head.headerFields[.expect] == nil, isAllowed(head) {
-                held = (head, ByteBuffer())
+            if unanswered == 0, head.method == .post, head.path == "/v1/lookup", head.headerFields[.connection] == nil, head.headerFields[.expect] == nil, let bearer = bearer(head) {
+                held = (head, ByteBuffer(), bearer.name)
             } else {
                 unanswered += 1
                 context.fireChannelRead(data)
@@ -43,9 +45,11 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
             if held!.body.readableBytes == 0 { held!.body = piece } else { held!.body.writeBuffer(&piece) }
             if held!.body.readableBytes > FastLookup.maximumBytes { goOn(context) }
         case .end:
-            guard let (_, body) = held else { return context.fireChannelRead(data) }
-            if let answer = store.answerFromMemory(Array(body.readableBytesView)) {
+            guard let (_, body, actor) = held else { return context.fireChannelRead(data) }
+            let began = ContinuousClock.now
+            if let answer = store.answerFromMemory(Array(body.readableBytesView), actor: actor) {
                 held = nil
+                metrics.countFast(.now - began)
                 let fields: HTTPFields = [.contentType: "application/json", .contentLength: String(answer.count), .server: "firn"]
                 context.write(wrapOutboundOut(.head(HTTPResponse(status: .ok, headerFields: fields))), promise: nil)
                 context.write(wrapOutboundOut(.body(ByteBuffer(bytes: answer))), promise: nil)
@@ -57,11 +61,20 @@ final class FastLookup: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func isAllowed(_ head: HTTPRequest) -> Bool { gatekeeper.map { $0.token(head.headerFields[.authorization]) != nil } ?? true }
+    private struct Bearer {
+        /// Nil where no tokens are asked for.
+        var name: String?
+    }
+
+    /// Nil where a token is asked for and isn't there.
+    private func bearer(_ head: HTTPRequest) -> Bearer? {
+        guard let gatekeeper else { return Bearer() }
+        return gatekeeper.token(head.headerFields[.authorization]).map { Bearer(name: $0.name) }
+    }
 
     /// Sends on what was held.
     private func goOn(_ context: ChannelHandlerContext) {
-        guard let (head, body) = held else { return }
+        guard let (head, body, _) = held else { return }
         held = nil
         unanswered += 1
         context.fireChannelRead(wrapInboundOut(.head(head)))

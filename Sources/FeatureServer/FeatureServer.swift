@@ -1,6 +1,7 @@
 public import FeatureStore
 import Foundation
 import Hummingbird
+import HummingbirdCore
 public import Logging
 import NIOCore
 import Postgres
@@ -8,29 +9,43 @@ import Synchronization
 
 /// The store over HTTP.
 public struct FeatureServer: Sendable {
+    /// How it serves.
+    public struct Configuration: Sendable {
+        /// The address to listen on; loopback reaches this machine alone.
+        public var host = "127.0.0.1"
+        /// 0 takes any that is free.
+        public var port = 7070
+        /// Whether every request must bear a token. Without, anybody who reaches the address may do anything.
+        public var needsTokens = false
+        /// Speaks TLS with these.
+        public var certificates: Certificates?
+        /// How often it looks for rows to seal into segments; nil leaves that to others.
+        public var sealsEvery: Duration?
+        /// Connections of clients at once; more wait to be accepted.
+        public var mostConnections = 10_000
+        /// Requests worked on at once, beside lookups that memory answers and jobs; more are refused.
+        public var mostRequests = 1024
+        /// Training sets, imports and comparisons worked on at once; eight times as many wait, and more are refused.
+        public var mostJobs = 2
+        public var patience = Patience()
+
+        public init() {}
+    }
+
     private let store: Store
-    private let host: String
-    private let port: Int
+    private let configuration: Configuration
     private let logger: Logger
-    private let sealsEvery: Duration?
-    /// Nil where anybody who reaches the address may do anything.
     private let gatekeeper: Gatekeeper?
+    private let metrics = ServerMetrics()
 
     /// So many rows wait before the server seals them, or a tenth of what is sealed.
     private static let rowsToSeal = 10_000
 
-    /// - Parameters:
-    ///   - host: the address to listen on; loopback reaches this machine alone.
-    ///   - port: 0 takes any that is free.
-    ///   - needsTokens: whether every request must bear a token.
-    ///   - sealsEvery: how often it looks for rows to seal into segments; nil leaves that to others.
-    public init(_ store: Store, host: String = "127.0.0.1", port: Int = 7070, needsTokens: Bool = false, sealsEvery: Duration? = nil, logger: Logger) {
-        gatekeeper = needsTokens ? Gatekeeper(store) : nil
+    public init(_ store: Store, _ configuration: Configuration = Configuration(), logger: Logger) {
         self.store = store
-        self.host = host
-        self.port = port
+        self.configuration = configuration
         self.logger = logger
-        self.sealsEvery = sealsEvery
+        gatekeeper = configuration.needsTokens ? Gatekeeper(store) : nil
     }
 
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.
@@ -38,22 +53,33 @@ public struct FeatureServer: Sendable {
     /// - Parameter listening: called with the port once it listens.
     /// - Throws: that it can't listen there, and why.
     public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
-        let listens = Mutex(false)
+        let listens = Mutex(false), host = configuration.host, port = configuration.port
+        let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
+        let routes = Routes(
+            store: store, gatekeeper: gatekeeper, metrics: metrics,
+            admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs))
+        let channel = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [PatientConnection(patience, metrics), FastLookup(store, gatekeeper, metrics)])
         let application = Application(
-            router: Routes(store: store, gatekeeper: gatekeeper).router(),
-            server: .http1(configuration: .init(additionalChannelHandlers: [FastLookup(store, gatekeeper)])),
-            configuration: .init(address: .hostname(host, port: port), serverName: "firn"),
+            router: routes.router(),
+            server: HTTPServerBuilder { responder in
+                let plain = HTTP1Channel(responder: responder, configuration: channel)
+                return certificates.map { SecureChannel(base: plain, certificates: $0) } ?? plain
+            },
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "firn",
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.mostConnections)),
             onServerRunning: { channel in
                 listens.withLock { $0 = true }
                 await listening(channel.localAddress?.port ?? port)
             }, logger: logger)
         try await gatekeeper?.refresh()
-        let sealing = Task { await seal() }
-        defer { sealing.cancel() }
-        let watching = Task { await gatekeeper?.keepFresh() }
-        defer { watching.cancel() }
+        let beside: [Task<Void, Never>] = [Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
+        defer { beside.forEach { $0.cancel() } }
+        // What was looked up until the end is in its log.
         do {
             try await application.runService()
+            await store.receipts.flush()
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode
             let cause = code.map { unsafe String(cString: strerror($0)) } ?? "nobody knows this address"
@@ -61,9 +87,21 @@ public struct FeatureServer: Sendable {
         }
     }
 
+    /// Looks every second whether there is a new certificate, until it is cancelled.
+    private func renewCertificates() async {
+        while let certificates = configuration.certificates, !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            do {
+                if try certificates.refresh() { logger.notice("the certificate was renewed") }
+            } catch {
+                logger.error("the new certificate can't be used, and the old one stays", metadata: ["cause": "\((error as? StoreError)?.message ?? "unreadable")"])
+            }
+        }
+    }
+
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
     private func seal() async {
-        guard let sealsEvery else { return }
+        guard let sealsEvery = configuration.sealsEvery else { return }
         while !Task.isCancelled {
             try? await Task.sleep(for: sealsEvery)
             do {

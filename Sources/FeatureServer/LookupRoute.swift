@@ -26,7 +26,11 @@ extension LookupRequest {
             guard case .int64(let offset)? = member.value.literal(as: .int64) else { throw Problem.shape("min_offsets.\(member.key.prefix(63)) is an offset") }
             minOffsets[member.key] = offset
         }
-        if body["log"] == .bool(true) { throw Problem.shape("log is not available yet") }
+        switch body["log"] {
+        case nil, .null?: break
+        case .bool(let flag)?: isLogged = flag
+        default: throw Problem.shape("log is true or false")
+        }
     }
 
     fileprivate static func refuseOthers(_ body: JSON, than known: [String]) throws {

@@ -26,6 +26,7 @@ struct Problem: Error {
         ])
         var response = Response.json(body, status: status, type: "application/problem+json")
         if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
+        if status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
         return response
     }
 
@@ -39,6 +40,7 @@ struct Problem: Error {
         case let error as TableError: self.init(.badRequest, "invalid_rows", error.description)
         case let error as JSON.Fault: self.init(.badRequest, "invalid_json", error.description)
         case let error as PostgresError where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
+        case let error as PostgresError where error.code == "57014": self.init(.serviceUnavailable, "timed_out", "the database took too long over it")
         case let error as HTTPError where error.status == .contentTooLarge: self.init(.contentTooLarge, "body_too_large", "the body is larger than this route takes")
         case let error as HTTPError: self.init(error.status, error.status == .notFound ? "not_found" : "http_error", error.body ?? error.status.reasonPhrase)
         default: self.init(.internalServerError, "internal", "the server failed; its log says more")
@@ -50,7 +52,7 @@ struct Problem: Error {
         case .invalidRequest, .asOfInFuture: .badRequest
         case .notFound: .notFound
         case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict: .conflict
-        case .notMigrated, .behind: .serviceUnavailable
+        case .notMigrated, .behind, .overloaded: .serviceUnavailable
         case .damaged: .internalServerError
         }
     }
@@ -68,7 +70,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 context.logger.error(
                     "request failed",
                     metadata: [
-                        "path": "\(request.uri.path)", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))",
+                        "route": "\(context.endpointPath ?? "unknown")", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))",
                     ])
             }
             return problem.response

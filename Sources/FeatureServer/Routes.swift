@@ -11,6 +11,8 @@ struct Routes {
     let store: Store
     /// Nil where no tokens are asked for.
     var gatekeeper: Gatekeeper?
+    let metrics: ServerMetrics
+    let admission: Admission
 
     /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
     private static let spineLimit = 1 << 30
@@ -23,12 +25,26 @@ struct Routes {
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: MetricsMiddleware(metrics: metrics))
         router.add(middleware: ProblemMiddleware())
-        if let gatekeeper { router.add(middleware: AccessMiddleware(store: store, gatekeeper: gatekeeper)) }
+        router.add(middleware: AccessMiddleware(store: store, gatekeeper: gatekeeper))
+        router.add(middleware: AdmissionMiddleware(admission: admission, metrics: metrics))
         router.get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
         router.get("/readyz") { _, _ in
-            _ = try await store.catalog()
-            return Response.json(.object(["status": "ready"]))
+            switch try await store.readiness() {
+            case .ready: return Response.json(.object(["status": "ready"]))
+            case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(Int(age / .milliseconds(1)))]))
+            case .disagrees(let difference):
+                throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(Int(difference / .milliseconds(1))) ms apart")
+            }
+        }
+        router.get("/metrics") { [metrics] _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.figures()))))
+        }
+        router.get("/openapi.json") { _, _ in
+            Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
         }
         router.post("/v1/lookup") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))

@@ -24,6 +24,8 @@ struct Migrator {
         guard connection.serverVersion >= 140_000 else {
             throw StoreError(.notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old", advice: "Firn needs version 14 or newer")
         }
+        // Where there is nothing to do, nobody has to be allowed to.
+        if try status().pending.isEmpty { return [] }
         return try connection.transaction {
             try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
             try connection.run(script: Migrator.bookkeeping)

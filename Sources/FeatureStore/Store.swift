@@ -22,6 +22,13 @@ public final class Store: Sendable {
     let threads: Int
     /// Where rows are put aside while they are sealed.
     public let temporaryDirectory: String
+    /// Connections for lookups that ask the database: a standby's, where there is one.
+    private let readPool: Pool
+    private let hasReplica: Bool
+    /// Lookups on their way into their log.
+    public let receipts: Receipts
+    /// Rows that are pushed, on their way into the logs.
+    let pushes: PushQueues
     /// What lookups are answered from; nil where each asks the database.
     let online: Online?
 
@@ -33,17 +40,31 @@ public final class Store: Sendable {
     ///   - threads: how many compute at once.
     ///   - temporaryDirectory: room for the rows of a source while they are sealed.
     ///   - memory: answers lookups at now; without it each asks the database.
+    ///   - role: what its connections act as; `serverRole` can't change what is true.
+    ///   - replica: a hot standby of the database, which lookups are answered from.
     public init(
-        uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil
+        uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
+        role: String? = nil, replica: String? = nil
     ) {
-        online = memory.map { memory in Online(memory: memory, follower: Follower(pool: Pool(uri: uri, size: 1), memory: memory), pool: Pool(uri: uri, size: 4)) }
-        pool = Pool(uri: uri, size: connections)
+        let settings = Connection.Settings(role: role), quick = Connection.Settings(role: role, statementTimeout: .seconds(10)), read = replica ?? uri
+        online = memory.map { memory in
+            let primary = replica == nil ? nil : Pool(uri: uri, size: 1, quick)
+            return Online(memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick))
+        }
+        pool = Pool(uri: uri, size: connections, settings)
+        readPool = replica == nil ? pool : Pool(uri: read, size: connections, settings)
+        hasReplica = replica != nil
+        pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), settings))
+        receipts = Receipts(pool: Pool(uri: uri, size: 1, quick))
         self.uri = uri
         own = actor
         self.cache = cache
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory
     }
+
+    /// The role under which a server reads everything and appends, but can't change what is true; migrations make it.
+    public static let serverRole = "firn_server"
 
     /// Runs `body` with a connection and what is registered now.
     ///
@@ -52,6 +73,16 @@ public final class Store: Sendable {
         let registry = registry
         return try await pool.run { connection in
             try body(connection, registry.catalog(connection))
+        }
+    }
+
+    /// The same for lookups: on the standby, where there is one.
+    func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+        let registry = registry
+        do {
+            return try await readPool.run { try body($0, registry.catalog($0)) }
+        } catch let error as PostgresError where hasReplica && (error.code == "42P01" || error.code == "42703") {
+            throw StoreError(.behind, "the standby doesn't have what was registered yet", advice: "ask again")
         }
     }
 
@@ -68,9 +99,16 @@ public final class Store: Sendable {
         return try body(try await catalog())
     }
 
+    /// What is registered, as it was known last.
+    var knownCatalog: Catalog? { registry.known }
+
     /// Everything registered.
     public func catalog() async throws -> Catalog {
-        try await withCatalog { _, catalog in catalog }
+        do {
+            return try await withCatalog { _, catalog in catalog }
+        } catch let error as PostgresError where hasReplica && error.isConnectionLost {
+            return try await reading { _, catalog in catalog }
+        }
     }
 }
 

@@ -11,6 +11,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case idempotencyConflict = "idempotency_conflict"
         case notFound = "not_found"
         case behind = "behind"
+        /// More is asked for at once than can be done soon.
+        case overloaded = "overloaded"
         /// What is kept isn't what it was when it was written.
         case damaged = "damaged"
     }

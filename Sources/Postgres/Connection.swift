@@ -8,12 +8,31 @@ internal import Synchronization
     fileprivate let handle: OpaquePointer
     private var depth = 0
 
-    /// - Parameters:
-    ///   - uri: `postgresql://…`, as libpq reads it.
-    ///   - searches: leaves the search path as the database has it, for queries of its owner.
+    /// What a connection is for.
+    public struct Settings: Sendable {
+        /// The role it acts as from the beginning; nil leaves it at the user's own.
+        public var role: String?
+        /// A statement that takes longer is given up, with the code 57014.
+        public var statementTimeout: Duration?
+        /// Leaves the search path as the database has it, for queries of its owner.
+        public var searches: Bool
+
+        public init(role: String? = nil, statementTimeout: Duration? = nil, searches: Bool = false) {
+            self.role = role
+            self.statementTimeout = statementTimeout
+            self.searches = searches
+        }
+    }
+
+    /// What holds where the URI says nothing else: a server that doesn't answer is given up.
+    private static let patience = [("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3")]
+
+    /// - Parameter uri: `postgresql://…`, as libpq reads it.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
-    public init(uri: String, searches: Bool = false) throws(PostgresError) {
-        guard let handle = unsafe PQconnectdb(uri) else { throw .connection("no memory for a connection") }
+    public init(uri: String, _ settings: Settings = Settings()) throws(PostgresError) {
+        // Of two that say the same, the later holds: what the URI says.
+        let words = Connection.patience + [("dbname", uri)]
+        guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .connection("no memory for a connection") }
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             let text = unsafe String(cString: PQerrorMessage(handle))
             unsafe PQfinish(handle)
@@ -27,7 +46,15 @@ internal import Synchronization
         _ = try execute("set application_name = 'firn'")
         _ = try execute("set timezone = 'UTC'")
         // What a name means must not hang on a user's settings.
-        if !searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
+        if !settings.searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
+        if let timeout = settings.statementTimeout { _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)") }
+        if let role = settings.role {
+            do {
+                _ = try execute("set role \(identifier: role)")
+            } catch {
+                throw PostgresError(code: error.code, message: "can't act as the role \(role): \(error.message)", advice: "firn migrate makes it, where it may; docs/operating.md says how otherwise")
+            }
+        }
     }
 
     deinit { unsafe PQfinish(handle) }
@@ -256,6 +283,18 @@ private struct BoundValues {
                 }
             }
         }
+    }
+}
+
+/// Lends two lists of C strings, each with a null behind its last.
+@unsafe private func withCStrings<R>(
+    _ first: [String], _ second: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
+) -> R {
+    let copies = unsafe [first, second].map { unsafe $0.map { unsafe strdup($0) } }
+    defer { unsafe copies.joined().forEach { unsafe free($0) } }
+    let lists = unsafe copies.map { list in unsafe list.map { copy in unsafe UnsafePointer<CChar>(copy) } + [nil] }
+    return unsafe lists[0].withUnsafeBufferPointer { first in
+        unsafe lists[1].withUnsafeBufferPointer { second in unsafe body(first.baseAddress!, second.baseAddress!) }
     }
 }
 

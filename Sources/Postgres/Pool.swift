@@ -6,14 +6,19 @@ internal import Dispatch
 public actor Pool {
     private let uri: String
     private let size: Int
+    private let settings: Connection.Settings
     private var idle: [Session] = []
     private var open = 0
     private var waiting: [CheckedContinuation<Session, Never>] = []
 
-    public init(uri: String, size: Int = 8) {
+    public init(uri: String, size: Int = 8, _ settings: Connection.Settings = Connection.Settings()) {
         self.uri = uri
         self.size = size
+        self.settings = settings
     }
+
+    /// How many connections are in use and idle, and how many callers wait for one.
+    public var load: (busy: Int, idle: Int, waiting: Int) { (open - idle.count, idle.count, waiting.count) }
 
     /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its statement.
     public func run<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
@@ -26,7 +31,7 @@ public actor Pool {
         if let session = idle.popLast() { return session }
         if open < size {
             open += 1
-            return Session(uri: uri)
+            return Session(uri: uri, settings)
         }
         return await withCheckedContinuation { waiting.append($0) }
     }
@@ -39,11 +44,13 @@ public actor Pool {
 /// A connection and the thread its calls run on.
 actor Session {
     private let uri: String
+    private let settings: Connection.Settings
     private var connection: Connection?
     private nonisolated let executor = QueueExecutor()
 
-    init(uri: String) {
+    init(uri: String, _ settings: Connection.Settings) {
         self.uri = uri
+        self.settings = settings
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -69,7 +76,7 @@ actor Session {
 
     private func usable() throws -> Connection {
         if let connection, connection.isUsable { return connection }
-        let opened = try Connection(uri: uri)
+        let opened = try Connection(uri: uri, settings)
         connection = opened
         return opened
     }

@@ -7,6 +7,9 @@ enum Environment {
     /// The address of a database of the user's own.
     static let databaseURL = variable("FIRN_DATABASE_URL")
 
+    /// A hot standby of it, which lookups are answered from.
+    static let replicaURL = variable("FIRN_REPLICA_URL")
+
     private static let path = variable("PATH") ?? ""
     private static let directory = FileManager.default.currentDirectoryPath
 
@@ -26,7 +29,7 @@ enum Environment {
     }
 
     /// A variable that is set, and to something.
-    private static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+    static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     static func cache() throws -> SegmentCache { SegmentCache(directory: cacheDirectory, maximumBytes: try cacheLimit()) }
 
@@ -49,13 +52,30 @@ enum Environment {
     }
 
     /// The store to work on, its schema brought up to date where `creating`.
-    ///
-    /// - Parameter memory: what lookups are answered from.
-    static func store(creating: Bool = false, connections: Int = 2, memory: OnlineMemory? = nil) async throws -> Store {
-        let store = try Store(
-            uri: uri(creating: creating), actor: actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
-            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory)
+    static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
+        let store = try store(at: uri(creating: creating), connections: connections)
         if creating { _ = try await store.migrate() }
         return store
+    }
+
+    /// The store that a server works on.
+    ///
+    /// - Parameters:
+    ///   - memory: what lookups are answered from.
+    ///   - role: what it acts as in the database; nil leaves it what its user is.
+    static func served(connections: Int, memory: OnlineMemory, role: String?) async throws -> Store {
+        let uri = try uri(creating: true)
+        do {
+            _ = try await store(at: uri, connections: 1).migrate()
+        } catch let error as PostgresError where error.isConnectionLost && replicaURL != nil {
+            Terminal.note("the database is away; lookups are answered from its standby")
+        }
+        return try store(at: uri, connections: connections, memory: memory, role: role, replica: replicaURL)
+    }
+
+    private static func store(at uri: String, connections: Int, memory: OnlineMemory? = nil, role: String? = nil, replica: String? = nil) throws -> Store {
+        try Store(
+            uri: uri, actor: actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
+            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, role: role, replica: replica)
     }
 }

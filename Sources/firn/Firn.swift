@@ -3,6 +3,7 @@ import ArgumentParser
     import CMalloc
 #endif
 import Dispatch
+import FeatureStore
 import Foundation
 import Synchronization
 
@@ -11,10 +12,10 @@ struct Firn: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "firn",
         abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
-        version: "0.1.0",
+        version: firnBuild,
         subcommands: [
             Init.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self,
-            Diff.self,
+            Diff.self, Verify.self,
             Serve.self,
             TokenCommand.self, Stop.self, Url.self, Migrate.self, Cache.self, Doctor.self,
         ])

@@ -22,7 +22,9 @@ import Testing
     private func serving(_ uri: String? = nil, needsTokens: Bool = false, _ body: @escaping @Sendable (String) async throws -> Void) async throws {
         let store = Store(uri: try uri ?? TestCluster.newDatabase(), actor: "tester", connections: 3, memory: OnlineMemory(maximumBytes: 1 << 22))
         _ = try await store.migrate()
-        let server = FeatureServer(store, port: 0, needsTokens: needsTokens, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        var configuration = FeatureServer.Configuration()
+        (configuration.port, configuration.needsTokens) = (0, needsTokens)
+        let server = FeatureServer(store, configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         let running = Task { try await server.run { continuation.yield($0) } }
         defer { running.cancel() }

@@ -12,7 +12,7 @@ import Testing
         let cluster = Cluster(directory: directory + "/.firn", path: path, isThrowaway: true)
         try cluster.start()
         // As psql does, without naming a schema.
-        try Connection(uri: cluster.uri, searches: true).run(script: "create schema firn; create table kept (a bigint)")
+        try Connection(uri: cluster.uri, Connection.Settings(searches: true)).run(script: "create schema firn; create table kept (a bigint)")
         #expect(try cluster.stop())
         #expect(!cluster.isRunning)
         #expect(try !cluster.stop())

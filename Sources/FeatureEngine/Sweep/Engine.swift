@@ -23,7 +23,7 @@ public struct Outputs: Sendable {
     /// For each row, the first instant after its own at which a value may change though no row arrives; `Int64.max` for never. Empty where nobody asked.
     public var nextChanges: [Int64] = []
     /// The aggregates' values, group after group.
-    var aggregates: [Column] = []
+    public private(set) var aggregates: [Column] = []
 
     /// Values computed before.
     public init(kept columns: [Column]) {

@@ -58,11 +58,14 @@ public struct Plan: Sendable {
     public let requests: [ColumnDefinition]
     /// Where each group's aggregates begin among the inputs of the outputs.
     private(set) var slots: [Int] = []
+    /// For each group, which of its aggregates counts the rows that are younger than the bound on freshness; nil without a bound, and for static sources.
+    public private(set) var freshness: [Int?] = []
 
     /// - Parameters:
     ///   - set: what to compute.
     ///   - catalog: holds the features that the set's features refer to.
-    public init(_ set: FeatureSet, in catalog: Catalog) {
+    ///   - fresh: asks, beside the outputs, whether each group's entity has a row younger than this.
+    public init(_ set: FeatureSet, in catalog: Catalog, fresh: TimeSpan? = nil) {
         keys = set.keys
         requests = set.requests
         var compiler = Compiler(catalog: catalog)
@@ -70,6 +73,13 @@ public struct Plan: Sendable {
             compiler.inline(entry.function, keys: Dictionary(uniqueKeysWithValues: entry.keys.map { ($0.key.name, $0.column) }), hindsight: entry.function.kind == .label)
         }
         groups = compiler.groups
+        freshness = groups.indices.map { index in
+            guard let fresh, !groups[index].source.isStatic else { return nil }
+            let count = Aggregate(.count, nil, frame: .last(fresh), type: .int64)
+            if let there = groups[index].aggregates.firstIndex(of: count) { return there }
+            groups[index].aggregates.append(count)
+            return groups[index].aggregates.count - 1
+        }
         var next = 1 + requests.count
         for group in groups {
             slots.append(next)
@@ -173,6 +183,19 @@ private struct Compiler {
 }
 
 extension Plan {
+    /// For each group and row, whether all its entity has are rows older than the bound on freshness; empty without a bound.
+    ///
+    /// - Parameter aggregates: every group's, group after group.
+    public func isStale(_ aggregates: [Column], isFound: [[Bool]]) -> [[Bool]] {
+        guard freshness.contains(where: { $0 != nil }) else { return [] }
+        let first = 1 + requests.count
+        return groups.indices.map { group in
+            guard let index = freshness[group] else { return isFound[group].map { _ in false } }
+            let counts = aggregates[slots[group] - first + index].integers
+            return zip(isFound[group], counts).map { $0 && $1 == 0 }
+        }
+    }
+
     /// The names of the sources it reads, each once, sorted.
     public var sources: [String] { Set(groups.map(\.source.name)).sorted() }
 

@@ -39,7 +39,7 @@ struct DefinitionReader {
         case .feature, .label: definition = function(kind == .feature ? .feature : .label, name, &fields)
         case .set: definition = set(name, &fields)
         }
-        let notes = notes(&fields)
+        let notes = notes(kind, &fields)
         for (key, _) in fields.rest {
             // The rest of an expression that YAML cut at a comma.
             let isCut = !Identifier.isPlain(key.text) && fields.asked.contains("expression")
@@ -169,11 +169,21 @@ struct DefinitionReader {
         return entries
     }
 
-    private mutating func notes(_ fields: inout Fields) -> Notes {
+    private mutating func notes(_ kind: DefinitionKind, _ fields: inout Fields) -> Notes {
         Notes(
             description: fields.take("description").flatMap { text($0, "description")?.text },
             owner: fields.take("owner").flatMap { text($0, "owner")?.text },
-            tags: fields.take("tags").map { list($0, "tags").map(\.text) } ?? [])
+            tags: fields.take("tags").map { list($0, "tags").map(\.text) } ?? [],
+            fresh: kind == .set ? fields.take("fresh").flatMap { fresh($0) } : nil)
+    }
+
+    private mutating func fresh(_ node: Node) -> TimeSpan? {
+        guard let word = text(node, "fresh") else { return nil }
+        guard let span = TimeSpan(text: word.text), span > .zero else {
+            report(word.place, "'\(word.text)' is not a bound on how old values may be", "write a whole number and one of us ms s m h d w, as in fresh: 1h")
+            return nil
+        }
+        return span
     }
 
     // MARK: Parts

@@ -126,14 +126,17 @@ public struct Notes: Sendable, Hashable, Codable {
     public var description: String?
     public var owner: String?
     public var tags: [String]
+    /// Of a set: values that come from rows older than this are served as stale.
+    public var fresh: TimeSpan?
 
-    public init(description: String? = nil, owner: String? = nil, tags: [String] = []) {
+    public init(description: String? = nil, owner: String? = nil, tags: [String] = [], fresh: TimeSpan? = nil) {
         self.description = description
         self.owner = owner
         self.tags = tags
+        self.fresh = fresh
     }
 
-    public var isEmpty: Bool { description == nil && owner == nil && tags.isEmpty }
+    public var isEmpty: Bool { description == nil && owner == nil && tags.isEmpty && fresh == nil }
 }
 
 /// One definition of any kind, without its notes.

@@ -100,6 +100,22 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
     }
 }
 
+/// As text, such as `7d`.
+extension TimeSpan: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let span = TimeSpan(text: text) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "not a span of time"))
+        }
+        self = span
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
 extension TimeSpan: CustomStringConvertible {
     /// The shortest spelling in one unit: `1w` and `7d` are both `7d`, 90 minutes are `90m`.
     public var description: String {

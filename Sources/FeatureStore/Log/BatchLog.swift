@@ -24,14 +24,35 @@ struct BatchLog {
         try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)")
     }
 
-    /// The database's clock, never behind an earlier push to the source. Under the lock.
-    func clock() throws -> Int64 {
-        try connection.execute(
+    /// Where the log ends and what time it is.
+    struct State {
+        var head: Head
+        /// The database's clock, never behind an earlier push to the source.
+        var clock: Int64
+        var committedAt: Int64
+    }
+
+    /// Asks for all of it at once. Under the lock it holds until the commit.
+    func state() throws -> State {
+        let row = try connection.execute(
             """
-            select greatest(clock_timestamp(), (select known_at from firn.batches where source = \(source.name) and known_at is not null
-            order by base_offset desc limit 1))
+            select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at
+            from (values (true)) one
+            left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
+            left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
             """
-        ).first!.timestamp(0)
+        ).first!
+        let now = row.timestamp(2)
+        return State(
+            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), clock: max(now, row.optionalTimestamp(3) ?? .min), committedAt: now)
+    }
+
+    /// Who sent a batch, and what it is known by.
+    struct Origin: Sendable {
+        var actor: String
+        var idempotencyKey: String?
+        var requestDigest: [UInt8]?
+        var fileDigest: [UInt8]?
     }
 
     /// What a batch brings, but for its place in the log.
@@ -42,46 +63,70 @@ struct BatchLog {
         var count: Int
         var duplicates: Int
         var kind: Kind
-        var actor: String
-        var idempotencyKey: String?
-        var requestDigest: [UInt8]?
-        var fileDigest: [UInt8]?
+        var origin: Origin
         var rows: RowsDigest
     }
 
-    /// Writes the batch: the last act before the commit, under the lock. Gives the log's new end.
+    /// Writes batches, one after the other: the last act before the commit, under the lock. Gives the log's end after each; one without rows leaves no trace.
     ///
     ///     hash = SHA-256( hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
     ///                     u64 known_at or −2^63  u64 committed_at  text actor  salt  rows digest )
-    func append(_ entry: Entry, knownAt: Int64?, after head: Head) throws -> Head {
-        var rows = entry.rows
-        let digest = rows.finish()
-        let committed = try connection.execute("select clock_timestamp()").first!.timestamp(0)
-        var chain = ChainHash()
-        chain.add(bytes: head.hash)
-        chain.add(text: source.name)
-        for number in [entry.batch, head.offset, Int64(entry.count), Int64(entry.duplicates)] { chain.add(number) }
-        chain.add(text: entry.kind.rawValue)
-        chain.add(knownAt ?? .min)
-        chain.add(committed)
-        chain.add(text: entry.actor)
-        chain.add(bytes: rows.salt)
-        chain.add(bytes: digest)
-        let hash = chain.finish()
+    func append(_ entries: [Entry], knownAt: Int64?, at state: State) throws -> [Int64] {
+        var head = state.head, ends: [Int64] = []
+        // A column of firn.batches each.
+        var columns: [[Parameter]] = Array(repeating: [], count: 13)
+        for entry in entries {
+            guard entry.count > 0 else {
+                ends.append(head.offset)
+                continue
+            }
+            var rows = entry.rows
+            let digest = rows.finish()
+            let hash = BatchLog.hash(
+                previous: head.hash, source: source.name, numbers: [entry.batch, head.offset, Int64(entry.count), Int64(entry.duplicates)], kind: entry.kind.rawValue,
+                knownAt: knownAt, committedAt: state.committedAt, actor: entry.origin.actor, salt: rows.salt, rows: digest)
+            let values: [Parameter] = [
+                .int64(entry.batch), .int64(head.offset), .int64(Int64(entry.count)), .int64(Int64(entry.duplicates)), .text(entry.kind.rawValue), .text(entry.origin.actor),
+                entry.origin.idempotencyKey.map { .text($0) } ?? .null(.text), entry.origin.requestDigest.map { .bytes($0) } ?? .null(.bytes),
+                entry.origin.fileDigest.map { .bytes($0) } ?? .null(.bytes), .bytes(rows.salt), .bytes(digest), .bytes(head.hash), .bytes(hash),
+            ]
+            for (column, value) in values.enumerated() { columns[column].append(value) }
+            head = Head(offset: head.offset + Int64(entry.count), hash: hash)
+            ends.append(head.offset)
+        }
+        let kinds: [Parameter.Kind] = [.int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .bytes, .bytes, .bytes, .bytes]
+        let arrays = SQL.joined(zip(kinds, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
         try connection.execute(
             """
             insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest,
                 file_digest, salt, rows_digest, previous, hash)
-            values (\(entry.batch), \(source.name), \(head.offset), \(entry.count), \(entry.duplicates), \(entry.kind.rawValue), \(known),
-                \(.timestamp(committed)), \(entry.actor), \(entry.idempotencyKey), \(entry.requestDigest), \(entry.fileDigest), \(rows.salt), \(digest),
-                \(head.hash), \(hash))
+            select batch, \(source.name), base_offset, count, duplicates, kind, \(known), \(.timestamp(state.committedAt)), actor, idempotency_key, request_digest,
+                file_digest, salt, rows_digest, previous, hash
+            from unnest(\(arrays)) b(batch, base_offset, count, duplicates, kind, actor, idempotency_key, request_digest, file_digest, salt, rows_digest, previous, hash)
             """)
-        return Head(offset: head.offset + Int64(entry.count), hash: hash)
+        return ends
     }
 
-    func nextBatch() throws -> Int64 {
-        try connection.execute("select nextval('firn.batch_numbers')").first!.int64(0)
+    static func hash(
+        previous: [UInt8], source: String, numbers: [Int64], kind: String, knownAt: Int64?, committedAt: Int64, actor: String, salt: [UInt8], rows: [UInt8]
+    ) -> [UInt8] {
+        var chain = ChainHash()
+        chain.add(bytes: previous)
+        chain.add(text: source)
+        for number in numbers { chain.add(number) }
+        chain.add(text: kind)
+        chain.add(knownAt ?? .min)
+        chain.add(committedAt)
+        chain.add(text: actor)
+        chain.add(bytes: salt)
+        chain.add(bytes: rows)
+        return chain.finish()
+    }
+
+    /// Numbers for batches, ascending.
+    func nextBatches(_ count: Int) throws -> [Int64] {
+        try connection.execute("select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
     }
 }
 

@@ -3,7 +3,8 @@ internal import FeatureLanguage
 internal import Postgres
 internal import Tables
 
-/// Writes the rows of one batch, and at the very end the batch itself: rows first, then the log's lock, the batch, and the commit.
+/// Writes the rows of a batch, or of several that are committed together, and at the very end the batches themselves: rows first, then the log's
+/// lock, the batches, and the commit.
 ///
 /// A source with `id` takes its rows through a staging table, so that duplicates are found before anything is written for good: decided
 /// first without the lock, and again under it where the log has moved on or the clock would decide otherwise.
@@ -12,24 +13,40 @@ final class BatchWriter {
     private let table: SourceTable
     private let connection: Connection
     private let knownNow: Bool
-    private let batch: Int64
-    private var digest = RowsDigest(salt: RowsDigest.randomSalt())
-    /// Whether the digest was made without some of the rows, which may count after all.
-    private var digestLacksRows = false
-    private(set) var count = 0
+    private var batches: [Batch]
+
+    private struct Batch {
+        /// Ascending, in their order in the log.
+        let number: Int64
+        var count = 0
+        var digest = RowsDigest(salt: RowsDigest.randomSalt())
+        /// Whether the digest was made without some of the rows, which may count after all.
+        var digestLacksRows = false
+    }
+
+    /// A row on its way: its batch's place among those written together, and its position in it.
+    private struct Place: Hashable {
+        var batch: Int
+        var position: Int
+    }
+
+    /// How many rows came.
+    var count: Int { batches.reduce(0) { $0 + $1.count } }
 
     private var source: Source { log.source }
     private var hasID: Bool { !source.id.isEmpty }
 
     /// Inside a transaction, which the caller commits.
     ///
-    /// - Parameter knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
-    init(_ source: Source, _ connection: Connection, knownNow: Bool) throws {
+    /// - Parameters:
+    ///   - knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
+    ///   - batches: how many are written.
+    init(_ source: Source, _ connection: Connection, knownNow: Bool, batches: Int = 1) throws {
         self.connection = connection
         self.knownNow = knownNow
         log = BatchLog(source: source, connection: connection)
         table = SourceTable(source)
-        batch = try log.nextBatch()
+        self.batches = try log.nextBatches(batches).map { Batch(number: $0) }
         guard hasID else { return }
         try connection.execute("create temp table if not exists \(staging) (like \(table.name)) on commit delete rows")
     }
@@ -37,18 +54,18 @@ final class BatchWriter {
     /// One for each shape of the source's table, so that a session makes it once.
     private var staging: SQL { "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))" }
 
-    /// Adds rows; what `next` throws takes back the batch.
+    /// Adds rows; what `next` throws takes back all.
     ///
-    /// - Parameter next: more rows; nil at the end.
-    func write(_ next: () throws -> Table?) throws {
+    /// - Parameter next: more rows, and the place of their batch; nil at the end.
+    func write(_ next: () throws -> (batch: Int, rows: Table)?) throws {
         let target = hasID ? staging : table.name
         try explaining {
             try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
-                while let rows = try next() {
-                    let knownAt = knownNow ? nil : imported(rows)
-                    try table.write(rows, knownAt: knownAt, batch: batch, first: count + 1, to: &writer)
-                    digest.add(source.columns.map { rows[$0.name]! }, positions: (count + 1)..<(count + 1 + rows.rowCount), knownAt: knownAt)
-                    count += rows.rowCount
+                while let (place, rows) = try next() {
+                    let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
+                    try table.write(rows, knownAt: knownAt, batch: batches[place].number, first: first, to: &writer)
+                    batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
+                    batches[place].count += rows.rowCount
                 }
             }
         }
@@ -77,31 +94,33 @@ final class BatchWriter {
         var lastOffset: Int64
     }
 
-    /// Decides duplicates, takes the lock and writes the batch. Nothing but the commit may follow.
+    /// Decides duplicates, takes the lock and writes the batches. Nothing but the commit may follow.
     ///
-    /// - Parameter check: under the lock, with the log's last offset; what it throws takes back the batch.
+    /// - Parameters:
+    ///   - origins: of each batch. One without rows leaves no trace.
+    ///   - check: under the lock, with the log's last offset; what it throws takes back everything.
     /// - Throws: `conflictingRow` where a static source's id is taken by another row.
     func finish(
-        _ entry: (BatchLog.Entry.Kind, actor: String), idempotencyKey: String? = nil, requestDigest: [UInt8]? = nil, fileDigest: [UInt8]? = nil,
-        beforeLock: () throws -> Void = {}, check: (Int64) throws -> Void = { _ in }
-    ) throws -> Written {
-        guard count > 0 else { return Written(accepted: 0, duplicates: 0, lastOffset: try log.head().offset) }
-        var head = BatchLog.Head(offset: 0, hash: [])
-        var duplicates: [Int] = []
-        var knownAt: Int64?
+        _ kind: BatchLog.Entry.Kind, _ origins: [BatchLog.Origin], beforeLock: () throws -> Void = {}, check: (Int64) throws -> Void = { _ in }
+    ) throws -> [Written] {
+        guard count > 0 else {
+            let end = try log.head().offset
+            return batches.map { _ in Written(accepted: 0, duplicates: 0, lastOffset: end) }
+        }
+        var duplicates: [Place] = []
+        var state: BatchLog.State
         if hasID {
-            let seen = try log.head()
-            duplicates = try decide(knownAt: knownNow ? log.clock() : nil)
+            let seen = try log.state()
+            duplicates = try decide(knownAt: knownNow ? seen.clock : nil)
             try connection.execute("savepoint rows")
             try moveRows(without: duplicates)
             try digestAgain(without: duplicates)
             try beforeLock()
             try log.lock()
-            head = try log.head()
-            try check(head.offset)
-            knownAt = knownNow && !source.isStatic ? try log.clock() : nil
-            if head.offset != seen.offset || knownNow {
-                let again = try decide(knownAt: knownAt)
+            state = try log.state()
+            try check(state.head.offset)
+            if state.head.offset != seen.head.offset || knownNow {
+                let again = try decide(knownAt: knownNow && !source.isStatic ? state.clock : nil)
                 if again != duplicates {
                     duplicates = again
                     try connection.execute("rollback to savepoint rows")
@@ -112,23 +131,23 @@ final class BatchWriter {
         } else {
             try beforeLock()
             try log.lock()
-            head = try log.head()
-            try check(head.offset)
-            knownAt = knownNow ? try log.clock() : nil
+            state = try log.state()
+            try check(state.head.offset)
         }
-        let entry = BatchLog.Entry(
-            batch: batch, count: count, duplicates: duplicates.count, kind: entry.0, actor: entry.actor, idempotencyKey: idempotencyKey, requestDigest: requestDigest,
-            fileDigest: fileDigest, rows: digest)
-        let end = try log.append(entry, knownAt: knownAt, after: head)
-        return Written(accepted: count - duplicates.count, duplicates: duplicates.count, lastOffset: end.offset)
+        let dropped = duplicates.reduce(into: [:]) { $0[$1.batch, default: 0] += 1 }
+        let entries = zip(batches, origins).enumerated().map { place, batch in
+            BatchLog.Entry(batch: batch.0.number, count: batch.0.count, duplicates: dropped[place] ?? 0, kind: kind, origin: batch.1, rows: batch.0.digest)
+        }
+        let ends = try log.append(entries, knownAt: knownNow && !source.isStatic ? state.clock : nil, at: state)
+        return zip(entries, ends).map { Written(accepted: $0.count - $0.duplicates, duplicates: $0.duplicates, lastOffset: $1) }
     }
 
     // MARK: Duplicates
 
     private var ids: SQL { SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ") }
 
-    /// The positions of the duplicates, ascending.
-    private func decide(knownAt: Int64?) throws -> [Int] {
+    /// The duplicates, in the order of the rows.
+    private func decide(knownAt: Int64?) throws -> [Place] {
         // Only ids with another version, committed or in this batch, can have duplicates; mostly there are none.
         let sameID = SQL.joined(source.id.map { "t.\(identifier: $0) = s.\(identifier: $0)" }, by: " and ")
         let again: SQL = """
@@ -142,44 +161,53 @@ final class BatchWriter {
             return "(\(ids)) in (select * from again)"
         }
         let committed = try table.read(names, where: isAgain("r"), with: "with again as materialized (\(again)) ", connection)
-        let offset = Int64.max / 2
+        // Beyond every offset there is: the batch above, the position in it below.
+        let offset = Int64.max / 2, first = batches[0].number
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
         let staged = try table.rows(
             source.columns,
-            "with again as materialized (\(again)) select \(declared), \(offset) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where \(isAgain("s"))",
+            "with again as materialized (\(again)) select \(declared), \(offset) + ((firn_batch - \(first)) << 32) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where \(isAgain("s"))",
             connection)
         guard staged.count > 0 else { return [] }
         let found = Duplicates(committed.followed(by: staged), of: source, committed: committed.count)
         if let row = found.conflict {
-            let position = staged.offsets[row - committed.count] - offset
+            let position = (staged.offsets[row - committed.count] - offset) & 0xFFFF_FFFF
             throw StoreError(
                 .conflictingRow, "row \(position) says something else of an id that is taken, and \(source.name) is a static source", advice: "its rows are facts for all time")
         }
-        return staged.offsets.indices.filter { found.isDuplicate[committed.count + $0] }.map { Int(staged.offsets[$0] - offset) }
+        let places = Dictionary(uniqueKeysWithValues: batches.enumerated().map { ($1.number, $0) })
+        return staged.offsets.indices.filter { found.isDuplicate[committed.count + $0] }.map { row in
+            let place = staged.offsets[row] - offset
+            return Place(batch: places[first + place >> 32]!, position: Int(place & 0xFFFF_FFFF))
+        }
     }
 
-    private func moveRows(without duplicates: [Int]) throws {
+    private func moveRows(without duplicates: [Place]) throws {
         try explaining {
             try connection.execute("insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))")
         }
     }
 
     /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.
-    private func isKept(_ duplicates: [Int]) -> SQL {
-        duplicates.isEmpty ? "true" : "not exists (select from unnest(\(positions(duplicates))) d where d = s.firn_position)"
+    private func isKept(_ duplicates: [Place]) -> SQL {
+        guard !duplicates.isEmpty else { return "true" }
+        let numbers: Parameter = .array(.int64, duplicates.map { .int64(batches[$0.batch].number) }), positions: Parameter = .array(.int64, duplicates.map { .int64(Int64($0.position)) })
+        return "not exists (select from unnest(\(numbers), \(positions)) d(batch, position) where d.batch = s.firn_batch and d.position = s.firn_position)"
     }
 
-    private func positions(_ duplicates: [Int]) -> Parameter { .array(.int64, duplicates.map { .int64(Int64($0)) }) }
-
-    /// The digest covers the rows that are kept.
-    private func digestAgain(without duplicates: [Int]) throws {
-        guard !duplicates.isEmpty || digestLacksRows else { return }
-        digestLacksRows = !duplicates.isEmpty
-        digest = RowsDigest(salt: digest.salt)
+    /// The digests cover the rows that are kept.
+    private func digestAgain(without duplicates: [Place]) throws {
+        let lacking = Set(duplicates.map(\.batch))
         let declared = SQL.joined(source.columns.map { "\(identifier: $0.name)" }, by: ", ")
-        let rows = try table.rows(
-            source.columns, "select \(declared), firn_position, firn_known_at, null::timestamptz from \(staging) s where \(isKept(duplicates))", connection)
-        digest.add(source.columns.map { rows.columns[$0.name]! }, positions: rows.offsets.map { Int($0) }, knownAt: knownNow ? nil : rows.knownAt)
+        for place in batches.indices where lacking.contains(place) || batches[place].digestLacksRows {
+            batches[place].digestLacksRows = lacking.contains(place)
+            batches[place].digest = RowsDigest(salt: batches[place].digest.salt)
+            let rows = try table.rows(
+                source.columns,
+                "select \(declared), firn_position, firn_known_at, null::timestamptz from \(staging) s where firn_batch = \(batches[place].number) and \(isKept(duplicates))",
+                connection)
+            batches[place].digest.add(source.columns.map { rows.columns[$0.name]! }, positions: rows.offsets.map { Int($0) }, knownAt: knownNow ? nil : rows.knownAt)
+        }
     }
 }

@@ -67,17 +67,17 @@ extension Store {
                     try Task.checkCancellation()
                     let rows = try reader.next()
                     progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
-                    return rows
+                    return rows.map { (batch: 0, rows: $0) }
                 }
                 if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
                 let ledger = Ledger(connection: connection, actor: actor)
-                let written = try writer.finish((.import, actor: actor), fileDigest: digest, beforeLock: ledger.lock) { head in
+                let written = try writer.finish(.import, [BatchLog.Origin(actor: actor, fileDigest: digest)], beforeLock: ledger.lock) { head in
                     // Another may have taken the same in since we looked.
                     try refuseAgain(digest, path, source, options, connection)
                     if let after, head != after {
                         throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
                     }
-                }
+                }[0]
                 if writer.count > 0 {
                     let file = URL(fileURLWithPath: path).lastPathComponent
                     let body: JSON = .object([
@@ -90,7 +90,7 @@ extension Store {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        await showOwnRows()
+        await showOwnRows(upTo: [name: imported.lastOffset])
         return imported
     }
 }

@@ -44,9 +44,9 @@ extension Store {
     }
 
     private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
-        guard let address = query.uri else { return try Connection(uri: uri, searches: true) }
+        guard let address = query.uri else { return try Connection(uri: uri, Connection.Settings(searches: true)) }
         do {
-            return try Connection(uri: address, searches: true)
+            return try Connection(uri: address, Connection.Settings(searches: true))
         } catch {
             throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: names.advice("from") { "\($0) is its address" })
         }

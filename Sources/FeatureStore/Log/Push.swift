@@ -20,34 +20,33 @@ extension Store {
     ///   - idempotencyKey: the same key with the same body gives the first answer again, for seven days.
     /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another body.
     public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws -> Pushed {
-        let actor = actor
-        let pushed = try await withCatalog { connection, catalog in
-            let source = try catalog.source(named: name)
-            let schema = TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name))
-            var rows: Table? = try layout.read(body, schema)
-            let digest = Array(SHA256.hash(data: body))
-            return try connection.transaction {
-                if let idempotencyKey {
-                    // Two requests with one key follow each other.
-                    try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: "key " + name + " " + idempotencyKey))::int)")
-                    if let earlier = try answer(idempotencyKey, name, digest, connection) { return earlier }
-                }
-                let writer = try BatchWriter(source, connection, knownNow: !source.isStatic)
-                if rows?.rowCount == 0 { rows = nil }
-                try writer.write {
-                    defer { rows = nil }
-                    return rows
-                }
-                let written = try writer.finish((.push, actor: actor), idempotencyKey: idempotencyKey, requestDigest: digest)
-                return Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
-            }
-        }
-        await showOwnRows()
+        let (source, rows) = try await read(body, layout, name)
+        let origin = BatchLog.Origin(actor: actor, idempotencyKey: idempotencyKey, requestDigest: Array(SHA256.hash(data: body)))
+        let pushed = try await pushes.queue(of: name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin))
+        await showOwnRows(upTo: [name: pushed.lastOffset])
         return pushed
     }
 
-    /// Sees to it that the next lookup here sees what was written. Where the database went away meanwhile, what memory says is stale anyhow.
-    func showOwnRows() async { try? await online?.follower.catchUp() }
+    /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.
+    private func read(_ body: [UInt8], _ layout: PushLayout, _ name: String) async throws -> (Source, Table) {
+        let read = { @Sendable (catalog: Catalog) in
+            let source = try catalog.source(named: name)
+            return (source, try layout.read(body, TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name))))
+        }
+        if let known = knownCatalog, let read = try? read(known) { return read }
+        return try read(try await catalog())
+    }
+
+    /// Sees to it that the next lookup here sees what was written. Where the database went away meanwhile, what memory says is stale anyhow; a standby that is
+    /// behind by more than a second is, too.
+    func showOwnRows(upTo offsets: [String: Int64]) async {
+        guard let online, online.memory.follows(offsets.keys) else { return }
+        let started = ContinuousClock.now
+        while !Task.isCancelled {
+            guard (try? await online.follower.catchUp()) != nil, !online.memory.hasReached(offsets), ContinuousClock.now - started < .seconds(1) else { return }
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+    }
 }
 
 /// How pushed rows are laid out.
@@ -75,18 +74,4 @@ public enum PushLayout: Sendable {
             return try TableReader.table(rows, name: name, schema: schema)
         }
     }
-}
-
-/// The first answer to a key, where it was used in the last seven days.
-private func answer(_ key: String, _ source: String, _ digest: [UInt8], _ connection: Connection) throws -> Store.Pushed? {
-    let rows = try connection.execute(
-        """
-        select request_digest, count, duplicates, base_offset + count from firn.batches
-        where source = \(source) and idempotency_key = \(key) and committed_at > now() - interval '7 days' order by base_offset desc limit 1
-        """)
-    guard let row = rows.first else { return nil }
-    guard row.bytes(0) == digest else {
-        throw StoreError(.idempotencyConflict, "the Idempotency-Key was used with another body", advice: "a key belongs to one request")
-    }
-    return Store.Pushed(accepted: Int(row.int64(1) - row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
 }

@@ -26,21 +26,18 @@ struct SourceTable {
 
     // MARK: Definition
 
+    /// Functions of the owner's do it, for a server that isn't (migrations/0005_server_role.sql).
     func create(_ connection: Connection) throws {
         let required = Set(source.requiredColumns)
-        var parts: [SQL] = ["firn_batch bigint not null", "firn_position integer not null", "firn_known_at timestamptz"]
-        for column in source.columns {
-            let constraint: SQL = required.contains(column.name) ? " not null" : ""
-            parts.append("\(identifier: column.name) \(column.type.sql)\(constraint)")
-        }
-        try connection.execute("create table \(name) (\(SQL.joined(parts, by: ", ")))")
+        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }), types: Parameter = .array(.text, source.columns.map { .text($0.type.sqlName) })
+        let isRequired: Parameter = .array(.bool, source.columns.map { .bool(required.contains($0.name)) })
+        try connection.execute("select firn.create_source(\(source.name), \(names), \(types), \(isRequired))")
         if !source.id.isEmpty { try index(source.id, connection) }
-        try connection.execute("select firn.guard(\("firn_source." + SQL.quoted(source.name))::regclass)")
     }
 
     func add(_ names: [String], _ connection: Connection) throws {
         for column in source.columns where names.contains(column.name) {
-            try connection.execute("alter table \(name) add column \(identifier: column.name) \(column.type.sql)")
+            try connection.execute("select firn.add_column(\(source.name), \(column.name), \(column.type.sqlName))")
         }
     }
 
@@ -49,8 +46,7 @@ struct SourceTable {
         let index = SourceTable.name("rows", [source.name] + columns)
         // Asking first: create index waits for everybody who writes, also where there is nothing to do.
         if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").first!.bool(0) { return }
-        let list = SQL.joined(columns.map { "\(identifier: $0)" }, by: ", ")
-        try connection.execute("create index \(identifier: index) on \(name) (\(list))")
+        try connection.execute("select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
     }
 
     /// A short name for what long names stand for (FNV-1a).
@@ -123,7 +119,9 @@ struct SourceTable {
 
 extension ValueType {
     /// PostgreSQL's type.
-    var sql: SQL {
+    var sql: SQL { SQL(stringLiteral: sqlName) }
+
+    var sqlName: String {
         switch self {
         case .bool: "boolean"
         case .int64: "bigint"

@@ -73,12 +73,17 @@ private struct CatalogDescriber {
         if let description = notes.description { all.append(("description", description)) }
         if let owner = notes.owner { all.append(("owner", owner)) }
         if !notes.tags.isEmpty { all.append(("tags", notes.tags.joined(separator: ", "))) }
+        if let fresh = notes.fresh { all.append(("fresh", "\(fresh): values from older rows are served as stale")) }
         all.append(("used by", users.isEmpty ? "nothing yet" : users.joined(separator: ", ")))
         all.append(("fingerprint", fingerprint.description))
         var json = [JSON.Member("kind", .string(kind.rawValue)), JSON.Member("name", .string(name))] + members
         json += [
             JSON.Member("description", JSON(notes.description)), JSON.Member("owner", JSON(notes.owner)),
-            JSON.Member("tags", .array(notes.tags.map { .string($0) })), JSON.Member("used_by", .array(users.map { .string($0) })),
+            JSON.Member("tags", .array(notes.tags.map { .string($0) })),
+        ]
+        if kind == .set { json.append(JSON.Member("fresh", JSON(notes.fresh?.description))) }
+        json += [
+            JSON.Member("used_by", .array(users.map { .string($0) })),
             JSON.Member("fingerprint", .string(fingerprint.description)),
         ]
         return CatalogEntry(

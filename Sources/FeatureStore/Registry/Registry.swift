@@ -81,6 +81,13 @@ struct Registry {
         return notes
     }
 
+    /// A set's bound on freshness, where it has one.
+    func fresh(_ set: String?) throws -> TimeSpan? {
+        guard let set else { return nil }
+        let rows = try connection.execute("select body from firn.notes where kind = 'set' and name = \(set) order by entry desc limit 1")
+        return try rows.first.flatMap { try JSONDecoder().decode(Notes.self, from: Data($0.bytes(0))).fresh }
+    }
+
     /// The table of a new source, and the columns of one that gains some.
     func prepare(_ step: RegistrationPlan.Step, _ catalog: Catalog) throws {
         guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else { return }
@@ -142,9 +149,13 @@ final class RegistryCache: Sendable {
             guard ["42P01", "3F000"].contains(error.code) else { throw error }
             throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
         }
-        if let known = state.withLock({ $0 }), known.entry == newest { return known.catalog }
+        // A standby may be behind what was read from its primary.
+        if let known = state.withLock({ $0 }), known.entry >= newest { return known.catalog }
         let loaded = try Registry(connection).load()
-        state.withLock { $0 = loaded }
-        return loaded.catalog
+        return state.withLock { state in
+            if let known = state, known.entry >= loaded.entry { return known.catalog }
+            state = loaded
+            return loaded.catalog
+        }
     }
 }

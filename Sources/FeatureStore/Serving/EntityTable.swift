@@ -71,6 +71,9 @@ final class EntityTable {
     private(set) var bytes = 0
     private(set) var recomputed = 0
 
+    /// Entities that have more rows than memory holds for one.
+    var oversized: Int { places.values.reduce(0) { $0 + (states[$1].isTooLarge ? 1 : 0) } }
+
     private struct State {
         var key: EntityKey
         var rows: EntityRows
@@ -151,8 +154,8 @@ final class EntityTable {
     ///
     /// - Parameters:
     ///   - keys: a row's each.
-    ///   - fields: where in each of the answer's rows an aggregate goes.
-    func copy(_ keys: [EntityKey], at now: Int64, tick: Int, _ fields: [(field: Int, aggregate: Int)], to cells: inout Cells) -> Bool {
+    ///   - part: where in each of the answer's rows an aggregate goes.
+    func copy(_ keys: [EntityKey], at now: Int64, tick: Int, _ part: ServingPlan.Part, to cells: inout Cells) -> Bool {
         var found: [Int] = []
         found.reserveCapacity(keys.count)
         for key in keys {
@@ -160,7 +163,10 @@ final class EntityTable {
             states[place].used = tick
             found.append(place)
         }
-        for (row, place) in found.enumerated() { values.copy(place, isFound: states[place].foundFrom <= now, fields, row, to: &cells) }
+        for (row, place) in found.enumerated() {
+            let isFound = states[place].foundFrom <= now, isStale = isFound && part.fresh.map { values.isZero(place, $0) } ?? false
+            values.copy(place, isFound: isFound, isStale: isStale, part.fields, row, to: &cells)
+        }
         return true
     }
 
@@ -257,10 +263,23 @@ final class EntityTable {
 /// Values on their way from memory into an answer, row by row.
 struct Cells {
     enum Kind: UInt8 {
-        case present, null, notFound, notFoundNull
+        case present, null, notFound, notFoundNull, stale, staleNull
+
+        var isNull: Bool { self == .null || self == .notFoundNull || self == .staleNull }
+
+        var status: LookupAnswer.Status {
+            switch self {
+            case .present: .present
+            case .null: .null
+            case .notFound, .notFoundNull: .notFound
+            case .stale, .staleNull: .stale
+            }
+        }
     }
 
     let width: Int
+    /// How old what memory has may be, where that isn't a moment.
+    var age: Duration?
     fileprivate(set) var kinds: [Kind]
     /// Values as words; of a text, where it begins in `texts` and, above, how long it is.
     fileprivate(set) var words: [UInt64]
@@ -307,10 +326,14 @@ private struct ValueTable {
         }
     }
 
-    func copy(_ place: Int, isFound: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int, to cells: inout Cells) {
+    /// Whether a count is 0.
+    func isZero(_ place: Int, _ index: Int) -> Bool { words[place * types.count + index] == 0 }
+
+    func copy(_ place: Int, isFound: Bool, isStale: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int, to cells: inout Cells) {
         let first = place * types.count, target = row * cells.width
+        let (value, null): (Cells.Kind, Cells.Kind) = isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
         for (field, aggregate) in fields {
-            cells.kinds[target + field] = isNull[first + aggregate] ? (isFound ? .null : .notFoundNull) : isFound ? .present : .notFound
+            cells.kinds[target + field] = isNull[first + aggregate] ? null : value
             if types[aggregate] == .string {
                 let text = texts[aggregate][place]
                 cells.words[target + field] = UInt64(cells.texts.count) | UInt64(text.count) << 32

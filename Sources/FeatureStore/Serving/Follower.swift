@@ -9,6 +9,9 @@ actor Follower {
     private var following: Task<Void, Never>?
     private var isReading = false
     private var waiting: [CheckedContinuation<Void, any Error>] = []
+    /// The primary of the standby that is followed.
+    private let primary: Pool?
+    private var beating: Task<Void, Never>?
 
     /// How old memory may be without a word: ten times as long as it is asked.
     static let moment = Duration.milliseconds(100)
@@ -16,21 +19,39 @@ actor Follower {
     /// News of more rows than this isn't read: what is in memory is asked for again.
     private static let mostRows: Int64 = 100_000
 
-    init(pool: Pool, memory: OnlineMemory) {
+    /// - Parameter primary: where `pool` is a standby's.
+    init(pool: Pool, memory: OnlineMemory, primary: Pool? = nil) {
         self.pool = pool
         self.memory = memory
+        self.primary = primary
     }
 
-    deinit { following?.cancel() }
+    deinit {
+        following?.cancel()
+        beating?.cancel()
+    }
 
     /// Follows the logs from now on, as long as there is somebody who holds it.
     func start() {
         guard following == nil else { return }
+        beat()
         following = Task { [weak self] in
             while !Task.isCancelled {
                 // PostgreSQL may be away; it is asked again.
                 try? await self?.catchUp()
                 try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+
+    /// Has the primary commit something twice a second, so that a standby that is up to date can be told from one that isn't although nothing happens.
+    /// It changes no table, and waits for no disk.
+    private func beat() {
+        guard let primary else { return }
+        beating = Task {
+            while !Task.isCancelled {
+                try? await primary.run { _ = try $0.execute("select set_config('synchronous_commit', 'off', true), pg_logical_emit_message(true, 'firn', '')") }
+                try? await Task.sleep(for: .milliseconds(500))
             }
         }
     }
@@ -74,15 +95,14 @@ actor Follower {
                 try await pool.run { connection in
                     let (known, tables) = memory.followed()
                     try connection.transaction(.repeatableReadOnly) {
-                        let heads = try Heads(known.keys.sorted(), connection)
-                        let received = ContinuousClock.now
+                        let (heads, reading) = try memory.clock.reading { try Heads(known.keys.sorted(), connection) }
                         var news: [Int: (generation: Int, delta: EntityTable.Delta)] = [:]
                         for (table, generation, group) in tables {
                             guard let after = known[group.source.name] ?? nil, let upTo = heads.cuts[group.source.name], upTo > after, upTo - after <= Follower.mostRows
                             else { continue }
                             news[table] = (generation, try Follower.delta(group, after: after, upTo: upTo, connection))
                         }
-                        memory.apply(heads, news, received: received)
+                        memory.apply(heads, news, reading)
                     }
                 })
         } catch {

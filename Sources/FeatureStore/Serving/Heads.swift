@@ -10,26 +10,40 @@ struct Heads: Sendable {
     var newestCommits: [String: Int64] = [:]
     /// The database's clock, never behind a push that the cuts hold.
     var now: Int64 = .min
+    /// The database's clock as it is.
+    var clock: Int64 = .min
+    /// On a standby, how long ago the newest thing it has was committed; 0 on a primary.
+    var lag = Duration.zero
+    /// The newest ledger entry that registered something.
+    var registered: Int64 = 0
 
     init(_ sources: [String], _ connection: Connection) throws {
         let names = Parameter.array(.text, sources.map { .text($0) })
         let rows = try connection.execute(
             """
-            select s.name, h.end_offset, h.committed_at, p.known_at, clock_timestamp()
-            from unnest(\(names)) s(name)
+            select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.registered
+            from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
+                greatest((select max(entry) from firn.definitions), (select max(entry) from firn.notes), 0) as registered) c
+            left join unnest(\(names)) s(name) on true
             left join lateral (select base_offset + count as end_offset, committed_at from firn.batches
                 where source = s.name order by base_offset desc limit 1) h on true
             left join lateral (select known_at from firn.batches
                 where source = s.name and known_at is not null order by base_offset desc limit 1) p on true
             """)
         for row in 0..<rows.count {
-            cuts[rows[row].text(0)] = rows[row].optionalInt64(1) ?? 0
-            newestCommits[rows[row].text(0)] = rows[row].optionalTimestamp(2)
-            now = max(now, rows[row].optionalTimestamp(3) ?? .min, rows[row].timestamp(4))
+            let row = rows[row]
+            clock = row.timestamp(4)
+            now = max(now, row.optionalTimestamp(3) ?? .min, clock)
+            if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock - $0)) } ?? Heads.unknownLag }
+            registered = row.int64(7)
+            if row.isNull(0) { continue }
+            cuts[row.text(0)] = row.optionalInt64(1) ?? 0
+            newestCommits[row.text(0)] = row.optionalTimestamp(2)
         }
-        // A plan that reads no source still asks for the time.
-        if rows.count == 0 { now = try connection.execute("select clock_timestamp()").first!.timestamp(0) }
     }
+
+    /// Of a standby that has replayed nothing yet.
+    private static let unknownLag = Duration.seconds(86_400)
 
     /// The instant asked for: `now` unless it is a past one.
     static func instant(asOf: Instant?, now: Int64) throws -> Instant {

@@ -24,6 +24,16 @@ public struct LookupRequest: Sendable {
 
         /// The set's name.
         var set: String? { if case .set(let name) = self { name } else { nil } }
+
+        /// The set whose bound on freshness holds: also where all features are asked for as outputs of one, as Feast's clients do.
+        var boundingSet: String? {
+            switch self {
+            case .set(let name): return name
+            case .features(let names):
+                let views = Set(names.map { $0.split(separator: ":", maxSplits: 1) }.map { $0.count == 2 ? String($0[0]) : nil })
+                return views.count == 1 ? views.first!.map { Catalog.setName(ofView: $0) } : nil
+            }
+        }
     }
 
     public var target: Target
@@ -34,6 +44,8 @@ public struct LookupRequest: Sendable {
     public var asOf: Instant?
     /// Offsets that the answer must have seen, by source.
     public var minOffsets: [String: Int64]
+    /// Keeps a receipt of it in the lookup log.
+    public var isLogged = false
 
     public init(_ target: Target, entities: [String: [Value]], request: [String: [Value]] = [:], asOf: Instant? = nil, minOffsets: [String: Int64] = [:]) {
         self.target = target
@@ -49,12 +61,15 @@ public struct LookupRequest: Sendable {
 
 /// The values of the entities asked for, in their order.
 public struct LookupAnswer: Sendable {
-    public enum Status: String, Sendable {
+    public enum Status: String, Sendable, CaseIterable {
         case present, null
         /// The entity has no row known at the instant in any source the feature reads; the value still stands.
         case notFound = "not_found"
-        /// The database hasn't been heard of for a while, and memory answered.
+        /// The entity's rows are older than the set's bound on freshness, or the database hasn't been heard of for a while, and memory answered.
         case stale
+
+        /// Its place among all.
+        var place: Int { Status.allCases.firstIndex(of: self)! }
     }
 
     public var set: String?
@@ -65,8 +80,12 @@ public struct LookupAnswer: Sendable {
     public var statuses: [[Status]]
     public var cuts: [String: Int64]
     public var rowCount: Int
-    /// How long ago the database was heard of, where that is long.
+    /// How old what the database said may be, where that isn't what the primary said a moment ago.
     public var age: Duration?
+    /// Whether it is so old that all values are stale.
+    public var isStale = false
+    /// Under what the lookup log keeps it.
+    public var receipt: String?
 }
 
 extension Store {
@@ -76,11 +95,11 @@ extension Store {
     /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
         if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
-        let lastNow = lastNow, clock = online?.memory.clock
+        let lastNow = lastNow, clock = online?.memory.clock, actor = actor, receipts = receipts
         for attempt in 0... {
-            let answer: LookupAnswer? = try await withCatalog { connection, catalog in
-                let set = try resolve(request.target, catalog)
-                let plan = Plan(set.served, in: catalog)
+            let answer: LookupAnswer? = try await reading { connection, catalog in
+                let set = try request.target.resolve(catalog)
+                let plan = try Plan(set.served, in: catalog, fresh: Registry(connection).fresh(request.target.boundingSet))
                 for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
                 return try connection.transaction(.repeatableReadOnly) {
                     let heads = try Heads(Set(plan.sources).union(request.minOffsets.keys).sorted(), connection)
@@ -95,8 +114,12 @@ extension Store {
                     for (index, group) in plan.groups.enumerated() where outputs.isFound[index].contains(false) {
                         outputs.isFound[index] = try loader.isKnown(group, at: instant.microseconds)
                     }
-                    return LookupAnswer(
-                        plan, outputs.columns, isFound: outputs.isFound, set: request.target.set, at: instant, cuts: heads.cuts, rowCount: spine.instants.count)
+                    let age = heads.lag > .zero ? (heads.lag, isStale: heads.lag > OnlineMemory.mostLag) : nil
+                    var answer = LookupAnswer(
+                        plan, outputs.columns, outputs.aggregates, isFound: outputs.isFound, set: request.target.set, at: instant, cuts: heads.cuts,
+                        rowCount: spine.instants.count, age: age)
+                    if request.isLogged { answer.receipt = receipts.keep(request.target, set.served.features.map(\.function), spine, answer, actor: actor) }
+                    return answer
                 }
             }
             if let answer { return answer }
@@ -134,8 +157,10 @@ extension Store {
         try await online.follower.hear()
         let spine = try request.spine(prepared.plan, at: Instant(microseconds: 0))
         for attempt in 0..<4 {
-            switch online.memory.answer(prepared, spine, isRetry: attempt > 0) {
-            case .answer(let answer): return answer
+            switch online.memory.answer(prepared, spine, attempt > 0 ? .again : .first) {
+            case .answer(var answer):
+                if request.isLogged { answer.receipt = receipts.keep(request.target, prepared.functions, spine, answer, actor: actor) }
+                return answer
             case .direct: return nil
             case .missing(let missing):
                 let memory = online.memory
@@ -154,30 +179,33 @@ extension Store {
         if let known = online.memory.plan(target) { return known }
         let memory = online.memory
         await online.follower.start()
-        let prepared = try await withCatalog { _, catalog in
-            let set = try resolve(target, catalog)
-            return memory.prepare(Plan(set.served, in: catalog), for: target)
+        let prepared = try await reading { connection, catalog in
+            let registered = try Heads([], connection).registered, set = try target.resolve(catalog).served
+            let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(target.boundingSet))
+            return memory.prepare(plan, for: target, functions: set.features.map(\.function), registered: registered)
         }
         try await online.follower.catchUp()
         return prepared
     }
 }
 
-/// What a lookup serves: no labels.
-private func resolve(_ target: LookupRequest.Target, _ catalog: Catalog) throws -> FeatureSet {
-    switch target {
-    case .set(let name): return try catalog.set(named: name)
-    case .features(let names):
-        guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
-        let set: FeatureSet
-        do {
-            set = try catalog.resolve(features: names)
-        } catch let error as DefinitionError {
-            // Nobody wrote this set down: what is wrong with it is wrong with the request.
-            throw StoreError(.invalidRequest, error.description)
+extension LookupRequest.Target {
+    /// The set that it stands for. A lookup serves no labels.
+    func resolve(_ catalog: Catalog) throws -> FeatureSet {
+        switch self {
+        case .set(let name): return try catalog.set(named: name)
+        case .features(let names):
+            guard !names.isEmpty else { throw StoreError(.invalidRequest, "no features are asked for") }
+            let set: FeatureSet
+            do {
+                set = try catalog.resolve(features: names)
+            } catch let error as DefinitionError {
+                // Nobody wrote this set down: what is wrong with it is wrong with the request.
+                throw StoreError(.invalidRequest, error.description)
+            }
+            if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
+            return set
         }
-        if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
-        return set
     }
 }
 
@@ -219,19 +247,28 @@ extension LookupRequest {
 }
 
 extension LookupAnswer {
-    init(_ plan: Plan, _ columns: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int, age: Duration? = nil) {
+    /// - Parameter aggregates: every group's, for what they say of freshness.
+    init(
+        _ plan: Plan, _ columns: [Column], _ aggregates: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int,
+        age: (age: Duration, isStale: Bool)?
+    ) {
         self.set = set
         asOf = instant
         features = plan.outputs.map(\.name)
         self.columns = columns
+        self.age = age?.age
+        isStale = age?.isStale ?? false
+        let isOld = plan.isStale(aggregates, isFound: isFound), isAllStale = isStale
         statuses = zip(plan.outputs, columns).map { output, column in
             (0..<rowCount).map { row in
                 let isKnown = output.groups.isEmpty || output.groups.contains { isFound[$0][row] }
-                return age != nil ? .stale : !isKnown ? .notFound : column.isNull(row) ? .null : .present
+                if isAllStale { return .stale }
+                if !isKnown { return .notFound }
+                if !isOld.isEmpty, output.groups.contains(where: { isOld[$0][row] }) { return .stale }
+                return column.isNull(row) ? .null : .present
             }
         }
         self.cuts = cuts
         self.rowCount = rowCount
-        self.age = age
     }
 }

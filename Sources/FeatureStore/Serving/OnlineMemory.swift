@@ -20,28 +20,44 @@ public final class OnlineMemory: Sendable {
         var tick = 0
         var generations = 0
         var isAway = false
+        /// How far the database was behind its primary when it was heard of.
+        var lag = Duration.zero
+        var newestCommits: [String: Int64] = [:]
+        /// The newest ledger entry whose definitions and notes plans may be made of.
+        var registered: Int64 = 0
         var counts = Counts()
+        /// Of the sets that were asked for, how many values had which status.
+        var tallies: [Tally] = []
+
+        /// How old what is here may be, and whether that makes it stale; nil where it is what the primary said a moment ago.
+        func age(_ silence: Duration) -> (age: Duration, isStale: Bool)? {
+            guard isAway || lag > .zero else { return nil }
+            return (lag + silence, isAway || lag + silence > OnlineMemory.mostLag)
+        }
 
         /// Copies the values of entities that are here and hold at now; nil where something has to be read or computed first.
         ///
         /// - Parameter keys: by part of the plan, then by row.
-        mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64) -> Cells? {
-            guard !isAway else { return nil }
+        mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64, silence: Duration) -> Cells? {
+            let age = age(silence)
+            if age?.isStale ?? false { return nil }
             tick += 1
             var cells = Cells(rows: keys.first?.count ?? 0, width: prepared.plan.outputs.count)
+            cells.age = age?.age
             for (part, keys) in zip(prepared.parts, keys) {
                 let table = tables[part.table]
-                guard cuts[table.group.source.name] ?? nil != nil, table.copy(keys, at: now, tick: tick, part.fields, to: &cells) else { return nil }
+                guard cuts[table.group.source.name] ?? nil != nil, table.copy(keys, at: now, tick: tick, part, to: &cells) else { return nil }
             }
             counts.hits += 1
+            if let tally = prepared.tally { tallies[tally].add(cells) }
             return cells
         }
 
         /// - Parameter keys: by part of the plan, then by row; nil where a part of the key is NULL.
-        mutating func read(_ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64?, isRetry: Bool) -> Result<Here, NotHere> {
+        mutating func read(_ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64?, silence: Duration, _ attempt: Attempt) -> Result<Here, NotHere> {
             tick += 1
             guard let now else { return .failure(.direct) }
-            var here = Here(now: now)
+            var here = Here(age: age(silence), now: now)
             for source in prepared.plan.sources {
                 guard let cut = cuts[source] ?? nil else { return .failure(.direct) }
                 here.cuts[source] = cut
@@ -59,15 +75,15 @@ public final class OnlineMemory: Sendable {
                     })
                 if !absent.isEmpty { missing.append(Missing(part.table, table, Array(absent), cut: here.cuts[table.group.source.name]!, now: now)) }
                 if places.last!.contains(where: { $0.map(table.isTooLarge) ?? false }) {
-                    counts.direct += 1
+                    counts.direct += attempt == .first ? 1 : 0
                     return .failure(.direct)
                 }
             }
             guard missing.isEmpty else {
-                counts.misses += isRetry ? 0 : 1
+                counts.misses += attempt == .first ? 1 : 0
                 return .failure(.missing(missing))
             }
-            counts.hits += isRetry ? 0 : 1
+            counts.hits += attempt == .again ? 0 : 1
             for (part, places) in zip(prepared.parts, places) {
                 tables[part.table].advance(places.compactMap(\.self), to: now, tick: tick)
                 for aggregate in part.aggregates { here.aggregates.append(tables[part.table].column(aggregate, of: places)) }
@@ -77,12 +93,50 @@ public final class OnlineMemory: Sendable {
         }
     }
 
+    /// A standby that is further behind makes what it says stale.
+    static let mostLag = Duration.seconds(2)
+
     /// What happened so far.
     public struct Counts: Sendable {
         /// Lookups answered from memory, those that had to read entities first, and those of entities too large for it.
         public var hits = 0, misses = 0, direct = 0
         public var entities = 0, bytes = 0, recomputed = 0
+        /// Entities that have more rows than memory holds for one.
+        public var oversized = 0
     }
+
+    /// Of a set, how many values were served with which status.
+    public struct Tally: Sendable {
+        public let set: String
+        public let features: [String]
+        /// By feature, then by status: present, null, not found, stale.
+        public fileprivate(set) var counts: [[Int]]
+
+        fileprivate init(_ set: String, _ features: [String]) {
+            self.set = set
+            self.features = features
+            counts = features.map { _ in LookupAnswer.Status.allCases.map { _ in 0 } }
+        }
+
+        fileprivate mutating func add(_ cells: Cells) {
+            for (index, kind) in cells.kinds.enumerated() { counts[index % cells.width][kind.status.place] += 1 }
+        }
+
+        fileprivate mutating func add(_ statuses: [[LookupAnswer.Status]]) {
+            for (index, statuses) in statuses.enumerated() { for status in statuses { counts[index][status.place] += 1 } }
+        }
+    }
+
+    /// What was served of each set that was asked for.
+    public var tallies: [Tally] { state.withLock { $0.tallies } }
+
+    /// When each source's newest batch was committed, as far as it was heard of; microseconds since 1970.
+    var newestCommits: [String: Int64] { state.withLock { $0.newestCommits } }
+
+    /// How far the database was behind its primary when it was heard of last.
+    var lag: Duration { state.withLock { $0.lag } }
+
+    public var maximumBytes: Int { state.withLock { $0.maximumBytes } }
 
     /// - Parameter maximumBytes: beyond, what was asked for longest ago is forgotten.
     public convenience init(maximumBytes: Int) { self.init(maximumBytes: maximumBytes, clock: DatabaseClock()) }
@@ -100,6 +154,7 @@ public final class OnlineMemory: Sendable {
                 counts.entities += table.count
                 counts.bytes += table.bytes
                 counts.recomputed += table.recomputed
+                counts.oversized += table.oversized
             }
             return counts
         }
@@ -111,7 +166,11 @@ public final class OnlineMemory: Sendable {
     func plan(_ target: LookupRequest.Target) -> ServingPlan? { plans.withLock { $0[target] } }
 
     /// Makes room for what a plan needs, and remembers it.
-    func prepare(_ plan: Plan, for target: LookupRequest.Target) -> ServingPlan {
+    ///
+    /// - Parameters:
+    ///   - functions: of its outputs, what is computed.
+    ///   - registered: the ledger entry up to which definitions and notes were read for it.
+    func prepare(_ plan: Plan, for target: LookupRequest.Target, functions: [Function], registered: Int64) -> ServingPlan {
         state.withLock { state in
             if let known = self.plan(target) { return known }
             for source in plan.sources where state.cuts[source] == nil { state.cuts[source] = .some(nil) }
@@ -132,7 +191,15 @@ public final class OnlineMemory: Sendable {
                 }
                 return ServingPlan.Part(table: place, keys: spine, aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
             }
-            let prepared = ServingPlan(plan, set: target.set, parts: parts)
+            let tally = target.set.map { set in
+                if let there = state.tallies.firstIndex(where: { $0.set == set }) { return there }
+                state.tallies.append(Tally(set, plan.outputs.map(\.name)))
+                return state.tallies.count - 1
+            }
+            let prepared = ServingPlan(plan, target, functions: functions, parts: parts, tally: tally)
+            // Something was registered meanwhile, a new bound on freshness perhaps.
+            guard registered >= state.registered else { return prepared }
+            state.registered = registered
             plans.withLock { plans in
                 // Anybody may ask for any combination of features.
                 if plans.count >= OnlineMemory.mostPlans { plans.removeAll() }
@@ -171,6 +238,14 @@ public final class OnlineMemory: Sendable {
         }
     }
 
+    enum Attempt {
+        /// Where a request comes in; what isn't answered there is asked again.
+        case ahead
+        case first
+        /// Once what was missing has been read.
+        case again
+    }
+
     enum Found: Sendable {
         case answer(LookupAnswer)
         case missing([Missing])
@@ -182,8 +257,8 @@ public final class OnlineMemory: Sendable {
     ///
     /// - Parameters:
     ///   - asked: the spine of the request, whatever its instants.
-    ///   - isRetry: whether what was missing has been read.
-    func answer(_ prepared: ServingPlan, _ asked: Spine, isRetry: Bool) -> Found {
+    ///   - attempt: which of those for one request, so that it is counted once.
+    func answer(_ prepared: ServingPlan, _ asked: Spine, _ attempt: Attempt) -> Found {
         var spine = asked
         let count = spine.instants.count
         let keys = prepared.parts.map { part in
@@ -191,17 +266,16 @@ public final class OnlineMemory: Sendable {
             return (0..<count).map { EntityKey(columns, $0) }
         }
         let here: Here
-        switch state.withLock({ $0.read(prepared, keys, now: clock.now(), isRetry: isRetry) }) {
+        switch state.withLock({ $0.read(prepared, keys, now: clock.now(), silence: silence, attempt) }) {
         case .failure(.direct): return .direct
         case .failure(.missing(let missing)): return .missing(missing)
         case .success(let found): here = found
         }
         spine.instants = Array(repeating: here.now, count: count)
-        let columns = prepared.plan.outputs(spine, of: here.aggregates)
-        return .answer(
-            LookupAnswer(
-                prepared.plan, columns, isFound: here.isFound, set: prepared.set, at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: isAway ? silence : nil
-            ))
+        let answer = LookupAnswer(prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.target.set,
+            at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: here.age)
+        if let tally = prepared.tally { state.withLock { $0.tallies[tally].add(answer.statuses) } }
+        return .answer(answer)
     }
 
     /// An answer's bytes, where memory has all of its values as they are.
@@ -220,7 +294,7 @@ public final class OnlineMemory: Sendable {
         }
         // What time it is is asked under the lock: no earlier than what was applied or computed before.
         let copied = state.withLock { state in
-            clock.now().flatMap { now in state.copy(prepared, keys, now: now).map { (cells: $0, now: now) } }
+            clock.now().flatMap { now in state.copy(prepared, keys, now: now, silence: silence).map { (cells: $0, now: now) } }
         }
         return copied.map { LookupAnswer.write($0.cells, prepared, rows: asked.count, at: Instant(microseconds: $0.now)) }
     }
@@ -230,6 +304,7 @@ public final class OnlineMemory: Sendable {
         var aggregates: [Column] = []
         var isFound: [[Bool]] = []
         var cuts: [String: Int64] = [:]
+        var age: (age: Duration, isStale: Bool)?
         var now: Int64
     }
 
@@ -265,7 +340,7 @@ public final class OnlineMemory: Sendable {
     ///
     /// - Parameters:
     ///   - news: by table. A source whose cut moves on and that has none for a table empties it.
-    func apply(_ heads: Heads, _ news: [Int: (generation: Int, delta: EntityTable.Delta)], received: ContinuousClock.Instant) {
+    func apply(_ heads: Heads, _ news: [Int: (generation: Int, delta: EntityTable.Delta)], _ reading: DatabaseClock.Reading) {
         state.withLock { state in
             for index in state.tables.indices {
                 let source = state.tables[index].group.source.name
@@ -277,8 +352,14 @@ public final class OnlineMemory: Sendable {
                 }
             }
             for (source, cut) in heads.cuts where state.cuts.keys.contains(source) { state.cuts[source] = max(cut, (state.cuts[source] ?? nil) ?? 0) }
-            clock.learn(heads.now, at: received)
+            state.newestCommits.merge(heads.newestCommits) { $1 }
+            clock.learn(heads.now, raw: heads.clock, reading)
             state.isAway = false
+            state.lag = heads.lag
+            if heads.registered > state.registered {
+                state.registered = heads.registered
+                plans.withLock { $0.removeAll() }
+            }
         }
     }
 
@@ -292,6 +373,12 @@ public final class OnlineMemory: Sendable {
     var isAway: Bool { state.withLock { $0.isAway } }
 
     func lose() { state.withLock { $0.isAway = true } }
+
+    /// Whether any of these sources is watched.
+    func follows(_ sources: some Collection<String>) -> Bool {
+        let followed = state.withLock { $0.cuts.keys }
+        return sources.contains { followed.contains($0) }
+    }
 
     /// Whether every one of these offsets has been read.
     func hasReached(_ offsets: [String: Int64]) -> Bool {
@@ -307,13 +394,19 @@ struct ServingPlan: Sendable {
         var keys: [String]
         /// Of each of the group's aggregates, its place in the table.
         var aggregates: [Int]
+        /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a bound.
+        var fresh: Int?
         /// Outputs that are nothing but an aggregate of this part, and its place in the table.
         var fields: [(field: Int, aggregate: Int)] = []
     }
 
     let plan: Plan
-    let set: String?
+    let target: LookupRequest.Target
+    /// Of the outputs, what is computed.
+    let functions: [Function]
     let parts: [Part]
+    /// Where the statuses of its values are counted; nil where it isn't a set.
+    let tally: Int?
     /// Whether every output is nothing but an aggregate.
     let isPlain: Bool
     /// An answer up to its instant; from there to its rows; and what follows a row's values where all are present.
@@ -321,60 +414,22 @@ struct ServingPlan: Sendable {
     let middle: [UInt8]
     let allPresent: [UInt8]
 
-    init(_ plan: Plan, set: String?, parts: [Part]) {
+    init(_ plan: Plan, _ target: LookupRequest.Target, functions: [Function], parts: [Part], tally: Int?) {
         self.plan = plan
-        self.set = set
+        self.target = target
+        self.functions = functions
+        self.tally = tally
         let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
         isPlain = !aggregates.contains { $0 == nil }
         self.parts = parts.enumerated().map { group, part in
             var part = part
+            part.fresh = plan.freshness[group].map { part.aggregates[$0] }
             for (field, aggregate) in aggregates.enumerated() {
                 if let aggregate, aggregate.group == group { part.fields.append((field, part.aggregates[aggregate.index])) }
             }
             return part
         }
-        (opening, middle) = LookupAnswer.frame(set: set, features: plan.outputs.map(\.name))
+        (opening, middle) = LookupAnswer.frame(set: target.set, features: plan.outputs.map(\.name))
         allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
-    }
-}
-
-/// What time it is for the database, as far as this process knows: never ahead of it, and never going back.
-package final class DatabaseClock: Sendable {
-    private struct Sample {
-        /// The database's clock, and when an answer with it came.
-        var time: Int64
-        var received: ContinuousClock.Instant
-    }
-
-    private let state = Mutex<(sample: Sample?, latest: Int64)>((nil, .min))
-    private let driven: (@Sendable () -> Int64)?
-
-    /// - Parameter driven: what time it is instead.
-    package init(driven: (@Sendable () -> Int64)? = nil) {
-        self.driven = driven
-    }
-
-    func learn(_ time: Int64, at received: ContinuousClock.Instant) {
-        state.withLock { state in
-            state.sample = Sample(time: time, received: received)
-            state.latest = max(state.latest, time)
-        }
-    }
-
-    /// No *now* lies before this one from here on: an answer had it.
-    func pass(_ time: Int64) { state.withLock { $0.latest = max($0.latest, time) } }
-
-    /// How long ago something was learnt.
-    var silence: Duration { state.withLock { $0.sample }.map { ContinuousClock.now - $0.received } ?? .seconds(Int64.max / 2) }
-
-    /// Nil before anything was learnt.
-    func now() -> Int64? {
-        if let driven { return driven() }
-        return state.withLock { state in
-            guard let sample = state.sample else { return nil }
-            let passed = (ContinuousClock.now - sample.received).components
-            state.latest = max(state.latest, sample.time + passed.seconds * 1_000_000 + passed.attoseconds / 1_000_000_000_000)
-            return state.latest
-        }
     }
 }

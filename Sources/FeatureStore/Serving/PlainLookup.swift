@@ -184,11 +184,15 @@ private struct PlainReader {
 
 extension Store {
     /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way gives. Nil sends it that way.
-    public func answerFromMemory(_ body: [UInt8]) -> [UInt8]? {
+    ///
+    /// - Parameter actor: who asks, for the lookup log; nil for the store's own.
+    public func answerFromMemory(_ body: [UInt8], actor: String? = nil) -> [UInt8]? {
         guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
-        if let bytes = memory.write(asked.prepared, asked) { return bytes }
-        guard case .answer(let answer) = memory.answer(asked.prepared, asked.spine, isRetry: false)
-        else { return nil }
+        let isLogged = receipts.isSampled()
+        if !isLogged, let bytes = memory.write(asked.prepared, asked) { return bytes }
+        let spine = asked.spine
+        guard case .answer(var answer) = memory.answer(asked.prepared, spine, .ahead) else { return nil }
+        if isLogged { answer.receipt = receipts.keep(asked.prepared.target, asked.prepared.functions, spine, answer, actor: actor ?? self.actor) }
         var bytes: [UInt8] = []
         answer.write(to: &bytes)
         return bytes
@@ -221,13 +225,16 @@ extension LookupAnswer {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 let word = cells.words[row * width + index], kind = cells.kinds[row * width + index]
                 areAllPresent = areAllPresent && kind == .present
-                switch (kind, types[index]) {
-                case (.null, _), (.notFoundNull, _): bytes += "null".utf8
-                case (_, .float64): JSON.write(Double(bitPattern: word), to: &bytes)
-                case (_, .int64): JSON.write(Int64(bitPattern: word), to: &bytes)
-                case (_, .bool): bytes += (word == 1 ? "true" : "false").utf8
-                case (_, .string): JSON.write(cells.text(word), to: &bytes)
-                case (_, .timestamp): JSON.string(Instant(microseconds: Int64(bitPattern: word)).description).write(to: &bytes)
+                if kind.isNull {
+                    bytes += "null".utf8
+                    continue
+                }
+                switch types[index] {
+                case .float64: JSON.write(Double(bitPattern: word), to: &bytes)
+                case .int64: JSON.write(Int64(bitPattern: word), to: &bytes)
+                case .bool: bytes += (word == 1 ? "true" : "false").utf8
+                case .string: JSON.write(cells.text(word), to: &bytes)
+                case .timestamp: JSON.string(Instant(microseconds: Int64(bitPattern: word)).description).write(to: &bytes)
                 }
             }
             if areAllPresent {
@@ -237,17 +244,13 @@ extension LookupAnswer {
             bytes += "],\"statuses\":[".utf8
             for index in 0..<width {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                let status: Status =
-                    switch cells.kinds[row * width + index] {
-                    case .present: .present
-                    case .null: .null
-                    case .notFound, .notFoundNull: .notFound
-                    }
-                bytes += "\"\(status.rawValue)\"".utf8
+                bytes += "\"\(cells.kinds[row * width + index].status.rawValue)\"".utf8
             }
             bytes += "]}".utf8
         }
-        bytes += "]}".utf8
+        bytes.append(UInt8(ascii: "]"))
+        if let age = cells.age { bytes += ",\"age_ms\":\(Int(age / .milliseconds(1)))".utf8 }
+        bytes.append(UInt8(ascii: "}"))
         return bytes
     }
 
@@ -277,6 +280,7 @@ extension LookupAnswer {
         }
         bytes.append(UInt8(ascii: "]"))
         if let age { bytes += ",\"age_ms\":\(Int(age / .milliseconds(1)))".utf8 }
+        if let receipt { bytes += ",\"receipt\":\"\(receipt)\"".utf8 }
         if withTypes { bytes += (",\"types\":" + JSON.array(columns.map { .string($0.type.rawValue) }).description).utf8 }
         if withCuts { bytes += (",\"cuts\":" + JSON.object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }).description).utf8 }
         bytes.append(UInt8(ascii: "}"))

@@ -1,54 +1,116 @@
-import ArgumentParser
+public import ArgumentParser
 import FeatureServer
 import FeatureStore
-import Logging
+import Foundation
+public import Logging
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve lookups, pushes and the catalog over HTTP.",
-        discussion: "Makes the project's PostgreSQL where there is none, and brings the schema up to date. SIGTERM ends it once it has answered what it accepted.")
+        discussion: """
+            Makes the project's PostgreSQL where there is none, and brings the schema up to date. SIGTERM ends it once it has answered what it accepted.
+
+            FIRN_DATABASE_URL is the database, FIRN_REPLICA_URL a hot standby of it to answer lookups from. Each option has a variable that stands for it where it \
+            isn't given: FIRN_PORT for --port, FIRN_TLS_CERTIFICATE for --tls-certificate, and so on. docs/operating.md says more.
+            """)
 
     @Option(help: "The port.")
-    var port = 7070
+    var port = Serve.number("PORT") ?? 7070
 
     @Option(help: "The address to listen on.")
-    var host = "127.0.0.1"
+    var host = Environment.variable("FIRN_HOST") ?? "127.0.0.1"
+
+    @Option(help: ArgumentHelp("Speak TLS with the certificate in this PEM file; a new one is taken up within a second.", valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(help: ArgumentHelp("The certificate's private key.", valueName: "file"))
+    var tlsKey: String?
 
     @Flag(help: "Let anybody who reaches the address do anything, without tokens.")
-    var openToAnyone = false
+    var openToAnyone = Serve.flag("OPEN_TO_ANYONE")
 
     @Flag(help: "Ask for tokens on loopback too.")
-    var requireTokens = false
+    var requireTokens = Serve.flag("REQUIRE_TOKENS")
 
     @Option(help: ArgumentHelp("Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
-    var materializeEvery = 30
+    var materializeEvery = Serve.number("MATERIALIZE_EVERY") ?? 30
 
-    @Option(help: "Connections to PostgreSQL.")
-    var connections = 8
+    @Option(help: "Connections to PostgreSQL for everything but lookups and pushes, which have four each.")
+    var connections = Serve.number("CONNECTIONS") ?? 8
 
     @Option(help: ArgumentHelp("What entities that lookups asked for may take up in memory.", valueName: "MiB"))
-    var memory = 1024
+    var memory = Serve.number("MEMORY") ?? 1024
+
+    @Option(help: ArgumentHelp("Training sets, imports and comparisons worked on at once.", valueName: "jobs"))
+    var jobs = Serve.number("JOBS") ?? 2
+
+    @Option(help: ArgumentHelp("Connections of clients at once.", valueName: "clients"))
+    var clients = Serve.number("CLIENTS") ?? 10_000
+
+    @Option(help: ArgumentHelp("Keep this share of all lookups in the lookup log, beside those that ask for it.", valueName: "0…1"))
+    var logLookups = Environment.variable("FIRN_LOG_LOOKUPS").flatMap(Double.init) ?? 0
+
+    @Option(help: ArgumentHelp("How long the lookup log is kept.", valueName: "days"))
+    var keepLookups = Serve.number("KEEP_LOOKUPS") ?? 30
+
+    @Flag(help: "Work as the database's user, who may own the tables, instead of the role firn_server.")
+    var asOwner = Serve.flag("AS_OWNER")
+
+    @Option(help: "What is said on standard error: trace, debug, info (each request), notice, warning, error.")
+    var logLevel = Environment.variable("FIRN_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) } ?? .notice
+
+    /// The certificate and its key, from where they are given.
+    private var tls: (certificate: String?, key: String?) {
+        (tlsCertificate ?? Environment.variable("FIRN_TLS_CERTIFICATE"), tlsKey ?? Environment.variable("FIRN_TLS_KEY"))
+    }
+
+    private static func number(_ name: String) -> Int? { Environment.variable("FIRN_" + name).flatMap { Int($0) } }
+    private static func flag(_ name: String) -> Bool { ["1", "true", "yes"].contains(Environment.variable("FIRN_" + name)) }
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
         guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
         guard (1...1_000_000).contains(memory) else { throw ValidationError("--memory is 1 to 1000000 MiB.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
+        guard (1...1000).contains(jobs) else { throw ValidationError("--jobs is 1 to 1000.") }
+        guard (1...1_000_000).contains(clients) else { throw ValidationError("--clients is 1 to 1000000.") }
+        guard (0...1).contains(logLookups) else { throw ValidationError("--log-lookups is a share from 0 to 1.") }
+        guard (1...36_500).contains(keepLookups) else { throw ValidationError("--keep-lookups is 1 to 36500 days.") }
         guard !openToAnyone || !requireTokens else { throw ValidationError("--open-to-anyone asks for no tokens, --require-tokens does.") }
+        guard (tls.certificate == nil) == (tls.key == nil) else { throw ValidationError("--tls-certificate and --tls-key go together.") }
     }
 
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "firn")
-        logger.logLevel = .notice
-        let store = try await Environment.store(creating: true, connections: connections, memory: OnlineMemory(maximumBytes: memory << 20))
-        let host = host, needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
-        if needsTokens, try await !store.tokens().contains(where: { $0.revokedAt == nil }) {
+        logger.logLevel = logLevel
+        var configuration = FeatureServer.Configuration()
+        if let certificate = tls.certificate, let key = tls.key { configuration.certificates = try Certificates(certificate: certificate, key: key) }
+        let store = try await Environment.served(
+            connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), role: asOwner ? nil : Store.serverRole)
+        store.receipts.configure(rate: logLookups, retention: keepLookups)
+        configuration.host = host
+        configuration.port = port
+        configuration.needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
+        configuration.sealsEvery = materializeEvery > 0 ? .seconds(materializeEvery) : nil
+        configuration.mostJobs = jobs
+        configuration.mostConnections = Serve.files(for: clients)
+        if configuration.needsTokens, try await !store.tokens().contains(where: { $0.revokedAt == nil }) {
             throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
         }
-        try await FeatureServer(store, host: host, port: port, needsTokens: needsTokens, sealsEvery: materializeEvery > 0 ? .seconds(materializeEvery) : nil, logger: logger).run {
-            port in
-            Terminal.note("listening on http://\(host):\(port)")
-        }
+        let scheme = configuration.certificates == nil ? "http" : "https"
+        try await FeatureServer(store, configuration, logger: logger).run { port in Terminal.note("listening on \(scheme)://\(host):\(port)") }
+    }
+
+    /// Lets the process have as many files open as it may; gives how many connections fit.
+    private static func files(for connections: Int) -> Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return connections }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit)
+        // The rest is for PostgreSQL, segments and files.
+        return max(1, min(connections, Int(clamping: limit.rlim_cur) - 200))
     }
 }
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

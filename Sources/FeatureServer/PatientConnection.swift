@@ -1,0 +1,120 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// How slow a client may be before it is cut off.
+public struct Patience: Sendable {
+    /// Of a request that is coming: once it was waited for so long, it must have come at `leastRate`.
+    public var receiving = Duration.seconds(30)
+    /// Bytes a second.
+    public var leastRate = 1024.0
+    /// Without taking anything of an answer that is there for it.
+    public var sending = Duration.seconds(30)
+    /// Between two requests.
+    public var idle = Duration.seconds(120)
+    /// Before the first.
+    public var greeting = Duration.seconds(30)
+    /// How often it is looked at.
+    public var glance = Duration.seconds(5)
+
+    public init() {}
+}
+
+/// Closes a connection whose client sends or takes too slowly, and reads nothing more of one that doesn't take its answers.
+///
+/// A server that is slow itself (it doesn't ask for more, or hasn't answered yet) never counts against the client.
+final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let patience: Patience
+    private let metrics: ServerMetrics
+    private var glances: RepeatedTask?
+    private var isGreeted = false
+    private var isReceiving = false
+    /// Requests whose answer isn't written yet.
+    private var unanswered = 0
+    /// Since when nothing was asked and nothing answered.
+    private var idleSince = ContinuousClock.now
+    /// Since when more was asked for and nothing came.
+    private var waitingSince: ContinuousClock.Instant?
+    /// Of the request that is coming.
+    private var waited = Duration.zero
+    private var received = 0
+    private var stuckSince: ContinuousClock.Instant?
+    /// A read that has to wait until the client takes its answers.
+    private var isReadHeld = false
+
+    init(_ patience: Patience, _ metrics: ServerMetrics) {
+        self.patience = patience
+        self.metrics = metrics
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        idleSince = .now
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        glances = context.eventLoop.scheduleRepeatedTask(initialDelay: TimeAmount(patience.glance), delay: TimeAmount(patience.glance)) { _ in bound.value.handler.glance(bound.value.context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { glances?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        glances?.cancel()
+        context.fireChannelInactive()
+    }
+
+    private func glance(_ context: ChannelHandlerContext) {
+        let now = ContinuousClock.now
+        let waiting = waited + (waitingSince.map { now - $0 } ?? .zero)
+        let isSlow = isReceiving && waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1))
+        let isStuck = stuckSince.map { now - $0 > patience.sending } ?? false
+        let isIdle = !isReceiving && unanswered == 0 && now - idleSince > (isGreeted ? patience.idle : patience.greeting)
+        guard isSlow || isStuck || isIdle else { return }
+        if !isIdle { metrics.countCutOff() }
+        glances?.cancel()
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if let since = waitingSince {
+            waited += .now - since
+            waitingSince = nil
+        }
+        switch unwrapInboundIn(data) {
+        case .head:
+            (isGreeted, isReceiving, waited, received) = (true, true, .zero, 0)
+            unanswered += 1
+        case .body(let piece): received += piece.readableBytes
+        case .end: isReceiving = false
+        }
+        context.fireChannelRead(data)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else {
+            isReadHeld = true
+            return
+        }
+        if waitingSince == nil { waitingSince = .now }
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stuckSince = context.channel.isWritable ? nil : .now
+        if context.channel.isWritable, isReadHeld {
+            isReadHeld = false
+            read(context: context)
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) {
+            unanswered -= 1
+            idleSince = .now
+        }
+        context.write(data, promise: promise)
+    }
+}

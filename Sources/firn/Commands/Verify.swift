@@ -1,0 +1,69 @@
+import ArgumentParser
+import FeatureLanguage
+import FeatureStore
+import Tables
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compute again what was recorded, and say what differs.", subcommands: [History.self, Lookups.self], defaultSubcommand: History.self)
+
+    struct History: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The ledger, every definition, the logs and their rows.",
+            discussion: "Recomputes chains, fingerprints and digests. Finds any change that doesn't rewrite all that follows it.")
+
+        @Flag(help: "Print what was found as JSON.")
+        var json = false
+
+        func run() async throws {
+            let progress = Progress("verifying")
+            let check = try await Environment.store(connections: 1).checkHistory { progress.show($0, rows: $1, share: nil) }
+            progress.end()
+            if json {
+                let heads = check.logHeads.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
+                Terminal.out(
+                    JSON.object([
+                        "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries), "definitions": JSON(check.definitions), "batches": JSON(check.batches),
+                        "rows": JSON(check.rows), "ledger_head": .string(check.ledgerHead), "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
+                    ]).pretty())
+            } else {
+                Terminal.out("\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows")
+                for fault in check.faults { Terminal.out("✗ \(fault)") }
+                if check.faults.isEmpty { Terminal.out("all is as it was written; the ledger's head is \(check.ledgerHead)") }
+            }
+            if !check.faults.isEmpty { throw ExitCode(1) }
+        }
+    }
+
+    struct Lookups: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Receipts: lookups of the log, computed again as training rows at their cuts and compared bit for bit.",
+            discussion: "Any difference is a fault of Firn's, or of whoever changed the past.")
+
+        @Option(help: ArgumentHelp("Those answered for this instant or later.", valueName: "time"), transform: parseInstant)
+        var since: Instant?
+
+        @Option(help: "Only this one.")
+        var receipt: String?
+
+        @Flag(help: "Print what was found as JSON.")
+        var json = false
+
+        func run() async throws {
+            let progress = Progress("replaying")
+            let replayed = try await Environment.store(connections: 1).replayLookups(since: since, receipt: receipt) { progress.show(rows: $0, share: nil) }
+            progress.end()
+            if json {
+                Terminal.out(
+                    JSON.object([
+                        "lookups": JSON(replayed.lookups), "values": JSON(replayed.values), "differences": JSON(replayed.differences),
+                        "first": replayed.first.map { .object(["receipt": .string($0.receipt), "what": .string($0.what)]) } ?? .null,
+                    ]).pretty())
+            } else {
+                Terminal.out("\(replayed.lookups) lookups, \(replayed.values) values, \(replayed.differences) differences")
+                if let (receipt, what) = replayed.first { Terminal.out("✗ the first: \(what), receipt \(receipt)") }
+            }
+            if replayed.differences > 0 { throw ExitCode(1) }
+        }
+    }
+}
