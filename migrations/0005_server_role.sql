@@ -41,6 +41,7 @@ begin
     execute format('create table firn_source.%I (firn_batch bigint not null, firn_position integer not null, firn_known_at timestamptz%s)', source,
         (select string_agg(format(', %I %s', name, firn.column_type(type) || case when needed then ' not null' else '' end), '' order by place)
             from unnest(names, types, required) with ordinality c(name, type, needed, place)));
+    execute format('create index on firn_source.%I (firn_batch)', source);
     perform firn.guard(format('firn_source.%I', source)::regclass);
     if exists (select from pg_roles where rolname = 'firn_server') then execute format('grant select, insert on firn_source.%I to firn_server', source); end if;
 end
@@ -58,6 +59,17 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     execute format('create index %I on firn_source.%I (%s)', index, source, (select string_agg(format('%I', name), ', ' order by place)
         from unnest(columns) with ordinality c(name, place)));
+end
+$$;
+
+-- What came since is found without reading the whole source.
+do $$
+declare
+    source record;
+begin
+    for source in select tablename from pg_tables where schemaname = 'firn_source' loop
+        execute format('create index on firn_source.%I (firn_batch)', source.tablename);
+    end loop;
 end
 $$;
 

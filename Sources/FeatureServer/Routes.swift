@@ -177,7 +177,8 @@ struct Routes {
     }
 
     private func mediaType(_ request: Request) -> String? {
-        request.headers[.contentType]?.split(separator: ";").first.map { $0.trimmingWhitespace() }
+        guard let given = request.headers[.contentType] else { return nil }
+        return given == "application/json" ? given : given.prefix { $0 != ";" && $0 != " " }.lowercased()
     }
 
     // MARK: Requests
@@ -215,8 +216,4 @@ struct Routes {
         default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
         }
     }
-}
-
-extension Substring {
-    fileprivate func trimmingWhitespace() -> String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()).lowercased() }
 }

@@ -7,6 +7,11 @@ internal import Synchronization
 @safe public final class Connection {
     fileprivate let handle: OpaquePointer
     private var depth = 0
+    /// Statements that were prepared, by their text.
+    private var prepared: [String: String] = [:]
+
+    /// A program has few texts; more are those that name what users made.
+    private static let mostPrepared = 256
 
     /// What a connection is for.
     public struct Settings: Sendable {
@@ -14,12 +19,15 @@ internal import Synchronization
         public var role: String?
         /// A statement that takes longer is given up, with the code 57014.
         public var statementTimeout: Duration?
+        /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just grown, none is read whole.
+        public var readsByIndex: Bool
         /// Leaves the search path as the database has it, for queries of its owner.
         public var searches: Bool
 
-        public init(role: String? = nil, statementTimeout: Duration? = nil, searches: Bool = false) {
+        public init(role: String? = nil, statementTimeout: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
             self.role = role
             self.statementTimeout = statementTimeout
+            self.readsByIndex = readsByIndex
             self.searches = searches
         }
     }
@@ -47,6 +55,10 @@ internal import Synchronization
         _ = try execute("set timezone = 'UTC'")
         // What a name means must not hang on a user's settings.
         if !settings.searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
+        if settings.readsByIndex {
+            for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] { _ = try execute(SQL(stringLiteral: "set \(setting) = off")) }
+            _ = try execute("set plan_cache_mode = force_generic_plan")
+        }
         if let timeout = settings.statementTimeout { _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)") }
         if let role = settings.role {
             do {
@@ -73,6 +85,29 @@ internal import Synchronization
         let bound = BoundValues(sql.parameters)
         let result = unsafe bound.withPointers { types, values, lengths, formats in
             unsafe PQexecParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
+        }
+        return try unsafe check(result)
+    }
+
+    /// The same for a statement that is run again and again: parsed and planned once for the connection.
+    @discardableResult
+    public func execute(prepared sql: SQL) throws(PostgresError) -> Rows {
+        let text = sql.text, bound = BoundValues(sql.parameters)
+        let name: String
+        if let known = prepared[text] {
+            name = known
+        } else {
+            if prepared.count >= Connection.mostPrepared {
+                try execute("deallocate all")
+                prepared = [:]
+            }
+            name = "s\(prepared.count)"
+            let result = unsafe bound.withPointers { types, _, _, _ in unsafe PQprepare(handle, name, text, Int32(sql.parameters.count), types) }
+            _ = try unsafe check(result)
+            prepared[text] = name
+        }
+        let result = unsafe bound.withPointers { _, values, lengths, formats in
+            unsafe PQexecPrepared(handle, name, Int32(sql.parameters.count), values, lengths, formats, 1)
         }
         return try unsafe check(result)
     }
@@ -115,7 +150,7 @@ internal import Synchronization
     /// Commits what `body` does, or none of it.
     public func transaction<T>(_ isolation: Isolation = .readCommitted, _ body: () throws -> T) throws -> T {
         precondition(depth == 0, "a transaction inside a transaction")
-        try execute(SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
+        try execute(prepared: SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
         depth = 1
         defer { depth = 0 }
         let value: T
@@ -126,7 +161,7 @@ internal import Synchronization
             throw error
         }
         // A transaction that has failed answers a commit with a rollback.
-        try execute("commit")
+        try execute(prepared: "commit")
         return value
     }
 

@@ -54,6 +54,8 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
         /// A number of ours written out, for statements that take no values.
+        /// A text written out, for what takes no values.
+        public mutating func appendInterpolation(literal: String) { parts.append(.text("'" + literal.replacing("'", with: "''") + "'")) }
         public mutating func appendInterpolation(literal: Int64) { parts.append(.text(String(literal))) }
 
         /// A part of a statement, with its own values.

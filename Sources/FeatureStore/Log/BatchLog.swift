@@ -21,7 +21,7 @@ struct BatchLog {
 
     /// Holds the log until the transaction ends: nobody else appends meanwhile.
     func lock() throws {
-        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)")
+        try connection.execute(prepared: "select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)")
     }
 
     /// Where the log ends and what time it is.
@@ -35,7 +35,7 @@ struct BatchLog {
     /// Asks for all of it at once. Under the lock it holds until the commit.
     func state() throws -> State {
         let row = try connection.execute(
-            """
+            prepared: """
             select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at
             from (values (true)) one
             left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
@@ -98,7 +98,7 @@ struct BatchLog {
         let arrays = SQL.joined(zip(kinds, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
         try connection.execute(
-            """
+            prepared: """
             insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest,
                 file_digest, salt, rows_digest, previous, hash)
             select batch, \(source.name), base_offset, count, duplicates, kind, \(known), \(.timestamp(state.committedAt)), actor, idempotency_key, request_digest,
@@ -126,7 +126,7 @@ struct BatchLog {
 
     /// Numbers for batches, ascending.
     func nextBatches(_ count: Int) throws -> [Int64] {
-        try connection.execute("select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
+        try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
     }
 }
 
@@ -148,8 +148,9 @@ struct RowsDigest {
     }
 
     static func randomSalt() -> [UInt8] {
+        // Two questions to the system, not one for each byte.
         var generator = SystemRandomNumberGenerator()
-        return (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        return [generator.next(), generator.next()].flatMap { (word: UInt64) in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
     }
 
     /// - Parameters:

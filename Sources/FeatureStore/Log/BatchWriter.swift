@@ -148,12 +148,14 @@ final class BatchWriter {
 
     /// The duplicates, in the order of the rows.
     private func decide(knownAt: Int64?) throws -> [Place] {
-        // Only ids with another version, committed or in this batch, can have duplicates; mostly there are none.
+        // Only ids with another version, committed or in these batches, can have duplicates; mostly there are none.
         let sameID = SQL.joined(source.id.map { "t.\(identifier: $0) = s.\(identifier: $0)" }, by: " and ")
-        let again: SQL = """
-            select \(ids) from \(staging) group by \(ids) having count(*) > 1
-            union select \(ids) from \(staging) s where exists (select from \(table.name) t where \(sameID))
-            """
+        let twice: SQL = "select \(ids) from \(staging) group by \(ids) having count(*) > 1"
+        // The second time these rows are in the table themselves.
+        let own: Parameter = .array(.int64, batches.map { .int64($0.number) })
+        let committedToo: SQL = "select \(ids) from \(staging) s where exists (select from \(table.name) t where \(sameID) and t.firn_batch <> all(\(own)))"
+        guard try connection.execute(prepared: "select exists (\(twice)) or exists (\(committedToo))").first!.bool(0) else { return [] }
+        let again: SQL = "\(twice) union \(committedToo)"
         let names = source.columns.map(\.name)
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
         func isAgain(_ alias: String) -> SQL {

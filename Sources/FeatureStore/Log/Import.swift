@@ -90,7 +90,7 @@ extension Store {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        await showOwnRows(upTo: [name: imported.lastOffset])
+        showOwnRows(upTo: [name: imported.lastOffset])
         return imported
     }
 }

@@ -23,7 +23,7 @@ extension Store {
         let (source, rows) = try await read(body, layout, name)
         let origin = BatchLog.Origin(actor: actor, idempotencyKey: idempotencyKey, requestDigest: Array(SHA256.hash(data: body)))
         let pushed = try await pushes.queue(of: name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin))
-        await showOwnRows(upTo: [name: pushed.lastOffset])
+        showOwnRows(upTo: [name: pushed.lastOffset])
         return pushed
     }
 
@@ -37,16 +37,8 @@ extension Store {
         return try read(try await catalog())
     }
 
-    /// Sees to it that the next lookup here sees what was written. Where the database went away meanwhile, what memory says is stale anyhow; a standby that is
-    /// behind by more than a second is, too.
-    func showOwnRows(upTo offsets: [String: Int64]) async {
-        guard let online, online.memory.follows(offsets.keys) else { return }
-        let started = ContinuousClock.now
-        while !Task.isCancelled {
-            guard (try? await online.follower.catchUp()) != nil, !online.memory.hasReached(offsets), ContinuousClock.now - started < .seconds(1) else { return }
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-    }
+    /// Sees to it that the next lookup here sees what was written: it has memory catch up where that isn't as far yet. Nobody waits for it here.
+    func showOwnRows(upTo offsets: [String: Int64]) { online?.memory.owe(offsets) }
 }
 
 /// How pushed rows are laid out.

@@ -22,15 +22,13 @@ final class PushQueues: Sendable {
         }
     }
 
-    func figures() async -> [Figures.Pushes] {
-        var figures: [Figures.Pushes] = []
-        for (source, queue) in queues.withLock({ $0 }).sorted(by: { $0.key < $1.key }) { figures.append(await queue.figures(source)) }
-        return figures
-    }
+    func figures() -> [Figures.Pushes] { queues.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.figures($0) } }
 }
 
 /// Rows pushed to one source, on their way into its log: requests that come while a commit is under way share the next. Each is a batch of its own.
-actor PushQueue {
+///
+/// One connection writes group after group on its own thread as long as there are any: between two groups it waits for nobody.
+final class PushQueue: Sendable {
     struct Request: Sendable {
         var source: Source
         var rows: Table
@@ -45,11 +43,15 @@ actor PushQueue {
         var sender: CheckedContinuation<Store.Pushed, any Error>
     }
 
+    private struct State {
+        var waiting: [Waiting] = []
+        var bytes = 0
+        var isWriting = false
+        var done = Figures.Pushes(source: "")
+    }
+
     private let pool: Pool
-    private var waiting: [Waiting] = []
-    private var waitingBytes = 0
-    private var isWriting = false
-    private var done = Figures.Pushes(source: "")
+    private let state = Mutex(State())
 
     /// What may wait: more is refused at once.
     private static let mostRequests = 10_000
@@ -63,65 +65,97 @@ actor PushQueue {
     }
 
     func figures(_ source: String) -> Figures.Pushes {
-        var figures = done
-        (figures.source, figures.waiting) = (source, waiting.count)
-        return figures
+        state.withLock { state in
+            var figures = state.done
+            (figures.source, figures.waiting) = (source, state.waiting.count)
+            return figures
+        }
     }
 
     /// Returns after the commit.
     func push(_ request: Request) async throws -> Store.Pushed {
-        guard waiting.count < PushQueue.mostRequests, waitingBytes < PushQueue.mostBytes else {
-            throw StoreError(.overloaded, "\(waiting.count) pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second")
-        }
-        return try await withCheckedThrowingContinuation { sender in
-            waiting.append(Waiting(request: request, sender: sender))
-            waitingBytes += request.bytes
-            guard !isWriting else { return }
-            isWriting = true
-            Task { await write() }
-        }
-    }
-
-    private func write() async {
-        while !waiting.isEmpty {
-            let group = next()
-            await write(group)
-        }
-        isWriting = false
-    }
-
-    /// Takes what goes together: of one shape of the source, and no Idempotency-Key twice, since the second one's answer hangs on the first.
-    private func next() -> [Waiting] {
-        var group: [Waiting] = [], bytes = 0, keys: Set<String> = []
-        for request in waiting {
-            guard group.count < PushQueue.mostTogether, bytes < PushQueue.mostBytesTogether, request.request.source == waiting[0].request.source,
-                request.request.origin.idempotencyKey.map({ keys.insert($0).inserted }) ?? true
-            else { break }
-            group.append(request)
-            bytes += request.request.bytes
-        }
-        waiting.removeFirst(group.count)
-        waitingBytes -= bytes
-        return group
-    }
-
-    private func write(_ group: [Waiting]) async {
-        do {
-            let requests = group.map(\.request)
-            let pushed = try await pool.run { try PushQueue.write(requests, $0) }
-            done.commits += 1
-            for (waiting, pushed) in zip(group, pushed) {
-                done.requests += 1
-                done.rows += waiting.request.rows.rowCount
-                done.waited += .now - waiting.since
-                waiting.sender.resume(returning: pushed)
+        try await withCheckedThrowingContinuation { sender in
+            let (isTaken, isFirst) = state.withLock { state in
+                guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else { return (false, false) }
+                state.waiting.append(Waiting(request: request, sender: sender))
+                state.bytes += request.bytes
+                defer { state.isWriting = true }
+                return (true, !state.isWriting)
             }
+            if !isTaken {
+                sender.resume(throwing: StoreError(.overloaded, "too many pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second"))
+            }
+            if isFirst { Task { await write() } }
+        }
+    }
+
+    /// Writes until nothing waits.
+    private func write() async {
+        while true {
+            do {
+                try await pool.run { [self] connection in
+                    while let group = next() { try write(group, connection) }
+                }
+                return
+            } catch {
+                // The connection was lost: with it went those whose rows it had, and those who wait would only wait for the same.
+                let lost = state.withLock { state in
+                    defer { (state.waiting, state.bytes) = ([], 0) }
+                    return state.waiting
+                }
+                for waiting in lost { waiting.sender.resume(throwing: error) }
+            }
+        }
+    }
+
+    /// Takes what goes together: of one shape of the source, and no Idempotency-Key twice, since the second one's answer hangs on the first. Nil ends the writing.
+    private func next() -> [Waiting]? {
+        state.withLock { state in
+            var group: [Waiting] = [], bytes = 0, keys: Set<String> = []
+            for request in state.waiting {
+                guard group.count < PushQueue.mostTogether, bytes < PushQueue.mostBytesTogether, request.request.source == state.waiting[0].request.source,
+                    request.request.origin.idempotencyKey.map({ keys.insert($0).inserted }) ?? true
+                else { break }
+                group.append(request)
+                bytes += request.request.bytes
+            }
+            state.waiting.removeFirst(group.count)
+            state.bytes -= bytes
+            if group.isEmpty { state.isWriting = false }
+            return group.isEmpty ? nil : group
+        }
+    }
+
+    /// - Throws: that the connection was lost; everything else goes to the senders.
+    private func write(_ group: [Waiting], _ connection: Connection) throws {
+        do {
+            let pushed = try PushQueue.write(group.map(\.request), connection)
+            state.withLock { state in
+                state.done.commits += 1
+                state.done.requests += group.count
+                for waiting in group {
+                    state.done.rows += waiting.request.rows.rowCount
+                    state.done.waited += .now - waiting.since
+                }
+            }
+            for (waiting, pushed) in zip(group, pushed) { waiting.sender.resume(returning: pushed) }
         } catch {
-            // One that can't be taken is no reason to refuse the others. A connection that was lost is.
-            if group.count == 1 || (error as? PostgresError)?.isConnectionLost ?? false {
+            if (error as? PostgresError)?.isConnectionLost ?? false {
                 for waiting in group { waiting.sender.resume(throwing: error) }
+                throw error
+            }
+            // One that can't be taken is no reason to refuse the others.
+            if group.count > 1 {
+                for (place, waiting) in group.enumerated() {
+                    do {
+                        try write([waiting], connection)
+                    } catch {
+                        for waiting in group[(place + 1)...] { waiting.sender.resume(throwing: error) }
+                        throw error
+                    }
+                }
             } else {
-                for waiting in group { await write([waiting]) }
+                group[0].sender.resume(throwing: error)
             }
         }
     }

@@ -80,8 +80,12 @@ struct SourceTable {
     /// Whether the row's fact has a version for which a condition holds.
     func hasVersion(where condition: SQL) -> SQL { "(\(ids)) in (select \(ids) from \(rows) where \(condition))" }
 
-    /// Whole batches of a stretch of the log. Numbers of ours, written out: a copy takes no values.
-    static func offsets(after: Int64, upTo: Int64) -> SQL { "b.base_offset >= \(literal: after) and b.base_offset + b.count <= \(literal: upTo)" }
+    /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy takes no values.
+    func offsets(after: Int64, upTo: Int64) -> SQL {
+        """
+        b.source = \(literal: source.name) and b.base_offset >= \(literal: after) and b.base_offset < \(literal: upTo) and b.base_offset + b.count <= \(literal: upTo)
+        """
+    }
 
     /// Rows with what the log knows of them.
     ///

@@ -180,7 +180,7 @@ private struct SegmentWork {
         let row = try connection.execute(
             """
             select coalesce(max(length), 0) from (select avg(octet_length(r::text))::bigint from (select r.* from \(table.rows)
-                where \(SourceTable.offsets(after: after, upTo: upTo)) limit 1000) r) widths(length)
+                where \(table.offsets(after: after, upTo: upTo)) limit 1000) r) widths(length)
             """
         ).first!
         return min(segmentRows, max(64, (128 << 20) / max(1, Int(row.int64(0)))))

@@ -75,7 +75,7 @@ struct Sealer {
         let spill = try Spill(buckets: buckets, fields: fields, directory: temporaryDirectory)
         let list = SQL.joined(columns.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)"], by: ", ")
         let query: SQL = """
-            select \(list) from \(SourceTable(source).rows) where \(SourceTable.offsets(after: after, upTo: upTo))
+            select \(list) from \(SourceTable(source).rows) where \(SourceTable(source).offsets(after: after, upTo: upTo))
             """
         func empty() -> [ColumnBuilder] { (columns.map(\.type) + [.int64, .timestamp]).map { ColumnBuilder($0) } }
         var arriving = empty()
@@ -124,7 +124,7 @@ struct Sealer {
     /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost them.
     private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
         let table = SourceTable(source)
-        let touched = after == 0 ? "true" : table.hasVersion(where: SourceTable.offsets(after: after, upTo: upTo))
+        let touched = after == 0 ? "true" : table.hasVersion(where: table.offsets(after: after, upTo: upTo))
         let several: SQL = "select \(table.ids) from \(table.rows) where b.base_offset + b.count <= \(upTo) and \(touched) group by \(table.ids) having count(*) > 1"
         let rows = try table.read(columns.map(\.name), where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
         return rows.retractions(of: source, keys: keys, after: after)

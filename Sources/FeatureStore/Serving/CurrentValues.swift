@@ -137,7 +137,7 @@ private struct CurrentValues {
     /// The set's entities of which a group has new rows, and those that lost a fact to them.
     private func touched(_ group: Plan.Group, _ after: Int64, _ upTo: Int64) -> SQL {
         let source = SourceTable(group.source)
-        var condition = SourceTable.offsets(after: after, upTo: upTo)
+        var condition = source.offsets(after: after, upTo: upTo)
         if !group.source.id.isEmpty, !group.source.isStatic { condition = "b.base_offset + b.count <= \(upTo) and \(source.hasVersion(where: condition))" }
         let rows: SQL = "\(source.rows) where \(condition)"
         let notNull = SQL.joined(group.keys.map { "r.\(identifier: $0.column) is not null" }, by: " and ")

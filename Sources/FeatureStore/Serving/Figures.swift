@@ -56,7 +56,7 @@ extension Store {
             let load = await pool.load
             figures.pools.append(Figures.Connections(name: name, busy: load.busy, idle: load.idle, waiting: load.waiting))
         }
-        figures.pushes = await pushes.figures()
+        figures.pushes = pushes.figures()
         return figures
     }
 

@@ -118,7 +118,7 @@ actor Follower {
         let evicts =
             try !group.source.id.isEmpty
             && connection.execute(
-                "select exists (select from firn.batches b where source = \(group.source.name) and kind = 'import' and \(SourceTable.offsets(after: after, upTo: upTo)))"
+                "select exists (select from firn.batches b where kind = 'import' and \(table.offsets(after: after, upTo: upTo)))"
             ).first!.bool(0)
         return EntityTable.Delta(after: after, upTo: upTo, rows: rows, evicts: evicts)
     }
@@ -127,7 +127,7 @@ actor Follower {
 extension SourceTable {
     /// The rows of a stretch of the log, with what they say of facts under other keys.
     func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
-        let fresh = SourceTable.offsets(after: after, upTo: upTo)
+        let fresh = offsets(after: after, upTo: upTo)
         let rows = try read(names, where: fresh, connection)
         guard rows.count > 0, !source.id.isEmpty, !source.isStatic else { return rows }
         let all = try read(names, where: "b.base_offset + b.count <= \(upTo) and \(hasVersion(where: fresh))", connection)

@@ -20,7 +20,7 @@ struct Heads: Sendable {
     init(_ sources: [String], _ connection: Connection) throws {
         let names = Parameter.array(.text, sources.map { .text($0) })
         let rows = try connection.execute(
-            """
+            prepared: """
             select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.registered
             from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
                 greatest((select max(entry) from firn.definitions), (select max(entry) from firn.notes), 0) as registered) c

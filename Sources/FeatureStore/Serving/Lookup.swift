@@ -154,6 +154,7 @@ extension Store {
                 try await online.follower.catchUp()
             }
         }
+        try await seeOwnRows(prepared.plan.sources, in: online)
         try await online.follower.hear()
         let spine = try request.spine(prepared.plan, at: Instant(microseconds: 0))
         for attempt in 0..<4 {
@@ -173,6 +174,18 @@ extension Store {
             }
         }
         return nil
+    }
+
+    /// Waits until memory has what was pushed here; on a standby for a second at most. Where the database went away meanwhile, what memory says is stale anyhow.
+    private func seeOwnRows(_ sources: [String], in online: Online) async throws {
+        let started = ContinuousClock.now
+        while !online.memory.owed(to: sources).isEmpty, !online.memory.isAway {
+            guard ContinuousClock.now - started < .seconds(1) else {
+                throw StoreError(.behind, "the standby doesn't have the rows that were pushed here yet", advice: "ask again")
+            }
+            do { try await online.follower.catchUp() } catch let error as PostgresError where error.isConnectionLost { return }
+            if !online.memory.owed(to: sources).isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+        }
     }
 
     private func prepare(_ target: LookupRequest.Target, in online: Online) async throws -> ServingPlan {

@@ -23,6 +23,8 @@ public final class OnlineMemory: Sendable {
         /// How far the database was behind its primary when it was heard of.
         var lag = Duration.zero
         var newestCommits: [String: Int64] = [:]
+        /// How far sources have to be read before they are looked up: what was pushed here.
+        var owed: [String: Int64] = [:]
         /// The newest ledger entry whose definitions and notes plans may be made of.
         var registered: Int64 = 0
         var counts = Counts()
@@ -41,6 +43,7 @@ public final class OnlineMemory: Sendable {
         mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64, silence: Duration) -> Cells? {
             let age = age(silence)
             if age?.isStale ?? false { return nil }
+            if !owed.isEmpty, prepared.plan.sources.contains(where: { owed[$0] != nil }) { return nil }
             tick += 1
             var cells = Cells(rows: keys.first?.count ?? 0, width: prepared.plan.outputs.count)
             cells.age = age?.age
@@ -352,6 +355,7 @@ public final class OnlineMemory: Sendable {
                 }
             }
             for (source, cut) in heads.cuts where state.cuts.keys.contains(source) { state.cuts[source] = max(cut, (state.cuts[source] ?? nil) ?? 0) }
+            if !state.owed.isEmpty { state.owed = state.owed.filter { $0.value > (state.cuts[$0.key] ?? nil) ?? 0 } }
             state.newestCommits.merge(heads.newestCommits) { $1 }
             clock.learn(heads.now, raw: heads.clock, reading)
             state.isAway = false
@@ -374,11 +378,17 @@ public final class OnlineMemory: Sendable {
 
     func lose() { state.withLock { $0.isAway = true } }
 
-    /// Whether any of these sources is watched.
-    func follows(_ sources: some Collection<String>) -> Bool {
-        let followed = state.withLock { $0.cuts.keys }
-        return sources.contains { followed.contains($0) }
+    /// Lookups of these sources wait until they have been read so far.
+    func owe(_ offsets: [String: Int64]) {
+        state.withLock { state in
+            for (source, offset) in offsets where state.cuts.keys.contains(source) && offset > (state.cuts[source] ?? nil) ?? 0 {
+                state.owed[source] = max(offset, state.owed[source] ?? 0)
+            }
+        }
     }
+
+    /// What is owed to lookups of these sources.
+    func owed(to sources: [String]) -> [String: Int64] { state.withLock { state in state.owed.filter { sources.contains($0.key) } } }
 
     /// Whether every one of these offsets has been read.
     func hasReached(_ offsets: [String: Int64]) -> Bool {

@@ -190,6 +190,7 @@ extension Store {
         guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
         let isLogged = receipts.isSampled()
         if !isLogged, let bytes = memory.write(asked.prepared, asked) { return bytes }
+        guard memory.owed(to: asked.prepared.plan.sources).isEmpty else { return nil }
         let spine = asked.spine
         guard case .answer(var answer) = memory.answer(asked.prepared, spine, .ahead) else { return nil }
         if isLogged { answer.receipt = receipts.keep(asked.prepared.target, asked.prepared.functions, spine, answer, actor: actor ?? self.actor) }
