@@ -59,7 +59,7 @@ public struct FeatureServer: Sendable {
             store: store, gatekeeper: gatekeeper, metrics: metrics,
             admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs))
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [PatientConnection(patience, metrics), FastLookup(store, gatekeeper, metrics)])
+            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics)])
         let application = Application(
             router: routes.router(),
             server: HTTPServerBuilder { responder in

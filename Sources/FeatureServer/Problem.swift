@@ -20,15 +20,23 @@ struct Problem: Error {
         self.detail = detail
     }
 
-    var response: Response {
+    var body: [UInt8] {
         let body: JSON = .object([
             "type": "about:blank", "title": .string(status.reasonPhrase), "status": JSON(status.code), "code": .string(code), "detail": .string(detail),
         ])
-        var response = Response.json(body, status: status, type: "application/problem+json")
-        if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
-        if status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
-        return response
+        var bytes: [UInt8] = []
+        body.write(to: &bytes)
+        return bytes
     }
+
+    var headers: HTTPFields {
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        if status == .serviceUnavailable { headers[.retryAfter] = "1" }
+        return headers
+    }
+
+    var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body))) }
 
     /// What an error is called over HTTP. Nothing of the database or of people's data passes: what isn't known here is `internal`.
     init(_ error: any Error) {
@@ -79,9 +87,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
 }
 
 extension Response {
-    static func json(_ value: JSON, status: HTTPResponse.Status = .ok, type: String = "application/json") -> Response {
+    static func json(_ value: JSON, status: HTTPResponse.Status = .ok) -> Response {
         var bytes: [UInt8] = []
         value.write(to: &bytes)
-        return Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }

@@ -66,7 +66,7 @@ struct Routes {
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let pushed = try await store.push(bytes(request, Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
-            return Response.json(.object(["accepted": JSON(pushed.accepted), "duplicates": JSON(pushed.duplicates), "last_offset": JSON(pushed.lastOffset)]))
+            return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
         }
         router.post("/v1/sources/:name/import") { request, context in
             let options = try Store.ImportOptions(request.uri.queryParameters)
@@ -203,7 +203,7 @@ struct Routes {
     }
 
     private func idempotencyKey(_ request: Request) throws -> String? {
-        guard let name = HTTPField.Name("Idempotency-Key"), let key = request.headers[name] else { return nil }
+        guard let key = request.headers[.idempotencyKey] else { return nil }
         guard !key.isEmpty, key.utf8.count <= 255 else { throw Problem.shape("an Idempotency-Key has 1 to 255 bytes") }
         return key
     }

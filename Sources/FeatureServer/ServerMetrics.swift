@@ -30,9 +30,16 @@ final class ServerMetrics: Sendable {
         var cutOff = 0
     }
 
+    /// What is answered where it comes in.
+    enum Route: Int, CaseIterable {
+        case lookup, push
+
+        var path: String { self == .lookup ? "/v1/lookup" : "/v1/sources/{name}/rows" }
+    }
+
     private let state = Mutex(State())
-    /// Lookups that are answered where they come in, each thread's by itself for a while.
-    private let fast = Mutex(Histogram())
+    /// What was answered with 200 where it came in, by route.
+    private let ahead = Mutex(Route.allCases.map { _ in Histogram() })
 
     func count(_ route: String, _ method: String, status: Int, _ duration: Duration) {
         let asked = Asked(route: route, method: method)
@@ -42,8 +49,8 @@ final class ServerMetrics: Sendable {
         }
     }
 
-    /// A lookup that was answered with 200 where it came in.
-    func countFast(_ duration: Duration) { fast.withLock { $0.add(duration / .seconds(1)) } }
+    /// A request that was answered with 200 where it came in.
+    func count(_ route: Route, _ duration: Duration) { ahead.withLock { $0[route.rawValue].add(duration / .seconds(1)) } }
 
     /// A request that was refused since too many were there.
     func countRefused() { state.withLock { $0.refused += 1 } }
@@ -54,15 +61,16 @@ final class ServerMetrics: Sendable {
     /// As Prometheus reads it.
     func text(_ figures: Figures) -> String {
         var text = MetricsText()
-        let (fast, state) = (self.fast.withLock { $0 }, state.withLock { $0 })
+        let (ahead, state) = (self.ahead.withLock { $0 }, state.withLock { $0 })
         var durations = state.durations, statuses = state.statuses
-        let lookup = Asked(route: "/v1/lookup", method: "POST"), count = fast.buckets.reduce(0, +)
-        if count > 0 {
-            var sum = durations[lookup] ?? Histogram()
-            for index in fast.buckets.indices { sum.buckets[index] += fast.buckets[index] }
-            sum.sum += fast.sum
-            durations[lookup] = sum
-            statuses[lookup, default: [:]][200, default: 0] += count
+        for (route, histogram) in zip(Route.allCases, ahead) {
+            let asked = Asked(route: route.path, method: "POST"), count = histogram.buckets.reduce(0, +)
+            guard count > 0 else { continue }
+            var sum = durations[asked] ?? Histogram()
+            for index in histogram.buckets.indices { sum.buckets[index] += histogram.buckets[index] }
+            sum.sum += histogram.sum
+            durations[asked] = sum
+            statuses[asked, default: [:]][200, default: 0] += count
         }
         text.family("firn_build_info", "gauge", "This build.", [(["version": firnBuild], 1)])
         text.family("firn_http_requests_total", "counter", "Requests by route and status.", statuses.sorted { $0.key.route < $1.key.route }.flatMap { asked, counts in

@@ -5,10 +5,13 @@ internal import Synchronization
 
 /// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative threads.
 @safe public final class Connection {
-    fileprivate let handle: OpaquePointer
+    let handle: OpaquePointer
     private var depth = 0
     /// Statements that were prepared, by their text.
-    private var prepared: [String: String] = [:]
+    var prepared: [String: String] = [:]
+    private var names = 0
+    /// Statements that were put off until the next one.
+    var deferred: [SQL] = []
 
     /// A program has few texts; more are those that name what users made.
     private static let mostPrepared = 256
@@ -82,6 +85,7 @@ internal import Synchronization
     /// Runs one statement with its values bound.
     @discardableResult
     public func execute(_ sql: SQL) throws(PostgresError) -> Rows {
+        try flush()
         let bound = BoundValues(sql.parameters)
         let result = unsafe bound.withPointers { types, values, lengths, formats in
             unsafe PQexecParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
@@ -92,24 +96,17 @@ internal import Synchronization
     /// The same for a statement that is run again and again: parsed and planned once for the connection.
     @discardableResult
     public func execute(prepared sql: SQL) throws(PostgresError) -> Rows {
-        let text = sql.text, bound = BoundValues(sql.parameters)
-        let name: String
-        if let known = prepared[text] {
-            name = known
-        } else {
-            if prepared.count >= Connection.mostPrepared {
-                try execute("deallocate all")
-                prepared = [:]
-            }
-            name = "s\(prepared.count)"
-            let result = unsafe bound.withPointers { types, _, _, _ in unsafe PQprepare(handle, name, text, Int32(sql.parameters.count), types) }
-            _ = try unsafe check(result)
-            prepared[text] = name
+        if prepared.count >= Connection.mostPrepared {
+            try execute("deallocate all")
+            prepared = [:]
         }
-        let result = unsafe bound.withPointers { _, values, lengths, formats in
-            unsafe PQexecPrepared(handle, name, Int32(sql.parameters.count), values, lengths, formats, 1)
-        }
-        return try unsafe check(result)
+        return try pipeline(takeDeferred() + [sql]).last!
+    }
+
+    func newName(for text: String) -> String {
+        names += 1
+        prepared[text] = "s\(names)"
+        return "s\(names)"
     }
 
     /// The columns that a query gives: names, and types by their number in `pg_type`.
@@ -117,10 +114,11 @@ internal import Synchronization
 
     /// Runs several statements without values: a migration.
     public func run(script: String) throws(PostgresError) {
+        try flush()
         _ = try unsafe check(PQexec(handle, script))
     }
 
-    private func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
+    func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
         guard let result = unsafe result else { throw failure() }
         switch unsafe PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY: return unsafe Rows(result)
@@ -133,7 +131,7 @@ internal import Synchronization
         }
     }
 
-    fileprivate func failure() -> PostgresError {
+    func failure() -> PostgresError {
         let text = unsafe String(cString: PQerrorMessage(handle))
         return .connection("the connection to PostgreSQL was lost: \(text.split(separator: "\n").first.map(String.init) ?? "")")
     }
@@ -150,13 +148,14 @@ internal import Synchronization
     /// Commits what `body` does, or none of it.
     public func transaction<T>(_ isolation: Isolation = .readCommitted, _ body: () throws -> T) throws -> T {
         precondition(depth == 0, "a transaction inside a transaction")
-        try execute(prepared: SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
+        later(SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
         depth = 1
         defer { depth = 0 }
         let value: T
         do {
             value = try body()
         } catch {
+            deferred = []
             _ = try? execute("rollback")
             throw error
         }
@@ -190,6 +189,7 @@ internal import Synchronization
 
     /// Runs one statement and hands out its rows as they arrive, so that none but the current one is held.
     public func stream(_ sql: SQL, _ body: (inout RowReader) throws -> Void) throws {
+        try flush()
         let bound = BoundValues(sql.parameters)
         let sent = unsafe bound.withPointers { types, values, lengths, formats in
             unsafe PQsendQueryParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
@@ -282,7 +282,7 @@ internal import Synchronization
 }
 
 /// Values laid out for libpq: one run of memory for all, so that their addresses hold during the call.
-private struct BoundValues {
+struct BoundValues {
     private let types: [UInt32]
     private var lengths: [Int32] = []
     private let formats: [Int32]

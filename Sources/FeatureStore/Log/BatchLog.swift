@@ -20,23 +20,23 @@ struct BatchLog {
     }
 
     /// Holds the log until the transaction ends: nobody else appends meanwhile.
-    func lock() throws {
-        try connection.execute(prepared: "select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)")
-    }
+    func lock() { connection.later("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)") }
 
     /// Where the log ends and what time it is.
     struct State {
         var head: Head
+        /// What was asked beside.
+        var holds: Bool
         /// The database's clock, never behind an earlier push to the source.
         var clock: Int64
         var committedAt: Int64
     }
 
-    /// Asks for all of it at once. Under the lock it holds until the commit.
-    func state() throws -> State {
+    /// Asks for all of it at once, and whether a condition holds. Under the lock it holds until the commit.
+    func state(_ condition: SQL = "false") throws -> State {
         let row = try connection.execute(
             prepared: """
-            select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at
+            select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at, \(condition)
             from (values (true)) one
             left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
             left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
@@ -44,7 +44,7 @@ struct BatchLog {
         ).first!
         let now = row.timestamp(2)
         return State(
-            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), clock: max(now, row.optionalTimestamp(3) ?? .min), committedAt: now)
+            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), holds: row.bool(4), clock: max(now, row.optionalTimestamp(3) ?? .min), committedAt: now)
     }
 
     /// Who sent a batch, and what it is known by.
@@ -67,11 +67,12 @@ struct BatchLog {
         var rows: RowsDigest
     }
 
-    /// Writes batches, one after the other: the last act before the commit, under the lock. Gives the log's end after each; one without rows leaves no trace.
+    /// Writes batches, one after the other: the last act before the commit, with which it is sent, under the lock. Gives the log's end after each; one
+    /// without rows leaves no trace.
     ///
     ///     hash = SHA-256( hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
     ///                     u64 known_at or −2^63  u64 committed_at  text actor  salt  rows digest )
-    func append(_ entries: [Entry], knownAt: Int64?, at state: State) throws -> [Int64] {
+    func append(_ entries: [Entry], knownAt: Int64?, at state: State) -> [Int64] {
         var head = state.head, ends: [Int64] = []
         // A column of firn.batches each.
         var columns: [[Parameter]] = Array(repeating: [], count: 13)
@@ -97,8 +98,8 @@ struct BatchLog {
         let kinds: [Parameter.Kind] = [.int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .bytes, .bytes, .bytes, .bytes]
         let arrays = SQL.joined(zip(kinds, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
-        try connection.execute(
-            prepared: """
+        connection.later(
+            """
             insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest,
                 file_digest, salt, rows_digest, previous, hash)
             select batch, \(source.name), base_offset, count, duplicates, kind, \(known), \(.timestamp(state.committedAt)), actor, idempotency_key, request_digest,
@@ -125,7 +126,7 @@ struct BatchLog {
     }
 
     /// Numbers for batches, ascending.
-    func nextBatches(_ count: Int) throws -> [Int64] {
+    static func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
         try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
     }
 }

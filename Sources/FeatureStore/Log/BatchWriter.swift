@@ -40,41 +40,79 @@ final class BatchWriter {
     ///
     /// - Parameters:
     ///   - knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
-    ///   - batches: how many are written.
-    init(_ source: Source, _ connection: Connection, knownNow: Bool, batches: Int = 1) throws {
+    ///   - numbers: of the batches that are written, ascending.
+    init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64]) throws {
         self.connection = connection
         self.knownNow = knownNow
         log = BatchLog(source: source, connection: connection)
         table = SourceTable(source)
-        self.batches = try log.nextBatches(batches).map { Batch(number: $0) }
+        batches = numbers.map { Batch(number: $0) }
         guard hasID else { return }
-        try connection.execute("create temp table if not exists \(staging) (like \(table.name)) on commit delete rows")
+        connection.later("create temp table if not exists \(staging) (like \(table.name)) on commit delete rows")
     }
 
     /// One for each shape of the source's table, so that a session makes it once.
     private var staging: SQL { "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))" }
 
+    /// Where rows go first.
+    private var target: SQL { hasID ? staging : table.name }
+
     /// Adds rows; what `next` throws takes back all.
     ///
-    /// - Parameter next: more rows, and the place of their batch; nil at the end.
-    func write(_ next: () throws -> (batch: Int, rows: Table)?) throws {
-        let target = hasID ? staging : table.name
-        try explaining {
-            try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
-                while let (place, rows) = try next() {
-                    let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
-                    try table.write(rows, knownAt: knownAt, batch: batches[place].number, first: first, to: &writer)
-                    batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
-                    batches[place].count += rows.rowCount
-                }
-            }
+    /// - Parameter next: more rows; nil at the end.
+    func write(_ next: () throws -> Table?) throws {
+        try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
+            while let rows = try next() { try copy(rows, of: 0, to: &writer) }
         }
     }
 
-    /// What an index can't hold, in the words of whoever sent the row.
-    private func explaining(_ body: () throws -> Void) throws {
+    /// Adds the rows of each batch: few of them in one statement, which is sent with the next.
+    func write(_ tables: [Table]) throws {
+        guard tables.reduce(0, { $0 + $1.rowCount }) <= BatchWriter.fewRows else {
+            return try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
+                for (place, rows) in tables.enumerated() { try copy(rows, of: place, to: &writer) }
+            }
+        }
+        var numbers: [Parameter] = [], positions: [Parameter] = [], known: [Parameter] = []
+        var columns = source.columns.map { _ in [Parameter]() }
+        for (place, rows) in tables.enumerated() where rows.rowCount > 0 {
+            let knownAt = take(rows, of: place)
+            for row in 0..<rows.rowCount {
+                numbers.append(.int64(batches[place].number))
+                positions.append(.int64(Int64(row + 1)))
+                known.append(knownAt.flatMap { $0[row] == SourceRows.unknown ? nil : .timestamp($0[row]) } ?? .null(.timestamp))
+            }
+            for (index, column) in source.columns.enumerated() {
+                let values = rows[column.name]!
+                for row in 0..<rows.rowCount { columns[index].append(values[row].parameter(column.type)) }
+            }
+        }
+        let arrays = SQL.joined(
+            [.array(.int64, numbers), .array(.int64, positions), .array(.timestamp, known)].map { (array: Parameter) -> SQL in "\(array)" }
+                + zip(source.columns, columns).map { "\(Parameter.array($0.type.parameterKind, $1))" }, by: ", ")
+        connection.later("insert into \(target) (\(table.columns)) select * from unnest(\(arrays))")
+    }
+
+    /// Up to so many rows one statement with arrays is faster than a copy.
+    private static let fewRows = 4000
+
+    private func copy(_ rows: Table, of place: Int, to writer: inout CopyWriter) throws {
+        let first = batches[place].count + 1, knownAt = take(rows, of: place)
+        try table.write(rows, knownAt: knownAt, batch: batches[place].number, first: first, to: &writer)
+    }
+
+    /// Counts rows to their batch, and gives when they are known; nil where that is their commit.
+    private func take(_ rows: Table, of place: Int) -> [Int64]? {
+        let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
+        batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
+        batches[place].count += rows.rowCount
+        return knownAt
+    }
+
+    /// What an index can't hold, in the words of whoever sent the row. Few rows are sent as late as with the commit.
+    static func explaining<T>(_ source: Source, _ body: () throws -> T) throws -> T {
         do {
-            try body()
+            return try body()
         } catch let error as PostgresError where error.code == "54000" {
             throw StoreError(.invalidRequest, "an id or key of some row of \(source.name) is too long to be found again", advice: "ids and keys have some 2,700 bytes in all")
         }
@@ -107,38 +145,34 @@ final class BatchWriter {
             let end = try log.head().offset
             return batches.map { _ in Written(accepted: 0, duplicates: 0, lastOffset: end) }
         }
-        var duplicates: [Place] = []
-        var state: BatchLog.State
-        if hasID {
-            let seen = try log.state()
-            duplicates = try decide(knownAt: knownNow ? seen.clock : nil)
-            try connection.execute("savepoint rows")
+        var duplicates: [Place] = [], seen: Int64?, state: BatchLog.State
+        if hasID, count > BatchWriter.fewRows {
+            // Before the lock, so that it isn't held for long.
+            let before = try log.state(haveVersions)
+            seen = before.head.offset
+            duplicates = try decide(knownAt: knownNow ? before.clock : nil, mayHaveSome: before.holds)
+            connection.later("savepoint rows")
             try moveRows(without: duplicates)
             try digestAgain(without: duplicates)
-            try beforeLock()
-            try log.lock()
-            state = try log.state()
-            try check(state.head.offset)
-            if state.head.offset != seen.head.offset || knownNow {
-                let again = try decide(knownAt: knownNow && !source.isStatic ? state.clock : nil)
-                if again != duplicates {
-                    duplicates = again
-                    try connection.execute("rollback to savepoint rows")
-                    try moveRows(without: duplicates)
-                    try digestAgain(without: duplicates)
-                }
+        }
+        try beforeLock()
+        log.lock()
+        state = try log.state(hasID ? haveVersions : "false")
+        try check(state.head.offset)
+        if hasID, state.head.offset != seen || knownNow {
+            let again = try decide(knownAt: knownNow && !source.isStatic ? state.clock : nil, mayHaveSome: state.holds)
+            if seen == nil || again != duplicates {
+                if seen != nil { connection.later("rollback to savepoint rows") }
+                duplicates = again
+                try moveRows(without: duplicates)
+                try digestAgain(without: duplicates)
             }
-        } else {
-            try beforeLock()
-            try log.lock()
-            state = try log.state()
-            try check(state.head.offset)
         }
         let dropped = duplicates.reduce(into: [:]) { $0[$1.batch, default: 0] += 1 }
         let entries = zip(batches, origins).enumerated().map { place, batch in
             BatchLog.Entry(batch: batch.0.number, count: batch.0.count, duplicates: dropped[place] ?? 0, kind: kind, origin: batch.1, rows: batch.0.digest)
         }
-        let ends = try log.append(entries, knownAt: knownNow && !source.isStatic ? state.clock : nil, at: state)
+        let ends = log.append(entries, knownAt: knownNow && !source.isStatic ? state.clock : nil, at: state)
         return zip(entries, ends).map { Written(accepted: $0.count - $0.duplicates, duplicates: $0.duplicates, lastOffset: $1) }
     }
 
@@ -146,15 +180,19 @@ final class BatchWriter {
 
     private var ids: SQL { SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ") }
 
-    /// The duplicates, in the order of the rows.
-    private func decide(knownAt: Int64?) throws -> [Place] {
-        // Only ids with another version, committed or in these batches, can have duplicates; mostly there are none.
+    /// Ids that come twice in these batches, and those that have a version which came before. Only they can have duplicates; mostly there are none.
+    private var twice: SQL { "select \(ids) from \(staging) group by \(ids) having count(*) > 1" }
+    private var committedToo: SQL {
+        // These rows may be in the table themselves by now.
         let sameID = SQL.joined(source.id.map { "t.\(identifier: $0) = s.\(identifier: $0)" }, by: " and ")
-        let twice: SQL = "select \(ids) from \(staging) group by \(ids) having count(*) > 1"
-        // The second time these rows are in the table themselves.
         let own: Parameter = .array(.int64, batches.map { .int64($0.number) })
-        let committedToo: SQL = "select \(ids) from \(staging) s where exists (select from \(table.name) t where \(sameID) and t.firn_batch <> all(\(own)))"
-        guard try connection.execute(prepared: "select exists (\(twice)) or exists (\(committedToo))").first!.bool(0) else { return [] }
+        return "select \(ids) from \(staging) s where exists (select from \(table.name) t where \(sameID) and t.firn_batch <> all(\(own)))"
+    }
+    private var haveVersions: SQL { "exists (\(twice)) or exists (\(committedToo))" }
+
+    /// The duplicates, in the order of the rows.
+    private func decide(knownAt: Int64?, mayHaveSome: Bool) throws -> [Place] {
+        guard mayHaveSome else { return [] }
         let again: SQL = "\(twice) union \(committedToo)"
         let names = source.columns.map(\.name)
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
@@ -186,9 +224,8 @@ final class BatchWriter {
     }
 
     private func moveRows(without duplicates: [Place]) throws {
-        try explaining {
-            try connection.execute("insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))")
-        }
+        let move: SQL = "insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))"
+        if count <= BatchWriter.fewRows { connection.later(move) } else { try connection.execute(move) }
     }
 
     /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.

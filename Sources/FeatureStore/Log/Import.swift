@@ -58,16 +58,17 @@ extension Store {
             let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
             var reader = try read(schema)
             var warnings: [String] = []
-            let written = try connection.transaction {
+            let written = try BatchWriter.explaining(source) { try connection.transaction {
                 try refuseAgain(digest, path, source, options, connection)
                 // Rows that say themselves when they were known need no word about it.
                 let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
-                let writer = try BatchWriter(source, connection, knownNow: options.knownNow && !source.isStatic)
+                let writer = try BatchWriter(
+                    source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection))
                 try writer.write {
                     try Task.checkCancellation()
                     let rows = try reader.next()
                     progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
-                    return rows.map { (batch: 0, rows: $0) }
+                    return rows
                 }
                 if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
                 let ledger = Ledger(connection: connection, actor: actor)
@@ -87,10 +88,10 @@ extension Store {
                     _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
                 }
                 return written
-            }
+            } }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        showOwnRows(upTo: [name: imported.lastOffset])
+        online?.memory.owe([name: imported.lastOffset])
         return imported
     }
 }

@@ -11,6 +11,9 @@ extension Store {
         public var duplicates: Int
         /// The log's end after it: a lookup with this cut sees the rows.
         public var lastOffset: Int64
+
+        /// As JSON.
+        public var json: [UInt8] { Array("{\"accepted\":\(accepted),\"duplicates\":\(duplicates),\"last_offset\":\(lastOffset)}".utf8) }
     }
 
     /// Appends rows to a source, all or none; returns after the commit. Their `known_at` is the database's clock at the commit.
@@ -20,11 +23,37 @@ extension Store {
     ///   - idempotencyKey: the same key with the same body gives the first answer again, for seven days.
     /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another body.
     public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws -> Pushed {
-        let (source, rows) = try await read(body, layout, name)
-        let origin = BatchLog.Origin(actor: actor, idempotencyKey: idempotencyKey, requestDigest: Array(SHA256.hash(data: body)))
-        let pushed = try await pushes.queue(of: name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin))
-        showOwnRows(upTo: [name: pushed.lastOffset])
-        return pushed
+        let (source, rows) = try await read(body, layout, name), actor = actor
+        return try await withCheckedThrowingContinuation { sender in
+            push(source, rows, body, idempotencyKey, actor: actor) { sender.resume(with: $0) }
+        }
+    }
+
+    /// The same for a small body of JSON, without waiting for it.
+    ///
+    /// - Parameters:
+    ///   - actor: who pushes; nil for the store's own.
+    ///   - done: called after the commit or the refusal, on any thread.
+    /// - Returns: false where the body can't be read by what is known of its source: nothing was done, and `push` says more.
+    public func pushAhead(
+        _ body: [UInt8], into name: String, idempotencyKey: String? = nil, actor: String? = nil, done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
+    ) -> Bool {
+        guard let known = knownCatalog, let source = known.sources[name],
+            let rows = try? PushLayout.array.read(body, TableReader.Schema(pushing: source, keys: known.keyColumns(of: name)))
+        else { return false }
+        push(source, rows, body, idempotencyKey, actor: actor ?? self.actor, done)
+        return true
+    }
+
+    private func push(
+        _ source: Source, _ rows: Table, _ body: [UInt8], _ key: String?, actor: String, _ done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
+    ) {
+        let origin = BatchLog.Origin(actor: actor, idempotencyKey: key, requestDigest: Array(SHA256.hash(data: body))), memory = online?.memory
+        pushes.queue(of: source.name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin)) { result in
+            // The next lookup here sees what was written: it has memory catch up where that isn't as far yet.
+            if case .success(let pushed) = result { memory?.owe([source.name: pushed.lastOffset]) }
+            done(result)
+        }
     }
 
     /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.
@@ -36,9 +65,6 @@ extension Store {
         if let known = knownCatalog, let read = try? read(known) { return read }
         return try read(try await catalog())
     }
-
-    /// Sees to it that the next lookup here sees what was written: it has memory catch up where that isn't as far yet. Nobody waits for it here.
-    func showOwnRows(upTo offsets: [String: Int64]) { online?.memory.owe(offsets) }
 }
 
 /// How pushed rows are laid out.

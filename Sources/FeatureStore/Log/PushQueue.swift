@@ -40,13 +40,15 @@ final class PushQueue: Sendable {
     private struct Waiting {
         var request: Request
         var since = ContinuousClock.now
-        var sender: CheckedContinuation<Store.Pushed, any Error>
+        var sender: @Sendable (Result<Store.Pushed, any Error>) -> Void
     }
 
     private struct State {
         var waiting: [Waiting] = []
         var bytes = 0
         var isWriting = false
+        /// For batches to come, ascending.
+        var numbers: [Int64] = []
         var done = Figures.Pushes(source: "")
     }
 
@@ -72,21 +74,19 @@ final class PushQueue: Sendable {
         }
     }
 
-    /// Returns after the commit.
-    func push(_ request: Request) async throws -> Store.Pushed {
-        try await withCheckedThrowingContinuation { sender in
-            let (isTaken, isFirst) = state.withLock { state in
-                guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else { return (false, false) }
-                state.waiting.append(Waiting(request: request, sender: sender))
-                state.bytes += request.bytes
-                defer { state.isWriting = true }
-                return (true, !state.isWriting)
-            }
-            if !isTaken {
-                sender.resume(throwing: StoreError(.overloaded, "too many pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second"))
-            }
-            if isFirst { Task { await write() } }
+    /// - Parameter sender: called after the commit, on any thread.
+    func push(_ request: Request, _ sender: @escaping @Sendable (Result<Store.Pushed, any Error>) -> Void) {
+        let (isTaken, isFirst) = state.withLock { state in
+            guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else { return (false, false) }
+            state.waiting.append(Waiting(request: request, sender: sender))
+            state.bytes += request.bytes
+            defer { state.isWriting = true }
+            return (true, !state.isWriting)
         }
+        if !isTaken {
+            sender(.failure(StoreError(.overloaded, "too many pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second")))
+        }
+        if isFirst { Task { await write() } }
     }
 
     /// Writes until nothing waits.
@@ -103,7 +103,7 @@ final class PushQueue: Sendable {
                     defer { (state.waiting, state.bytes) = ([], 0) }
                     return state.waiting
                 }
-                for waiting in lost { waiting.sender.resume(throwing: error) }
+                for waiting in lost { waiting.sender(.failure(error)) }
             }
         }
     }
@@ -129,7 +129,7 @@ final class PushQueue: Sendable {
     /// - Throws: that the connection was lost; everything else goes to the senders.
     private func write(_ group: [Waiting], _ connection: Connection) throws {
         do {
-            let pushed = try PushQueue.write(group.map(\.request), connection)
+            let pushed = try write(group.map(\.request), connection)
             state.withLock { state in
                 state.done.commits += 1
                 state.done.requests += group.count
@@ -138,10 +138,10 @@ final class PushQueue: Sendable {
                     state.done.waited += .now - waiting.since
                 }
             }
-            for (waiting, pushed) in zip(group, pushed) { waiting.sender.resume(returning: pushed) }
+            for (waiting, pushed) in zip(group, pushed) { waiting.sender(.success(pushed)) }
         } catch {
             if (error as? PostgresError)?.isConnectionLost ?? false {
-                for waiting in group { waiting.sender.resume(throwing: error) }
+                for waiting in group { waiting.sender(.failure(error)) }
                 throw error
             }
             // One that can't be taken is no reason to refuse the others.
@@ -150,34 +150,45 @@ final class PushQueue: Sendable {
                     do {
                         try write([waiting], connection)
                     } catch {
-                        for waiting in group[(place + 1)...] { waiting.sender.resume(throwing: error) }
+                        for waiting in group[(place + 1)...] { waiting.sender(.failure(error)) }
                         throw error
                     }
                 }
             } else {
-                group[0].sender.resume(throwing: error)
+                group[0].sender(.failure(error))
             }
         }
     }
 
-    private static func write(_ requests: [Request], _ connection: Connection) throws -> [Store.Pushed] {
+    private func write(_ requests: [Request], _ connection: Connection) throws -> [Store.Pushed] {
+        let source = requests[0].source, numbers = try numbers(requests.count, connection)
+        return try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
+    }
+
+    /// Inside a transaction.
+    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> [Store.Pushed] {
         let source = requests[0].source
-        return try connection.transaction {
-            var answers = try earlierAnswers(requests, connection)
-            let fresh = requests.indices.filter { answers[$0] == nil }
-            if !fresh.isEmpty {
-                let writer = try BatchWriter(source, connection, knownNow: !source.isStatic, batches: fresh.count)
-                var place = 0
-                try writer.write {
-                    guard place < fresh.count else { return nil }
-                    defer { place += 1 }
-                    return (place, requests[fresh[place]].rows)
-                }
-                for (request, written) in zip(fresh, try writer.finish(.push, fresh.map { requests[$0].origin })) {
-                    answers[request] = Store.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
-                }
+        var answers = try PushQueue.earlierAnswers(requests, connection)
+        let fresh = requests.indices.filter { answers[$0] == nil }
+        if !fresh.isEmpty {
+            let writer = try BatchWriter(source, connection, knownNow: !source.isStatic, numbers: Array(numbers.prefix(fresh.count)))
+            try writer.write(fresh.map { requests[$0].rows })
+            for (request, written) in zip(fresh, try writer.finish(.push, fresh.map { requests[$0].origin })) {
+                answers[request] = Store.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
-            return requests.indices.map { answers[$0]! }
+        }
+        return requests.indices.map { answers[$0]! }
+    }
+
+    /// Numbers for batches, asked for many at a time.
+    private func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
+        if state.withLock({ $0.numbers.count }) < count {
+            let more = try BatchLog.numbers(max(count, PushQueue.mostTogether), connection)
+            state.withLock { $0.numbers = more }
+        }
+        return state.withLock { state in
+            defer { state.numbers.removeFirst(count) }
+            return Array(state.numbers.prefix(count))
         }
     }
 

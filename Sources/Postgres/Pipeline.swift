@@ -1,0 +1,62 @@
+internal import CLibPQ
+
+/// Statements that travel together: one round trip for all, however many there are.
+extension Connection {
+    /// Puts a statement off until the next that is executed, and sends it with that. What is wrong with it is thrown there.
+    public func later(_ sql: SQL) { deferred.append(sql) }
+
+    /// Sends what was put off.
+    func flush() throws(PostgresError) { if !deferred.isEmpty { _ = try pipeline(takeDeferred()) } }
+
+    func takeDeferred() -> [SQL] {
+        defer { deferred = [] }
+        return deferred
+    }
+
+    /// Runs statements in one round trip, each prepared once for the connection. After one that fails none is run.
+    ///
+    /// Answers must be short: they come back only when everything has been sent.
+    /// - Throws: what is wrong with the first that fails.
+    public func pipeline(_ statements: [SQL]) throws(PostgresError) -> [Rows] {
+        guard unsafe PQenterPipelineMode(handle) == 1 else { throw failure() }
+        var fresh: [String] = [], isWanted: [Bool] = []
+        for sql in statements {
+            let text = sql.text, bound = BoundValues(sql.parameters), count = Int32(sql.parameters.count)
+            let known = prepared[text], name = known ?? newName(for: text)
+            if known == nil {
+                fresh.append(text)
+                isWanted.append(false)
+                guard unsafe bound.withPointers({ types, _, _, _ in unsafe PQsendPrepare(handle, name, text, count, types) }) == 1 else { throw failure() }
+            }
+            isWanted.append(true)
+            guard unsafe bound.withPointers({ _, values, lengths, formats in unsafe PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1) }) == 1 else {
+                throw failure()
+            }
+        }
+        guard unsafe PQpipelineSync(handle) == 1 else { throw failure() }
+        var answers: [Rows] = [], fault: PostgresError?
+        for isWanted in isWanted {
+            guard let result = unsafe PQgetResult(handle) else { throw failure() }
+            if unsafe PQresultStatus(result) == PGRES_PIPELINE_ABORTED {
+                unsafe PQclear(result)
+            } else {
+                do throws(PostgresError) {
+                    let rows = try unsafe check(result)
+                    if isWanted { answers.append(rows) }
+                } catch {
+                    fault = fault ?? error
+                }
+            }
+            // Between two statements' results.
+            while let more = unsafe PQgetResult(handle) { unsafe PQclear(more) }
+        }
+        if let sync = unsafe PQgetResult(handle) { unsafe PQclear(sync) }
+        guard unsafe PQexitPipelineMode(handle) == 1 else { throw fault ?? failure() }
+        if let fault {
+            // It may not have come to preparing them.
+            for text in fresh { prepared[text] = nil }
+            throw fault
+        }
+        return answers
+    }
+}
