@@ -23,6 +23,10 @@ begin
     grant select, insert, update, delete on all tables in schema firn_cache to firn_server;
     grant usage on all sequences in schema firn_cache to firn_server;
     grant select on all tables in schema firn_values to firn_server;
+    if exists (select from pg_namespace where nspname = 'firn_log') then
+        grant usage on schema firn_log to firn_server;
+        grant select, insert on all tables in schema firn_log to firn_server;
+    end if;
 end
 $$;
 

@@ -17,7 +17,7 @@ struct Receipt: Sendable {
     var answer: LookupAnswer
 }
 
-/// Lookups on their way into their log, `firn.lookups`: written in the background, so that no answer waits for it.
+/// Lookups on their way into their log, `firn_log.lookups`: written in the background, so that no answer waits for it.
 ///
 /// Bounded: where more are kept than can be written, or the database is away for long, lookups go without a receipt, and are counted.
 public final class Receipts: Sendable {
@@ -128,7 +128,7 @@ public final class Receipts: Sendable {
             let cuts = JSON.object(receipt.answer.cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
             try connection.execute(
                 """
-                insert into firn.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers)
+                insert into firn_log.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers)
                 values (\(receipt.id)::text::uuid, \(.timestamp(receipt.answer.asOf.microseconds)), \(receipt.target.set), \(features),
                     \(.array(.text, receipt.answer.features.map { .text($0) })), \(.array(.text, receipt.fingerprints.map { .text($0) })), \(firnBuild), \(receipt.actor),
                     \(receipt.answer.isStale), \(cuts.description), \(inputs.description), \(JSON.array(receipt.answer.columns.map { JSON($0) }).description))
@@ -174,7 +174,7 @@ extension Store {
             while true {
                 let rows = try connection.execute(
                     """
-                    select receipt::text, as_of, set_name, to_json(features)::text, to_json(fingerprints)::text, cuts, inputs, answers from firn.lookups
+                    select receipt::text, as_of, set_name, to_json(features)::text, to_json(fingerprints)::text, cuts, inputs, answers from firn_log.lookups
                     where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and receipt::text > \(after)
                         and (\(receipt) is null or receipt::text = \(receipt?.lowercased())) order by receipt::text limit 1000
                     """)
