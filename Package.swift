@@ -72,6 +72,7 @@ let package = Package(
             name: "Migrations", path: "migrations",
             resources: [
                 "0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql", "0005_server_role.sql", "0006_lookups.sql",
+                "0007_online_state.sql",
             ].map { .embedInCode($0) },
             swiftSettings: strict),
         // Registry, ledger, batches, training and lookups: the library people import.
@@ -104,6 +105,11 @@ let package = Package(
 
         // The demo's data.
         .executableTarget(name: "credit-card-data", path: "examples/credit-card/Generator", swiftSettings: strict),
+
+        // An inference service with the store in its own process.
+        .executableTarget(
+            name: "embedded-inference", dependencies: ["FeatureLanguage", "FeatureStore", hummingbird, .product(name: "Logging", package: "swift-log")], path: "examples/embedded",
+            exclude: ["README.md"], swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("FeatureLanguage"),

@@ -8,5 +8,6 @@ public enum Migrations {
         (4, "0004_tokens.sql", PackageResources._004_tokens_sql),
         (5, "0005_server_role.sql", PackageResources._005_server_role_sql),
         (6, "0006_lookups.sql", PackageResources._006_lookups_sql),
+        (7, "0007_online_state.sql", PackageResources._007_online_state_sql),
     ]
 }

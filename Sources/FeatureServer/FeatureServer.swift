@@ -37,6 +37,7 @@ public struct FeatureServer: Sendable {
     private let logger: Logger
     private let gatekeeper: Gatekeeper?
     private let metrics = ServerMetrics()
+    private let isWarm = Warmth()
 
     /// So many rows wait before the server seals them, or a tenth of what is sealed.
     private static let rowsToSeal = 10_000
@@ -56,7 +57,7 @@ public struct FeatureServer: Sendable {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
         let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
         let routes = Routes(
-            store: store, gatekeeper: gatekeeper, metrics: metrics,
+            store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm,
             admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs))
         let channel = HTTP1Channel.Configuration(
             additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics)])
@@ -74,12 +75,12 @@ public struct FeatureServer: Sendable {
                 await listening(channel.localAddress?.port ?? port)
             }, logger: logger)
         try await gatekeeper?.refresh()
-        let beside: [Task<Void, Never>] = [Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
+        let beside: [Task<Void, Never>] = [Task { await warmUp() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
         defer { beside.forEach { $0.cancel() } }
         // What was looked up until the end is in its log.
         do {
             try await application.runService()
-            await store.receipts.flush()
+            await store.receipts.flush(atMost: .seconds(5))
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode
             let cause = code.map { unsafe String(cString: strerror($0)) } ?? "nobody knows this address"
@@ -99,6 +100,16 @@ public struct FeatureServer: Sendable {
         }
     }
 
+    /// Takes what is kept of entities into memory. Until then the server isn't ready, though it answers.
+    private func warmUp() async {
+        do {
+            try await store.warmUp()
+        } catch {
+            logger.warning("memory isn't warm", metadata: ["cause": "\((error as? PostgresError)?.description ?? "\(type(of: error))")"])
+        }
+        isWarm.reach()
+    }
+
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
     private func seal() async {
         guard let sealsEvery = configuration.sealsEvery else { return }
@@ -108,6 +119,10 @@ public struct FeatureServer: Sendable {
                 for part in try await store.materialize(.init(minimumRows: FeatureServer.rowsToSeal)) {
                     logger.info("sealed", metadata: ["source": "\(part.source)", "rows": "\(part.rows)", "segments": "\(part.segments)"])
                 }
+                for part in try await store.keepOnline() {
+                    logger.info("kept", metadata: ["source": "\(part.source)", "entities": "\(part.entities)", "up_to": "\(part.upTo)"])
+                }
+                await store.connectKept()
             } catch is CancellationError {
                 return
             } catch {
@@ -115,4 +130,12 @@ public struct FeatureServer: Sendable {
             }
         }
     }
+}
+
+/// Whether memory has what was kept for it.
+final class Warmth: Sendable {
+    private let isReached = Atomic(false)
+
+    var isWarm: Bool { isReached.load(ordering: .relaxed) }
+    func reach() { isReached.store(true, ordering: .relaxed) }
 }

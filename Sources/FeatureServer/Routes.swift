@@ -12,6 +12,7 @@ struct Routes {
     /// Nil where no tokens are asked for.
     var gatekeeper: Gatekeeper?
     let metrics: ServerMetrics
+    let isWarm: Warmth
     let admission: Admission
 
     /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
@@ -30,7 +31,8 @@ struct Routes {
         router.add(middleware: AccessMiddleware(store: store, gatekeeper: gatekeeper))
         router.add(middleware: AdmissionMiddleware(admission: admission, metrics: metrics))
         router.get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
-        router.get("/readyz") { _, _ in
+        router.get("/readyz") { [isWarm] _, _ in
+            guard isWarm.isWarm else { throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first") }
             switch try await store.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
             case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(Int(age / .milliseconds(1)))]))

@@ -82,5 +82,8 @@ enum Lock {
     /// Making segments of one source: an even number above the others.
     static func segments(of source: String) -> Int { hash(source) & ~1 | 1 << 30 }
 
+    /// Keeping online state of one source: an even number above those.
+    static func online(of source: String) -> Int { hash(source) & ~1 | 1 << 29 }
+
     private static func hash(_ source: String) -> Int { Int(source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } >> 1) }
 }

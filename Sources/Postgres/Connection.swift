@@ -12,6 +12,8 @@ internal import Synchronization
     private var names = 0
     /// Statements that were put off until the next one.
     var deferred: [SQL] = []
+    /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15 forgets to stop.
+    var isStreaming = false
 
     /// A program has few texts; more are those that name what users made.
     private static let mostPrepared = 256
@@ -195,6 +197,7 @@ internal import Synchronization
             unsafe PQsendQueryParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
         }
         guard sent == 1, unsafe PQsetSingleRowMode(handle) == 1 else { throw failure() }
+        isStreaming = true
         var fault: (any Error)?
         while let result = unsafe PQgetResult(handle) {
             // What is left after a fault is read and thrown away, so that the connection stays in step.

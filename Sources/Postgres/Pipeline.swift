@@ -18,6 +18,11 @@ extension Connection {
     /// Answers must be short: they come back only when everything has been sent.
     /// - Throws: what is wrong with the first that fails.
     public func pipeline(_ statements: [SQL]) throws(PostgresError) -> [Rows] {
+        if isStreaming {
+            // Any statement outside a pipeline ends it.
+            unsafe PQclear(PQexec(handle, ""))
+            isStreaming = false
+        }
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw failure() }
         var fresh: [String] = [], isWanted: [Bool] = []
         for sql in statements {

@@ -5,15 +5,18 @@ internal import CLibPQ
     /// A row of a result, or else the bytes of one in the binary form of COPY, from its first field's length on.
     private let result: OpaquePointer?
     private var copied: UnsafeRawBufferPointer
+    private let row: Int32
     private var column: Int32 = 0
 
-    init(result: OpaquePointer) {
+    init(result: OpaquePointer, row: Int = 0) {
         unsafe self.result = unsafe result
+        self.row = Int32(row)
         unsafe copied = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
     init(copied: UnsafeRawBufferPointer) {
         unsafe result = nil
+        row = 0
         unsafe self.copied = unsafe copied
     }
 
@@ -25,8 +28,8 @@ internal import CLibPQ
             return unsafe length < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: copied[4..<end]))
         }
         defer { column += 1 }
-        guard unsafe PQgetisnull(result, 0, column) == 0, let start = unsafe PQgetvalue(result, 0, column) else { return nil }
-        return unsafe body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, 0, column))))
+        guard unsafe PQgetisnull(result, row, column) == 0, let start = unsafe PQgetvalue(result, row, column) else { return nil }
+        return unsafe body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, row, column))))
     }
 
     private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {

@@ -22,6 +22,14 @@ internal import CLibPQ
 
     public subscript(row: Int) -> Row { Row(rows: self, row: row) }
 
+    /// Reads its rows one after the other, as they would arrive.
+    public func read(_ body: (inout RowReader) throws -> Void) rethrows {
+        for row in 0..<count {
+            var reader = unsafe RowReader(result: result, row: row)
+            try body(&reader)
+        }
+    }
+
     public var first: Row? { count > 0 ? self[0] : nil }
 
     public func map<T, E: Error>(_ body: (Row) throws(E) -> T) throws(E) -> [T] {

@@ -96,9 +96,11 @@ import Testing
             #expect(try #require(seen).count == number && !seen!.isStale)
         }
 
+        #expect(try #require(try await look(first.url)).count == number)
+
         // The primary is gone: the standby says how old it is, and pushes are refused.
         try pair.primary.stop(immediately: true)
-        #expect(try await !push(second.url, -1) && !push(first.url, -1))
+        for server in [first, second] { #expect(try await !push(server.url, -1)) }
         check(try await look(second.url), "just after the primary's end")
         try await eventually("what the standby says becomes stale") { try await look(second.url)?.isStale ?? false }
         for _ in 0..<5 { check(try await look(second.url), "without a primary") }

@@ -2,7 +2,6 @@ import FeatureLanguage
 import FeatureServer
 import FeatureStore
 import Foundation
-import Logging
 import Postgres
 import TestSupport
 import Testing
@@ -18,20 +17,6 @@ import Testing
           longest.v1: {entity: customer, source: clicks, request: {factor: float64}, expression: max(seconds) * request.factor}
         sets: {web.v1: {features: [clicks.v1, last_page.v1, longest.v1]}}
         """
-
-    private func serving(_ uri: String? = nil, needsTokens: Bool = false, _ body: @escaping @Sendable (String) async throws -> Void) async throws {
-        let store = Store(uri: try uri ?? TestCluster.newDatabase(), actor: "tester", connections: 3, memory: OnlineMemory(maximumBytes: 1 << 22))
-        _ = try await store.migrate()
-        var configuration = FeatureServer.Configuration()
-        (configuration.port, configuration.needsTokens) = (0, needsTokens)
-        let server = FeatureServer(store, configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-        let running = Task { try await server.run { continuation.yield($0) } }
-        defer { running.cancel() }
-        var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
-        try await body("http://127.0.0.1:\(port)")
-    }
 
     @Test func `apply, push, look up and browse`() async throws {
         try await serving { url in
@@ -86,15 +71,22 @@ import Testing
             _ = try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions)
             let watching = try Connection(uri: uri), holding = try Connection(uri: uri)
             func writers() throws -> Int { try watching.execute("select from pg_stat_activity where query like 'insert into firn.batches%' and wait_event_type = 'Lock'").count }
+            func wait(_ what: Comment, until condition: () throws -> Bool) async throws {
+                for _ in 0..<6000 {
+                    if try condition() { return }
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+                Issue.record(what)
+            }
             // Nobody writes a batch meanwhile.
             try holding.run(script: "begin; lock table firn.batches in share row exclusive mode")
             let directory = try temporaryDirectory()
             try "customer_id,at\n1,2024-01-01\n".write(toFile: directory + "/rows.csv", atomically: true, encoding: .utf8)
             let sender = try RunningProgram(
                 "/usr/bin/curl", ["-s", "-H", "Content-Type: text/csv", "--data-binary", "@rows.csv", url + "/v1/sources/clicks/import"], in: directory)
-            while try writers() == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await wait("the import comes to its batch") { try writers() > 0 }
             sender.kill()
-            while try writers() > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await wait("the import is given up") { try writers() == 0 }
             try holding.run(script: "commit")
             #expect(try watching.execute("select from firn.batches").count == 0)
         }
@@ -107,7 +99,7 @@ import Testing
         for role in TokenRole.allCases { bearers[role] = ["Authorization": "Bearer \(try await store.createToken(name: "\(role) service", role: role))"] }
         #expect(try Connection(uri: uri).execute("select from firn.ledger where kind = 'token'").count == 3)
         let tokens = bearers
-        try await serving(uri, needsTokens: true) { url in
+        try await serving(uri, { $0.needsTokens = true }) { url in
             let lookup = #"{"set":"web.v1","entities":{"customer_id":[1]},"request":{"factor":1}}"#, row = #"[{"customer_id":1,"page":"a","at":"2024-01-01"}]"#
             let asked: [(path: String, body: String, needed: TokenRole)] = [
                 ("/v1/definitions/apply", RouteTests.definitions, .admin), ("/v1/sources/clicks/rows", row, .write), ("/v1/lookup", lookup, .read),

@@ -2,6 +2,7 @@ import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import Foundation
+import Postgres
 import Synchronization
 import TestSupport
 import Tables
@@ -47,8 +48,8 @@ import Testing
 
     private struct World {
         let fixture: Fixture
-        let memory: OnlineMemory
-        let served: Store
+        private(set) var memory: OnlineMemory
+        private(set) var served: Store
 
         init(clock: Clock? = nil, bytes: Int = 1 << 24) async throws {
             fixture = try await Fixture(applying: OnlineTests.definitions)
@@ -56,6 +57,13 @@ import Testing
             if let clock { driven = { clock.now } }
             memory = OnlineMemory(maximumBytes: bytes, clock: DatabaseClock(driven: driven))
             served = Store(uri: fixture.uri, actor: "server", memory: memory)
+        }
+
+        /// Another server takes its place, with what is kept of entities.
+        mutating func restart(warm: Bool) async throws {
+            memory = OnlineMemory(maximumBytes: 1 << 24, clock: DatabaseClock())
+            served = Store(uri: fixture.uri, actor: "server", memory: memory)
+            if warm { try await served.warmUp() }
         }
 
         func rows(_ random: inout Randomness, _ source: String, around time: Int64, count: Int) -> String {
@@ -108,15 +116,23 @@ import Testing
     @Test(arguments: 0..<4)
     func `memory says what the database says, whatever came in between`(seed: Int) async throws {
         var random = Randomness(seed: UInt64(seed))
-        let world = try await World()
-        defer { world.fixture.remove() }
+        var world = try await World()
+        let fixture = world.fixture
+        defer { fixture.remove() }
         let store = world.fixture.store
         let now = Int64(Date().timeIntervalSince1970 * 1e6)
         _ = try await store.importFile(world.fixture.file("p.csv", "k,country\n1,fr\n2,de\n"), into: "people")
-        for step in 0..<25 {
+        var kept = 0, warmed = 0
+        for step in 0..<40 {
+            // What the database keeps of entities is brought up to date now and then, and servers begin with it.
+            if random.chance(25) { kept += try await store.keepOnline(["all.v1"]).count }
+            if random.chance(15) {
+                try await world.restart(warm: random.chance(60))
+                warmed += world.memory.counts.entities
+            }
             let source = random.pick(["facts", "events"])
             let rows = world.rows(&random, source, around: now, count: Int.random(in: 1...12, using: &random))
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<5, using: &random) {
             case 0: _ = try await store.importFile(world.fixture.file("\(step).csv", rows), into: source)
             case 1, 2:
                 // By the same server, or by another.
@@ -132,7 +148,65 @@ import Testing
             _ = try await world.served.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
             for _ in 0..<3 { try await world.check(&random, "seed \(seed), step \(step)") }
         }
-        #expect(world.memory.counts.hits > 20)
+        #expect(kept > 5 && warmed > 5)
+    }
+
+    @Test func `an entity that memory lacks is read as it is kept, and its rows are not asked for`() async throws {
+        var random = Randomness(seed: 5)
+        var world = try await World()
+        let fixture = world.fixture, store = fixture.store
+        defer { fixture.remove() }
+        let now = Int64(Date().timeIntervalSince1970 * 1e6)
+        try await world.load(&random, around: now, count: 200)
+        _ = try await store.keepOnline(["all.v1", "some.v1"])
+        try await world.restart(warm: false)
+        let request = LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
+        _ = try await world.served.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(4))], "l": [.json(.string("c"))]]))
+        // Rows that nobody reads any more: what is answered comes from what is kept.
+        let connection = try fixture.connection()
+        let expected = try await store.lookup(request)
+        try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; alter table firn_source.events disable trigger all")
+        try connection.run(script: "delete from firn_source.facts where k = 1; delete from firn_source.events where l = 'a'")
+        let answer = try await world.served.lookup(request)
+        #expect(answer.columns.map { $0[0] } == expected.columns.map { $0[0] } && answer.statuses == expected.statuses && answer.cuts == expected.cuts)
+        // Dropped, it comes back; what was asked for first is read from rows again.
+        try await store.dropOnline()
+        #expect(try await store.keepOnline().isEmpty == false)
+        try await world.restart(warm: true)
+        #expect(world.memory.counts.entities > 3)
+    }
+
+    @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`() async throws {
+        let clock = Clock("2024-01-10")
+        let world = try await World(clock: clock)
+        let fixture = world.fixture, store = fixture.store
+        defer { fixture.remove() }
+        func bound(_ text: String) async throws {
+            let yaml = "sets:\n  fresh.v1: {features: [recent.v1, total.v1, scaled.v1], fresh: \(text), description: Fresh for \(text).}"
+            _ = try await store.apply([DefinitionDocument(yaml: yaml, file: "fresh.yaml")])
+        }
+        try await bound("1h")
+        _ = try await store.importFile(fixture.file("f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"), into: "facts")
+        func statuses(_ feature: Int) async throws -> [LookupAnswer.Status] {
+            let request = LookupRequest(.set("fresh.v1"), entities: ["k": [1, 2, 3].map { .json(JSON($0)) }], request: ["factor": [.json(JSON(1))]])
+            let answer = try await world.served.lookup(request)
+            #expect(answer.columns[1][0] == .float64(2.5), "the value stands")
+            return answer.statuses[feature]
+        }
+        for feature in 0..<3 { #expect(try await statuses(feature) == [.present, .stale, .notFound]) }
+        clock.advance(30 * 60_000_000 - 1)
+        #expect(try await statuses(0) == [.present, .stale, .notFound])
+        clock.advance(1)
+        #expect(try await statuses(0) == [.stale, .stale, .notFound])
+        // A note that changes is minded by a server that knows the set already.
+        try await bound("1d")
+        for _ in 0..<500 where try await statuses(0) != [.present, .present, .notFound] { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try await statuses(0) == [.present, .present, .notFound])
+        // Asked of the database, the same: also by Feast's names.
+        let asked = LookupRequest(.features(["fresh_v1:recent"]), entities: ["k": [1, 2].map { .json(JSON($0)) }], asOf: Instant(text: "2024-01-10T23:30:00Z"))
+        #expect(try await store.lookup(asked).statuses[0] == [.stale, .stale])
+        #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "sets: {a.v1: {features: [recent.v1], fresh: soon}}", file: "x") }
+        #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "features: {a.v1: {entity: customer, expression: '1', fresh: 1h}}", file: "x") }
     }
 
     @Test(arguments: 0..<3)

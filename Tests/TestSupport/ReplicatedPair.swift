@@ -1,5 +1,5 @@
 import Foundation
-import Postgres
+public import Postgres
 
 /// A real PostgreSQL and a hot standby of it, in streaming replication, each with a directory of its own.
 public struct ReplicatedPair: Sendable {

@@ -48,6 +48,11 @@ public final class RunningProgram: Sendable {
         return (process.terminationStatus, output.text)
     }
 
+    /// The same for tests whose server runs in this process: the threads that it shares with them go on meanwhile.
+    public func end() async -> (status: Int32, text: String) {
+        await withCheckedContinuation { continuation in Thread { continuation.resume(returning: self.finish()) }.start() }
+    }
+
     /// Waits until `text` was printed or the program ended; gives what was printed so far.
     public func wait(for text: String) -> String {
         while !output.text.contains(text), !output.isOver { Thread.sleep(forTimeInterval: 0.002) }

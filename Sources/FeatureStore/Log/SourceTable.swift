@@ -93,31 +93,64 @@ struct SourceTable {
     ///   - names: the declared columns to read.
     ///   - condition: over `r`, the rows, and `b`, their batches.
     func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
-        let declared = source.columns.filter { names.contains($0.name) }
-        let list = SQL.joined(declared.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime], by: ", ")
-        let query: SQL = "\(prefix)select \(list) from \(rows) where \(condition)"
-        return try rows(declared, query, connection)
+        try rows(declared(names), "\(prefix)\(query(names, where: condition))", connection)
     }
+
+    /// What such a reading asks.
+    func query(_ names: [String], where condition: SQL) -> SQL {
+        let own: [SQL] = ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime]
+        return "select \(SQL.joined(declared(names).map { "r.\(identifier: $0.name)" } + own, by: ", ")) from \(rows) where \(condition)"
+    }
+
+    /// What came of it.
+    func rows(_ names: [String], of answer: Rows) -> SourceRows {
+        var gathering = Gathering(declared(names), isStatic: source.isStatic)
+        answer.read { gathering.take(&$0) }
+        return gathering.finish()
+    }
+
+    private func declared(_ names: [String]) -> [ColumnDefinition] { source.columns.filter { names.contains($0.name) } }
 
     private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)" } ?? "null::timestamptz" }
 
     /// Reads a query's rows: the declared columns, offset, `known_at`, event time; and puts them in commit order.
     func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
-        var builders = declared.map { ColumnBuilder($0.type) }
-        var offsets: [Int64] = [], known: [Int64] = [], times: [Int64] = []
-        let isStatic = source.isStatic
+        var gathering = Gathering(declared, isStatic: source.isStatic)
         try connection.stream(query) { reader in
+            gathering.take(&reader)
+            if gathering.count % 8192 == 0 { progress(gathering.count) }
+        }
+        return gathering.finish()
+    }
+
+    /// Rows as they come.
+    private struct Gathering {
+        private let declared: [ColumnDefinition]
+        private let isStatic: Bool
+        private var builders: [ColumnBuilder]
+        private var offsets: [Int64] = [], known: [Int64] = [], times: [Int64] = []
+
+        init(_ declared: [ColumnDefinition], isStatic: Bool) {
+            self.declared = declared
+            self.isStatic = isStatic
+            builders = declared.map { ColumnBuilder($0.type) }
+        }
+
+        var count: Int { offsets.count }
+
+        mutating func take(_ reader: inout RowReader) {
             for index in declared.indices { builders[index].append(&reader) }
             offsets.append(reader.int64() ?? 0)
-            if offsets.count % 8192 == 0 { progress(offsets.count) }
             known.append(reader.timestamp() ?? SourceRows.unknown)
             let time = reader.timestamp()
             if !isStatic { times.append(time ?? 0) }
         }
-        var columns: [String: Column] = [:]
-        for index in declared.indices { columns[declared[index].name] = builders[index].finish() }
-        let rows = SourceRows(columns: columns, eventTimes: times, knownAt: known, offsets: offsets)
-        return rows.inCommitOrder()
+
+        mutating func finish() -> SourceRows {
+            var columns: [String: Column] = [:]
+            for index in declared.indices { columns[declared[index].name] = builders[index].finish() }
+            return SourceRows(columns: columns, eventTimes: times, knownAt: known, offsets: offsets).inCommitOrder()
+        }
     }
 }
 

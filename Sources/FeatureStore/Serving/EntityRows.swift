@@ -8,6 +8,14 @@ internal import FeatureLanguage
 struct EntityRows {
     fileprivate(set) var bytes: [UInt8] = []
     fileprivate(set) var count = 0
+
+    init() {}
+
+    /// Rows that were kept.
+    init(bytes: [UInt8], count: Int) {
+        self.bytes = bytes
+        self.count = count
+    }
 }
 
 /// Which columns rows have, to write and read them.

@@ -32,6 +32,37 @@ enum EntityKey: Hashable {
         }
     }
 
+    /// As bytes, from which it can be read again: a word's eight, or a text's length and its own, part after part.
+    var bytes: [UInt8] {
+        switch self {
+        case .word(let word): unsafe withUnsafeBytes(of: word.littleEndian) { unsafe Array($0) }
+        case .text(let text): unsafe withUnsafeBytes(of: UInt32(text.count).littleEndian) { unsafe Array($0) } + text
+        case .tuple(let parts): parts.flatMap(\.bytes)
+        }
+    }
+
+    /// - Parameter types: of its parts. Nil where the bytes aren't such a key's.
+    init?(bytes: [UInt8], _ types: [ValueType]) {
+        var parts: [EntityKey] = [], rest = bytes[...]
+        func number(_ count: Int) -> UInt64? {
+            guard rest.count >= count else { return nil }
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        for type in types {
+            if type == .string {
+                guard let count = number(4), rest.count >= count else { return nil }
+                parts.append(.text(Array(rest.prefix(Int(count)))))
+                rest = rest.dropFirst(Int(count))
+            } else {
+                guard let word = number(8) else { return nil }
+                parts.append(.word(word))
+            }
+        }
+        guard rest.isEmpty else { return nil }
+        self = parts.count == 1 ? parts[0] : .tuple(parts)
+    }
+
     /// The keys as columns.
     static func columns(_ keys: [EntityKey], _ types: [ValueType]) -> [Column] {
         types.enumerated().map { place, type in
@@ -99,7 +130,7 @@ final class EntityTable {
     /// Of one entity.
     static let maximumEntityBytes = 16 << 20
     /// Rows that `lately` holds.
-    private static let mostLately = 100_000
+    static let mostLately = 300_000
     /// What a state costs beside its rows.
     private static let overhead = 240
 
@@ -200,6 +231,17 @@ final class EntityTable {
         append(rows, only: taken)
         for delta in since { append(delta.rows, only: taken) }
         for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
+    }
+
+    /// Whether what came since an offset is remembered.
+    func remembers(since cut: Int64, upTo end: Int64) -> Bool {
+        let since = lately.first { $0.upTo > cut }
+        return cut == end || since.map { $0.after <= cut } ?? false
+    }
+
+    /// Takes what came before what is remembered, for entities that were kept as they were then.
+    func remember(_ delta: Delta, now upTo: Int64) {
+        if delta.upTo == lately.first?.after ?? upTo { lately.insert(delta, at: 0) }
     }
 
     /// Takes news of the log.

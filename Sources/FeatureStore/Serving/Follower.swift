@@ -111,7 +111,7 @@ actor Follower {
         }
     }
 
-    private static func delta(_ group: Plan.Group, after: Int64, upTo: Int64, _ connection: Connection) throws -> EntityTable.Delta {
+    static func delta(_ group: Plan.Group, after: Int64, upTo: Int64, _ connection: Connection) throws -> EntityTable.Delta {
         let table = SourceTable(group.source), keys = group.keys.map(\.column)
         let rows = try table.news(group.columns.sorted(), keys: keys, after: after, upTo: upTo, connection)
         // An import may bring a version that one stands before which memory never had, since no window reached it.
@@ -136,13 +136,24 @@ extension SourceTable {
 }
 
 extension RowLoader {
-    /// Reads entities that memory lacks: their rows as far as windows reach them from now on, and since when each has any.
-    static func load(_ missing: OnlineMemory.Missing, _ connection: Connection) throws -> (rows: SourceRows, foundFrom: [Int64]) {
-        let group = missing.group, count = missing.keys.count
-        let spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(group.keys.map(\.spine), missing.keyColumns)), instants: Array(repeating: missing.now, count: count))
-        let loader = RowLoader(spine: spine, cuts: [group.source.name: missing.cut], wantsChanges: true, connection: connection)
-        var rows = try loader.load(group)
-        if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
-        return (rows, try loader.firstKnown(group))
+    /// Reads entities that memory lacks: their rows as far as windows reach them from now on, and since when each has any. One round trip for all.
+    static func load(_ missing: [OnlineMemory.Missing], _ connection: Connection) throws -> [(rows: SourceRows, foundFrom: [Int64])] {
+        let queries = missing.flatMap { missing -> [SQL] in
+            let group = missing.group
+            let spine = Spine(
+                columns: Dictionary(uniqueKeysWithValues: zip(group.keys.map(\.spine), missing.keyColumns)),
+                instants: Array(repeating: missing.now, count: missing.keys.count))
+            let loader = RowLoader(spine: spine, cuts: [group.source.name: missing.cut], wantsChanges: true, connection: connection)
+            return [loader.query(group), loader.firstKnownQuery(group)]
+        }
+        let answers = try connection.pipeline(queries)
+        return missing.enumerated().map { place, missing in
+            let group = missing.group
+            var rows = SourceTable(group.source).rows(group.columns.sorted(), of: answers[2 * place])
+            if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
+            let first = RowLoader.firstKnown(answers[2 * place + 1])
+            // Without keys all are one entity.
+            return (rows, group.keys.isEmpty ? Array(repeating: first[0], count: missing.keys.count) : first)
+        }
     }
 }

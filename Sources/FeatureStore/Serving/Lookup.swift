@@ -10,6 +10,12 @@ public struct LookupRequest: Sendable {
         case json(JSON)
         case text(String)
 
+        public init(_ number: some BinaryInteger) { self = .json(JSON(number)) }
+        public init(_ number: Double) { self = .text(number.description) }
+        public init(_ text: String) { self = .json(.string(text)) }
+        public init(_ flag: Bool) { self = .json(.bool(flag)) }
+        public init(_ instant: Instant) { self = .json(.string(instant.description)) }
+
         fileprivate func literal(as type: ValueType) -> Literal? {
             switch self {
             case .json(let value): value.literal(as: type)
@@ -86,6 +92,20 @@ public struct LookupAnswer: Sendable {
     public var isStale = false
     /// Under what the lookup log keeps it.
     public var receipt: String?
+
+    /// A row's values as a model takes them in, in the order of `features`: numbers as they are, true and false as 1 and 0, timestamps as seconds since 1970; NaN
+    /// for NULL and for texts.
+    public func vector(_ row: Int) -> [Double] {
+        columns.map { column in
+            switch column[row] {
+            case .bool(let flag): flag ? 1 : 0
+            case .int64(let number): Double(number)
+            case .float64(let bits): Double(bitPattern: bits)
+            case .timestamp(let instant): Double(instant.microseconds) / 1_000_000
+            case .null, .string: .nan
+            }
+        }
+    }
 }
 
 extension Store {
@@ -136,6 +156,8 @@ struct Online: Sendable {
     let follower: Follower
     /// Connections for entities that memory lacks.
     let pool: Pool
+    /// What is kept of entities in the database.
+    let kept = KeptEntities()
 }
 
 extension Store {
@@ -164,12 +186,11 @@ extension Store {
                 return answer
             case .direct: return nil
             case .missing(let missing):
-                let memory = online.memory
+                let memory = online.memory, kept = online.kept
                 try await online.pool.run { connection in
-                    for missing in missing {
-                        let (rows, foundFrom) = try RowLoader.load(missing, connection)
-                        memory.insert(missing, foundFrom: foundFrom, rows: rows)
-                    }
+                    let missing = try kept.read(missing, memory, connection)
+                    guard !missing.isEmpty else { return }
+                    for (missing, loaded) in zip(missing, try RowLoader.load(missing, connection)) { memory.insert(missing, foundFrom: loaded.foundFrom, rows: loaded.rows) }
                 }
             }
         }
@@ -188,7 +209,7 @@ extension Store {
         }
     }
 
-    private func prepare(_ target: LookupRequest.Target, in online: Online) async throws -> ServingPlan {
+    func prepare(_ target: LookupRequest.Target, in online: Online) async throws -> ServingPlan {
         if let known = online.memory.plan(target) { return known }
         let memory = online.memory
         await online.follower.start()
@@ -198,6 +219,7 @@ extension Store {
             return memory.prepare(plan, for: target, functions: set.features.map(\.function), registered: registered)
         }
         try await online.follower.catchUp()
+        await keep(prepared, in: online)
         return prepared
     }
 }

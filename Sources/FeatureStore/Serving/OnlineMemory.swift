@@ -230,6 +230,12 @@ public final class OnlineMemory: Sendable {
         var cut: Int64
         var now: Int64
 
+        /// Entities of a table that are taken though nobody asked for them yet.
+        init(_ need: Need, _ keys: [EntityKey], cut: Int64) {
+            (table, generation, group, self.keys, self.cut, now) = (need.table, need.generation, need.group, keys, cut, 0)
+            keyColumns = []
+        }
+
         fileprivate init(_ place: Int, _ table: EntityTable, _ keys: [EntityKey], cut: Int64, now: Int64) {
             self.table = place
             generation = table.generation
@@ -238,6 +244,44 @@ public final class OnlineMemory: Sendable {
             keyColumns = EntityKey.columns(keys, table.keyTypes)
             self.cut = cut
             self.now = now
+        }
+    }
+
+    /// A table's place, what it is told by, and what it needs.
+    struct Need: Sendable {
+        var table: Int
+        var generation: Int
+        var group: Plan.Group
+        var cut: Int64
+    }
+
+    /// All tables whose sources were read.
+    var needs: [Need] {
+        state.withLock { state in
+            state.tables.enumerated().compactMap { place, table in
+                (state.cuts[table.group.source.name] ?? nil).map { Need(table: place, generation: table.generation, group: table.group, cut: $0) }
+            }
+        }
+    }
+
+    /// Those that a plan reads.
+    func needs(of prepared: ServingPlan) -> [Need] { needs.filter { need in prepared.parts.contains { $0.table == need.table } } }
+
+    /// Whether a table remembers what came since an offset.
+    func remembers(_ table: Int, _ generation: Int, since cut: Int64) -> Bool {
+        state.withLock { state in
+            let table = state.tables[table]
+            guard table.generation == generation, let end = state.cuts[table.group.source.name] ?? nil else { return false }
+            return table.remembers(since: cut, upTo: end)
+        }
+    }
+
+    /// Takes what came before what a table remembers.
+    func remember(_ need: Need, _ delta: EntityTable.Delta) {
+        state.withLock { state in
+            let table = state.tables[need.table]
+            guard table.generation == need.generation, let end = state.cuts[table.group.source.name] ?? nil else { return }
+            table.remember(delta, now: end)
         }
     }
 

@@ -87,9 +87,10 @@ public final class Receipts: Sendable {
         }
     }
 
-    /// Returns once nothing waits any more, or the database can't be reached.
-    public func flush() async {
-        for _ in 0..<500 where state.withLock({ $0.isWriting }) { try? await Task.sleep(for: .milliseconds(10)) }
+    /// Returns once nothing waits any more, or after a while.
+    public func flush(atMost bound: Duration = .seconds(30)) async {
+        let began = ContinuousClock.now
+        while state.withLock({ $0.isWriting }), ContinuousClock.now - began < bound { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
     private func write() async {
@@ -122,18 +123,19 @@ public final class Receipts: Sendable {
     }
 
     private static func insert(_ batch: [Receipt], _ connection: Connection) throws {
-        for receipt in batch {
+        let statements = batch.map { receipt -> SQL in
             let features: Parameter = if case .features(let names) = receipt.target { .array(.text, names.map { .text($0) }) } else { .array(.text, []) }
             let inputs = JSON.object(receipt.inputs.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
             let cuts = JSON.object(receipt.answer.cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
-            try connection.execute(
-                """
+            return """
                 insert into firn_log.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers)
                 values (\(receipt.id)::text::uuid, \(.timestamp(receipt.answer.asOf.microseconds)), \(receipt.target.set), \(features),
                     \(.array(.text, receipt.answer.features.map { .text($0) })), \(.array(.text, receipt.fingerprints.map { .text($0) })), \(firnBuild), \(receipt.actor),
                     \(receipt.answer.isStale), \(cuts.description), \(inputs.description), \(JSON.array(receipt.answer.columns.map { JSON($0) }).description))
-                """)
+                """
         }
+        // All of them in one transaction, and in one round trip.
+        try connection.transaction { statements.forEach { connection.later($0) } }
     }
 }
 

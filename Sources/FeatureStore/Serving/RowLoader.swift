@@ -36,26 +36,41 @@ struct RowLoader {
 
     /// Rows for which a condition over `r` holds, with the other versions of their facts; without one, all.
     private func read(_ group: Plan.Group, _ condition: SQL?) throws -> SourceRows {
-        let source = group.source
-        let wanted = condition.map { withOtherVersions($0, source) } ?? "true"
-        let whole: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
-        return try SourceTable(source, progress: progress).read(group.columns.sorted(), where: whole, connection)
+        try SourceTable(group.source, progress: progress).read(group.columns.sorted(), where: whole(group, condition), connection)
     }
 
-    /// For each spine row, the first instant at which its entity has a known row, whatever its event time: `.min` where it has one already, `.max` where
-    /// it never will.
-    func firstKnown(_ group: Plan.Group) throws -> [Int64] {
-        var first = try isKnown(group, at: spine.instants[0]).map { $0 ? Int64.min : .max }
-        guard !group.source.isStatic, first.contains(.max) else { return first }
-        let known = try ask(group) { "(select min(\(RowLoader.known)) from \($0))" }
-        for row in 0..<known.count where first[row] == .max { first[row] = known[row].optionalTimestamp(0) ?? .max }
-        return first
+    private func whole(_ group: Plan.Group, _ condition: SQL?) -> SQL {
+        let source = group.source, wanted = condition.map { withOtherVersions($0, source) } ?? "true"
+        return "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
+    }
+
+    /// What `load` asks.
+    func query(_ group: Plan.Group) -> SQL {
+        let conditions = [keyCondition(group), timeCondition(group)].compactMap { $0 }
+        return SourceTable(group.source).query(group.columns.sorted(), where: whole(group, conditions.isEmpty ? nil : SQL.joined(conditions, by: " and ")))
+    }
+
+    /// Asks, for each spine row, since when its entity has a known row, whatever its event time: -infinity where it had one at the spine's first instant, NULL
+    /// where it never will.
+    func firstKnownQuery(_ group: Plan.Group) -> SQL {
+        asking(group) { rows in
+            let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(spine.instants[0]))"
+            return "case when exists (select from \(rows) and \(isKnown)) then '-infinity'::timestamptz else (select min(\(RowLoader.known)) from \(rows)) end"
+        }
+    }
+
+    /// The answer, as instants: `.min` and `.max` for those two.
+    static func firstKnown(_ answer: Rows) -> [Int64] {
+        answer.map { row in
+            guard let first = row.optionalTimestamp(0) else { return .max }
+            return first < Instant.range.lowerBound.microseconds ? .min : first
+        }
     }
 
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
     func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
         let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(instant))"
-        let answers = try ask(group) { "exists (select from \($0) and \(isKnown))" }.map { $0.bool(0) }
+        let answers = try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { $0.bool(0) }
         // Without keys all are one entity.
         return group.keys.isEmpty ? Array(repeating: answers[0], count: spine.instants.count) : answers
     }
@@ -66,14 +81,14 @@ struct RowLoader {
     /// Asks something of the rows of each spine row's entity, up to the cut; once where there are no keys.
     ///
     /// - Parameter question: over the rows of an entity: a table and its condition, to which more may be added.
-    private func ask(_ group: Plan.Group, _ question: (SQL) -> SQL) throws -> Rows {
+    private func asking(_ group: Plan.Group, _ question: (SQL) -> SQL) -> SQL {
         let source = group.source, names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
         var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
         conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
         let asked = question("\(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and "))")
-        if group.keys.isEmpty { return try connection.execute("select \(asked)") }
+        if group.keys.isEmpty { return "select \(asked)" }
         let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
-        return try connection.execute("select \(asked) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n")
+        return "select \(asked) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n"
     }
 
     /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.

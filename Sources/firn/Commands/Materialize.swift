@@ -16,6 +16,9 @@ struct Materialize: AsyncParsableCommand {
     @Option(help: "Refresh the table of this set's current values instead, firn_values.<set>; may be given several times.")
     var set: [String] = []
 
+    @Option(help: "Keep this set's entities as servers have them in memory, from now on; may be given several times. Sets that a server was asked for are kept anyway.")
+    var online: [String] = []
+
     @Flag(help: "Build all segments again, and check that they come out the same.")
     var rebuild = false
 
@@ -23,7 +26,7 @@ struct Materialize: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard set.isEmpty || source.isEmpty && !rebuild else { throw ValidationError("--set goes without --source and --rebuild.") }
+        guard set.isEmpty || source.isEmpty && online.isEmpty && !rebuild else { throw ValidationError("--set goes without --source, --online and --rebuild.") }
     }
 
     func run() async throws {
@@ -32,7 +35,9 @@ struct Materialize: AsyncParsableCommand {
         defer { progress.end() }
         let options = Store.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
         let start = ContinuousClock.now
-        let done = try await Environment.store(connections: 1).materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
+        let store = try await Environment.store(connections: 1)
+        let done = try await store.materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
+        let kept = try await store.keepOnline(online)
         progress.end()
         if json {
             return Terminal.out(
@@ -44,6 +49,9 @@ struct Materialize: AsyncParsableCommand {
                         ])
                     }
                 ).pretty())
+        }
+        for part in kept {
+            Terminal.out("\(part.source) by \(part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")): \(part.entities) entities kept for servers, up to offset \(part.upTo)")
         }
         if done.isEmpty { return Terminal.out("nothing to seal") }
         let rows = done.reduce(0) { $0 + $1.rows }

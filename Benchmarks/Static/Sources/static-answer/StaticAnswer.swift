@@ -1,0 +1,58 @@
+import Foundation
+import Hummingbird
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Answers `POST /v1/lookup` with a file's bytes, whatever is asked: static-answer hummingbird|nio PORT FILE
+@main
+struct StaticAnswer {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 4, let port = Int(arguments[2]), let body = FileManager.default.contents(atPath: arguments[3]) else {
+            fatalError("static-answer hummingbird|nio PORT FILE")
+        }
+        if arguments[1] == "nio" { try await nio(port, ByteBuffer(bytes: body)) } else { try await hummingbird(port, ByteBuffer(bytes: body)) }
+    }
+
+    /// A router with this one route, and nothing around it.
+    private static func hummingbird(_ port: Int, _ body: ByteBuffer) async throws {
+        let router = Router()
+        router.post("/v1/lookup") { _, _ in Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body)) }
+        try await Application(router: router, configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: "static")).runService()
+    }
+
+    /// A handler right behind NIO's codec.
+    private static func nio(_ port: Int, _ body: ByteBuffer) async throws {
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false)
+                    try channel.pipeline.syncOperations.addHandler(Answer(body))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        try await channel.closeFuture.get()
+    }
+}
+
+private final class Answer: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let body: ByteBuffer
+
+    init(_ body: ByteBuffer) {
+        self.body = body
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .end = unwrapInboundIn(data) else { return }
+        let headers: HTTPHeaders = ["content-type": "application/json", "content-length": String(body.readableBytes), "server": "static"]
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+}

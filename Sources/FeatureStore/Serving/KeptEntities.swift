@@ -1,0 +1,161 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+internal import Synchronization
+
+/// What the database keeps of entities for servers: their rows as memory holds them, up to some offset. A server adds what it remembers of the log since.
+///
+/// Which tables are kept is decided by what servers were asked for; `OnlineWork` brings them up to date.
+struct KeptEntities: Sendable {
+    /// Tables of memory for which something is kept, by their generations: others aren't asked for.
+    private let known = SharedSet()
+
+    /// Reads entities that memory lacks, one round trip for all; gives those that have to be read otherwise.
+    func read(_ missing: [OnlineMemory.Missing], _ memory: OnlineMemory, _ connection: Connection) throws -> [OnlineMemory.Missing] {
+        let asked = missing.filter { known.contains($0.generation) }
+        guard !asked.isEmpty else { return missing }
+        let answers = try connection.pipeline(asked.map(KeptEntities.query))
+        var rest = missing.filter { !known.contains($0.generation) }
+        for (missing, answer) in zip(asked, answers) {
+            if let left = take(missing, answer, memory) { rest.append(left) }
+        }
+        return rest
+    }
+
+    private static func query(_ missing: OnlineMemory.Missing) -> SQL {
+        let group = missing.group
+        return """
+            select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
+            from firn_cache.online_tables t left join firn_cache.online_entities e
+                on e.online = t.online and e.entity = any(\(.array(.bytes, missing.keys.map { .bytes($0.bytes) })))
+            where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
+            """
+    }
+
+    /// Over `t`: it has the columns and the rows that a group needs.
+    private static func suffices(_ group: Plan.Group) -> SQL {
+        let columns: Parameter = .array(.text, group.columns.sorted().map { .text($0) })
+        return "t.columns @> \(columns) and (t.reach is null or t.reach >= \(group.reach))"
+    }
+
+    /// Takes what was kept; gives the entities that are left.
+    private func take(_ missing: OnlineMemory.Missing, _ answer: Rows, _ memory: OnlineMemory) -> OnlineMemory.Missing? {
+        let group = missing.group, types = group.keyTypes
+        guard let first = answer.first, let form = try? RowForm(group.source, columnsAsJSON: first.bytes(1)) else { return missing }
+        let covered = first.int64(0)
+        // One that is ahead of this server's cut would show rows from behind it.
+        guard covered <= missing.cut, memory.remembers(missing.table, missing.generation, since: covered) else { return missing }
+        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], tooLarge: Set<EntityKey> = []
+        for row in answer.map({ $0 }) where !row.isNull(2) {
+            guard let key = EntityKey(bytes: row.bytes(2), types) else { return missing }
+            if row.int64(4) < 0 { tooLarge.insert(key) } else { found[key] = (row.int64(3), EntityRows(bytes: row.bytes(5), count: Int(row.int64(4)))) }
+        }
+        // Who isn't kept has no row.
+        var taken = missing
+        (taken.keys, taken.cut) = (missing.keys.filter { !tooLarge.contains($0) }, covered)
+        memory.insert(
+            taken, foundFrom: taken.keys.map { found[$0]?.from ?? .max }, rows: form.rows(of: taken.keys.compactMap { found[$0]?.rows }))
+        guard !tooLarge.isEmpty else { return nil }
+        var left = missing
+        left.keys = Array(tooLarge)
+        left.keyColumns = EntityKey.columns(left.keys, types)
+        return left
+    }
+
+    func isConnected(_ need: OnlineMemory.Need) -> Bool { known.contains(need.generation) }
+
+    /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or what it would take is too much.
+    func connect(_ need: OnlineMemory.Need, _ memory: OnlineMemory, _ connection: Connection) throws -> Bool {
+        let group = need.group
+        let row = try connection.execute(
+            """
+            select t.covered from firn_cache.online_tables t
+            where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
+            """
+        ).first
+        guard let covered = row?.int64(0), covered > 0 || need.cut == 0 else { return false }
+        if covered < need.cut, !memory.remembers(need.table, need.generation, since: covered) {
+            guard need.cut - covered <= EntityTable.mostLately else { return false }
+            memory.remember(need, try Follower.delta(group, after: covered, upTo: need.cut, connection))
+        }
+        known.insert(need.generation)
+        return true
+    }
+
+    /// Takes all entities of a table into memory, until it is nearly full.
+    func warm(_ need: OnlineMemory.Need, _ memory: OnlineMemory, _ connection: Connection) throws {
+        let group = need.group, types = group.keyTypes
+        var after: [UInt8]? = []
+        while let last = after, memory.counts.bytes < memory.maximumBytes / 10 * 8 {
+            let answer = try connection.execute(
+                prepared: """
+                select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
+                from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
+                where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
+                    and e.entity > \(last) and e.rows >= 0 order by e.entity limit 1000
+                """)
+            let keys = answer.map { EntityKey(bytes: $0.bytes(2), types) }.compactMap(\.self)
+            _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory)
+            after = answer.count < 1000 ? nil : answer[answer.count - 1].bytes(2)
+        }
+    }
+}
+
+/// Numbers that are only ever added.
+private final class SharedSet: Sendable {
+    private let numbers = Mutex<Set<Int>>([])
+
+    func insert(_ number: Int) { _ = numbers.withLock { $0.insert(number) } }
+    func contains(_ number: Int) -> Bool { numbers.withLock { $0.contains(number) } }
+}
+
+extension Plan.Group {
+    /// How far its windows reach back, in microseconds; `Int64.max` from the beginning.
+    var reach: Int64 {
+        let olders = aggregates.map(\.frame.older?.microseconds)
+        return olders.contains(nil) ? .max : olders.compactMap { $0 }.max() ?? 0
+    }
+
+    var keyTypes: [ValueType] { keys.map { key in source.columns.first { $0.name == key.column }!.type } }
+}
+
+extension Store {
+    /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps nobody from looking up.
+    func keep(_ prepared: ServingPlan, in online: Online) async {
+        let needs = online.memory.needs(of: prepared)
+        if let set = prepared.target.set {
+            try? await pool.run { connection in
+                _ = try connection.execute("insert into firn_cache.online_sets values (\(set)) on conflict do nothing")
+            }
+        }
+        await connect(needs, in: online)
+    }
+
+    /// Looks again whether something is kept by now of what memory has.
+    public func connectKept() async {
+        guard let online else { return }
+        await connect(online.memory.needs.filter { !online.kept.isConnected($0) }, in: online)
+    }
+
+    private func connect(_ needs: [OnlineMemory.Need], in online: Online) async {
+        let memory = online.memory, kept = online.kept
+        for need in needs { _ = try? await online.pool.run { connection in try connection.transaction(.repeatableReadOnly) { try kept.connect(need, memory, connection) } } }
+    }
+
+    /// Prepares the sets that servers were asked for, and takes what is kept of their entities into memory until it is nearly full.
+    public func warmUp() async throws {
+        guard let online else { return }
+        let memory = online.memory, kept = online.kept
+        let sets = try await reading { connection, catalog in
+            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.filter { (try? catalog.set(named: $0)) != nil }
+        }
+        for set in sets {
+            let prepared = try await prepare(.set(set), in: online)
+            for need in memory.needs(of: prepared) {
+                try await online.pool.run { connection in
+                    if try kept.connect(need, memory, connection) { try kept.warm(need, memory, connection) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Postgres
+import TestSupport
+import Tables
+import Testing
+
+/// What `firn verify` finds: the history as it was, and any change to it, also by who may do everything in the database.
+@Suite struct HistoryCheckTests {
+    private func world() async throws -> Fixture {
+        let fixture = try await Fixture()
+        let payments = "payment_id,customer_id,amount,gone,at,recorded\na,1,0.1,,2024-01-01,2024-01-01\nb,1,-0.0,,2024-01-02,\nb,1,2.5,,2024-01-02,2024-01-03\nb,1,2.5,,2024-01-02,2024-01-04\n"
+        _ = try await fixture.store.importFile(fixture.file("p.csv", payments), into: "payments")
+        _ = try await fixture.store.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
+        _ = try await fixture.store.push(Array(#"[{"customer_id":1,"at":"2024-01-01","page":"ä"},{"customer_id":2,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+        _ = try await fixture.store.push(Array(#"[{"payment_id":"a","customer_id":1,"amount":0.1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "payments")
+        return fixture
+    }
+
+    @Test func `a history that nobody touched holds`() async throws {
+        let fixture = try await world()
+        defer { fixture.remove() }
+        let check = try await fixture.store.checkHistory()
+        #expect(check.faults.isEmpty, "\(check.faults)")
+        #expect(check.batches == 4 && check.rows == 8 && check.logHeads.count == 3, "\(check)")
+    }
+
+    @Test(arguments: [
+        ("update firn_source.payments set amount = 0.2 where payment_id = 'a'", "rows of payments"), ("delete from firn_source.clicks where customer_id = 2", "rows of clicks"),
+        ("update firn_source.clicks set page = null where customer_id = 1", "rows of clicks"),
+        ("update firn_source.payments set firn_known_at = firn_known_at + interval '1 s' where firn_position = 3", "rows of payments"),
+        ("insert into firn_source.clicks values (999999, 1, null, 1, 'x', '2024-01-01')", "rows that came with no batch"),
+        ("update firn.batches set known_at = known_at - interval '1 day' where source = 'clicks'", "the batch of clicks"),
+        ("delete from firn.batches where source = 'payments' and base_offset = 0", "the batch of payments"),
+        ("update firn.definitions set body = replace(body, '7d', '8d') where name = 'spend.v1'", "feature spend.v1"),
+        ("update firn.definitions set fingerprint = repeat('0', 64) where name = 'spend.v1'", "feature spend.v1"), ("delete from firn.ledger where entry = 3", "ledger entry 3"),
+        ("update firn.ledger set actor = 'another' where entry = 2", "ledger entry 2"),
+    ]) func `what was changed by hand is found`(change: String, what: String) async throws {
+        let fixture = try await world()
+        defer { fixture.remove() }
+        try fixture.connection().run(
+            script: """
+                do $$ declare t record; begin for t in select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source') loop
+                execute format('alter table %I.%I disable trigger all', t.schemaname, t.tablename); end loop; end $$;
+                \(change)
+                """)
+        let faults = try await fixture.store.checkHistory().faults
+        #expect(faults.contains { $0.contains(what) }, "\(faults)")
+    }
+}
