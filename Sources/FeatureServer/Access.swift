@@ -30,11 +30,13 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
 }
 
 extension TokenRole {
-    /// What a request needs; nil for what anybody may ask.
+    /// What a request needs; nil for what anybody may ask. By the segments of its path, as the router has them: `//v1/lookup/` is `/v1/lookup`.
     fileprivate static func needed(_ method: HTTPRequest.Method, _ path: String, _ record: String?) -> TokenRole? {
-        if Operation.isAboutServer(path) { return path == "/metrics" ? .read : nil }
-        if path == "/v1/definitions/apply" { return .admin }
-        if method == .get || ["/v1/lookup", "/v1/why", "/get-online-features", "/v1/definitions/plan"].contains(path) || path.hasSuffix("/verify") { return .read }
-        return path == "/v1/snapshots" && record == "false" ? .read : .write
+        let segments = Operation.segments(path)
+        if Operation.isAboutServer(path) { return segments == ["metrics"] ? .read : nil }
+        if segments == ["v1", "definitions", "apply"] { return .admin }
+        let readings: [[Substring]] = [["v1", "lookup"], ["v1", "why"], ["get-online-features"], ["v1", "definitions", "plan"]]
+        if method == .get || method == .head || readings.contains(segments) || segments.last == "verify" { return .read }
+        return segments == ["v1", "snapshots"] && record == "false" ? .read : .write
     }
 }

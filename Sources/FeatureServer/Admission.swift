@@ -97,13 +97,20 @@ struct AdmissionMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 
     private func isJob(_ request: Request) -> Bool {
-        let parts = request.uri.path.split(separator: "/")
+        let parts = Operation.segments(request.uri.path)
         if request.method == .post, parts == ["v1", "snapshots"] { return true }
         return parts.last == "import" || parts.last == "data" || parts.last == "verify" || parts.contains("diff") || parts == ["v1", "definitions", "plan"]
     }
 }
 
-/// Paths that say how the server is.
+/// What a request is about, by its path.
 enum Operation {
-    static func isAboutServer(_ path: String) -> Bool { ["/healthz", "/readyz", "/metrics", "/openapi.json"].contains(path) }
+    /// As the router divides it.
+    static func segments(_ path: String) -> [Substring] { path.split(separator: "/") }
+
+    /// How the server is, and not what it holds.
+    static func isAboutServer(_ path: String) -> Bool {
+        let segments = segments(path)
+        return segments.count == 1 && ["healthz", "readyz", "metrics", "openapi.json"].contains(segments[0])
+    }
 }

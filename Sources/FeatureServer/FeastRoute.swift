@@ -100,8 +100,14 @@ extension Catalog {
     /// The names of the request inputs that a lookup needs.
     fileprivate func requests(of target: LookupRequest.Target) throws -> Set<String> {
         switch target {
-        case .set(let name): Set(try set(named: name).served.requests.map(\.name))
-        case .features(let names): Set(try resolve(features: names).requests.map(\.name))
+        case .set(let name): return Set(try set(named: name).served.requests.map(\.name))
+        case .features(let names):
+            do {
+                return Set(try resolve(features: names).requests.map(\.name))
+            } catch let error as DefinitionError {
+                // Nobody wrote this set down: what is wrong with it is wrong with the request.
+                throw Problem.shape(error.description)
+            }
         }
     }
 }

@@ -13,6 +13,10 @@ struct Problem: Error {
     /// Stays the same from release to release.
     var code: String
     var detail: String
+    /// What it was before it was put into these words, for the log.
+    var cause: (any Error)?
+    /// Whether the connection ends with it.
+    var closes = false
 
     init(_ status: HTTPResponse.Status, _ code: String, _ detail: String) {
         self.status = status
@@ -33,6 +37,7 @@ struct Problem: Error {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         if status == .serviceUnavailable { headers[.retryAfter] = "1" }
+        if closes { headers[.connection] = "close" }
         return headers
     }
 
@@ -73,7 +78,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return try await next(request, context)
         } catch {
             let problem = Problem(error)
-            if problem.status.kind == .serverError {
+            // That somebody has to come again is no fault.
+            if problem.status.kind == .serverError, problem.status != .serviceUnavailable {
+                let error = problem.cause ?? error
                 // A PostgresError's text holds no values; another error's might.
                 context.logger.error(
                     "request failed",

@@ -1,6 +1,7 @@
 import FeatureEngine
 import FeatureLanguage
 import FeatureStore
+import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -25,7 +26,7 @@ struct Routes {
     private static let drained = 64 << 20
 
     func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
+        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: MetricsMiddleware(metrics: metrics))
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: AccessMiddleware(store: store, gatekeeper: gatekeeper))
@@ -64,7 +65,7 @@ struct Routes {
             return Response.json(try await store.why(WhyRequest(body)).json)
         }
         router.post("/v1/sources/:name/rows") { request, context in
-            let name = try context.parameters.require("name")
+            let name = try context.parameter("name")
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let pushed = try await store.push(bytes(request, Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
@@ -72,7 +73,7 @@ struct Routes {
         }
         router.post("/v1/sources/:name/import") { request, context in
             let options = try Store.ImportOptions(request.uri.queryParameters)
-            let layout = try fileLayout(request), name = try context.parameters.require("name"), file = request.uri.queryParameters.get("file") ?? "body"
+            let layout = try fileLayout(request), name = try context.parameter("name"), file = request.uri.queryParameters.get("file") ?? "body"
             return try await spooled(request, Routes.importLimit) { body in
                 let imported = try await store.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
                     try TableReader(body.reader(), layout: layout, name: file, schema: schema, options: options.reading)
@@ -97,7 +98,7 @@ struct Routes {
         for kind in DefinitionKind.allCases {
             router.get("/v1/\(kind.plural)") { _, _ in Response.json(.array(try await CatalogBrowser(store).entries(kind: kind).map(\.json))) }
             router.get("/v1/\(kind.plural)/:name") { _, context in
-                let name = try context.parameters.require("name")
+                let name = try context.parameter("name")
                 guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
                     let near = try await CatalogBrowser(store).nearest(name).map { " (did you mean \($0)?)" } ?? ""
                     throw Problem(.notFound, "not_found", "unknown \(kind.rawValue) '\(name.prefix(80))'\(near)")
@@ -106,7 +107,7 @@ struct Routes {
             }
         }
         router.get("/v1/sets/:name/plan") { _, context in
-            Response.json(try await store.outline(ofSet: context.parameters.require("name")).json)
+            Response.json(try await store.outline(ofSet: context.parameter("name")).json)
         }
         router.get("/v1/diff") { request, _ in
             let query = request.uri.queryParameters
@@ -127,7 +128,7 @@ struct Routes {
         }
         router.get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
         snapshots(router)
-        router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameters.require("id")).json(whole: true)) }
+        router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameter("id")).json(whole: true)) }
     }
 
     /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
@@ -143,10 +144,10 @@ struct Routes {
                 return Response.json(try await store.createSnapshot(asked.request, name: "body", spine: spine).json(whole: true), status: .created)
             }
         }
-        router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameters.require("id")).rows) }
-        router.post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameters.require("id")).json) }
+        router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }
+        router.post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameter("id")).json) }
         router.get("/v1/snapshots/:id/diff/:other") { _, context in
-            Response.json(try await store.compareSnapshots(context.parameters.require("id"), context.parameters.require("other")).json)
+            Response.json(try await store.compareSnapshots(context.parameter("id"), context.parameter("other")).json)
         }
     }
 
@@ -161,13 +162,19 @@ struct Routes {
 
     /// Puts a request's body aside and answers it. What takes long is given up where the client goes away, and so the connection ends with the answer.
     private func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws -> Response {
-        var response = try await request.body.consumeWithCancellationOnInboundClose { pieces in
-            let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit)
-            for try await piece in pieces { try body.append(piece) }
-            return try await answer(body)
+        do {
+            var response = try await request.body.consumeWithCancellationOnInboundClose { pieces in
+                let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit)
+                for try await piece in pieces { try body.append(piece) }
+                return try await answer(body)
+            }
+            response.headers[.connection] = "close"
+            return response
+        } catch {
+            var problem = Problem(error)
+            (problem.cause, problem.closes) = (error, true)
+            throw problem
         }
-        response.headers[.connection] = "close"
-        return response
     }
 
     private func fileLayout(_ request: Request) throws -> FileFormat.Layout {
@@ -217,5 +224,13 @@ struct Routes {
         case Routes.arrow: return .arrow
         default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
         }
+    }
+}
+
+extension RequestContext {
+    /// A part of the path, as it was meant: `a%20b` is `a b`.
+    fileprivate func parameter(_ name: String) throws -> String {
+        let text = try parameters.require(name)
+        return text.removingPercentEncoding ?? text
     }
 }

@@ -153,17 +153,16 @@ internal import Synchronization
         later(SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
         depth = 1
         defer { depth = 0 }
-        let value: T
         do {
-            value = try body()
+            let value = try body()
+            // A transaction that has failed answers a commit with a rollback.
+            try execute(prepared: "commit")
+            return value
         } catch {
             deferred = []
-            _ = try? execute("rollback")
+            if unsafe PQtransactionStatus(handle) != PQTRANS_IDLE { _ = try? execute("rollback") }
             throw error
         }
-        // A transaction that has failed answers a commit with a rollback.
-        try execute(prepared: "commit")
-        return value
     }
 
     // MARK: Copies

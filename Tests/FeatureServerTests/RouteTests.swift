@@ -116,6 +116,13 @@ import Testing
                     #expect(answer.status == (role >= needed ? 200 : 403), "\(path) as \(role): \(answer)")
                 }
             }
+            // A path is what the router takes it for.
+            for path in ["/v1/definitions/apply/", "/v1//definitions/apply", "//v1/definitions/apply"] {
+                #expect(try await http("POST", url + path, RouteTests.definitions, headers: tokens[.write]!).status == 403, "\(path)")
+            }
+            #expect(try await http("POST", url + "/v1/definitions/plan/", RouteTests.definitions, headers: tokens[.read]!).status == 200)
+            #expect(try await http("GET", url + "/metrics/").status == 401)
+            #expect(try await http("GET", url + "/healthz/").status == 200)
             #expect(try await http("GET", url + "/v1/features").status == 401)
             #expect(try await http("GET", url + "/healthz").status == 200)
             #expect(try Connection(uri: uri).execute("select from firn.batches where actor in ('admin service', 'write service')").count == 2, "what a bearer does is theirs")
@@ -146,7 +153,8 @@ import Testing
                 ("POST", "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"min_offsets":{"clicks":99}}"#, 503, "behind"),
                 ("POST", "/v1/sources/none/rows", "[]", 404, "not_found"), ("POST", "/v1/sources/clicks/rows", #"[{"customer_id":1,"at":"x"}]"#, 400, "invalid_rows"),
                 ("POST", "/v1/sources/clicks/rows", "{}", 400, "invalid_rows"), ("GET", "/v1/features/none.v1", nil, 404, "not_found"), ("GET", "/nothing", nil, 404, "not_found"),
-                ("GET", "/v1/snapshots/none", nil, 404, "not_found"),
+                ("GET", "/v1/snapshots/none", nil, 404, "not_found"), ("GET", "/v1/snapshots/%00", nil, 404, "not_found"), ("GET", "/v1/sets/none%2Ev1", nil, 404, "not_found"),
+                ("POST", "/get-online-features", #"{"features":["clicks.v1","clicks.v1"],"entities":{"customer_id":[1]}}"#, 400, "invalid_request"),
                 ("POST", "/v1/snapshots?set=web.v1&record=false&name=x", "", 400, "invalid_request"), ("GET", "/v1/search", nil, 400, "invalid_request"),
                 ("POST", "/v1/lookup", String(repeating: " ", count: 5 << 20), 413, "body_too_large"),
             ]

@@ -62,8 +62,12 @@ import Testing
         let body = Array(#"{"set":"all.v1","entities":{"customer_id":[1,2]},"request":{"amount":[1,2]}}"#.utf8)
         _ = try await served.lookup(request([2], logged: false))
         var kept = 0
-        for _ in 0..<50 {
-            guard let answer = served.answerFromMemory(body, actor: "somebody") else { continue }
+        for _ in 0..<500 where kept < 50 {
+            guard let answer = served.answerFromMemory(body, actor: "somebody") else {
+                // A machine with too much to do may not hear of the database for a while.
+                _ = try await served.lookup(request([1, 2], logged: false))
+                continue
+            }
             #expect(String(decoding: answer, as: UTF8.self).contains("\"receipt\":\""))
             kept += 1
         }

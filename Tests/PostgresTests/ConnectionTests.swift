@@ -142,27 +142,27 @@ import Testing
 
     @Test func `statements that travel together are answered one by one, and after one that fails none is run`() throws {
         let connection = try Connection(uri: TestCluster.newDatabase())
-        try connection.run(script: "create table numbers (n bigint primary key)")
-        let answers = try connection.pipeline(["insert into numbers select generate_series(1, 3)", "select sum(n)::bigint from numbers", "select n from numbers where n > \(Int64(1)) order by n"])
+        try connection.run(script: "create table public.numbers (n bigint primary key)")
+        let answers = try connection.pipeline(["insert into public.numbers select generate_series(1, 3)", "select sum(n)::bigint from public.numbers", "select n from public.numbers where n > \(Int64(1)) order by n"])
         #expect(answers[1].first!.int64(0) == 6 && answers[2].count == 2 && answers[2][1].int64(0) == 3)
-        #expect(throws: PostgresError.self) { try connection.pipeline(["insert into numbers values (4)", "insert into numbers values (1)", "insert into numbers values (5)"]) }
-        #expect(try connection.execute("select count(*) from numbers").first!.int64(0) == 3, "one transaction")
-        #expect(throws: PostgresError.self) { try connection.pipeline(["select 1 from nothing", "select 2 from numbers"]) }
+        #expect(throws: PostgresError.self) { try connection.pipeline(["insert into public.numbers values (4)", "insert into public.numbers values (1)", "insert into public.numbers values (5)"]) }
+        #expect(try connection.execute("select count(*) from public.numbers").first!.int64(0) == 3, "one transaction")
+        #expect(throws: PostgresError.self) { try connection.pipeline(["select 1 from nothing", "select 2 from public.numbers"]) }
         // After rows that were streamed, too.
         for _ in 0..<2 {
             var seen = 0
-            try connection.stream("select n from numbers") { _ in seen += 1 }
-            #expect(try connection.execute(prepared: "select n from numbers order by n").count == seen)
+            try connection.stream("select n from public.numbers") { _ in seen += 1 }
+            #expect(try connection.execute(prepared: "select n from public.numbers order by n").count == seen)
         }
         // Put off until the next, and thrown there.
         try connection.transaction {
-            connection.later("insert into numbers values (10)")
-            let largest = try connection.execute(prepared: "select max(n) from numbers").first!.int64(0)
+            connection.later("insert into public.numbers values (10)")
+            let largest = try connection.execute(prepared: "select max(n) from public.numbers").first!.int64(0)
             #expect(largest == 10)
-            connection.later("insert into numbers values (11)")
+            connection.later("insert into public.numbers values (11)")
         }
-        #expect(try connection.execute("select max(n) from numbers").first!.int64(0) == 11)
-        #expect(throws: PostgresError.self) { try connection.transaction { connection.later("insert into numbers values (11)") } }
+        #expect(try connection.execute("select max(n) from public.numbers").first!.int64(0) == 11)
+        #expect(throws: PostgresError.self) { try connection.transaction { connection.later("insert into public.numbers values (11)") } }
         #expect(connection.isUsable)
         for number in 0..<600 { #expect(try connection.execute(prepared: SQL(stringLiteral: "select \(number)::bigint")).first!.int64(0) == Int64(number)) }
     }

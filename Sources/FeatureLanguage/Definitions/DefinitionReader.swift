@@ -98,6 +98,8 @@ struct DefinitionReader {
         if !source.isStatic { expect(eventTime.text, .timestamp, eventTime.place, "event_time") }
         for column in id { expect(column.text, nil, column.place, "id") }
         if id.isEmpty, namesID { report(name.place, "id of source \(name.text) names no column", "name the columns that tell facts apart, or leave id: away") }
+        // PostgreSQL's indexes have 32 columns at most.
+        if source.id.count > 32 { report(id[0].place, "id names \(source.id.count) columns", "at most 32") }
         if Set(source.id).count < source.id.count { report(id[0].place, "id names a column twice", nil) }
         if let tombstone { expect(tombstone.text, .bool, tombstone.place, "tombstone") }
         if case .column(let column) = source.knownAt { expect(column, .timestamp, knownAt ?? name.place, "known_at") }

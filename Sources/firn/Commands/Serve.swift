@@ -56,7 +56,7 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Work as the database's user, who may own the tables, instead of the role firn_server.")
     var asOwner = Serve.flag("AS_OWNER")
 
-    @Option(help: "What is said on standard error: trace, debug, info (each request), notice, warning, error.")
+    @Option(help: "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error.")
     var logLevel = Environment.variable("FIRN_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) } ?? .notice
 
     /// The certificate and its key, from where they are given.
