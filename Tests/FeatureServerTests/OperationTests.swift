@@ -110,7 +110,7 @@ import Testing
             // One is worked on, eight wait.
             let jobs = (0..<9).map { _ in Task { try await http("POST", url + "/v1/snapshots/none/verify").status } }
             let requests = (0..<2).map { _ in Task { try await http("GET", url + "/v1/snapshots").status } }
-            try await Task.sleep(for: .milliseconds(500))
+            try await Task.sleep(for: .seconds(2))
             let refused = try await curl("-i", "-d", OperationTests.definitions, url + "//v1/definitions/plan/").text
             #expect(refused.contains("503") && refused.contains("\"overloaded\"") && refused.lowercased().contains("retry-after: 1"), "\(refused)")
             #expect(try await http("GET", url + "/v1/features").text.contains("overloaded"))
