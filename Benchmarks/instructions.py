@@ -11,7 +11,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
-from online import ENTITIES, WORK, Values, build_static, lookup, store, values_hash
+from online import ENTITIES, STATIC, WORK, Values, build_static, lookup, store, values_hash
 from serving import FIRN, HERE, Client, Server, free_port, head, need, row, title
 
 
@@ -88,11 +88,11 @@ def main() -> None:
             row("Firn", size, f"{own:,.0f}", "1.00", f"{every:,.0f}", f"`{values_hash(values)}`")
             file = made.directory / "answer.json"
             file.write_bytes(sorted(answers, key=len)[len(answers) // 2])
-            for kind in ("hummingbird", "nio"):
+            for kind, name in STATIC.items():
                 with callgrind.serve(str(WORK / "static" / "release" / "static-answer"), kind, str(port := free_port()), str(file), port=port) as server, Client(server.port, timeout=300) as client:
                     thread, all_threads, _ = callgrind.count(server, client, requests)
                 # Hummingbird answers on other threads than the connection's, and has no other work.
-                row(f"static answer, {'swift-' if kind == 'nio' else ''}{kind}", size, f"{all_threads:,.0f}", f"{all_threads / own:.2f}", f"{all_threads:,.0f}", "")
+                row(name, size, f"{all_threads:,.0f}", f"{all_threads / own:.2f}", f"{all_threads:,.0f}", "")
 
 
 if __name__ == "__main__":

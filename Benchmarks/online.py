@@ -102,6 +102,9 @@ def check(server: Server, truth: Values) -> str:
     return values_hash(answered)
 
 
+STATIC = {"hummingbird": "static answer, hummingbird", "handler": "static answer, handler in hummingbird's channel", "nio": "static answer, swift-nio"}
+
+
 def build_static() -> None:
     command = ["swift", "build", "-c", "release", "--package-path", str(HERE / "Static"), "--scratch-path", str(WORK / "static")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -115,9 +118,9 @@ def static_answers(stack: ExitStack, store: Store, answer: bytes) -> dict[str, S
     path = store.directory / f"answer-{len(answer)}.json"
     path.write_bytes(answer)
     servers = {}
-    for kind in ("hummingbird", "swift-nio"):
+    for kind, name in STATIC.items():
         port = free_port()
-        servers[f"static answer, {kind}"] = stack.enter_context(Server([str(program), kind.removeprefix("swift-"), str(port), str(path)], port, store.directory))
+        servers[name] = stack.enter_context(Server([str(program), kind, str(port), str(path)], port, store.directory))
     return servers
 
 
@@ -234,7 +237,7 @@ def from_database(store: Store, truth: Values, rounds: int, how: str) -> None:
     for name, latencies in taken.items():
         p50[name], p99, mean = (statistics.median(figure) for figure in zip(*((statistics.median(one), statistics.quantiles(one, n=100)[98], statistics.fmean(one)) for one in latencies)))
         row(name, micro(p50[name]), micro(p99), micro(mean))
-    for name in ("static answer, hummingbird", "static answer, swift-nio"):
+    for name in STATIC.values():
         allowed = 2 * (p50["prepared SELECT by primary key (pgbench)"] + p50[name])
         print(f"\nNot in memory ÷ 2 × (SELECT + {name}), p50: {p50['Firn, not in memory']:.0f} ÷ {allowed:.0f} = {p50['Firn, not in memory'] / allowed:.2f}", end="", flush=True)
     print(f"\n\n{len(entities):,} entities' values: `{found}`, as computed from the rows.", flush=True)

@@ -189,7 +189,9 @@ import Testing
         _ = try await store.importFile(fixture.file("f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"), into: "facts")
         func statuses(_ feature: Int) async throws -> [LookupAnswer.Status] {
             let request = LookupRequest(.set("fresh.v1"), entities: ["k": [1, 2, 3].map { .json(JSON($0)) }], request: ["factor": [.json(JSON(1))]])
-            let answer = try await world.served.lookup(request)
+            var answer = try await world.served.lookup(request)
+            // A machine with too much to do may not hear of the database for a while, and then says so.
+            while answer.age != nil { answer = try await world.served.lookup(request) }
             #expect(answer.columns[1][0] == .float64(2.5), "the value stands")
             return answer.statuses[feature]
         }

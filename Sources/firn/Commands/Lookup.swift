@@ -21,6 +21,9 @@ struct Lookup: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A past instant.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
+    @Flag(help: "Keep the lookup: firn verify lookups computes it again.")
+    var log = false
+
     @Flag(help: "Print the answer as JSON, as the server gives it.")
     var json = false
 
@@ -34,7 +37,9 @@ struct Lookup: AsyncParsableCommand {
         let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
         try request.add(values, requests: chosen.served.requests)
+        request.isLogged = log
         let answer = try await store.lookup(request)
+        await store.receipts.flush()
         if json { return Terminal.out(answer.json(cuts: true).pretty()) }
         var table = TextTable("FEATURE", "VALUE", "STATUS")
         for (index, name) in answer.features.enumerated() {
@@ -42,6 +47,7 @@ struct Lookup: AsyncParsableCommand {
         }
         table.print()
         Terminal.out("as of \(answer.asOf)")
+        if let receipt = answer.receipt { Terminal.out("receipt \(receipt)") }
     }
 }
 
