@@ -105,7 +105,8 @@ class Connection:
     """A connection that is opened again when it was lost."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.client = run, None
+        self.run = run
+        self.client: Client | None = None
 
     def ask(self, request: bytes) -> tuple[int, bytes] | None:
         """Nil where no answer came."""
@@ -164,9 +165,8 @@ def pusher(run: Run, number: int) -> None:
             fact = facts if chosen.random() < 0.7 else chosen.randint(max(1, facts - 200), facts)
             # Some events are old, and some are yet to come.
             at = datetime.now(timezone.utc) - timedelta(seconds=chosen.uniform(-4, 1.5 * WINDOW))
-            records.append(
-                {"pusher": number, "push": count, "place": place, "fact": number * 10_000_000 + fact, "entity": chosen.randrange(ENTITIES), "amount": chosen.randrange(4000) / 4, "at": at.isoformat()}
-            )
+            record = {"pusher": number, "push": count, "place": place, "fact": number * 10_000_000 + fact, "entity": chosen.randrange(ENTITIES)}
+            records.append(record | {"amount": chosen.randrange(4000) / 4, "at": at.isoformat()})
         run.pushes.append(push)
         lines = chosen.random() < 0.3
         send(run, connection, push, body(records, lines), keyed=keyed, lines=lines)
@@ -208,7 +208,7 @@ class Twin:
             (extract(epoch from b.known_at) * 1000000)::bigint, b.base_offset, b.count from firn_source.{source} r join firn.batches b on b.batch = r.firn_batch
             where b.source = '{source}') to stdout (format csv)"""
         )
-        rows = [tuple(float(value) if place == 6 else int(value) for place, value in enumerate(line)) for line in csv.reader(io.StringIO(text))]
+        rows: list[tuple] = [tuple(float(value) if place == 6 else int(value) for place, value in enumerate(line)) for line in csv.reader(io.StringIO(text))]
         self.rows = rows
         self.by_push: dict[tuple[int, int], list[tuple]] = defaultdict(list)
         for row in rows:

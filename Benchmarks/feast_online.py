@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow.parquet
-from online import ENTITIES, FEATURES, Values, bodies, check, in_turns, lookup, median, rows, store, values_hash
+from online import ENTITIES, FEATURES, Values, bodies, check, in_turns, median, rows, store, values_hash
 from serving import HERE, Client, Load, Server, Store, free_port, head, micro, need, pin, row, title, wrk
 
 PYTHON = Path(os.environ["FEAST_PYTHON"])
@@ -79,7 +79,8 @@ def main() -> None:
         hashes |= {name: values_hash(answered(server)) for name, server in servers.items()}
         assert len(set(hashes.values())) == 1, f"the values differ: {hashes}"
         for size in (1, 100):
-            title(f"{size} {'entity' if size == 1 else 'entities'} × 10 features, 16 connections; {how}, Feast with {arguments.workers} workers; median of {arguments.runs} rounds")
+            what = f"{size} {'entity' if size == 1 else 'entities'} × 10 features, 16 connections"
+            title(f"{what}; {how}, Feast with {arguments.workers} workers; median of {arguments.runs} rounds")
             plain, other = bodies(made, size), bodies(made, size, feast_lookup, "feast")
             asked = {name: ("/v1/lookup", plain) if name == "Firn, `/v1/lookup`" else ("/get-online-features", other) for name in hashes}
             everyone = {name: servers.get(name, firn) for name in hashes}

@@ -234,8 +234,9 @@ def from_database(store: Store, truth: Values, rounds: int, how: str) -> None:
                 taken.setdefault("prepared SELECT by primary key (pgbench)", []).append(selects(store, 10_000))
     head("", "p50", "p99", "mean")
     p50 = {}
-    for name, latencies in taken.items():
-        p50[name], p99, mean = (statistics.median(figure) for figure in zip(*((statistics.median(one), statistics.quantiles(one, n=100)[98], statistics.fmean(one)) for one in latencies)))
+    for name, rounds_taken in taken.items():
+        figures = [(statistics.median(one), statistics.quantiles(one, n=100)[98], statistics.fmean(one)) for one in rounds_taken]
+        p50[name], p99, mean = (statistics.median(figure) for figure in zip(*figures))
         row(name, micro(p50[name]), micro(p99), micro(mean))
     for name in STATIC.values():
         allowed = 2 * (p50["prepared SELECT by primary key (pgbench)"] + p50[name])

@@ -8,6 +8,7 @@ import statistics
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from serving import Client, Load, Server, Store, head, micro, need, pin, row, title, wrk
@@ -32,8 +33,9 @@ TYPES = {"JSON": "application/json", "NDJSON": "application/x-ndjson", "Arrow": 
 def template(directory: Path, form: str, rows: int) -> Path:
     """A body of so many rows, all of them of one push's number."""
     began = int(time.time()) * 1_000_000 - rows
-    records = [
-        {"number": 0, "place": place, "entity": place * 7919 % 10_000, "amount": place % 1000 + 0.25, "status": ("open", "settled")[place % 2], "at": began + place} for place in range(rows)
+    records: list[dict[str, Any]] = [
+        {"number": 0, "place": place, "entity": place * 7919 % 10_000, "amount": place % 1000 + 0.25, "status": ("open", "settled")[place % 2], "at": began + place}
+        for place in range(rows)
     ]
     path = directory / f"{form}-{rows}.body"
     if form == "Arrow":
@@ -59,9 +61,8 @@ def template(directory: Path, form: str, rows: int) -> Path:
 
 def push(server: Server, source: str, form: str, body: Path, connections: int, seconds: float, first: int) -> Load:
     """Nothing is sent in the last two seconds, so that every push that was sent is answered."""
-    load = wrk(
-        server, connections, seconds + 2, path=f"/v1/sources/{source}/rows", type=TYPES[form], template=body, form="int64" if form == "Arrow" else "text", first=first, stop=seconds
-    )
+    what: dict[str, Any] = {"path": f"/v1/sources/{source}/rows", "type": TYPES[form], "template": body, "form": "int64" if form == "Arrow" else "text", "first": first}
+    load = wrk(server, connections, seconds + 2, stop=seconds, **what)
     load.seconds = seconds
     return load
 
@@ -70,7 +71,8 @@ def check(store: Store, server: Server, source: str, rows: int, acknowledged: in
     """Every acknowledged push's rows are there, each once, and nothing else; the server's own count says the same."""
     table = f"firn_source.{source}"
     found = store.sql(f"select count(*), count(distinct (number, place)), count(distinct number), count(distinct firn_batch) from {table}")[0]
-    assert [int(figure) for figure in found] == [acknowledged * rows, acknowledged * rows, acknowledged, acknowledged], f"{acknowledged} pushes of {rows} rows were acknowledged, found: {found}"
+    expected = [acknowledged * rows, acknowledged * rows, acknowledged, acknowledged]
+    assert [int(figure) for figure in found] == expected, f"{acknowledged} pushes of {rows} rows were acknowledged, found: {found}"
     logged = store.number(f"select coalesce(sum(count - duplicates), 0) from firn.batches where source = '{source}'")
     with Client(server.port) as client:
         counted = client.metrics()[f'firn_push_rows_total{{source="{source}"}}']
@@ -106,7 +108,8 @@ def main() -> None:
     for (form, rows, source), loads in seen.items():
         rate, p50, p99, most, cpu = (statistics.median(getattr(load, figure) for load in loads) for figure in ("rate", "p50", "p99", "most", "cpu"))
         name = f"{form}, {'with' if source == 'facts' else 'without'} `id`"
-        row(name, f"{rows:,}", 64 if rows == 1 else 16, f"{rate:,.0f}", f"{rate * rows:,.0f}", micro(p50), micro(p99), micro(most), f"{cpu / rows:.1f} µs", f"{statistics.median(database[form, rows, source]):.1f} µs")
+        others = f"{statistics.median(database[form, rows, source]):.1f} µs"
+        row(name, f"{rows:,}", 64 if rows == 1 else 16, f"{rate:,.0f}", f"{rate * rows:,.0f}", micro(p50), micro(p99), micro(most), f"{cpu / rows:.1f} µs", others)
     print(f"\n{rows_checked:,} rows were acknowledged; each of them was found once, and no other.", flush=True)
 
 

@@ -43,7 +43,8 @@ def need(**programs: str) -> None:
         return
     if os.geteuid() != 0:
         sys.exit(f"missing: apt-get install {' '.join(missing)}")
-    subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *missing], check=True, stdout=sys.stderr, env=os.environ | {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"})
+    environment = os.environ | {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *missing], check=True, stdout=sys.stderr, env=environment)
 
 
 def free_port() -> int:

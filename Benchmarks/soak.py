@@ -128,8 +128,8 @@ def main() -> None:
             store.firn("snapshot", "verify", f"soak-{number}")
     print()
     head("", "a second", "p50", "p99", "p99.9", "most")
-    for name, load in (("lookups", asked), ("pushes", pushed)):
-        row(name, f"{load.requests / seconds:,.0f}", micro(load.p50), micro(load.p99), micro(load.p999), micro(load.most))
+    for name, seen in (("lookups", asked), ("pushes", pushed)):
+        row(name, f"{seen.requests / seconds:,.0f}", micro(seen.p50), micro(seen.p99), micro(seen.p999), micro(seen.most))
     settled = [sample for sample in samples if sample[0] >= 150]
     start, middle, end = (statistics.median(sample[1] for sample in part) for part in (samples[:3], samples[len(samples) // 2 - 1 : len(samples) // 2 + 2], samples[-3:]))
     print(f"\nResident memory at the start, in the middle, at the end: {start:.0f}, {middle:.0f}, {end:.0f} MiB", end="")

@@ -55,7 +55,9 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         idleSince = .now
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        glances = context.eventLoop.scheduleRepeatedTask(initialDelay: TimeAmount(patience.glance), delay: TimeAmount(patience.glance)) { _ in bound.value.handler.glance(bound.value.context) }
+        glances = context.eventLoop.scheduleRepeatedTask(initialDelay: TimeAmount(patience.glance), delay: TimeAmount(patience.glance)) { _ in
+            bound.value.handler.glance(bound.value.context)
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { glances?.cancel() }

@@ -85,7 +85,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 context.logger.error(
                     "request failed",
                     metadata: [
-                        "route": "\(context.endpointPath ?? "unknown")", "code": "\(problem.code)", "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))",
+                        "route": "\(context.endpointPath ?? "unknown")", "code": "\(problem.code)",
+                        "cause": "\((error as? PostgresError)?.description ?? String(describing: type(of: error)))",
                     ])
             }
             return problem.response

@@ -73,9 +73,11 @@ final class ServerMetrics: Sendable {
             statuses[asked, default: [:]][200, default: 0] += count
         }
         text.family("firn_build_info", "gauge", "This build.", [(["version": firnBuild], 1)])
-        text.family("firn_http_requests_total", "counter", "Requests by route and status.", statuses.sorted { $0.key.route < $1.key.route }.flatMap { asked, counts in
-            counts.sorted { $0.key < $1.key }.map { (["route": asked.route, "method": asked.method, "status": String($0)], Double($1)) }
-        })
+        text.family(
+            "firn_http_requests_total", "counter", "Requests by route and status.",
+            statuses.sorted { $0.key.route < $1.key.route }.flatMap { asked, counts in
+                counts.sorted { $0.key < $1.key }.map { (["route": asked.route, "method": asked.method, "status": String($0)], Double($1)) }
+            })
         text.head("firn_http_request_duration_seconds", "histogram", "Until the answer was ready, by route.")
         for (asked, histogram) in durations.sorted(by: { $0.key.route < $1.key.route }) {
             let labels = ["route": asked.route, "method": asked.method]
@@ -138,14 +140,18 @@ private struct MetricsText {
             family("firn_clock_disagreement_seconds", "gauge", "How far this machine's clock and the database's are apart, at least.", [([:], memory.disagreement / .seconds(1))])
         }
         family("firn_source_age_seconds", "gauge", "How long ago the newest batch of a source was committed.", figures.ages.map { (["source": $0], $1 / .seconds(1)) })
-        family("firn_pool_connections", "gauge", "Connections to PostgreSQL.", figures.pools.flatMap { pool in
-            [(["pool": pool.name, "state": "busy"], Double(pool.busy)), (["pool": pool.name, "state": "idle"], Double(pool.idle))]
-        })
+        family(
+            "firn_pool_connections", "gauge", "Connections to PostgreSQL.",
+            figures.pools.flatMap { pool in
+                [(["pool": pool.name, "state": "busy"], Double(pool.busy)), (["pool": pool.name, "state": "idle"], Double(pool.idle))]
+            })
         family("firn_pool_waiting", "gauge", "Who waits for a connection.", figures.pools.map { (["pool": $0.name], Double($0.waiting)) })
         family("firn_push_requests_total", "counter", "Pushes committed.", figures.pushes.map { (["source": $0.source], Double($0.requests)) })
         family("firn_push_rows_total", "counter", "Rows of pushes, duplicates too.", figures.pushes.map { (["source": $0.source], Double($0.rows)) })
         family("firn_push_commits_total", "counter", "Commits that they shared.", figures.pushes.map { (["source": $0.source], Double($0.commits)) })
-        family("firn_push_lag_seconds_total", "counter", "What pushes waited until they were committed, all together.", figures.pushes.map { (["source": $0.source], $0.waited / .seconds(1)) })
+        family(
+            "firn_push_lag_seconds_total", "counter", "What pushes waited until they were committed, all together.",
+            figures.pushes.map { (["source": $0.source], $0.waited / .seconds(1)) })
         family("firn_push_waiting", "gauge", "Pushes that wait for a commit.", figures.pushes.map { (["source": $0.source], Double($0.waiting)) })
         family(
             "firn_receipts_total", "counter", "Lookups kept in the lookup log, and those for which there was no room.",

@@ -69,7 +69,9 @@ internal import Synchronization
             do {
                 _ = try execute("set role \(identifier: role)")
             } catch {
-                throw PostgresError(code: error.code, message: "can't act as the role \(role): \(error.message)", advice: "firn migrate makes it, where it may; docs/operating.md says how otherwise")
+                throw PostgresError(
+                    code: error.code, message: "can't act as the role \(role): \(error.message)",
+                    advice: "firn migrate makes it, where it may; docs/operating.md says how otherwise")
             }
         }
     }

@@ -48,7 +48,9 @@ import Testing
         #expect(try project.read("first.csv") == project.read("second.csv"))
         // The guard came along, and so did what the server may do.
         #expect(throws: PostgresError.self) { try Connection(uri: restored).run(script: "delete from firn.ledger") }
-        #expect(throws: PostgresError.self) { try Connection(uri: restored, Connection.Settings(role: "firn_server")).run(script: "alter table firn.ledger disable trigger firn_guard") }
+        #expect(throws: PostgresError.self) {
+            try Connection(uri: restored, Connection.Settings(role: "firn_server")).run(script: "alter table firn.ledger disable trigger firn_guard")
+        }
         #expect(try again("doctor").status == 0)
     }
 }

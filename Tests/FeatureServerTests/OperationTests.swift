@@ -27,7 +27,10 @@ import Testing
         @Sendable func certify(_ name: String) async throws {
             let made = try await RunningProgram(
                 "/usr/bin/openssl",
-                ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.new", "-out", "cert.new"],
+                [
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.new", "-out",
+                    "cert.new",
+                ],
                 in: directory
             ).end()
             #expect(made.status == 0, "\(made.text)")
@@ -137,7 +140,8 @@ import Testing
             let text = try await http("GET", url + "/metrics").text
             for line in [
                 "firn_push_rows_total{source=\"clicks\"} 3", "firn_values_total{feature=\"clicks\",set=\"web.v1\",status=\"present\"} 4",
-                "firn_http_requests_total{method=\"POST\",route=\"/v1/lookup\",status=\"200\"} 4", "firn_http_requests_total{method=\"POST\",route=\"/v1/sources/{name}/rows\",status=\"200\"} 3",
+                "firn_http_requests_total{method=\"POST\",route=\"/v1/lookup\",status=\"200\"} 4",
+                "firn_http_requests_total{method=\"POST\",route=\"/v1/sources/{name}/rows\",status=\"200\"} 3",
                 "firn_http_requests_total{method=\"POST\",route=\"/v1/sources/{name}/rows\",status=\"400\"} 1", "firn_memory_entities 1", "firn_memory_oversized_entities 0",
                 "firn_http_request_duration_seconds_bucket{le=\"+Inf\",method=\"POST\",route=\"/v1/lookup\"} 4",
             ] { #expect(text.contains(line + "\n"), "\(line) in \(text)") }

@@ -10,7 +10,8 @@ import Testing
 @Suite struct HistoryCheckTests {
     private func world() async throws -> Fixture {
         let fixture = try await Fixture()
-        let payments = "payment_id,customer_id,amount,gone,at,recorded\na,1,0.1,,2024-01-01,2024-01-01\nb,1,-0.0,,2024-01-02,\nb,1,2.5,,2024-01-02,2024-01-03\nb,1,2.5,,2024-01-02,2024-01-04\n"
+        let payments =
+            "payment_id,customer_id,amount,gone,at,recorded\na,1,0.1,,2024-01-01,2024-01-01\nb,1,-0.0,,2024-01-02,\nb,1,2.5,,2024-01-02,2024-01-03\nb,1,2.5,,2024-01-02,2024-01-04\n"
         _ = try await fixture.store.importFile(fixture.file("p.csv", payments), into: "payments")
         _ = try await fixture.store.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
         _ = try await fixture.store.push(Array(#"[{"customer_id":1,"at":"2024-01-01","page":"ä"},{"customer_id":2,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")

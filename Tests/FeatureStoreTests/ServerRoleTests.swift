@@ -50,7 +50,12 @@ import Testing
                 #expect(throws: PostgresError.self, "\(statement)") { try connection.run(script: statement) }
             }
         }
-        for statement in ["drop schema firn cascade", "create table firn.x (a int)", "insert into firn.migrations values (99, 'x', 'x')", "create or replace function firn.refuse_change() returns trigger language plpgsql as $$ begin return null; end $$", "select firn.create_source('x); drop table firn.ledger; --', array['a'], array['text'], array[false])", "select firn.create_source('y', array['a'], array['text); drop table firn.ledger; --'], array[false])"] {
+        for statement in [
+            "drop schema firn cascade", "create table firn.x (a int)", "insert into firn.migrations values (99, 'x', 'x')",
+            "create or replace function firn.refuse_change() returns trigger language plpgsql as $$ begin return null; end $$",
+            "select firn.create_source('x); drop table firn.ledger; --', array['a'], array['text'], array[false])",
+            "select firn.create_source('y', array['a'], array['text); drop table firn.ledger; --'], array[false])",
+        ] {
             _ = try? connection.run(script: statement)
         }
         #expect(try fixture.connection().execute("select to_regclass('firn.ledger') is not null and to_regclass('firn.x') is null").first!.bool(0))

@@ -143,9 +143,13 @@ import Testing
     @Test func `statements that travel together are answered one by one, and after one that fails none is run`() throws {
         let connection = try Connection(uri: TestCluster.newDatabase())
         try connection.run(script: "create table public.numbers (n bigint primary key)")
-        let answers = try connection.pipeline(["insert into public.numbers select generate_series(1, 3)", "select sum(n)::bigint from public.numbers", "select n from public.numbers where n > \(Int64(1)) order by n"])
+        let answers = try connection.pipeline([
+            "insert into public.numbers select generate_series(1, 3)", "select sum(n)::bigint from public.numbers", "select n from public.numbers where n > \(Int64(1)) order by n",
+        ])
         #expect(answers[1].first!.int64(0) == 6 && answers[2].count == 2 && answers[2][1].int64(0) == 3)
-        #expect(throws: PostgresError.self) { try connection.pipeline(["insert into public.numbers values (4)", "insert into public.numbers values (1)", "insert into public.numbers values (5)"]) }
+        #expect(throws: PostgresError.self) {
+            try connection.pipeline(["insert into public.numbers values (4)", "insert into public.numbers values (1)", "insert into public.numbers values (5)"])
+        }
         #expect(try connection.execute("select count(*) from public.numbers").first!.int64(0) == 3, "one transaction")
         #expect(throws: PostgresError.self) { try connection.pipeline(["select 1 from nothing", "select 2 from public.numbers"]) }
         // After rows that were streamed, too.

@@ -36,15 +36,16 @@ struct BatchLog {
     func state(_ condition: SQL = "false") throws -> State {
         let row = try connection.execute(
             prepared: """
-            select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at, \(condition)
-            from (values (true)) one
-            left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
-            left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
-            """
+                select h.base_offset + h.count, h.hash, clock_timestamp(), p.known_at, \(condition)
+                from (values (true)) one
+                left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
+                left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
+                """
         ).first!
         let now = row.timestamp(2)
         return State(
-            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), holds: row.bool(4), clock: max(now, row.optionalTimestamp(3) ?? .min), committedAt: now)
+            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), holds: row.bool(4), clock: max(now, row.optionalTimestamp(3) ?? .min),
+            committedAt: now)
     }
 
     /// Who sent a batch, and what it is known by.

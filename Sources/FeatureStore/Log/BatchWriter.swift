@@ -231,7 +231,8 @@ final class BatchWriter {
     /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.
     private func isKept(_ duplicates: [Place]) -> SQL {
         guard !duplicates.isEmpty else { return "true" }
-        let numbers: Parameter = .array(.int64, duplicates.map { .int64(batches[$0.batch].number) }), positions: Parameter = .array(.int64, duplicates.map { .int64(Int64($0.position)) })
+        let numbers: Parameter = .array(.int64, duplicates.map { .int64(batches[$0.batch].number) }),
+            positions: Parameter = .array(.int64, duplicates.map { .int64(Int64($0.position)) })
         return "not exists (select from unnest(\(numbers), \(positions)) d(batch, position) where d.batch = s.firn_batch and d.position = s.firn_position)"
     }
 

@@ -58,37 +58,39 @@ extension Store {
             let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
             var reader = try read(schema)
             var warnings: [String] = []
-            let written = try BatchWriter.explaining(source) { try connection.transaction {
-                try refuseAgain(digest, path, source, options, connection)
-                // Rows that say themselves when they were known need no word about it.
-                let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
-                let writer = try BatchWriter(
-                    source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection))
-                try writer.write {
-                    try Task.checkCancellation()
-                    let rows = try reader.next()
-                    progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
-                    return rows
-                }
-                if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
-                let ledger = Ledger(connection: connection, actor: actor)
-                let written = try writer.finish(.import, [BatchLog.Origin(actor: actor, fileDigest: digest)], beforeLock: ledger.lock) { head in
-                    // Another may have taken the same in since we looked.
+            let written = try BatchWriter.explaining(source) {
+                try connection.transaction {
                     try refuseAgain(digest, path, source, options, connection)
-                    if let after, head != after {
-                        throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
+                    // Rows that say themselves when they were known need no word about it.
+                    let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
+                    let writer = try BatchWriter(
+                        source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection))
+                    try writer.write {
+                        try Task.checkCancellation()
+                        let rows = try reader.next()
+                        progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
+                        return rows
                     }
-                }[0]
-                if writer.count > 0 {
-                    let file = URL(fileURLWithPath: path).lastPathComponent
-                    let body: JSON = .object([
-                        "duplicates": JSON(written.duplicates), "file": .string(file), "file_digest": JSON(digest?.hexadecimal), "known_now": .bool(options.knownNow),
-                        "last_offset": JSON(written.lastOffset), "rows": JSON(written.accepted),
-                    ])
-                    _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
+                    if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
+                    let ledger = Ledger(connection: connection, actor: actor)
+                    let written = try writer.finish(.import, [BatchLog.Origin(actor: actor, fileDigest: digest)], beforeLock: ledger.lock) { head in
+                        // Another may have taken the same in since we looked.
+                        try refuseAgain(digest, path, source, options, connection)
+                        if let after, head != after {
+                            throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
+                        }
+                    }[0]
+                    if writer.count > 0 {
+                        let file = URL(fileURLWithPath: path).lastPathComponent
+                        let body: JSON = .object([
+                            "duplicates": JSON(written.duplicates), "file": .string(file), "file_digest": JSON(digest?.hexadecimal), "known_now": .bool(options.knownNow),
+                            "last_offset": JSON(written.lastOffset), "rows": JSON(written.accepted),
+                        ])
+                        _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
+                    }
+                    return written
                 }
-                return written
-            } }
+            }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
         online?.memory.owe([name: imported.lastOffset])

@@ -21,15 +21,15 @@ struct Heads: Sendable {
         let names = Parameter.array(.text, sources.map { .text($0) })
         let rows = try connection.execute(
             prepared: """
-            select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.registered
-            from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
-                greatest((select max(entry) from firn.definitions), (select max(entry) from firn.notes), 0) as registered) c
-            left join unnest(\(names)) s(name) on true
-            left join lateral (select base_offset + count as end_offset, committed_at from firn.batches
-                where source = s.name order by base_offset desc limit 1) h on true
-            left join lateral (select known_at from firn.batches
-                where source = s.name and known_at is not null order by base_offset desc limit 1) p on true
-            """)
+                select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.registered
+                from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
+                    greatest((select max(entry) from firn.definitions), (select max(entry) from firn.notes), 0) as registered) c
+                left join unnest(\(names)) s(name) on true
+                left join lateral (select base_offset + count as end_offset, committed_at from firn.batches
+                    where source = s.name order by base_offset desc limit 1) h on true
+                left join lateral (select known_at from firn.batches
+                    where source = s.name and known_at is not null order by base_offset desc limit 1) p on true
+                """)
         for row in 0..<rows.count {
             let row = rows[row]
             clock = row.timestamp(4)

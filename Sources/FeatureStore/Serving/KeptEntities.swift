@@ -89,11 +89,11 @@ struct KeptEntities: Sendable {
         while let last = after, memory.counts.bytes < memory.maximumBytes / 10 * 8 {
             let answer = try connection.execute(
                 prepared: """
-                select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
-                from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
-                where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
-                    and e.entity > \(last) and e.rows >= 0 order by e.entity limit 1000
-                """)
+                    select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
+                    from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
+                    where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
+                        and e.entity > \(last) and e.rows >= 0 order by e.entity limit 1000
+                    """)
             let keys = answer.map { EntityKey(bytes: $0.bytes(2), types) }.compactMap(\.self)
             _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory)
             after = answer.count < 1000 ? nil : answer[answer.count - 1].bytes(2)

@@ -319,7 +319,8 @@ public final class OnlineMemory: Sendable {
         case .success(let found): here = found
         }
         spine.instants = Array(repeating: here.now, count: count)
-        let answer = LookupAnswer(prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.target.set,
+        let answer = LookupAnswer(
+            prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.target.set,
             at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: here.age)
         if let tally = prepared.tally { state.withLock { $0.tallies[tally].add(answer.statuses) } }
         return .answer(answer)

@@ -187,17 +187,17 @@ private struct OnlineWork {
                 replacing
                 ? "found_from = excluded.found_from, rows = excluded.rows, rows_at_first = excluded.rows_at_first, body = excluded.body"
                 : """
-                    found_from = least(e.found_from, excluded.found_from),
-                    rows = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then -1 else e.rows + excluded.rows end,
-                    body = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then '' else e.body || excluded.body end
-                    """
+                found_from = least(e.found_from, excluded.found_from),
+                rows = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then -1 else e.rows + excluded.rows end,
+                body = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then '' else e.body || excluded.body end
+                """
             let answer = try connection.execute(
                 prepared: """
-                insert into firn_cache.online_entities as e (online, entity, found_from, rows, rows_at_first, body)
-                select \(online), entity, found_from, rows::int, rows::int, body from unnest(\(entities), \(from), \(counts), \(bodies)) u(entity, found_from, rows, body)
-                on conflict (online, entity) do update set \(update)
-                returning case when rows > 2 * rows_at_first + 256 then entity end
-                """)
+                    insert into firn_cache.online_entities as e (online, entity, found_from, rows, rows_at_first, body)
+                    select \(online), entity, found_from, rows::int, rows::int, body from unnest(\(entities), \(from), \(counts), \(bodies)) u(entity, found_from, rows, body)
+                    on conflict (online, entity) do update set \(update)
+                    returning case when rows > 2 * rows_at_first + 256 then entity end
+                    """)
             grown += answer.map { $0.optionalBytes(0) }.compactMap { $0.flatMap { EntityKey(bytes: $0, group.keyTypes) } }
         }
         return replacing ? [] : grown

@@ -182,7 +182,9 @@ extension Store {
     public func snapshot(_ id: String) async throws -> Manifest {
         try await withCatalog { connection, _ in
             // No name has one, and PostgreSQL takes none.
-            let rows = id.utf8.contains(0) ? nil : try connection.execute("select manifest from firn.snapshots where id = \(id) or name = \(id) order by id = \(id) desc, entry desc limit 1")
+            let rows =
+                id.utf8.contains(0)
+                ? nil : try connection.execute("select manifest from firn.snapshots where id = \(id) or name = \(id) order by id = \(id) desc, entry desc limit 1")
             guard let row = rows?.first else { throw StoreError(.notFound, "unknown snapshot '\(id.prefix(80))'", advice: "firn snapshot list shows what there is") }
             return try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
         }

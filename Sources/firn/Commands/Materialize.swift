@@ -51,7 +51,8 @@ struct Materialize: AsyncParsableCommand {
                 ).pretty())
         }
         for part in kept {
-            Terminal.out("\(part.source) by \(part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")): \(part.entities) entities kept for servers, up to offset \(part.upTo)")
+            Terminal.out(
+                "\(part.source) by \(part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")): \(part.entities) entities kept for servers, up to offset \(part.upTo)")
         }
         if done.isEmpty { return Terminal.out("nothing to seal") }
         let rows = done.reduce(0) { $0 + $1.rows }
