@@ -216,7 +216,10 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        log = self.directory / ".firn" / "cluster" / "log"
+        if kind is not None and log.exists():
+            print(f"PostgreSQL's log ends:\n{log.read_text(errors='replace')[-3000:]}", file=sys.stderr)
         self.drop()
 
     def drop(self) -> None:

@@ -23,6 +23,8 @@ begin
     grant select, insert, update, delete on all tables in schema firn_cache to firn_server;
     grant usage on all sequences in schema firn_cache to firn_server;
     grant select on all tables in schema firn_values to firn_server;
+    grant execute on function firn.create_source, firn.add_column, firn.index_source to firn_server;
+    if to_regprocedure('firn.keep_lookups(integer)') is not null then grant execute on function firn.keep_lookups to firn_server; end if;
     if exists (select from pg_namespace where nspname = 'firn_log') then
         grant usage on schema firn_log to firn_server;
         grant select, insert on all tables in schema firn_log to firn_server;
@@ -82,10 +84,4 @@ create index definitions_by_entry on firn.definitions (entry);
 create index notes_by_entry on firn.notes (entry);
 
 revoke execute on function firn.create_source, firn.add_column, firn.index_source, firn.admit_server, firn.guard from public;
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'firn_server') then
-        grant execute on function firn.create_source, firn.add_column, firn.index_source to firn_server;
-    end if;
-end
-$$;
+select firn.admit_server();

@@ -45,10 +45,4 @@ begin
 end
 $$;
 revoke execute on function firn.keep_lookups from public;
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'firn_server') then grant execute on function firn.keep_lookups to firn_server; end if;
-end
-$$;
-
 select firn.admit_server();

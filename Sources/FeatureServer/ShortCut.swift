@@ -34,8 +34,9 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     private var unanswered = 0
     /// One whose body is still coming.
     private var held: Held?
-    /// What came after a push that waits for its commit; nil where none does.
+    /// What came after a push that waits for its commit; nil where none does. No more is read then.
     private var following: [NIOAny]?
+    private var isReadHeld = false
     private var isQuiescing = false
 
     /// A longer body is nothing for this thread.
@@ -72,6 +73,10 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
                 context.fireChannelRead(data)
             }
         }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if following == nil { context.read() } else { isReadHeld = true }
     }
 
     /// What a request is to be held as; nil where it goes on: also where its token doesn't do.
@@ -129,6 +134,10 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         let parts = following ?? []
         following = nil
         for part in parts { channelRead(context: context, data: part) }
+        if isReadHeld, following == nil {
+            isReadHeld = false
+            context.read()
+        }
         if isQuiescing, held == nil, following == nil, unanswered == 0 { context.close(promise: nil) }
     }
 

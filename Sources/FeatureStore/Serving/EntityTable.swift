@@ -212,8 +212,8 @@ final class EntityTable {
     ///   - foundFrom: of each, the first instant at which a row of it is known.
     ///   - rows: of all of them.
     func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) {
+        guard remembers(since: cut, upTo: upTo) else { return }
         let since = lately.filter { $0.upTo > cut }
-        guard cut == upTo || since.first.map({ $0.after <= cut }) ?? false, !since.contains(where: \.evicts) else { return }
         var taken: Set<EntityKey> = []
         for (key, from) in zip(keys, foundFrom) where places[key] == nil {
             taken.insert(key)
@@ -233,10 +233,10 @@ final class EntityTable {
         for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
     }
 
-    /// Whether what came since an offset is remembered.
+    /// Whether what came since an offset is remembered, and tells all there is to tell of an entity that was kept as it was then.
     func remembers(since cut: Int64, upTo end: Int64) -> Bool {
-        let since = lately.first { $0.upTo > cut }
-        return cut == end || since.map { $0.after <= cut } ?? false
+        let since = lately.filter { $0.upTo > cut }
+        return (cut == end || since.first.map { $0.after <= cut } ?? false) && !since.contains(where: \.evicts)
     }
 
     /// Takes what came before what is remembered, for entities that were kept as they were then.
