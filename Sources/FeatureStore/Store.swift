@@ -47,6 +47,7 @@ public final class Store: Sendable {
         role: String? = nil, replica: String? = nil
     ) {
         let settings = Connection.Settings(role: role), quick = Connection.Settings(role: role, statementTimeout: .seconds(10), readsByIndex: true), read = replica ?? uri
+        if replica != nil { memory?.followStandby() }
         online = memory.map { memory in
             let primary = replica == nil ? nil : Pool(uri: uri, size: 1, quick)
             return Online(memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick))
@@ -54,7 +55,7 @@ public final class Store: Sendable {
         pool = Pool(uri: uri, size: connections, settings)
         readPool = replica == nil ? pool : Pool(uri: read, size: connections, settings)
         hasReplica = replica != nil
-        pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), Connection.Settings(role: role, readsByIndex: true)))
+        pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), Connection.Settings(role: role, readsByIndex: true)), memory: memory)
         receipts = Receipts(pool: Pool(uri: uri, size: 1, quick))
         self.uri = uri
         own = actor

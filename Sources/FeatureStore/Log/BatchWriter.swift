@@ -132,6 +132,11 @@ final class BatchWriter {
         var lastOffset: Int64
     }
 
+    /// When the rows are known; nil where each says so itself.
+    private(set) var knownAt: Int64?
+    /// Whether no fact of these rows has another version: once committed, they say all there is to say of it.
+    private(set) var areFirstVersions = false
+
     /// Decides duplicates, takes the lock and writes the batches. Nothing but the commit may follow.
     ///
     /// - Parameters:
@@ -172,7 +177,9 @@ final class BatchWriter {
         let entries = zip(batches, origins).enumerated().map { place, batch in
             BatchLog.Entry(batch: batch.0.number, count: batch.0.count, duplicates: dropped[place] ?? 0, kind: kind, origin: batch.1, rows: batch.0.digest)
         }
-        let ends = log.append(entries, knownAt: knownNow && !source.isStatic ? state.clock : nil, at: state)
+        knownAt = knownNow && !source.isStatic ? state.clock : nil
+        areFirstVersions = !state.holds
+        let ends = log.append(entries, knownAt: knownAt, at: state)
         return zip(entries, ends).map { Written(accepted: $0.count - $0.duplicates, duplicates: $0.duplicates, lastOffset: $1) }
     }
 

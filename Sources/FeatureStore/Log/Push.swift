@@ -48,12 +48,8 @@ extension Store {
     private func push(
         _ source: Source, _ rows: Table, _ body: [UInt8], _ key: String?, actor: String, _ done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
     ) {
-        let origin = BatchLog.Origin(actor: actor, idempotencyKey: key, requestDigest: Array(SHA256.hash(data: body))), memory = online?.memory
-        pushes.queue(of: source.name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin)) { result in
-            // The next lookup here sees what was written: it has memory catch up where that isn't as far yet.
-            if case .success(let pushed) = result { memory?.owe([source.name: pushed.lastOffset]) }
-            done(result)
-        }
+        let origin = BatchLog.Origin(actor: actor, idempotencyKey: key, requestDigest: Array(SHA256.hash(data: body)))
+        pushes.queue(of: source.name).push(PushQueue.Request(source: source, rows: rows, bytes: body.count, origin: origin), done)
     }
 
     /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.

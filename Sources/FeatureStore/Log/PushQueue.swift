@@ -7,16 +7,19 @@ internal import Tables
 /// A queue for each source that rows are pushed to.
 final class PushQueues: Sendable {
     let pool: Pool
+    /// Shown what was pushed here.
+    private let memory: OnlineMemory?
     private let queues = Mutex<[String: PushQueue]>([:])
 
-    init(pool: Pool) {
+    init(pool: Pool, memory: OnlineMemory?) {
         self.pool = pool
+        self.memory = memory
     }
 
     func queue(of source: String) -> PushQueue {
         queues.withLock { queues in
             if let queue = queues[source] { return queue }
-            let queue = PushQueue(pool: pool)
+            let queue = PushQueue(pool: pool, memory: memory)
             queues[source] = queue
             return queue
         }
@@ -53,6 +56,7 @@ final class PushQueue: Sendable {
     }
 
     private let pool: Pool
+    private let memory: OnlineMemory?
     private let state = Mutex(State())
 
     /// What may wait: more is refused at once.
@@ -62,8 +66,9 @@ final class PushQueue: Sendable {
     private static let mostTogether = 1000
     private static let mostBytesTogether = 32 << 20
 
-    init(pool: Pool) {
+    init(pool: Pool, memory: OnlineMemory?) {
         self.pool = pool
+        self.memory = memory
     }
 
     func figures(_ source: String) -> Figures.Pushes {
@@ -162,22 +167,29 @@ final class PushQueue: Sendable {
 
     private func write(_ requests: [Request], _ connection: Connection) throws -> [Store.Pushed] {
         let source = requests[0].source, numbers = try numbers(requests.count, connection)
-        return try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
+        let (answers, news) = try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
+        // Before anybody is told: the next lookup here sees it.
+        if let memory, let end = answers.map(\.lastOffset).max(), !(news.map { memory.take($0, of: source) } ?? false) { memory.owe([source.name: end]) }
+        return answers
     }
 
-    /// Inside a transaction.
-    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> [Store.Pushed] {
+    /// Inside a transaction. Gives what memory may take once it is committed; nil where it has to be read.
+    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([Store.Pushed], OnlineMemory.News?) {
         let source = requests[0].source
-        var answers = try PushQueue.earlierAnswers(requests, connection)
+        var answers = try PushQueue.earlierAnswers(requests, connection), news: OnlineMemory.News?
         let fresh = requests.indices.filter { answers[$0] == nil }
         if !fresh.isEmpty {
             let writer = try BatchWriter(source, connection, knownNow: !source.isStatic, numbers: Array(numbers.prefix(fresh.count)))
             try writer.write(fresh.map { requests[$0].rows })
-            for (request, written) in zip(fresh, try writer.finish(.push, fresh.map { requests[$0].origin })) {
+            let written = try writer.finish(.push, fresh.map { requests[$0].origin })
+            for (request, written) in zip(fresh, written) {
                 answers[request] = Store.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
+            if writer.areFirstVersions, let knownAt = writer.knownAt, let first = written.first {
+                news = OnlineMemory.News(after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount), rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
+            }
         }
-        return requests.indices.map { answers[$0]! }
+        return (requests.indices.map { answers[$0]! }, news)
     }
 
     /// Numbers for batches, asked for many at a time.

@@ -125,6 +125,12 @@ final class EntityTable {
         var rows: SourceRows
         /// Entities whose rows can't be told from these alone: they are read again.
         var evicts: Bool
+
+        /// What of it lies behind an offset. What a row retracts came before it.
+        func rest(after offset: Int64) -> Delta {
+            let wanted = rows.offsets.indices.filter { rows.offsets[$0] > offset }.map { Int32($0) }
+            return Delta(after: offset, upTo: upTo, rows: evicts ? rows : rows.gathered(wanted), evicts: evicts)
+        }
     }
 
     /// Of one entity.

@@ -197,15 +197,16 @@ extension Store {
         return nil
     }
 
-    /// Waits until memory has what was pushed here; on a standby for a second at most. Where the database went away meanwhile, what memory says is stale anyhow.
+    /// Waits until memory has what was pushed here before; on a standby for a second at most. Where the database went away meanwhile, what memory says is stale anyhow.
     private func seeOwnRows(_ sources: [String], in online: Online) async throws {
-        let started = ContinuousClock.now
-        while !online.memory.owed(to: sources).isEmpty, !online.memory.isAway {
+        // Not what is pushed while it waits.
+        let owed = online.memory.owed(to: sources), started = ContinuousClock.now
+        while !online.memory.hasReached(owed), !online.memory.isAway {
             guard ContinuousClock.now - started < .seconds(1) else {
                 throw StoreError(.behind, "the standby doesn't have the rows that were pushed here yet", advice: "ask again")
             }
             do { try await online.follower.catchUp() } catch let error as PostgresError where error.isConnectionLost { return }
-            if !online.memory.owed(to: sources).isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+            if !online.memory.hasReached(owed) { try await Task.sleep(for: .milliseconds(2)) }
         }
     }
 

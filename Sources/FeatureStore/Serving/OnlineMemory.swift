@@ -23,7 +23,9 @@ public final class OnlineMemory: Sendable {
         /// How far the database was behind its primary when it was heard of.
         var lag = Duration.zero
         var newestCommits: [String: Int64] = [:]
-        /// How far sources have to be read before they are looked up: what was pushed here.
+        /// Whether it is a standby that is followed: what is pushed here isn't there yet.
+        var isOfStandby = false
+        /// How far sources have to be read before they are looked up: what was pushed here and not taken at once.
         var owed: [String: Int64] = [:]
         /// The newest ledger entry whose definitions and notes plans may be made of.
         var registered: Int64 = 0
@@ -393,8 +395,9 @@ public final class OnlineMemory: Sendable {
             for index in state.tables.indices {
                 let source = state.tables[index].group.source.name
                 guard let cut = heads.cuts[source], let known = state.cuts[source] ?? nil, cut > known else { continue }
-                if let (generation, delta) = news[index], generation == state.tables[index].generation, delta.after == known, delta.upTo == cut {
-                    state.tables[index].apply(delta)
+                if let (generation, delta) = news[index], generation == state.tables[index].generation, delta.after <= known, delta.upTo == cut {
+                    // Some of it may have been taken already, as it was pushed here.
+                    state.tables[index].apply(delta.after == known ? delta : delta.rest(after: known))
                 } else {
                     state.tables[index].clear()
                 }
@@ -422,6 +425,34 @@ public final class OnlineMemory: Sendable {
     var isAway: Bool { state.withLock { $0.isAway } }
 
     func lose() { state.withLock { $0.isAway = true } }
+
+    func followStandby() { state.withLock { $0.isOfStandby = true } }
+
+    /// Rows that were just committed, the first versions of their facts: batch after batch, from an offset on.
+    struct News: Sendable {
+        var after: Int64
+        var rows: [Table]
+        var knownAt: Int64
+    }
+
+    /// Takes rows that were pushed here without reading them again; false where others came before them, or nobody watches the source.
+    func take(_ news: News, of source: Source) -> Bool {
+        let tables = followed().tables.filter { $0.group.source.name == source.name }
+        let deltas = tables.map { ($0.table, $0.generation, news.delta(of: source, columns: $0.group.columns)) }
+        return state.withLock { state in
+            // A table made since lacks nothing: it has no entity yet, but would miss these rows for those that are being read.
+            guard !state.isOfStandby, !state.isAway, state.cuts[source.name] ?? nil == news.after,
+                state.tables.indices.allSatisfy({ index in
+                    state.tables[index].group.source.name != source.name || deltas.contains { $0.0 == index && $0.1 == state.tables[index].generation }
+                })
+            else { return false }
+            for (index, _, delta) in deltas { state.tables[index].apply(delta) }
+            state.cuts[source.name] = news.end
+            state.newestCommits[source.name] = news.knownAt
+            clock.pass(news.knownAt)
+            return true
+        }
+    }
 
     /// Lookups of these sources wait until they have been read so far.
     func owe(_ offsets: [String: Int64]) {
@@ -486,5 +517,23 @@ struct ServingPlan: Sendable {
         }
         (opening, middle) = LookupAnswer.frame(set: target.set, features: plan.outputs.map(\.name))
         allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
+    }
+}
+
+extension OnlineMemory.News {
+    fileprivate var end: Int64 { rows.reduce(after) { $0 + Int64($1.rowCount) } }
+
+    /// The same for a table.
+    fileprivate func delta(of source: Source, columns: Set<String>) -> EntityTable.Delta {
+        let count = Int(end - after)
+        var gathered: [String: Column] = [:], times: [Int64] = []
+        for definition in source.columns where columns.contains(definition.name) || definition.name == source.eventTime {
+            let column = Column(concatenating: rows.map { $0[definition.name]! })
+            if definition.name == source.eventTime, case .timestamp(let instants) = column.values { times = instants }
+            if columns.contains(definition.name) { gathered[definition.name] = column }
+        }
+        let known = SourceRows(
+            columns: gathered, eventTimes: times, knownAt: Array(repeating: knownAt, count: count), offsets: (0..<count).map { after + 1 + Int64($0) })
+        return EntityTable.Delta(after: after, upTo: end, rows: known, evicts: false)
     }
 }
