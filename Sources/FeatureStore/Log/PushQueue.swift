@@ -96,20 +96,17 @@ final class PushQueue: Sendable {
 
     /// Writes until nothing waits.
     private func write() async {
-        while true {
-            do {
-                try await pool.run { [self] connection in
-                    while let group = next() { try write(group, connection) }
-                }
-                return
-            } catch {
-                // The connection was lost: with it went those whose rows it had, and those who wait would only wait for the same.
-                let lost = state.withLock { state in
-                    defer { (state.waiting, state.bytes) = ([], 0) }
-                    return state.waiting
-                }
-                for waiting in lost { waiting.sender(.failure(error)) }
+        do {
+            try await pool.run { [self] connection in
+                while let group = next() { try write(group, connection) }
             }
+        } catch {
+            // The connection was lost: with it went those whose rows it had, and those who wait would only wait for the same.
+            let lost = state.withLock { state in
+                defer { (state.waiting, state.bytes, state.isWriting) = ([], 0, false) }
+                return state.waiting
+            }
+            for waiting in lost { waiting.sender(.failure(error)) }
         }
     }
 
