@@ -22,6 +22,8 @@ FIRN = os.environ["FIRN_BINARY"]
 CORES: dict[str, str | None] = {"server": None, "client": None}
 
 os.environ["FIRN_CACHE_DIR"] = str(WORK / "cache")
+# Whoever is asked to end takes away what it started.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def pin(apart: bool) -> str:
@@ -153,7 +155,10 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            code = self.process.poll()
+            print(f"the server {'still runs' if code is None else f'ended with {code}'}; its log ends:\n{self.log.read_text(errors='replace')[-3000:]}", file=sys.stderr)
         self.end()
 
     def tell(self, number: int) -> None:
@@ -206,7 +211,12 @@ class Store:
     """A directory with a PostgreSQL of its own and nothing in it but definitions; gone afterwards."""
 
     def __init__(self, name: str, definitions: str) -> None:
-        self.directory = WORK / "serving" / name
+        # What a run left that was killed.
+        for left in (WORK / "serving").glob("*-[0-9]*"):
+            if not Path(f"/proc/{left.name.rsplit('-', 1)[1]}").exists():
+                self.directory = left
+                self.drop()
+        self.directory = WORK / "serving" / f"{name}-{os.getpid()}"
         self.drop()
         self.directory.mkdir(parents=True)
         (self.directory / "definitions.yaml").write_text(definitions)

@@ -136,7 +136,8 @@ final class EntityTable {
     /// Of one entity.
     static let maximumEntityBytes = 16 << 20
     /// Rows that `lately` holds.
-    static let mostLately = 300_000
+    static let mostLately = 200_000
+    private static let fewRows = 256
     /// What a state costs beside its rows.
     private static let overhead = 240
 
@@ -235,7 +236,7 @@ final class EntityTable {
             bytes += EntityTable.overhead + group.aggregates.count * 9
         }
         append(rows, only: taken)
-        for delta in since { append(delta.rows, only: taken) }
+        for delta in since { append(delta.after < cut ? delta.rest(after: cut).rows : delta.rows, only: taken) }
         for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
     }
 
@@ -250,9 +251,17 @@ final class EntityTable {
         if delta.upTo == lately.first?.after ?? upTo { lately.insert(delta, at: 0) }
     }
 
+    /// Few rows are put with those before them: each by itself would take up far more than its bytes.
+    private func remember(_ delta: Delta) {
+        guard let last = lately.last, last.upTo == delta.after, !last.evicts, !delta.evicts, last.rows.count + delta.rows.count <= EntityTable.fewRows else {
+            return lately.append(delta)
+        }
+        lately[lately.count - 1] = Delta(after: last.after, upTo: delta.upTo, rows: last.rows.followed(by: delta.rows), evicts: false)
+    }
+
     /// Takes news of the log.
     func apply(_ delta: Delta) {
-        lately.append(delta)
+        remember(delta)
         var held = lately.reduce(0) { $0 + $1.rows.count + 1 }
         while held > EntityTable.mostLately, lately.count > 1 { held -= lately.removeFirst().rows.count + 1 }
         if delta.evicts { evict(delta.rows) } else { append(delta.rows) }
