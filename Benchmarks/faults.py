@@ -73,8 +73,9 @@ class Asked:
 class Run:
     """What all threads share."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server: Server) -> None:
         self.port = port
+        self.server = server
         self.lock = threading.Lock()
         self.ends = threading.Event()
         self.pushes: list[Push] = []
@@ -373,16 +374,19 @@ def fill(store: Store, run: Run, pushes: int, seconds: float) -> None:
         thread.join()
 
 
-def happen(store: Store, server: Server, run: Run, seconds: float, serve: list[str]) -> Server:
+def happen(store: Store, run: Run, seconds: float, serve: list[str]) -> None:
     """One fault after the other, evenly over the time."""
 
     def wait(share: float) -> None:
         time.sleep(max(0, run.began + share * seconds - time.monotonic()))
 
+    def begin_anew(number: int) -> None:
+        run.server.end(number)
+        run.server = store.serve(*serve, port=run.port)
+
     wait(0.12)
     say(run, "the server is killed, and begins anew")
-    server.end(signal.SIGKILL)
-    server = store.serve(*serve, port=run.port)
+    begin_anew(signal.SIGKILL)
     wait(0.27)
     say(run, "PostgreSQL is killed, and stays away for three seconds")
     kill_database(store)
@@ -400,14 +404,11 @@ def happen(store: Store, server: Server, run: Run, seconds: float, serve: list[s
     wait(0.74)
     say(run, "both are killed, and begin anew")
     kill_database(store)
-    server.end(signal.SIGKILL)
-    server = store.serve(*serve, port=run.port)
+    begin_anew(signal.SIGKILL)
     wait(0.87)
     say(run, "the server is asked to end, and begins anew")
-    server.end()
-    server = store.serve(*serve, port=run.port)
+    begin_anew(signal.SIGTERM)
     wait(1)
-    return server
 
 
 def main() -> None:
@@ -419,8 +420,8 @@ def main() -> None:
     title(f"Faults: {arguments.pushers} push and {arguments.lookers} look up for {arguments.seconds:g} s")
     serve = ["--materialize-every", "5", "--log-lookups", "0.05"]
     with Store("faults", DEFINITIONS) as store:
-        run = Run(free_port())
-        server = store.serve(*serve, port=run.port)
+        port = free_port()
+        run = Run(port, store.serve(*serve, port=port))
         try:
             run.asked = [[] for _ in range(arguments.lookers)]
             threads = [threading.Thread(target=pusher, args=(run, number)) for number in range(arguments.pushers)]
@@ -428,7 +429,7 @@ def main() -> None:
             for thread in threads:
                 thread.start()
             try:
-                server = happen(store, server, run, arguments.seconds, serve)
+                happen(store, run, arguments.seconds, serve)
             finally:
                 run.ends.set()
                 for thread in threads:
@@ -439,7 +440,7 @@ def main() -> None:
                 final.answer = client.answer("/v1/lookup", {"set": "twin.v1", "entities": {"entity": final.entities}, "cuts": True})
             run.asked.append([final])
         finally:
-            server.end()
+            run.server.end()
         twins = {source: Twin(store, source) for source in SOURCES}
         outcomes, faults = check_pushes(run, twins)
         right, wrong = check_lookups(run, twins)
