@@ -9,5 +9,6 @@ public enum Migrations {
         (5, "0005_server_role.sql", PackageResources._005_server_role_sql),
         (6, "0006_lookups.sql", PackageResources._006_lookups_sql),
         (7, "0007_online_state.sql", PackageResources._007_online_state_sql),
+        (8, "0008_governance.sql", PackageResources._008_governance_sql),
     ]
 }

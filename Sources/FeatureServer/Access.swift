@@ -35,6 +35,7 @@ extension TokenRole {
         let segments = Operation.segments(path)
         if Operation.isAboutServer(path) { return segments == ["metrics"] ? .read : nil }
         if segments == ["v1", "definitions", "apply"] { return .admin }
+        if method == .post, segments == ["v1", "pointers"] || segments == ["v1", "stages"] { return .admin }
         let readings: [[Substring]] = [["v1", "lookup"], ["v1", "why"], ["get-online-features"], ["v1", "definitions", "plan"]]
         if method == .get || method == .head || readings.contains(segments) || segments.last == "verify" { return .read }
         return segments == ["v1", "snapshots"] && record == "false" ? .read : .write

@@ -7,7 +7,7 @@ import Tables
 
 /// `POST /get-online-features` as Feast's feature server has it, so that its clients can read from Firn.
 ///
-/// A feature service is a set (`fraud.v1` or `fraud_v1`), a feature view a set too: `fraud_v1:spend_7d`; `spend_7d.v1` asks for a feature by
+/// A feature service is a set (`fraud.v1` or `fraud_v1`) or a pointer, a feature view a set too: `fraud_v1:spend_7d`; `spend_7d.v1` asks for a feature by
 /// itself. Request inputs stand among the entities. A timestamp is a number of seconds, as Feast has it.
 struct FeastRequest: Sendable {
     private let names: [String]
@@ -15,7 +15,7 @@ struct FeastRequest: Sendable {
     private let lookup: LookupRequest
 
     /// - Throws: what doesn't have the right shape; unknown names.
-    init(_ body: JSON, in catalog: Catalog) throws {
+    init(_ body: JSON, in catalog: Catalog, _ governance: Governance) throws {
         guard case .object(let entities)? = body["entities"] else { throw Problem.shape("entities is an object of lists") }
         given = try entities.map { member in
             guard case .array(let values) = member.value else { throw Problem.shape("entities.\(member.key.prefix(63)) is a list") }
@@ -26,8 +26,8 @@ struct FeastRequest: Sendable {
         let target: LookupRequest.Target
         switch (body["feature_service"], body["features"]) {
         case (.string(let service)?, _):
-            let name = Catalog.setName(ofView: service)
-            let outputs = try catalog.set(named: name).features.map(\.output)
+            let name = service.contains("@") ? service : Catalog.setName(ofView: service)
+            let outputs = try catalog.set(named: governance.setName(name)).features.map(\.output)
             target = .set(name)
             names = outputs.map { isFull ? "\(FeastRequest.view(name))__\($0)" : $0 }
         case (_, .array(let references)?) where !references.isEmpty:
@@ -45,7 +45,7 @@ struct FeastRequest: Sendable {
         for (index, name) in names.enumerated() where names[..<index].contains(name) {
             throw Problem.shape("two features would be named '\(name.prefix(80))': full_feature_names tells them apart")
         }
-        let requests = try catalog.requests(of: target)
+        let requests = try catalog.requests(of: governance.target(target))
         var lookup = LookupRequest(target, entities: [:])
         for (name, values) in given {
             if requests.contains(name) { lookup.request[name] = values.map { .json($0) } } else { lookup.entities[name] = values.map { .json($0) } }

@@ -7,7 +7,7 @@ import Tables
 extension LookupRequest {
     /// - Throws: what doesn't have the right shape, by its place in the body.
     init(_ body: JSON) throws {
-        try LookupRequest.refuseOthers(body, than: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "types", "log"])
+        let members = try Body(body, known: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "types", "log"])
         switch (body["set"], body["features"]) {
         case (.string(let name)?, nil): self.init(.set(name), entities: [:])
         case (nil, .array(let names)?):
@@ -22,21 +22,12 @@ extension LookupRequest {
         entities = try LookupRequest.values(body["entities"], "entities")
         request = try LookupRequest.values(body["request"], "request")
         asOf = try LookupRequest.instant(body["as_of"], "as_of")
-        for member in try body["min_offsets"].map({ try LookupRequest.members($0, "min_offsets") }) ?? [] {
+        for member in try members["min_offsets"].map({ try LookupRequest.members($0, "min_offsets") }) ?? [] {
             guard case .int64(let offset)? = member.value.literal(as: .int64) else { throw Problem.shape("min_offsets.\(member.key.prefix(63)) is an offset") }
             minOffsets[member.key] = offset
         }
-        switch body["log"] {
-        case nil, .null?: break
-        case .bool(let flag)?: isLogged = flag
-        default: throw Problem.shape("log is true or false")
-        }
-    }
-
-    fileprivate static func refuseOthers(_ body: JSON, than known: [String]) throws {
-        for member in try members(body, "the body") where !known.contains(member.key) {
-            throw Problem.shape("unknown member '\(member.key.prefix(63))'; it takes \(known.joined(separator: ", "))")
-        }
+        isLogged = try members.flag("log")
+        for name in ["cuts", "types"] { _ = try members.flag(name) }
     }
 
     static func instant(_ value: JSON?, _ what: String) throws -> Instant? {
@@ -45,7 +36,7 @@ extension LookupRequest {
         return instant
     }
 
-    private static func members(_ value: JSON, _ what: String) throws -> [JSON.Member] {
+    fileprivate static func members(_ value: JSON, _ what: String) throws -> [JSON.Member] {
         guard case .object(let members) = value else { throw Problem.shape("\(what) is an object") }
         return members
     }
@@ -65,21 +56,78 @@ extension LookupRequest {
 extension WhyRequest {
     /// - Throws: what doesn't have the right shape, by its place in the body.
     init(_ body: JSON) throws {
-        try LookupRequest.refuseOthers(body, than: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
-        guard case .string(let name)? = body["feature"] else { throw Problem.shape("feature is a name such as spend_7d.v1") }
-        self.init(name)
+        let members = try Body(body, known: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
+        self.init(try members.text("feature"))
         lookup.entities = try LookupRequest.values(body["entities"], "entities")
         lookup.request = try LookupRequest.values(body["request"], "request")
         lookup.asOf = try LookupRequest.instant(body["as_of"], "as_of")
         knownBy = try LookupRequest.instant(body["known_by"], "known_by")
-        switch body["hindsight"] {
-        case nil, .null?: break
-        case .bool(let flag)?: isHindsight = flag
-        default: throw Problem.shape("hindsight is true or false")
-        }
+        isHindsight = try members.flag("hindsight")
         if let value = body["rows"], value != .null {
             guard case .int64(let number)? = value.literal(as: .int64), let count = Int(exactly: number) else { throw Problem.shape("rows is a whole number") }
             rows = count
+        }
+    }
+}
+
+/// The body of `POST /v1/models`.
+extension ModelRequest {
+    /// - Throws: what doesn't have the right shape, by its place in the body.
+    init(_ json: JSON) throws {
+        let body = try Body(json, known: ["name", "snapshots", "set", "commit", "run", "metrics", "artifacts", "description"])
+        guard case .array(let ids)? = body["snapshots"] else { throw Problem.shape("snapshots is a list of ids") }
+        let snapshots = try ids.map { id in
+            guard case .string(let text) = id else { throw Problem.shape("snapshots is a list of ids") }
+            return text
+        }
+        self.init(
+            try body.text("name"), snapshots: snapshots, set: try body.optionalText("set"), commit: try body.optionalText("commit"), run: try body.optionalText("run"),
+            description: try body.optionalText("description"))
+        for member in try body["metrics"].map({ try LookupRequest.members($0, "metrics") }) ?? [] {
+            guard case .float64(let bits)? = member.value.literal(as: .float64) else { throw Problem.shape("metrics.\(member.key.prefix(63)) is a number") }
+            metrics[member.key] = Double(bitPattern: bits)
+        }
+        guard let files = body["artifacts"] else { return }
+        guard case .array(let list) = files else { throw Problem.shape("artifacts is a list of objects") }
+        artifacts = try list.map { file in
+            let members = try Body(file, known: ["name", "digest", "bytes"])
+            guard case .int64(let bytes)? = members["bytes"]?.literal(as: .int64) else { throw Problem.shape("an artifact's bytes are a whole number") }
+            return Model.Artifact(name: try members.text("name"), digest: try members.text("digest"), bytes: Int(bytes))
+        }
+    }
+}
+
+/// An object of known members; null is as good as none.
+struct Body {
+    private let members: [JSON.Member]
+
+    init(_ json: JSON, known: [String]) throws {
+        members = try LookupRequest.members(json, "the body")
+        for (index, member) in members.enumerated() where !known.contains(member.key) || members[..<index].contains(where: { $0.key == member.key }) {
+            throw Problem.shape("member '\(member.key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
+        }
+    }
+
+    subscript(name: String) -> JSON? { members.first { $0.key == name && $0.value != .null }?.value }
+
+    func optionalText(_ name: String) throws -> String? {
+        switch self[name] {
+        case nil: nil
+        case .string(let text)?: text
+        default: throw Problem.shape("\(name) is a text")
+        }
+    }
+
+    func text(_ name: String) throws -> String {
+        guard let text = try optionalText(name) else { throw Problem.shape("\(name) is missing") }
+        return text
+    }
+
+    func flag(_ name: String) throws -> Bool {
+        switch self[name] {
+        case nil: false
+        case .bool(let flag)?: flag
+        default: throw Problem.shape("\(name) is true or false")
         }
     }
 }

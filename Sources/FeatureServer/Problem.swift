@@ -64,7 +64,7 @@ struct Problem: Error {
         switch code {
         case .invalidRequest, .asOfInFuture: .badRequest
         case .notFound: .notFound
-        case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict: .conflict
+        case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict, .retired, .inUse: .conflict
         case .notMigrated, .behind, .overloaded: .serviceUnavailable
         case .damaged: .internalServerError
         }

@@ -58,7 +58,7 @@ struct Routes {
         }
         router.post("/get-online-features") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
-            return Response.json(try await store.withKnownCatalog { try FeastRequest(body, in: $0) }.answer(store))
+            return Response.json(try await store.withKnownCatalog { try FeastRequest(body, in: $0, $1) }.answer(store))
         }
         router.post("/v1/why") { request, _ in
             let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
@@ -91,7 +91,54 @@ struct Routes {
         }
         router.post("/v1/definitions/apply") { request, _ in Response.json(try await store.apply([document(request)]).json()) }
         catalog(router)
+        governance(router)
         return router
+    }
+
+    /// Models, pointers, life cycle, the ledger.
+    private func governance(_ router: Router<BasicRequestContext>) {
+        router.get("/v1/models") { _, _ in Response.json(.array(try await store.models().map(\.json))) }
+        router.get("/v1/models/:name") { _, context in Response.json(try await store.model(context.parameter("name")).json) }
+        router.post("/v1/models") { request, _ in
+            let body = try await JSON(parsing: bytes(request, Routes.lookupLimit))
+            return Response.json(try await store.recordModel(ModelRequest(body)).json, status: .created)
+        }
+        router.get("/v1/pointers") { request, _ in
+            let parameters = try Parameters(request.uri.queryParameters, known: ["as_of"])
+            let asOf = try LookupRequest.instant(parameters["as_of"].map { .string($0) }, "as_of")
+            return Response.json(.array(try await store.governance(asOf: asOf).pointers.values.sorted { $0.name < $1.name }.map(\.json)))
+        }
+        router.get("/v1/pointers/:name") { _, context in
+            let name = try context.parameter("name"), moves = try await store.governance().moves.filter { $0.name == name }
+            guard let pointer = moves.last, case .object(let members) = pointer.json else { throw Problem(.notFound, "not_found", "unknown pointer '\(name.prefix(130))'") }
+            return Response.json(.object(members + [JSON.Member("moves", .array(moves.reversed().map(\.json)))]))
+        }
+        router.post("/v1/pointers") { request, _ in
+            let body = try await Body(JSON(parsing: bytes(request, Routes.lookupLimit)), known: ["name", "target"])
+            return Response.json(try await store.point(body.text("name"), to: body.text("target")).json)
+        }
+        router.post("/v1/stages") { request, _ in
+            let body = try await Body(JSON(parsing: bytes(request, Routes.lookupLimit)), known: ["name", "stage", "reason", "successor", "force"])
+            let name = try body.text("name"), reason = try body.text("reason"), stage = try body.text("stage")
+            switch stage {
+            case "deprecated":
+                guard try !body.flag("force") else { throw Problem.shape("force is for retiring") }
+                _ = try await store.deprecate(name, reason: reason, successor: body.optionalText("successor"))
+            case "retired":
+                guard try body.optionalText("successor") == nil else { throw Problem.shape("a successor is named when something is deprecated") }
+                _ = try await store.retire(name, reason: reason, force: body.flag("force"))
+            default: throw Problem.shape("stage is deprecated or retired")
+            }
+            return Response.json(.object(["name": .string(name), "stage": .string(stage), "reason": .string(reason)]))
+        }
+        router.get("/v1/ledger") { request, _ in
+            let parameters = try Parameters(request.uri.queryParameters, known: ["subject", "kind", "before", "count"])
+            let count = try parameters.number("count") ?? 100
+            guard (1...10_000).contains(count) else { throw Problem.shape("count is a number from 1 to 10000") }
+            return Response.json(
+                .array(
+                    try await store.ledger(subject: parameters["subject"], kind: parameters["kind"], before: parameters.number("before"), count: Int(count)).map(\.json)))
+        }
     }
 
     private func catalog(_ router: Router<BasicRequestContext>) {
@@ -141,7 +188,9 @@ struct Routes {
                     try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
                 }
                 guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
-                return Response.json(try await store.createSnapshot(asked.request, name: "body", spine: spine).json(whole: true), status: .created)
+                let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = try await store.set(named: manifest.set.description).warnings
+                guard case .object(let members) = manifest.json(whole: true) else { preconditionFailure("a manifest is an object") }
+                return Response.json(.object(members + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
         router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }

@@ -5,7 +5,7 @@ import HummingbirdCore
 import Tables
 
 /// A request's parameters: each known, each once.
-private struct Parameters {
+struct Parameters {
     private var given: [String: String] = [:]
 
     init(_ query: FlatDictionary<Substring, Substring>, known: [String]) throws {
@@ -24,6 +24,13 @@ private struct Parameters {
         case "true"?, ""?: true
         case "false"?: false
         default: throw Problem.shape("\(name) is true or false")
+        }
+    }
+
+    func number(_ name: String) throws -> Int64? {
+        try given[name].map { text in
+            guard let number = Int64(text) else { throw Problem.shape("\(name) is a whole number") }
+            return number
         }
     }
 

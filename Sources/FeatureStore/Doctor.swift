@@ -42,7 +42,7 @@ extension Store {
                 guard pending.isEmpty else { return findings }
                 findings += try guards(connection)
                 do {
-                    let (catalog, entry) = try Registry(connection).load()
+                    let catalog = try Registry(connection).load(), entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").first!.int64(0)
                     findings.append(Finding(what: "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"))
                 } catch {
                     findings.append(Finding(what: "registry", fault: "\(error)", remedy: "a definition was changed by hand; restore the database from a backup"))

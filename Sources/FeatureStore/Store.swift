@@ -71,17 +71,22 @@ public final class Store: Sendable {
     ///
     /// - Throws: `notMigrated` where the schema isn't this version's.
     func withCatalog<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+        try await withRegistry { try body($0, $1.catalog) }
+    }
+
+    /// The same, with what was decided about it.
+    func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
         let registry = registry
         return try await pool.run { connection in
-            try body(connection, registry.catalog(connection))
+            try body(connection, registry.read(connection))
         }
     }
 
     /// The same for lookups: on the standby, where there is one.
-    func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+    func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
         let registry = registry
         do {
-            return try await readPool.run { try body($0, registry.catalog($0)) }
+            return try await readPool.run { try body($0, registry.read($0)) }
         } catch let error as PostgresError where hasReplica && (error.code == "42P01" || error.code == "42703") {
             throw StoreError(.behind, "the standby doesn't have what was registered yet", advice: "ask again")
         }
@@ -92,23 +97,23 @@ public final class Store: Sendable {
         try await pool.run { try Migrator($0).migrate() }
     }
 
-    /// Runs `body` with what is registered, as it was known last: asks the database only where that lacks a name.
-    public func withKnownCatalog<T: Sendable>(_ body: @Sendable (Catalog) throws -> T) async throws -> T {
-        if let known = registry.known {
-            do { return try body(known) } catch is UnknownName {}
+    /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where something came since, or a name is unknown.
+    public func withKnownCatalog<T: Sendable>(_ body: @escaping @Sendable (Catalog, Governance) throws -> T) async throws -> T {
+        if let known = registry.known, let online, online.memory.governed <= known.entry {
+            do { return try body(known.catalog, known.governance) } catch is UnknownName {}
         }
-        return try body(try await catalog())
+        return try await reading { try body($1.catalog, $1.governance) }
     }
 
     /// What is registered, as it was known last.
-    var knownCatalog: Catalog? { registry.known }
+    var knownCatalog: Catalog? { registry.known?.catalog }
 
     /// Everything registered.
     public func catalog() async throws -> Catalog {
         do {
             return try await withCatalog { _, catalog in catalog }
         } catch let error as PostgresError where hasReplica && error.isConnectionLost {
-            return try await reading { _, catalog in catalog }
+            return try await reading { $1.catalog }
         }
     }
 }

@@ -11,6 +11,10 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case idempotencyConflict = "idempotency_conflict"
         case notFound = "not_found"
         case behind = "behind"
+        /// Nothing new is made of what is retired.
+        case retired = "retired"
+        /// Something hangs on it.
+        case inUse = "in_use"
         /// More is asked for at once than can be done soon.
         case overloaded = "overloaded"
         /// What is kept isn't what it was when it was written.

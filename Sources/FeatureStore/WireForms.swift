@@ -127,6 +127,27 @@ extension Manifest {
     }
 }
 
+extension Model {
+    public var json: JSON {
+        .object([
+            "name": .string(name.description), "set": .string(set.description), "fingerprint": .string(fingerprint.description),
+            "snapshots": .array(snapshots.map { .object(["id": .string($0.id), "digest": .string($0.digest)]) }), "commit": JSON(commit), "run": JSON(run),
+            "metrics": .object(metrics.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON(.float64($0.value))) }),
+            "artifacts": .array(artifacts.map { .object(["name": .string($0.name), "digest": .string($0.digest), "bytes": JSON($0.bytes)]) }),
+            "description": JSON(description), "recorded_at": .string(recordedAt.description), "actor": .string(actor),
+        ])
+    }
+}
+
+extension Pointer {
+    public var json: JSON {
+        .object([
+            "name": .string(name), "kind": .string(target.kind.rawValue), "target": .string(target.name.description), "moved_at": .string(movedAt.description),
+            "actor": .string(actor),
+        ])
+    }
+}
+
 extension RegistrationPlan {
     /// - Parameter comparisons: of new versions with the ones before.
     public func json(_ comparisons: [Comparison] = []) -> JSON {

@@ -117,7 +117,7 @@ private func unknownTimes(_ source: Source, _ options: Store.ImportOptions, _ co
 }
 
 /// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
-private func fileDigest(_ path: String) throws -> [UInt8]? {
+func fileDigest(_ path: String) throws -> [UInt8]? {
     if FileFormat.isPipe(path) { return nil }
     let bytes = try ByteReader(path: path, compression: .none)
     var hash = SHA256()

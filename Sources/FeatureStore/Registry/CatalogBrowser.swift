@@ -180,7 +180,15 @@ extension Store {
     ///
     /// - Throws: an unknown name.
     public func outline(ofSet name: String) async throws -> PlanOutline {
-        try await withCatalog { _, catalog in Plan(try catalog.set(named: name), in: catalog).outline }
+        try await withRegistry { Plan(try $1.catalog.set(named: $1.governance.set(named: name).set), in: $1.catalog).outline }
+    }
+
+    /// A set by its name or a pointer's, and what of it is deprecated or retired.
+    public func set(named name: String) async throws -> (set: FeatureSet, warnings: [String]) {
+        try await withRegistry { _, known in
+            let set = try known.catalog.set(named: known.governance.set(named: name).set)
+            return (set, known.governance.warnings(set, known.catalog))
+        }
     }
 }
 

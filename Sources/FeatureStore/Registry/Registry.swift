@@ -8,8 +8,10 @@ extension Store {
     ///
     /// - Throws: everything that is wrong with the documents.
     public func plan(_ documents: [DefinitionDocument]) async throws -> RegistrationPlan {
-        try await withCatalog { connection, catalog in
-            try RegistrationPlan(documents: documents, registered: catalog, notes: Registry(connection).notes())
+        try await withRegistry { connection, known in
+            var plan = try RegistrationPlan(documents: documents, registered: known.catalog, notes: Registry(connection).notes())
+            plan.heed(known.governance)
+            return plan
         }
     }
 
@@ -22,7 +24,8 @@ extension Store {
             try connection.transaction {
                 try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
                 let registry = Registry(connection)
-                let plan = try RegistrationPlan(documents: documents, registered: registry.load().catalog, notes: registry.notes())
+                var plan = try RegistrationPlan(documents: documents, registered: registry.load(), notes: registry.notes())
+                plan.heed(try Governance(connection))
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
                 // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger meanwhile.
                 for step in plan.steps { try registry.prepare(step, plan.catalog) }
@@ -40,6 +43,27 @@ extension Store {
 }
 
 extension RegistrationPlan {
+    /// Refuses new definitions made of retired ones, and warns of deprecated ones.
+    fileprivate mutating func heed(_ governance: Governance) {
+        for index in steps.indices where steps[index].change == .new {
+            var parts: [Function] = []
+            switch steps[index].definition {
+            case .function(let function): parts = catalog.functions[function.name].map { $0.references.keys.sorted().compactMap { catalog.functions[$0] } } ?? []
+            case .set(let set): parts = catalog.sets[set.name].map { catalog.functions(of: $0) } ?? []
+            default: break
+            }
+            for subject in parts.map(Subject.init) {
+                guard let stage = governance.stages[subject] else { continue }
+                let what = "\(steps[index].definition.kind.rawValue) \(steps[index].definition.name) has \(subject), which is \(stage)"
+                if stage.isRetired {
+                    steps[index].change = .refused(reason: what, advice: "nothing new is made of what is retired")
+                } else {
+                    warnings.append(what)
+                }
+            }
+        }
+    }
+
     /// The refused steps, for people.
     public var refusal: String {
         steps.compactMap { step in
@@ -57,18 +81,16 @@ struct Registry {
         self.connection = connection
     }
 
-    /// Everything registered, and the number of the newest ledger entry that registered something.
-    func load() throws -> (catalog: Catalog, entry: Int64) {
-        let rows = try connection.execute("select body, entry from firn.definitions order by revision")
-        var newest: Int64 = 0
+    /// Everything registered.
+    func load() throws -> Catalog {
+        let rows = try connection.execute("select body from firn.definitions order by revision")
         var definitions: [String: Definition] = [:]
         for row in 0..<rows.count {
             let definition = try JSONDecoder().decode(Definition.self, from: Data(rows[row].bytes(0)))
             // A source's later revision takes the earlier one's place.
             definitions["\(definition.kind.rawValue) \(definition.name)"] = definition
-            newest = max(newest, rows[row].int64(1))
         }
-        return (try Catalog(Array(definitions.values)), newest)
+        return try Catalog(Array(definitions.values))
     }
 
     /// By kind and name (`feature spend_7d.v1`).
@@ -109,7 +131,8 @@ struct Registry {
             if case .source(let source) = definition { definition = .source(catalog.sources[source.name]!) }
             let body = try canonicalJSON(definition)
             let entry = try ledger.append(
-                kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}")
+                kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}"
+            ).number
             try connection.execute(
                 """
                 insert into firn.definitions (kind, name, revision, fingerprint, body, entry)
@@ -119,7 +142,7 @@ struct Registry {
         }
         if !step.notes.isEmpty {
             let body = try canonicalJSON(step.notes)
-            let entry = try ledger.append(kind: "note", subject: "\(kind) \(name)", body: body)
+            let entry = try ledger.append(kind: "note", subject: "\(kind) \(name)", body: body).number
             try connection.execute("insert into firn.notes (kind, name, entry, body) values (\(kind), \(name), \(entry), \(body))")
         }
     }
@@ -133,29 +156,36 @@ struct Registry {
     }
 }
 
-/// What the registry said last, read again only where something was registered since.
+/// What the registry and the ledger said last, read again only where something was registered or decided since.
 final class RegistryCache: Sendable {
-    private let state = Mutex<(catalog: Catalog, entry: Int64)?>(nil)
+    struct Known {
+        var catalog: Catalog
+        var governance: Governance
+        /// The newest ledger entry that it may not lack.
+        var entry: Int64
+    }
+
+    private let state = Mutex<Known?>(nil)
 
     /// What was read last.
-    var known: Catalog? { state.withLock { $0?.catalog } }
+    var known: Known? { state.withLock { $0 } }
 
-    func catalog(_ connection: Connection) throws -> Catalog {
+    func read(_ connection: Connection) throws -> Known {
         let newest: Int64
         do {
-            newest = try connection.execute("select coalesce(max(entry), 0) from firn.definitions").first!.int64(0)
+            newest = try connection.execute("select \(Ledger.governed)").first!.int64(0)
         } catch {
             // 42P01, 3F000: no such table or schema.
             guard ["42P01", "3F000"].contains(error.code) else { throw error }
             throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
         }
         // A standby may be behind what was read from its primary.
-        if let known = state.withLock({ $0 }), known.entry >= newest { return known.catalog }
-        let loaded = try Registry(connection).load()
+        if let known, known.entry >= newest { return known }
+        let read = Known(catalog: try Registry(connection).load(), governance: try Governance(connection), entry: newest)
         return state.withLock { state in
-            if let known = state, known.entry >= loaded.entry { return known.catalog }
-            state = loaded
-            return loaded.catalog
+            if let known = state, known.entry >= read.entry { return known }
+            state = read
+            return read
         }
     }
 }

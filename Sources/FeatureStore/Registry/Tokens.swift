@@ -41,7 +41,7 @@ extension Store {
         try await withCatalog { connection, _ in
             try connection.transaction {
                 let body: JSON = .object(["name": .string(name), "role": .string(role.rawValue)])
-                let entry = try Ledger(connection: connection, actor: actor).append(kind: "token", subject: "token \(id)", body: body.description)
+                let entry = try Ledger(connection: connection, actor: actor).append(kind: "token", subject: "token \(id)", body: body.description).number
                 try connection.execute(
                     """
                     insert into firn.tokens (id, name, role, hash, created_at, actor, entry)
@@ -66,7 +66,7 @@ extension Store {
                     throw StoreError(.notFound, "unknown token '\(id.prefix(40))'", advice: "firn token list shows their ids")
                 }
                 guard token.revokedAt == nil else { throw StoreError(.invalidRequest, "token \(id) is revoked already") }
-                let entry = try Ledger(connection: connection, actor: actor).append(kind: "revoke", subject: "token \(id)", body: "{}")
+                let entry = try Ledger(connection: connection, actor: actor).append(kind: "revoke", subject: "token \(id)", body: "{}").number
                 try connection.execute("insert into firn.token_revocations values (\(id), clock_timestamp(), \(actor), \(entry))")
             }
         }

@@ -21,8 +21,8 @@ extension Store {
     /// - Throws: for a set with request inputs, or none of whose features has all its keys.
     public func refreshValues(of name: String) async throws -> RefreshedValues {
         let store = self, lastNow = lastNow
-        return try await withCatalog { connection, catalog in
-            let set = try catalog.set(named: name).served
+        return try await withRegistry { connection, known in
+            let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: name).set).served
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
             // Before the transaction, so that it sees what was done while it waited.

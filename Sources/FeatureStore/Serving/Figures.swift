@@ -78,7 +78,7 @@ extension Store {
         await online?.follower.start()
         do {
             try await online?.follower.catchUp()
-            _ = try await reading { _, catalog in catalog }
+            _ = try await reading { $1.catalog }
         } catch let error as PostgresError where error.isConnectionLost {
             guard memory.counts.entities > 0 else { throw error }
             return .stale(age: memory.silence)

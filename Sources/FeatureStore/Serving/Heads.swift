@@ -14,16 +14,17 @@ struct Heads: Sendable {
     var clock: Int64 = .min
     /// On a standby, how long ago the newest thing it has was committed; 0 on a primary.
     var lag = Duration.zero
-    /// The newest ledger entry that registered something.
-    var registered: Int64 = 0
+    /// The newest ledger entry that changed what is registered or served, and the newest that erased something.
+    var governed: Int64 = 0
+    var erased: Int64 = 0
 
     init(_ sources: [String], _ connection: Connection) throws {
         let names = Parameter.array(.text, sources.map { .text($0) })
         let rows = try connection.execute(
             prepared: """
-                select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.registered
+                select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.governed, c.erased
                 from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
-                    greatest((select max(entry) from firn.definitions), (select max(entry) from firn.notes), 0) as registered) c
+                    \(Ledger.governed) as governed, coalesce((select max(entry) from firn.ledger where kind = 'erase'), 0) as erased) c
                 left join unnest(\(names)) s(name) on true
                 left join lateral (select base_offset + count as end_offset, committed_at from firn.batches
                     where source = s.name order by base_offset desc limit 1) h on true
@@ -35,7 +36,7 @@ struct Heads: Sendable {
             clock = row.timestamp(4)
             now = max(now, row.optionalTimestamp(3) ?? .min, clock)
             if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock - $0)) } ?? Heads.unknownLag }
-            registered = row.int64(7)
+            (governed, erased) = (row.int64(7), row.int64(8))
             if row.isNull(0) { continue }
             cuts[row.text(0)] = row.optionalInt64(1) ?? 0
             newestCommits[row.text(0)] = row.optionalTimestamp(2)

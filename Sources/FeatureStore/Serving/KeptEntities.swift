@@ -123,7 +123,7 @@ extension Store {
     /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps nobody from looking up.
     func keep(_ prepared: ServingPlan, in online: Online) async {
         let needs = online.memory.needs(of: prepared)
-        if let set = prepared.target.set {
+        if let set = prepared.asked.target.set {
             try? await pool.run { connection in
                 _ = try connection.execute("insert into firn_cache.online_sets values (\(set)) on conflict do nothing")
             }
@@ -146,8 +146,8 @@ extension Store {
     public func warmUp() async throws {
         guard let online else { return }
         let memory = online.memory, kept = online.kept
-        let sets = try await reading { connection, catalog in
-            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.filter { (try? catalog.set(named: $0)) != nil }
+        let sets = try await reading { connection, known in
+            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.filter { (try? known.catalog.set(named: $0)) != nil }
         }
         for set in sets {
             let prepared = try await prepare(.set(set), in: online)

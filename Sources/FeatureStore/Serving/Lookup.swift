@@ -42,6 +42,16 @@ public struct LookupRequest: Sendable {
         }
     }
 
+    /// What a target stands for, once pointers are followed.
+    struct Resolved: Sendable {
+        var target: Target
+        /// What it went by.
+        var pointer: String?
+        /// Whose set it is, where the pointer points to a model.
+        var model: VersionedName?
+    }
+
+    /// A set's name may be a pointer's: `fraud@production`.
     public var target: Target
     /// By the set's spine names; lists of one length, or single values for all.
     public var entities: [String: [Value]]
@@ -92,6 +102,8 @@ public struct LookupAnswer: Sendable {
     public var isStale = false
     /// Under what the lookup log keeps it.
     public var receipt: String?
+    /// What of the set is deprecated or retired.
+    public var warnings: [String] = []
 
     /// A row's values as a model takes them in, in the order of `features`: numbers as they are, true and false as 1 and 0, timestamps as seconds since 1970; NaN
     /// for NULL and for texts.
@@ -117,9 +129,9 @@ extension Store {
         if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
         let lastNow = lastNow, clock = online?.memory.clock, actor = actor, receipts = receipts
         for attempt in 0... {
-            let answer: LookupAnswer? = try await reading { connection, catalog in
-                let set = try request.target.resolve(catalog)
-                let plan = try Plan(set.served, in: catalog, fresh: Registry(connection).fresh(request.target.boundingSet))
+            let answer: LookupAnswer? = try await reading { connection, known in
+                let catalog = known.catalog, asked = try known.governance.resolve(request.target), set = try asked.target.resolve(catalog).served
+                let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(asked.target.boundingSet))
                 for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
                 return try connection.transaction(.repeatableReadOnly) {
                     let heads = try Heads(Set(plan.sources).union(request.minOffsets.keys).sorted(), connection)
@@ -136,9 +148,9 @@ extension Store {
                     }
                     let age = heads.lag > .zero ? (heads.lag, isStale: heads.lag > OnlineMemory.mostLag) : nil
                     var answer = LookupAnswer(
-                        plan, outputs.columns, outputs.aggregates, isFound: outputs.isFound, set: request.target.set, at: instant, cuts: heads.cuts,
-                        rowCount: spine.instants.count, age: age)
-                    if request.isLogged { answer.receipt = receipts.keep(request.target, set.served.features.map(\.function), spine, answer, actor: actor) }
+                        plan, outputs.columns, outputs.aggregates, isFound: outputs.isFound, set: asked.target.set, at: instant, cuts: heads.cuts,
+                        rowCount: spine.instants.count, age: age, warnings: known.governance.warnings(set, catalog))
+                    if request.isLogged { answer.receipt = receipts.keep(asked, set.features.map(\.function), spine, answer, actor: actor) }
                     return answer
                 }
             }
@@ -182,7 +194,7 @@ extension Store {
         for attempt in 0..<4 {
             switch online.memory.answer(prepared, spine, attempt > 0 ? .again : .first) {
             case .answer(var answer):
-                if request.isLogged { answer.receipt = receipts.keep(request.target, prepared.functions, spine, answer, actor: actor) }
+                if request.isLogged { answer.receipt = receipts.keep(prepared.asked, prepared.functions, spine, answer, actor: actor) }
                 return answer
             case .direct: return nil
             case .missing(let missing):
@@ -214,14 +226,37 @@ extension Store {
         if let known = online.memory.plan(target) { return known }
         let memory = online.memory
         await online.follower.start()
-        let prepared = try await reading { connection, catalog in
-            let registered = try Heads([], connection).registered, set = try target.resolve(catalog).served
-            let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(target.boundingSet))
-            return memory.prepare(plan, for: target, functions: set.features.map(\.function), registered: registered)
+        let prepared = try await reading { connection, known in
+            let catalog = known.catalog, asked = try known.governance.resolve(target), set = try asked.target.resolve(catalog).served
+            let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(asked.target.boundingSet))
+            return memory.prepare(
+                plan, for: target, asked, functions: set.features.map(\.function), warnings: known.governance.warnings(set, catalog), governed: known.entry)
         }
         try await online.follower.catchUp()
         await keep(prepared, in: online)
         return prepared
+    }
+}
+
+extension Governance {
+    /// What a target stands for, once pointers are followed.
+    public func target(_ target: LookupRequest.Target) throws -> LookupRequest.Target { try resolve(target).target }
+
+    /// Follows pointers: `fraud@production`, and as Feast writes an output, `fraud@production:spend_7d`.
+    func resolve(_ target: LookupRequest.Target) throws -> LookupRequest.Resolved {
+        switch target {
+        case .set(let name):
+            let found = try set(named: name)
+            return LookupRequest.Resolved(target: .set(found.set), pointer: found.pointer, model: found.model)
+        case .features(let names):
+            guard names.contains(where: { $0.contains("@") }) else { return LookupRequest.Resolved(target: target) }
+            return LookupRequest.Resolved(
+                target: .features(
+                    try names.map { name in
+                        let parts = name.split(separator: ":", maxSplits: 1)
+                        return parts.count == 2 && parts[0].contains("@") ? try "\(set(named: String(parts[0])).set):\(parts[1])" : name
+                    }))
+        }
     }
 }
 
@@ -286,9 +321,10 @@ extension LookupAnswer {
     /// - Parameter aggregates: every group's, for what they say of freshness.
     init(
         _ plan: Plan, _ columns: [Column], _ aggregates: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int,
-        age: (age: Duration, isStale: Bool)?
+        age: (age: Duration, isStale: Bool)?, warnings: [String]
     ) {
         self.set = set
+        self.warnings = warnings
         asOf = instant
         features = plan.outputs.map(\.name)
         self.columns = columns

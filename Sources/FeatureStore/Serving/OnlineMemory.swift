@@ -27,8 +27,10 @@ public final class OnlineMemory: Sendable {
         var isOfStandby = false
         /// How far sources have to be read before they are looked up: what was pushed here and not taken at once.
         var owed: [String: Int64] = [:]
-        /// The newest ledger entry whose definitions and notes plans may be made of.
-        var registered: Int64 = 0
+        /// The newest ledger entry that was heard of: plans are made of what was registered and decided up to it.
+        var governed: Int64 = 0
+        /// The newest that erased something.
+        var erased: Int64 = 0
         var counts = Counts()
         /// Of the sets that were asked for, how many values had which status.
         var tallies: [Tally] = []
@@ -135,6 +137,9 @@ public final class OnlineMemory: Sendable {
     /// What was served of each set that was asked for.
     public var tallies: [Tally] { state.withLock { $0.tallies } }
 
+    /// The newest ledger entry that changed what is registered or served, as far as it was heard of.
+    var governed: Int64 { state.withLock { $0.governed } }
+
     /// When each source's newest batch was committed, as far as it was heard of; microseconds since 1970.
     var newestCommits: [String: Int64] { state.withLock { $0.newestCommits } }
 
@@ -173,9 +178,11 @@ public final class OnlineMemory: Sendable {
     /// Makes room for what a plan needs, and remembers it.
     ///
     /// - Parameters:
+    ///   - asked: what the target stands for.
     ///   - functions: of its outputs, what is computed.
-    ///   - registered: the ledger entry up to which definitions and notes were read for it.
-    func prepare(_ plan: Plan, for target: LookupRequest.Target, functions: [Function], registered: Int64) -> ServingPlan {
+    ///   - warnings: what is to be said with each answer.
+    ///   - governed: the ledger entry up to which it was read what is registered and decided.
+    func prepare(_ plan: Plan, for target: LookupRequest.Target, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], governed: Int64) -> ServingPlan {
         state.withLock { state in
             if let known = self.plan(target) { return known }
             for source in plan.sources where state.cuts[source] == nil { state.cuts[source] = .some(nil) }
@@ -196,15 +203,15 @@ public final class OnlineMemory: Sendable {
                 }
                 return ServingPlan.Part(table: place, keys: spine, aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
             }
-            let tally = target.set.map { set in
+            let tally = asked.target.set.map { set in
                 if let there = state.tallies.firstIndex(where: { $0.set == set }) { return there }
                 state.tallies.append(Tally(set, plan.outputs.map(\.name)))
                 return state.tallies.count - 1
             }
-            let prepared = ServingPlan(plan, target, functions: functions, parts: parts, tally: tally)
-            // Something was registered meanwhile, a new bound on freshness perhaps.
-            guard registered >= state.registered else { return prepared }
-            state.registered = registered
+            let prepared = ServingPlan(plan, asked, functions: functions, warnings: warnings, parts: parts, tally: tally)
+            // Something was decided meanwhile: a new bound on freshness, or where a pointer points.
+            guard governed >= state.governed else { return prepared }
+            state.governed = governed
             plans.withLock { plans in
                 // Anybody may ask for any combination of features.
                 if plans.count >= OnlineMemory.mostPlans { plans.removeAll() }
@@ -322,8 +329,8 @@ public final class OnlineMemory: Sendable {
         }
         spine.instants = Array(repeating: here.now, count: count)
         let answer = LookupAnswer(
-            prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.target.set,
-            at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: here.age)
+            prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.asked.target.set,
+            at: Instant(microseconds: here.now), cuts: here.cuts, rowCount: count, age: here.age, warnings: prepared.warnings)
         if let tally = prepared.tally { state.withLock { $0.tallies[tally].add(answer.statuses) } }
         return .answer(answer)
     }
@@ -408,9 +415,17 @@ public final class OnlineMemory: Sendable {
             clock.learn(heads.now, raw: heads.clock, reading)
             state.isAway = false
             state.lag = heads.lag
-            if heads.registered > state.registered {
-                state.registered = heads.registered
+            if heads.governed > state.governed {
+                state.governed = heads.governed
                 plans.withLock { $0.removeAll() }
+            }
+            if heads.erased > state.erased {
+                state.erased = heads.erased
+                // Of what was erased nothing stays, nor comes of what is being read at this moment.
+                for index in state.tables.indices {
+                    state.generations += 1
+                    state.tables[index] = EntityTable(state.tables[index].group, generation: state.generations)
+                }
             }
         }
     }
@@ -487,9 +502,11 @@ struct ServingPlan: Sendable {
     }
 
     let plan: Plan
-    let target: LookupRequest.Target
+    let asked: LookupRequest.Resolved
     /// Of the outputs, what is computed.
     let functions: [Function]
+    /// What is said with each answer.
+    let warnings: [String]
     let parts: [Part]
     /// Where the statuses of its values are counted; nil where it isn't a set.
     let tally: Int?
@@ -500,10 +517,11 @@ struct ServingPlan: Sendable {
     let middle: [UInt8]
     let allPresent: [UInt8]
 
-    init(_ plan: Plan, _ target: LookupRequest.Target, functions: [Function], parts: [Part], tally: Int?) {
+    init(_ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], parts: [Part], tally: Int?) {
         self.plan = plan
-        self.target = target
+        self.asked = asked
         self.functions = functions
+        self.warnings = warnings
         self.tally = tally
         let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
         isPlain = !aggregates.contains { $0 == nil }
@@ -515,7 +533,7 @@ struct ServingPlan: Sendable {
             }
             return part
         }
-        (opening, middle) = LookupAnswer.frame(set: target.set, features: plan.outputs.map(\.name))
+        (opening, middle) = LookupAnswer.frame(set: asked.target.set, features: plan.outputs.map(\.name), warnings: warnings)
         allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
     }
 }

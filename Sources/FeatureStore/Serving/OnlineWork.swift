@@ -18,8 +18,9 @@ extension Store {
     ///
     /// - Parameter sets: kept from now on, too.
     public func keepOnline(_ sets: [String] = []) async throws -> [KeptOnline] {
-        try await withCatalog { connection, catalog in
-            for set in sets {
+        try await withRegistry { connection, known in
+            let catalog = known.catalog
+            for set in try sets.map({ try known.governance.set(named: $0).set }) {
                 _ = try catalog.set(named: set)
                 try connection.execute("insert into firn_cache.online_sets values (\(set)) on conflict do nothing")
             }

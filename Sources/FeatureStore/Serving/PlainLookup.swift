@@ -193,7 +193,7 @@ extension Store {
         guard memory.owed(to: asked.prepared.plan.sources).isEmpty else { return nil }
         let spine = asked.spine
         guard case .answer(var answer) = memory.answer(asked.prepared, spine, .ahead) else { return nil }
-        if isLogged { answer.receipt = receipts.keep(asked.prepared.target, asked.prepared.functions, spine, answer, actor: actor ?? self.actor) }
+        if isLogged { answer.receipt = receipts.keep(asked.prepared.asked, asked.prepared.functions, spine, answer, actor: actor ?? self.actor) }
         var bytes: [UInt8] = []
         answer.write(to: &bytes)
         return bytes
@@ -202,11 +202,12 @@ extension Store {
 
 extension LookupAnswer {
     /// What is the same in all answers: up to the instant, and from there to the rows.
-    static func frame(set: String?, features: [String]) -> (opening: [UInt8], middle: [UInt8]) {
+    static func frame(set: String?, features: [String], warnings: [String]) -> (opening: [UInt8], middle: [UInt8]) {
         var opening = Array("{".utf8), middle = Array("\",\"features\":".utf8)
         if let set { opening += "\"set\":\(JSON.string(set)),".utf8 }
         opening += "\"as_of\":\"".utf8
         JSON.array(features.map { .string($0) }).write(to: &middle)
+        if !warnings.isEmpty { middle += (",\"warnings\":" + JSON.array(warnings.map { .string($0) }).description).utf8 }
         middle += ",\"rows\":[".utf8
         return (opening, middle)
     }
@@ -260,7 +261,7 @@ extension LookupAnswer {
 
     /// As JSON, straight into bytes.
     public func write(to bytes: inout [UInt8], cuts withCuts: Bool = false, types withTypes: Bool = false) {
-        let (opening, middle) = LookupAnswer.frame(set: set, features: features)
+        let (opening, middle) = LookupAnswer.frame(set: set, features: features, warnings: warnings)
         bytes.reserveCapacity(opening.count + middle.count + 64 + rowCount * columns.count * 28)
         bytes += opening
         bytes += asOf.description.utf8

@@ -8,7 +8,7 @@ internal import Tables
 /// A lookup as it was answered: what is needed to compute it again.
 struct Receipt: Sendable {
     var id: String
-    var target: LookupRequest.Target
+    var asked: LookupRequest.Resolved
     /// Of each output, the function's fingerprint.
     var fingerprints: [String]
     var actor: String
@@ -68,9 +68,9 @@ public final class Receipts: Sendable {
     }
 
     /// Keeps a lookup, and gives the receipt's name; nil where there is no room.
-    func keep(_ target: LookupRequest.Target, _ functions: [Function], _ spine: Spine, _ answer: LookupAnswer, actor: String) -> String? {
+    func keep(_ asked: LookupRequest.Resolved, _ functions: [Function], _ spine: Spine, _ answer: LookupAnswer, actor: String) -> String? {
         let receipt = Receipt(
-            id: UUID().uuidString.lowercased(), target: target, fingerprints: functions.map(\.fingerprint.description), actor: actor, inputs: spine.columns, answer: answer)
+            id: UUID().uuidString.lowercased(), asked: asked, fingerprints: functions.map(\.fingerprint.description), actor: actor, inputs: spine.columns, answer: answer)
         let cells = answer.rowCount * max(1, answer.columns.count)
         return state.withLock { state -> String? in
             guard state.queue.count < Receipts.mostWaiting, state.cells + cells <= Receipts.mostCells else {
@@ -124,14 +124,15 @@ public final class Receipts: Sendable {
 
     private static func insert(_ batch: [Receipt], _ connection: Connection) throws {
         let statements = batch.map { receipt -> SQL in
-            let features: Parameter = if case .features(let names) = receipt.target { .array(.text, names.map { .text($0) }) } else { .array(.text, []) }
+            let features: Parameter = if case .features(let names) = receipt.asked.target { .array(.text, names.map { .text($0) }) } else { .array(.text, []) }
             let inputs = JSON.object(receipt.inputs.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
             let cuts = JSON.object(receipt.answer.cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
             return """
-                insert into firn_log.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers)
-                values (\(receipt.id)::text::uuid, \(.timestamp(receipt.answer.asOf.microseconds)), \(receipt.target.set), \(features),
+                insert into firn_log.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers, pointer, model)
+                values (\(receipt.id)::text::uuid, \(.timestamp(receipt.answer.asOf.microseconds)), \(receipt.asked.target.set), \(features),
                     \(.array(.text, receipt.answer.features.map { .text($0) })), \(.array(.text, receipt.fingerprints.map { .text($0) })), \(firnBuild), \(receipt.actor),
-                    \(receipt.answer.isStale), \(cuts.description), \(inputs.description), \(JSON.array(receipt.answer.columns.map { JSON($0) }).description))
+                    \(receipt.answer.isStale), \(cuts.description), \(inputs.description), \(JSON.array(receipt.answer.columns.map { JSON($0) }).description),
+                    \(receipt.asked.pointer), \(receipt.asked.model?.description))
                 """
         }
         // All of them in one transaction, and in one round trip.

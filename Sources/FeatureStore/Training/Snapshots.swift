@@ -98,12 +98,13 @@ extension Store {
         let store = self
         var earlier: Manifest?
         if let at = request.at { earlier = try await snapshot(at) }
-        return try await withCatalog { [earlier] connection, catalog in
-            let set = try catalog.set(named: request.set)
+        return try await withRegistry { [earlier] connection, known in
+            let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: request.set).set)
+            try known.governance.refuseRetired(set, catalog)
             let plan = Plan(set, in: catalog)
             let file = try spine(plan)
             try file.requireText(name: name)
-            let added = plan.outputs.map { (name: $0.name, what: "an output of \(request.set)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
+            let added = plan.outputs.map { (name: $0.name, what: "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
             for (output, what) in added where file.passed.contains(where: { $0.name == output }) {
                 throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of \(what)", advice: "rename or drop it")
             }
@@ -151,7 +152,7 @@ extension Store {
                 "manifest_digest": .string(SHA256.hash(data: Array(body.utf8)).hexadecimal),
                 "rows": JSON(record.rows), "set": .string(record.set.description),
             ])
-            let entry = try Ledger(connection: connection, actor: actor).append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description)
+            let entry = try Ledger(connection: connection, actor: actor).append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description).number
             try connection.execute(
                 """
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)

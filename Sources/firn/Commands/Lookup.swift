@@ -9,7 +9,7 @@ struct Lookup: AsyncParsableCommand {
         abstract: "Look up an entity's features, now or as they were served then.",
         discussion: "As in: firn lookup --set fraud.v1 customer_id=42 amount=9.5")
 
-    @Option(help: "The set to look up.")
+    @Option(help: "The set to look up, or a pointer such as fraud@production.")
     var set: String?
 
     @Option(help: "A feature to look up; may be given several times.")
@@ -33,13 +33,14 @@ struct Lookup: AsyncParsableCommand {
 
     func run() async throws {
         let store = try await Environment.store(connections: 1)
-        let catalog = try await store.catalog()
-        let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
+        let chosen: FeatureSet
+        if let set { chosen = try await store.set(named: set).set } else { chosen = try await store.catalog().resolve(features: feature) }
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
         try request.add(values, requests: chosen.served.requests)
         request.isLogged = log
         let answer = try await store.lookup(request)
         await store.receipts.flush()
+        for warning in answer.warnings { Terminal.note("warning: \(warning)") }
         if json { return Terminal.out(answer.json(cuts: true).pretty()) }
         var table = TextTable("FEATURE", "VALUE", "STATUS")
         for (index, name) in answer.features.enumerated() {

@@ -13,7 +13,7 @@ struct Snapshot: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compute a set for a spine, and record how.", discussion: "The output has the spine's columns as they were, and the set's after them.")
 
-        @Option(help: "The set, such as fraud.v1.")
+        @Option(help: "The set, such as fraud.v1, or a pointer such as fraud@production.")
         var set: String
 
         @Option(help: "The rows to get features for (.csv, .ndjson, .arrow or .arrows, also .gz or .zst).")
@@ -72,6 +72,7 @@ struct Snapshot: AsyncParsableCommand {
                 }
             }
             let store = try await Environment.store(connections: 1)
+            for warning in try await store.set(named: set).warnings { Terminal.note("warning: \(warning)") }
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in

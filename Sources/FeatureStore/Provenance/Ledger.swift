@@ -1,0 +1,137 @@
+internal import Crypto
+public import FeatureLanguage
+internal import Foundation
+internal import Postgres
+public import Tables
+
+/// What was registered, loaded or governed: who did it, when, to what.
+public struct LedgerEntry: Sendable {
+    /// From 1, without gaps.
+    public var number: Int64
+    public var at: Instant
+    public var actor: String
+    /// `register`, `extend`, `note`, `import`, `snapshot`, `model`, `point`, `deprecate`, `retire`, `token`, `revoke`, `erase`.
+    public var kind: String
+    /// What it is about: `feature spend_7d.v1`.
+    public var subject: String
+    /// Canonical JSON.
+    public var body: String
+    /// Of it and all before it.
+    public var hash: [UInt8]
+}
+
+/// The append-only, hash-chained record of everything registered, loaded or governed.
+///
+///     hash = SHA-256( previous hash  u64 entry  u64 at (µs since 1970)  text actor  text kind  text subject  text body )
+///     text = u64 length, UTF-8; numbers little-endian
+struct Ledger {
+    let connection: Connection
+    let actor: String
+
+    /// Holds the ledger to the transaction's end, so that entries follow each other.
+    func lock() throws {
+        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.ledger)::int)")
+    }
+
+    /// Adds an entry. Inside a transaction, of which it should be nearly the last act.
+    func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
+        try lock()
+        let last = try connection.execute(
+            "select entry, hash, clock_timestamp() from (select entry, hash from firn.ledger union all select 0, ''::bytea) l order by entry desc limit 1"
+        ).first!
+        let entry = last.int64(0) + 1, previous = last.bytes(1), at = last.timestamp(2)
+        let hash = Ledger.hash(previous: previous, entry: entry, at: at, actor: actor, kind: kind, subject: subject, body: body)
+        try connection.execute(
+            "insert into firn.ledger values (\(entry), \(.timestamp(at)), \(actor), \(kind), \(subject), \(body), \(previous), \(hash))")
+        return LedgerEntry(number: entry, at: Instant(microseconds: at), actor: actor, kind: kind, subject: subject, body: body, hash: hash)
+    }
+
+    /// The newest entry that changed what is registered or served.
+    static let governed: SQL = """
+        coalesce((select max(entry) from firn.ledger
+            where kind in ('register', 'extend', 'note', 'model', 'point', 'deprecate', 'retire', 'erase')), 0)
+        """
+
+    /// Entries of some kinds, the oldest first.
+    ///
+    /// - Parameter until: none later than this; nil for all.
+    static func entries(of kinds: [String], until: Instant? = nil, _ connection: Connection) throws -> [LedgerEntry] {
+        let kinds: Parameter = .array(.text, kinds.map { .text($0) }), until = (until ?? Instant.range.upperBound).microseconds
+        return try connection.execute("select \(columns) from firn.ledger where kind = any(\(kinds)) and at <= \(.timestamp(until)) order by entry").map { LedgerEntry($0) }
+    }
+
+    fileprivate static let columns: SQL = "entry, at, actor, kind, subject, body, hash"
+
+    static func hash(previous: [UInt8], entry: Int64, at: Int64, actor: String, kind: String, subject: String, body: String) -> [UInt8] {
+        var hash = ChainHash()
+        hash.add(bytes: previous)
+        hash.add(entry)
+        hash.add(at)
+        for text in [actor, kind, subject, body] { hash.add(text: text) }
+        return hash.finish()
+    }
+}
+
+extension LedgerEntry {
+    fileprivate init(_ row: Rows.Row) {
+        self.init(
+            number: row.int64(0), at: Instant(microseconds: row.timestamp(1)), actor: row.text(2), kind: row.text(3), subject: row.text(4), body: row.text(5), hash: row.bytes(6))
+    }
+
+    public var json: JSON {
+        .object([
+            "entry": JSON(number), "at": .string(at.description), "actor": .string(actor), "kind": .string(kind), "subject": .string(subject),
+            "body": (try? JSON(parsing: Array(body.utf8))) ?? .string(body), "hash": .string(hash.hexadecimal),
+        ])
+    }
+}
+
+extension Store {
+    /// Entries of the ledger, the newest first.
+    ///
+    /// - Parameters:
+    ///   - subject: what they are about (`feature spend_7d.v1`), or its name alone; nil for all.
+    ///   - kind: nil for all.
+    ///   - before: only entries of smaller numbers, to go on from.
+    ///   - count: at most so many.
+    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+        try await withCatalog { connection, _ in
+            guard !(subject ?? "").utf8.contains(0), !(kind ?? "").utf8.contains(0) else { return [] }
+            return try connection.execute(
+                """
+                select \(Ledger.columns) from firn.ledger
+                where (\(subject) is null or subject = \(subject) or split_part(subject, ' ', 2) = \(subject)) and (\(kind) is null or kind = \(kind))
+                    and entry < \(before ?? .max) order by entry desc limit \(count)
+                """
+            ).map { LedgerEntry($0) }
+        }
+    }
+
+    /// The ledger's newest entry; nil in an empty store.
+    public func ledgerHead() async throws -> LedgerEntry? { try await ledger(count: 1).first }
+}
+
+/// SHA-256 over parts that can't run into each other.
+struct ChainHash {
+    private var hash = SHA256()
+
+    mutating func add(bytes: [UInt8]) { hash.update(data: bytes) }
+
+    mutating func add(_ number: Int64) {
+        hash.update(data: (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) })
+    }
+
+    mutating func add(text: String) {
+        add(Int64(text.utf8.count))
+        hash.update(data: Array(text.utf8))
+    }
+
+    mutating func finish() -> [UInt8] { Array(hash.finalize()) }
+}
+
+/// JSON with sorted keys and no spaces: one text for one value.
+func canonicalJSON(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
