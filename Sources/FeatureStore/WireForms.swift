@@ -186,11 +186,22 @@ extension SnapshotComparison {
     }
 }
 
+extension Erasure {
+    public var json: JSON {
+        .object([
+            "entity": .string(entity), "rows": .object(rows.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }), "batches": JSON(batches),
+            "spine_rows": JSON(spineRows), "snapshots": .array(snapshots.map { .string($0) }), "receipts": JSON(receipts), "values": .array(values.map { .string($0) }),
+            "runs": JSON(runs), "entry": entry.map { JSON($0) } ?? .null,
+        ])
+    }
+}
+
 extension Verification {
     public var json: JSON {
         .object([
             "id": .string(manifest.id), "identical": .bool(isIdentical), "digest": .string(manifest.digest), "rows": JSON(manifest.rows),
             "faults": .array(faults.map { .string($0.description) }),
+            "erased": .array(erased.map { .object(["first_row": JSON($0.lowerBound), "last_row": JSON($0.upperBound)]) }),
         ])
     }
 }

@@ -58,6 +58,21 @@ public struct PassedColumn: Sendable {
         fields = .values(column, field.type)
     }
 
+    /// The same without what stood in some rows.
+    func withNulls(in rows: Set<Int>) -> PassedColumn {
+        var result = self
+        switch fields {
+        case .values(let column, let type): result.fields = .values(column.withNulls(in: rows), type)
+        case .texts(let fields):
+            var texts = Texts()
+            for row in fields.forms.indices {
+                if rows.contains(row) { texts.append([], .absent) } else { texts.append(fields.texts.bytes[fields.texts.range(row)], fields.forms[row]) }
+            }
+            result.fields = .texts(texts)
+        }
+        return result
+    }
+
     /// The values as they are written in text, in types of ours.
     ///
     /// - Throws: bytes that are no text.
@@ -96,5 +111,14 @@ public struct PassedColumn: Sendable {
             let validity = fields.forms.indices.map { !fields.isNull($0) }
             return (ArrowField(name, .utf8), Column(.string(fields.texts), validity: validity.contains(false) ? validity : nil))
         }
+    }
+}
+
+extension Column {
+    /// The same without what stood in some rows: not beneath a NULL either.
+    func withNulls(in rows: Set<Int>) -> Column {
+        var builder = ColumnBuilder(type)
+        for row in 0..<count { if rows.contains(row) || isNull(row) { builder.appendNull() } else { builder.append(self[row]) } }
+        return builder.finish()
     }
 }

@@ -96,6 +96,22 @@ public struct SpineFile: Sendable {
         spine = Spine(columns: columns, instants: instants)
     }
 
+    private init(spine: Spine, passed: [PassedColumn], timestamp: String, isArrow: Bool) {
+        self.spine = spine
+        self.passed = passed
+        self.timestamp = timestamp
+        self.isArrow = isArrow
+    }
+
+    /// The same with rows of which nothing is left but their instants: every other value is NULL.
+    ///
+    /// - Parameter keeping: columns that stay as they are, beside that of the instants.
+    public func erasing(_ rows: Set<Int>, keeping: Set<String>) -> SpineFile {
+        SpineFile(
+            spine: Spine(columns: spine.columns.mapValues { $0.withNulls(in: rows) }, instants: spine.instants),
+            passed: passed.map { $0.name == timestamp || keeping.contains($0.name) ? $0 : $0.withNulls(in: rows) }, timestamp: timestamp, isArrow: isArrow)
+    }
+
     /// Refuses columns that only pass through and hold what no other program could read. A spine that was kept before is read as it is.
     public func requireText(name: String) throws(TableError) {
         for column in passed {

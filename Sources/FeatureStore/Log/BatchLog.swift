@@ -197,3 +197,47 @@ struct RowsDigest {
         return Array(hash.finalize())
     }
 }
+
+extension SourceTable {
+    /// Digests of batches' rows as they are now, one after the other.
+    ///
+    /// - Parameters:
+    ///   - batches: in the order of the log.
+    ///   - areAll: whether the log has no others, or hardly any.
+    ///   - take: called for each with how many rows it has, and their digest.
+    func digests(
+        of batches: [(batch: Int64, salt: [UInt8], isPushed: Bool)], areAll: Bool, _ connection: Connection, progress: (Int) -> Void = { _ in },
+        take: (Int, [UInt8]) throws -> Void
+    ) throws {
+        guard !batches.isEmpty else { return }
+        let places = Dictionary(uniqueKeysWithValues: batches.enumerated().map { ($1.batch, $0) })
+        let only: SQL = areAll ? "true" : "b.batch = any(\(Parameter.array(.int64, batches.map { .int64($0.batch) })))"
+        let list = SQL.joined(["r.firn_batch", "r.firn_position", "r.firn_known_at"] + source.columns.map { "r.\(identifier: $0.name)" }, by: ", ")
+        var next = 0, digest = RowsDigest(salt: batches[0].salt), kept = 0, total = 0
+        var columns = source.columns.map { ColumnBuilder($0.type) }, positions: [Int] = [], known: [Int64] = []
+        func flush() {
+            guard !positions.isEmpty else { return }
+            digest.add(columns.indices.map { columns[$0].finish() }, positions: positions, knownAt: batches[next].isPushed ? nil : known)
+            (positions, known) = ([], [])
+        }
+        func finish() throws {
+            flush()
+            try take(kept, digest.finish())
+            next += 1
+            if next < batches.count { (digest, kept) = (RowsDigest(salt: batches[next].salt), 0) }
+        }
+        try connection.stream("select \(list) from \(rows) where b.source = \(source.name) and \(only) order by b.base_offset, r.firn_position") { row in
+            guard let place = places[row.int64() ?? 0], place >= next else { return }
+            while next < place { try finish() }
+            positions.append(Int(row.int64() ?? 0))
+            known.append(row.timestamp() ?? SourceRows.unknown)
+            for index in columns.indices { columns[index].append(&row) }
+            (kept, total) = (kept + 1, total + 1)
+            if positions.count == 1 << 14 {
+                flush()
+                progress(total)
+            }
+        }
+        while next < batches.count { try finish() }
+    }
+}

@@ -24,9 +24,10 @@ extension Store {
             var check = HistoryCheck()
             try connection.transaction(.repeatableReadOnly) {
                 try LedgerCheck(connection).run(catalog, &check)
+                let erasures = try Erasures(connection)
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
-                    try LogCheck(source: source, connection: connection).run(&check) { progress(source.name, $0) }
+                    try LogCheck(source: source, erasures: erasures, connection: connection).run(&check) { progress(source.name, $0) }
                 }
             }
             return check
@@ -86,7 +87,17 @@ private struct LedgerCheck {
 /// A source's chain of batches, and their rows.
 private struct LogCheck {
     let source: Source
+    let erasures: Erasures
     let connection: Connection
+
+    private struct Batch {
+        var number: Int64
+        /// How many of its rows are there.
+        var kept: Int
+        var salt: [UInt8]
+        var digest: [UInt8]
+        var isPushed: Bool
+    }
 
     func run(_ check: inout HistoryCheck, progress: (Int) -> Void) throws {
         var previous: [UInt8] = [], end: Int64 = 0
@@ -95,64 +106,42 @@ private struct LogCheck {
             select batch, base_offset, count, duplicates, kind, known_at, committed_at, actor, salt, rows_digest, previous, hash from firn.batches
             where source = \(source.name) order by base_offset
             """)
-        var digests: [(batch: Int64, kept: Int, salt: [UInt8], digest: [UInt8], isPushed: Bool)] = []
+        var digests: [Batch] = []
         for row in batches.map({ $0 }) {
             check.batches += 1
             let hash = BatchLog.hash(
                 previous: row.bytes(10), source: source.name, numbers: [row.int64(0), row.int64(1), row.int64(2), row.int64(3)], kind: row.text(4),
                 knownAt: row.optionalTimestamp(5), committedAt: row.timestamp(6), actor: row.text(7), salt: row.bytes(8), rows: row.bytes(9))
-            guard row.int64(1) == end, row.bytes(10) == previous, hash == row.bytes(11) else {
+            // Where rows were erased, salt and digest are new ones, and the ledger says which.
+            let erased = erasures.batches[row.int64(0)]
+            let isWhole = erased.map { $0.seal == ErasureRecord.seal(hash: row.bytes(11), salt: row.bytes(8), digest: row.bytes(9)) } ?? (hash == row.bytes(11))
+            guard row.int64(1) == end, row.bytes(10) == previous, isWhole else {
                 check.faults.append("the batch of \(source.name) at offset \(end) isn't what it was when it was written")
                 return
             }
-            previous = hash
+            previous = row.bytes(11)
             end += row.int64(2)
-            digests.append((row.int64(0), Int(row.int64(2) - row.int64(3)), row.bytes(8), row.bytes(9), !row.isNull(5)))
+            digests.append(
+                Batch(
+                    number: row.int64(0), kept: Int(row.int64(2) - row.int64(3)) - (erased?.rows ?? 0), salt: row.bytes(8), digest: row.bytes(9), isPushed: !row.isNull(5)))
         }
         check.logHeads[source.name] = previous.hexadecimal
         try checkRows(digests, &check, progress)
     }
 
     /// Reads the rows in the order of the log, and holds each batch's against its digest.
-    private func checkRows(
-        _ batches: [(batch: Int64, kept: Int, salt: [UInt8], digest: [UInt8], isPushed: Bool)], _ check: inout HistoryCheck, _ progress: (Int) -> Void
-    ) throws {
+    private func checkRows(_ batches: [Batch], _ check: inout HistoryCheck, _ progress: (Int) -> Void) throws {
         let strays = try connection.execute(
             "select exists (select from \(SourceTable(source).name) r where not exists (select from firn.batches b where b.batch = r.firn_batch and b.source = \(source.name)))"
         ).first!.bool(0)
         if strays { check.faults.append("\(source.name) has rows that came with no batch") }
-        let list = SQL.joined(["r.firn_batch", "r.firn_position", "r.firn_known_at"] + source.columns.map { "r.\(identifier: $0.name)" }, by: ", ")
-        var next = 0, digest: RowsDigest?, kept = 0, total = 0, fault: String?
-        var columns = source.columns.map { ColumnBuilder($0.type) }, positions: [Int] = [], known: [Int64] = []
-        func flush() {
-            guard !positions.isEmpty else { return }
-            digest?.add(columns.indices.map { columns[$0].finish() }, positions: positions, knownAt: batches[next].isPushed ? nil : known)
-            (positions, known) = ([], [])
-        }
-        func finish() {
-            flush()
-            var last = digest ?? RowsDigest(salt: batches[next].salt)
-            if fault == nil, kept != batches[next].kept || last.finish() != batches[next].digest {
-                fault = "rows of \(source.name) in batch \(batches[next].batch) aren't what they were when they were written"
+        var place = 0, total = 0, fault: String?
+        try SourceTable(source).digests(of: batches.map { ($0.number, $0.salt, $0.isPushed) }, areAll: true, connection, progress: progress) { rows, digest in
+            if fault == nil, rows != batches[place].kept || digest != batches[place].digest {
+                fault = "rows of \(source.name) in batch \(batches[place].number) aren't what they were when they were written"
             }
-            (digest, kept) = (nil, 0)
-            next += 1
+            (place, total) = (place + 1, total + rows)
         }
-        try connection.stream("select \(list) from \(SourceTable(source).rows) where b.source = \(source.name) order by b.base_offset, r.firn_position") { row in
-            let batch = row.int64() ?? 0
-            while next < batches.count, batches[next].batch != batch { finish() }
-            guard next < batches.count else { return }
-            if digest == nil { digest = RowsDigest(salt: batches[next].salt) }
-            positions.append(Int(row.int64() ?? 0))
-            known.append(row.timestamp() ?? SourceRows.unknown)
-            for index in columns.indices { columns[index].append(&row) }
-            (kept, total) = (kept + 1, total + 1)
-            if positions.count == 1 << 14 {
-                flush()
-                progress(total)
-            }
-        }
-        while next < batches.count { finish() }
         check.rows += total
         if let fault { check.faults.append(fault) }
     }

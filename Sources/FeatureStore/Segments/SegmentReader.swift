@@ -198,6 +198,17 @@ private struct SegmentRows: Sendable {
     }
 }
 
+extension SegmentCache {
+    /// Deletes the copies of blocks that the store doesn't list any more.
+    func evictUnlisted(of store: String, _ connection: Connection) throws {
+        try evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").first!.text(0)) {
+            let listed = try connection.execute(
+                "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
+            return Set(listed.map { $0.bytes(0) })
+        }
+    }
+}
+
 /// Blocks by their address: from this machine's copies, else from the store.
 ///
 /// Sendable: the connection is used by one thread at a time, under the lock.
@@ -211,11 +222,7 @@ private final class BlockSource: @unchecked Sendable {
         self.connection = connection
         self.cache = cache
         store = try connection.execute("select id::text from firn.store").first!.text(0)
-        try cache?.evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").first!.text(0)) {
-            let listed = try connection.execute(
-                "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
-            return Set(listed.map { $0.bytes(0) })
-        }
+        try cache?.evictUnlisted(of: store, connection)
     }
 
     /// - Parameter deferring: names of columns that may stay as they are, where their values can be read in place.

@@ -46,7 +46,7 @@ extension Store {
 }
 
 /// The table that keeps one set's values.
-private struct CurrentValues {
+struct CurrentValues {
     private let served: FeatureSet
     private let plan: Plan
     private let connection: Connection
@@ -98,6 +98,12 @@ private struct CurrentValues {
         parts.append(plan.keys.isEmpty ? "firn_only boolean not null default true primary key check (firn_only)" : "primary key (\(keyList))")
         try connection.execute("create table \(table) (\(SQL.joined(parts, by: ", ")))")
         try connection.execute("create index on \(table) (changes_at)")
+        try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
+    }
+
+    /// Empties the table: the next refresh fills it anew.
+    func clear() throws {
+        if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { try connection.execute("truncate \(table)") }
         try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
     }
 

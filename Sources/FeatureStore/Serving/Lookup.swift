@@ -16,7 +16,7 @@ public struct LookupRequest: Sendable {
         public init(_ flag: Bool) { self = .json(.bool(flag)) }
         public init(_ instant: Instant) { self = .json(.string(instant.description)) }
 
-        fileprivate func literal(as type: ValueType) -> Literal? {
+        func literal(as type: ValueType) -> Literal? {
             switch self {
             case .json(let value): value.literal(as: type)
             case .text(let text): text.utf8.contains(0) ? nil : Literal(text: text, as: type)

@@ -175,12 +175,7 @@ extension Store {
         return try await withCatalog { connection, catalog in
             var replayed = ReplayedLookups(), after = ""
             while true {
-                let rows = try connection.execute(
-                    """
-                    select receipt::text, as_of, set_name, to_json(features)::text, to_json(fingerprints)::text, cuts, inputs, answers from firn_log.lookups
-                    where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and receipt::text > \(after)
-                        and (\(receipt) is null or receipt::text = \(receipt?.lowercased())) order by receipt::text limit 1000
-                    """)
+                let rows = try LoggedLookup.page(since: since, receipt: receipt, after: after, connection)
                 for row in rows.map({ $0 }) {
                     try Task.checkCancellation()
                     let logged = try LoggedLookup(row)
@@ -188,7 +183,7 @@ extension Store {
                     try store.replay(logged, connection, catalog, &replayed)
                 }
                 progress(replayed.lookups)
-                if rows.count < 1000 { break }
+                if rows.count < LoggedLookup.pageRows { break }
             }
             if let receipt, replayed.lookups == 0 { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
             return replayed
@@ -212,7 +207,21 @@ extension Store {
 }
 
 /// A line of the lookup log.
-private struct LoggedLookup {
+struct LoggedLookup {
+    static let pageRows = 1000
+
+    /// Lines in the order of their receipts.
+    ///
+    /// - Parameter after: the receipt before the first.
+    static func page(since: Instant?, receipt: String?, after: String, _ connection: Connection) throws -> Rows {
+        try connection.execute(
+            """
+            select receipt::text, as_of, set_name, to_json(features)::text, to_json(fingerprints)::text, cuts, inputs, answers from firn_log.lookups
+            where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and receipt::text > \(after)
+                and (\(receipt) is null or receipt::text = \(receipt?.lowercased())) order by receipt::text limit \(pageRows)
+            """)
+    }
+
     let receipt: String
     let target: LookupRequest.Target
     let fingerprints: [String]

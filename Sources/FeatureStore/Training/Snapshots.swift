@@ -228,7 +228,7 @@ private struct Prepared {
                 try output?.write(file, values)
                 return .written
             case 1:
-                let hash = SpineHash()
+                let hash = TextHash()
                 let pieces = try file.archive { hash.add($0) }
                 return .spine(pieces, digest: hash.finish())
             default: return .hashes(FeatureEngine.Digest.hashes(columns[part - 2]))
@@ -252,8 +252,8 @@ private final class OutputFile: Sendable {
     func publish() throws { try writer.withLock { try $0.publish() } }
 }
 
-/// SHA-256 of a spine's text as it goes by.
-private final class SpineHash {
+/// SHA-256 of a text as it goes by.
+final class TextHash {
     private var hash = SHA256()
 
     func add(_ bytes: [UInt8]) { hash.update(data: bytes) }

@@ -62,6 +62,7 @@ extension Store {
     private func rebuild(_ manifest: Manifest) async throws -> (TrainingSet, Verification) {
         let store = self
         return try await withCatalog { connection, catalog in
+            let erasures = try Erasures(connection)
             var verification = Verification(manifest: manifest)
             let set = try catalog.set(named: manifest.set.description)
             if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
@@ -69,11 +70,11 @@ extension Store {
                 verification.faults.append(.definition(output.function.description))
             }
             let plan = Plan(set, in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest.spine).read(plan, connection)
+            let (file, isWhole) = try KeptSpine(manifest.spine, erasures).read(plan, connection)
             if !isWhole { verification.faults.append(.spine) }
             let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(file.spine, manifest.reading, store, connection) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
-            verification.compare(digest, plan.outputs.map(\.name))
+            verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
             return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification)
         }
     }
@@ -83,7 +84,7 @@ extension Store {
             let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
             guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest.spine).read(plan, connection)
+            let (file, isWhole) = try KeptSpine(manifest.spine, Erasures(connection)).read(plan, connection)
             guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
             var rest = pieces[...]
             let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
@@ -136,38 +137,55 @@ public struct Verification: Sendable {
 
     public var manifest: Manifest
     public var faults: [Fault] = []
+    /// Rows, counted from 1, in blocks that had or read rows which were erased since, and differ.
+    public var erased: [ClosedRange<Int>] = []
+    /// Whether all is as it was, but for what was erased.
     public var isIdentical: Bool { faults.isEmpty }
 
     fileprivate init(manifest: Manifest) {
         self.manifest = manifest
     }
 
-    fileprivate mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String]) {
+    /// - Parameter erased: blocks that may differ.
+    fileprivate mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String], erased: Set<Int>) {
         guard digest.description != manifest.digest else { return }
+        let rows = FeatureEngine.Digest.blockRows
         var differ = false
         for block in digest.blocks where outputs.contains(block.name) {
-            let hashes = block.hashes.utf8, kept = (manifest.blocks[block.name] ?? "").utf8
-            let same = zip(hashes, kept).prefix { $0 == $1 }.count
-            if same == hashes.count { continue }
-            faults.append(.block(column: block.name, row: same / FeatureEngine.Digest.hashDigits * FeatureEngine.Digest.blockRows + 1))
+            let hashes = Verification.hashes(block.hashes), kept = Verification.hashes(manifest.blocks[block.name] ?? "")
+            guard let place = hashes.indices.first(where: { !erased.contains($0) && ($0 >= kept.count || !hashes[$0].elementsEqual(kept[$0])) }) else { continue }
+            faults.append(.block(column: block.name, row: place * rows + 1))
             differ = true
         }
-        if !differ { faults.append(.inputs) }
+        // Where rows of the spine went, its inputs differ in their blocks too; the spine itself is held against its digest.
+        self.erased = erased.sorted().map { $0 * rows + 1...min(manifest.rows, ($0 + 1) * rows) }
+        if !differ, erased.isEmpty { faults.append(.inputs) }
+    }
+
+    private static func hashes(_ digits: String) -> [Substring.UTF8View] {
+        let digits = digits[...].utf8, length = FeatureEngine.Digest.hashDigits
+        return stride(from: 0, to: digits.count, by: length).map { start in
+            let first = digits.index(digits.startIndex, offsetBy: start)
+            return digits[first..<(digits.index(first, offsetBy: length, limitedBy: digits.endIndex) ?? digits.endIndex)]
+        }
     }
 }
 
 /// A spine as it is kept with snapshots, by its digest.
 struct KeptSpine {
     private let record: Manifest.SpineRecord
+    /// Under which it is kept: its own digest, or what erasures left of it has another.
+    private let address: String
 
-    init(_ record: Manifest.SpineRecord) {
+    init(_ record: Manifest.SpineRecord, _ erasures: Erasures) {
         self.record = record
+        address = erasures.address(of: record.digest)
     }
 
     /// - Returns: the spine, and whether it is what its digest says.
     func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
-        let pieces = try connection.execute("select body from firn.spines where digest = \(record.digest) order by piece").map { $0.bytes(0) }
-        guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(record.digest.prefix(16)) isn't kept any more") }
+        let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map { $0.bytes(0) }
+        guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(address.prefix(16)) isn't kept any more") }
         var rest = pieces[...]
         let unpacked = try ByteReader(pieces: { rest.popFirst() }, name: "spine", compression: .zstd)
         var hash = SHA256()
@@ -182,6 +200,6 @@ struct KeptSpine {
         let file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
         // What comes after the rows belongs to the digest too.
         while try bytes.next() != nil {}
-        return (file, hash.finalize().hexadecimal == record.digest)
+        return (file, hash.finalize().hexadecimal == address)
     }
 }

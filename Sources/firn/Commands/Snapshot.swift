@@ -129,7 +129,8 @@ struct Snapshot: AsyncParsableCommand {
             if json {
                 Terminal.out(verification.json.pretty())
             } else if verification.isIdentical {
-                Terminal.out("\(manifest.id): identical, \(manifest.rows) rows, digest \(manifest.digest)")
+                Terminal.out("\(manifest.id): identical\(verification.erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)")
+                for rows in verification.erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): a block that has or read rows which were erased") }
             }
             guard verification.isIdentical else {
                 throw Failure("\(manifest.id) doesn't come back as it was:\n" + verification.faults.map { "  \($0)" }.joined(separator: "\n"))

@@ -1,0 +1,44 @@
+import ArgumentParser
+import FeatureStore
+import Tables
+
+struct Erase: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Erase an entity: its rows, and all that was kept or derived of them.",
+        discussion: """
+            As in: firn erase customer customer_id=42 --reason "request 17"
+
+            Takes its rows from every source (through join too), from segments, kept spines, kept results, current values, online state and the lookup log. The ledger says \
+            what went and why, but not whose it was. Snapshots that had or read such rows verify as identical but for those blocks. docs/operating.md says what \
+            write-ahead logs, backups and standbys hold still, and for how long.
+            """)
+
+    @Argument(help: "The entity, such as customer.")
+    var entity: String
+
+    @Argument(help: ArgumentHelp("A value for each of its keys.", valueName: "key=value"))
+    var keys: [String]
+
+    @Option(help: "Why; it stands in the ledger for ever, so it must not say whose rows they were.")
+    var reason: String
+
+    @Flag(help: "Say what would go, and take nothing.")
+    var dryRun = false
+
+    @Flag(help: "Print what went as JSON.")
+    var json = false
+
+    func run() async throws {
+        var request = LookupRequest(.features([]), entities: [:])
+        try request.add(keys, requests: [])
+        let given = request.entities.mapValues { $0[0] }
+        let erasure = try await Environment.store(connections: 1).erase(entity, given, reason: reason, isTried: dryRun)
+        if json { return Terminal.out(erasure.json.pretty()) }
+        let verb = dryRun ? "would go" : "went"
+        for (source, rows) in erasure.rows.sorted(by: { $0.key < $1.key }) { Terminal.out("\(rows) rows of \(source) \(verb)") }
+        Terminal.out("\(erasure.spineRows) rows of kept spines, \(erasure.receipts) receipts of lookups")
+        for id in erasure.snapshots { Terminal.out("\(id) has or read such rows: it verifies but for their blocks") }
+        if let entry = erasure.entry, !dryRun { Terminal.out("ledger entry \(entry), \(erasure.batches) batches have new digests") }
+        if erasure.isEmpty { Terminal.out("nothing of it is here") }
+    }
+}
