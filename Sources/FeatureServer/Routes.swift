@@ -131,6 +131,15 @@ struct Routes {
             }
             return Response.json(.object(["name": .string(name), "stage": .string(stage), "reason": .string(reason)]))
         }
+        router.get("/v1/lineage/:name") { request, context in
+            let parameters = try Parameters(request.uri.queryParameters, known: ["direction", "as_of"])
+            let asOf = try LookupRequest.instant(parameters["as_of"].map { .string($0) }, "as_of")
+            let directions = try parameters["direction"].map { text in
+                guard let direction = Lineage.Direction(rawValue: text) else { throw Problem.shape("direction is up or down") }
+                return [direction]
+            }
+            return Response.json(try await store.lineage(context.parameter("name"), asOf: asOf).json(directions ?? Lineage.Direction.allCases))
+        }
         router.get("/v1/ledger") { request, _ in
             let parameters = try Parameters(request.uri.queryParameters, known: ["subject", "kind", "before", "count"])
             let count = try parameters.number("count") ?? 100

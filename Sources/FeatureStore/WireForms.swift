@@ -186,6 +186,60 @@ extension SnapshotComparison {
     }
 }
 
+extension ColumnStatistics {
+    public var json: JSON {
+        func number(_ value: Double?) -> JSON { value.map { JSON(.float64($0)) } ?? .null }
+        return .object([
+            "rows": JSON(rows), "nulls": JSON(nulls), "not_finite": JSON(notFinite), "mean": number(mean), "deviation": number(deviation),
+            "quantiles": .array(quantiles.map { number($0) }), "histogram": .array(histogram.map { JSON($0) }),
+            "top": .array(top.map { .object(["value": .string($0.value), "count": JSON($0.count)]) }), "sampled": JSON(sampled),
+        ])
+    }
+}
+
+extension Drift {
+    /// - Parameter beyond: features that are beyond a bound.
+    public func json(beyond: [String]) -> JSON {
+        .object([
+            "left": .string(left), "right": .string(right), "passes": .bool(beyond.isEmpty),
+            "features": .array(
+                features.map {
+                    .object([
+                        "name": .string($0.name), "psi": JSON(.float64($0.stability)), "ks": $0.distance.map { JSON(.float64($0)) } ?? .null,
+                        "redefined": .bool($0.isRedefined), "beyond": .bool(beyond.contains($0.name)), "left": $0.left.json, "right": $0.right.json,
+                    ])
+                }), "alone": .array(alone.map { .string($0) }),
+        ])
+    }
+}
+
+extension Lineage {
+    /// The nodes that are reached, and what leads from one to another.
+    public func json(_ directions: [Direction]) -> JSON {
+        let nodes = reached(directions)
+        return .object([
+            "roots": .array(roots.map { .string($0.description) }),
+            "nodes": .array(
+                nodes.map { .object(["id": .string($0.description), "kind": .string($0.kind.rawValue), "name": .string($0.name), "text": JSON(texts[$0])]) }),
+            "edges": .array(edges(among: nodes).map { .object(["from": .string($0.description), "to": .string($1.description)]) }),
+        ])
+    }
+
+    /// The same in the language of Graphviz.
+    public func graphviz(_ directions: [Direction]) -> String {
+        let nodes = reached(directions)
+        var lines = ["digraph lineage {", "  rankdir=LR;", "  node [shape=box, fontname=\"sans-serif\"];"]
+        for node in nodes { lines.append("  \(JSON.string(node.description)) [label=\(JSON.string("\(node.kind.rawValue)\n\(node.name)"))\(roots.contains(node) ? ", style=bold" : "")];") }
+        for (from, to) in edges(among: nodes) { lines.append("  \(JSON.string(from.description)) -> \(JSON.string(to.description));") }
+        return (lines + ["}"]).joined(separator: "\n")
+    }
+
+    private func edges(among nodes: [Node]) -> [(Node, Node)] {
+        let known = Set(nodes)
+        return nodes.flatMap { node in (children[node] ?? []).filter(known.contains).map { (node, $0) } }
+    }
+}
+
 extension Erasure {
     public var json: JSON {
         .object([

@@ -73,15 +73,21 @@ extension Source {
 }
 
 extension Function {
+    /// The columns of its source that its value depends on: those it names, its keys', and those that say when a row counts.
+    public var usedColumns: [ColumnDefinition] {
+        guard let source else { return [] }
+        let used = expression.columns.union(entity.keys.map { sourceColumn(of: $0.name) }).union(source.settingColumns)
+        return source.columns.filter { used.contains($0.name) }
+    }
+
     /// What the fingerprint is the hash of.
     public var canonical: String {
         var text = "firn 1\n\(definition.kind.rawValue)\n"
         text += entity.keys.canonicalLines("key")
         if let source {
             let mapping = entity.keys.map { (key: $0.name, column: sourceColumn(of: $0.name)) }.sorted { $0.key < $1.key }
-            let used = expression.columns.union(mapping.map(\.column)).union(source.settingColumns)
             text += source.canonicalSettings
-            text += source.columns.filter { used.contains($0.name) }.canonicalLines("column")
+            text += usedColumns.canonicalLines("column")
             text += mapping.map { "join \(canonicalText($0.key)) \(canonicalText($0.column))\n" }.joined()
         }
         text += expression.requests.map { ColumnDefinition($0.key, $0.value) }.canonicalLines("request")

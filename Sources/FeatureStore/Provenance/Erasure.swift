@@ -132,7 +132,7 @@ extension Store {
         try await withCatalog { connection, _ in
             try cache?.evictUnlisted(of: connection.execute("select id::text from firn.store").first!.text(0), connection)
             let tables = sources.map { SQL.quoted("firn_source") + "." + SQL.quoted($0) }
-                + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.online_entities"]
+                + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.statistics", "firn_cache.online_entities"]
             let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").first!.bool(0)
             for table in tables + valueTables {
                 try connection.execute("vacuum (analyze) \(SQL(stringLiteral: table))")
@@ -219,7 +219,9 @@ private struct ErasureWork {
         let runs = try deleteSegments(gone)
         erasure.runs = runs.count
         erasure.values = try clearValues(gone)
-        try connection.execute("delete from firn_cache.results where snapshot = any(\(.array(.text, snapshots.map { .text($0.id) })))")
+        for table in ["firn_cache.results", "firn_cache.statistics"] as [SQL] {
+            try connection.execute("delete from \(table) where snapshot = any(\(.array(.text, snapshots.map { .text($0.id) })))")
+        }
         try connection.execute("delete from firn_cache.online_tables where source = any(\(.array(.text, gone.sources.map { .text($0) })))")
         var batches: [ErasureRecord.Batch] = []
         for carrier in carriers where gone.sources.contains(carrier.source.name) { batches += try delete(carrier.source) }
@@ -425,16 +427,17 @@ private struct ErasureWork {
         return runs.sorted { ($0.source, $0.keys.joined(separator: ","), $0.after) < ($1.source, $1.keys.joined(separator: ","), $1.after) }
     }
 
-    /// Empties the tables of sets that read rows that are gone.
+    /// Empties the tables of sets that read rows that are gone; gives those that are empty, of an earlier erasure that was interrupted too.
     private func clearValues(_ gone: GoneRows) throws -> [String] {
-        let names = try connection.execute("select set_name from firn_cache.current_values order by set_name").map { $0.text(0) }
-        return try names.filter { name in
+        let kept = try connection.execute("select set_name, cuts = '{}' from firn_cache.current_values order by set_name").map { (name: $0.text(0), isEmpty: $0.bool(1)) }
+        return try kept.filter { name, isEmpty in
+            if isEmpty { return true }
             guard let set = try? catalog.set(named: name).served else { return false }
             let plan = Plan(set, in: catalog)
             guard plan.sources.contains(where: gone.sources.contains) else { return false }
             try CurrentValues(set, plan, connection).clear()
             return true
-        }
+        }.map(\.name)
     }
 }
 

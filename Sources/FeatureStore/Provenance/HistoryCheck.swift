@@ -1,3 +1,5 @@
+internal import ArrowIPC
+internal import Crypto
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
@@ -7,6 +9,8 @@ internal import Tables
 /// What was found when the history was computed again.
 public struct HistoryCheck: Sendable {
     public var entries = 0, definitions = 0, batches = 0, rows = 0
+    /// Snapshots that were computed again, and blocks of segments that were read.
+    public var snapshots = 0, blocks = 0
     /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past against them.
     public var ledgerHead = ""
     public var logHeads: [String: String] = [:]
@@ -15,24 +19,50 @@ public struct HistoryCheck: Sendable {
 }
 
 extension Store {
-    /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows.
+    /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of segments and snapshots some or all.
     ///
-    /// It finds any change that doesn't rewrite all that follows it.
-    /// - Parameter progress: a source, and how many of its rows were read.
-    public func checkHistory(progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }) async throws -> HistoryCheck {
-        try await withCatalog { connection, catalog in
-            var check = HistoryCheck()
+    /// It finds any change that doesn't rewrite all that follows it, and with a head that was written down elsewhere also that.
+    /// - Parameters:
+    ///   - heads: hashes that the ledger or a log had once, in hexadecimal: the past up to each has to be there.
+    ///   - all: every snapshot is computed again and every segment sealed again, not a sample.
+    ///   - progress: what is checked, and how many of its rows were read.
+    public func checkHistory(
+        expecting heads: [String] = [], all: Bool = false, progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
+    ) async throws -> HistoryCheck {
+        let threads = threads, directory = temporaryDirectory
+        var (check, snapshots) = try await withCatalog { connection, catalog in
+            var check = HistoryCheck(), snapshots: [String] = []
             try connection.transaction(.repeatableReadOnly) {
-                try LedgerCheck(connection).run(catalog, &check)
+                try LedgerCheck(connection).run(catalog, expecting: heads, &check)
                 let erasures = try Erasures(connection)
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
                     try LogCheck(source: source, erasures: erasures, connection: connection).run(&check) { progress(source.name, $0) }
                 }
+                let segments = SegmentCheck(connection: connection, threads: threads, temporaryDirectory: directory)
+                try segments.checkBodies(atMost: all ? .max : HistoryCheck.sampleOfBlocks, &check)
+                if all { try segments.sealAgain(catalog, &check) { progress($0, $1) } }
+                let limit = all ? Int.max : HistoryCheck.sampleOfSnapshots
+                snapshots = try connection.execute("select id from firn.snapshots order by random() limit \(limit)").map { $0.text(0) }
             }
-            return check
+            return (check, snapshots)
         }
+        for (index, id) in snapshots.sorted().enumerated() {
+            try Task.checkCancellation()
+            progress("snapshots", index)
+            check.snapshots += 1
+            do {
+                for fault in try await verify(id).faults { check.faults.append("snapshot \(id): \(fault)") }
+            } catch let error as StoreError where error.code == .damaged {
+                check.faults.append("snapshot \(id): \(error.message)")
+            }
+        }
+        return check
     }
+}
+
+extension HistoryCheck {
+    fileprivate static let sampleOfSnapshots = 10, sampleOfBlocks = 200
 }
 
 /// The ledger's chain, and the registry held against it.
@@ -43,7 +73,17 @@ private struct LedgerCheck {
         self.connection = connection
     }
 
-    func run(_ catalog: Catalog, _ check: inout HistoryCheck) throws {
+    func run(_ catalog: Catalog, expecting heads: [String], _ check: inout HistoryCheck) throws {
+        for head in heads {
+            guard let hash = [UInt8](hexadecimal: head.lowercased()), hash.count == 32 else {
+                throw StoreError(.invalidRequest, "'\(head.prefix(80))' is no hash", advice: "firn ledger head prints one, of 64 hexadecimal digits")
+            }
+            let isThere = try connection.execute(
+                "select exists (select from firn.ledger where hash = \(hash)) or exists (select from firn.batches where hash = \(hash))"
+            ).first!.bool(0)
+            if !isThere { check.faults.append("the history never had the head \(head): what led to it was rewritten or cut off") }
+        }
+        try checkRecords(&check)
         var previous: [UInt8] = [], bodies: [Int64: String] = [:]
         for row in try connection.execute("select entry, at, actor, kind, subject, body, previous, hash from firn.ledger order by entry").map({ $0 }) {
             check.entries += 1
@@ -74,12 +114,103 @@ private struct LedgerCheck {
         }
     }
 
+    /// What the ledger says was recorded has to be there, and as it was.
+    private func checkRecords(_ check: inout HistoryCheck) throws {
+        for (kinds, table) in [
+            (["register", "extend"], "firn.definitions"), (["note"], "firn.notes"), (["snapshot"], "firn.snapshots"), (["token"], "firn.tokens"),
+            (["revoke"], "firn.token_revocations"),
+        ] {
+            let lost = try connection.execute(
+                """
+                select l.entry, l.subject from firn.ledger l where l.kind = any(\(.array(.text, kinds.map { .text($0) })))
+                    and not exists (select from \(SQL(stringLiteral: table)) t where t.entry = l.entry) order by l.entry limit 1
+                """
+            ).first
+            if let lost { check.faults.append("\(lost.text(1)) of ledger entry \(lost.int64(0)) is gone") }
+        }
+        for row in try connection.execute(
+            """
+            select s.id, s.manifest, l.subject, l.body from firn.snapshots s left join firn.ledger l on l.entry = s.entry and l.kind = 'snapshot' order by s.entry
+            """
+        ).map({ $0 }) {
+            let digest = SHA256.hash(data: row.bytes(1)).hexadecimal
+            guard !row.isNull(3), row.text(2) == "snapshot \(row.text(0))", let body = try? JSON(parsing: row.bytes(3)), body["manifest_digest"] == .string(digest) else {
+                check.faults.append("the manifest of \(row.text(0)) isn't what was recorded")
+                break
+            }
+        }
+        for row in try connection.execute(
+            "select t.id, t.name, t.role, l.subject, l.body from firn.tokens t left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry"
+        ).map({ $0 }) {
+            guard !row.isNull(4), row.text(3) == "token \(row.text(0))", let body = try? JSON(parsing: row.bytes(4)), body["name"] == .string(row.text(1)),
+                body["role"] == .string(row.text(2))
+            else {
+                check.faults.append("token \(row.text(0)) isn't what was recorded")
+                break
+            }
+        }
+        let lost = try connection.execute(
+            """
+            select entry, subject from firn.ledger l where kind = 'import' and not exists (select from firn.batches b
+                where b.kind = 'import' and 'source ' || b.source = l.subject and b.base_offset + b.count = (l.body::json ->> 'last_offset')::bigint) order by entry limit 1
+            """
+        ).first
+        if let lost { check.faults.append("the import of ledger entry \(lost.int64(0)) into \(lost.text(1)) is gone") }
+    }
+
     private func fingerprintNow(_ definition: Definition, _ catalog: Catalog) -> String? {
         switch definition {
         case .entity(let entity): entity.fingerprint.description
         case .source(let source): source.fingerprint.description
         case .function(let function): catalog.functions[function.name]?.fingerprint.description
         case .set(let set): (try? catalog.resolve(set))?.fingerprint.description
+        }
+    }
+}
+
+/// What is sealed, held against its addresses and against the rows.
+private struct SegmentCheck {
+    let connection: Connection
+    let threads: Int
+    let temporaryDirectory: String
+
+    /// Reads blocks' contents, some taken by chance, and hashes them.
+    func checkBodies(atMost limit: Int, _ check: inout HistoryCheck) throws {
+        // Blocks whose content was dropped are built again when they are read.
+        let addresses = try connection.execute(
+            "select address from firn_cache.bodies where address in (select address from firn_cache.blocks) order by random() limit \(limit)"
+        ).map { $0.bytes(0) }
+        for address in addresses {
+            try Task.checkCancellation()
+            check.blocks += 1
+            let body = try connection.execute("select body from firn_cache.bodies where address = \(address)").first!.bytes(0)
+            guard let column = try? ArrowBlock.decode(body), let plain = try? ArrowBlock.encode(column, isCompressed: false), Array(SHA256.hash(data: plain)) == address else {
+                check.faults.append("a segment's block isn't what its address says: \(address.hexadecimal)")
+                return
+            }
+        }
+    }
+
+    /// Seals every run again from the rows, and compares the addresses that are listed.
+    func sealAgain(_ catalog: Catalog, _ check: inout HistoryCheck, _ progress: (String, Int) -> Void) throws {
+        for row in try connection.execute("select distinct source, array_to_json(keys)::text from firn_cache.runs order by 1, 2").map({ $0 }) {
+            guard let source = catalog.sources[row.text(0)] else { continue }
+            let keys = try JSONDecoder().decode([String].self, from: Data(row.bytes(1))), columns = Set(source.columns.map(\.name))
+            for run in try SegmentList(source.name, keys: keys, columns: columns, connection).runs {
+                let listed = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)").map {
+                    (segment: $0.int64(0), column: $0.text(1), address: $0.bytes(2))
+                }
+                var addresses: [String: [UInt8]] = [:]
+                let names = Set(listed.map(\.column)).intersection(columns)
+                let sealer = Sealer(source, keys: keys, columns: names, threads: threads, temporaryDirectory: temporaryDirectory, connection)
+                try sealer.seal(run, progress: { progress("segments of \(source.name)", $0) }) { sealed in
+                    for (name, block) in sealed.segment.blocks { addresses["\(sealed.segment.number) \(name)"] = block.address }
+                }
+                if let wrong = listed.first(where: { addresses["\($0.segment) \($0.column)"] != $0.address }) {
+                    check.faults.append("segment \(wrong.segment) of \(source.name) up to offset \(run.upTo), column '\(wrong.column)', isn't what its rows make")
+                    break
+                }
+            }
         }
     }
 }

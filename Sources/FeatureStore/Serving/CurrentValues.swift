@@ -101,10 +101,10 @@ struct CurrentValues {
         try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
     }
 
-    /// Empties the table: the next refresh fills it anew.
+    /// Empties the table: the next refresh fills it anew. Without cuts, that is how it is told.
     func clear() throws {
         if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { try connection.execute("truncate \(table)") }
-        try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
+        try connection.execute("update firn_cache.current_values set cuts = '{}' where set_name = \(setName)")
     }
 
     /// How far each source was read the last time; nil where there was none.

@@ -158,6 +158,7 @@ extension Store {
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)
                 values (\(record.id), \(record.name), \(record.set.description), \(body), \(record.spine.digest), \(.timestamp(heads.now)), \(actor), \(entry))
                 """)
+            try connection.execute("insert into firn_cache.statistics values (\(record.id), \(try canonicalJSON(prepared.statistics)))")
             if request.keeps {
                 var number = 0
                 let writer = try ByteWriter(.zstd, name: "result") { bytes throws(TableError) in
@@ -210,11 +211,14 @@ private struct Prepared {
     let digest: FeatureEngine.Digest
     let spine: [[UInt8]]
     let spineDigest: String
+    /// By output.
+    let statistics: [String: ColumnStatistics]
 
     private enum Part: Sendable {
         case written
         case hashes([[UInt8]])
         case spine([[UInt8]], digest: String)
+        case statistics(String, ColumnStatistics)
     }
 
     /// - Parameter output: where the rows go; the file isn't published.
@@ -222,7 +226,8 @@ private struct Prepared {
         let (file, values) = (computed.file, computed.values)
         let result = computed.plan.result(file.spine, computed.outputs)
         let columns = result.columns
-        let parts = try parallel(2 + columns.count, threads: threads) { part -> Part in
+        let outputs = zip(computed.plan.outputs, computed.outputs.columns).map { (name: $0.name, column: $1) }
+        let parts = try parallel(2 + columns.count + outputs.count, threads: threads) { part -> Part in
             switch part {
             case 0:
                 try output?.write(file, values)
@@ -231,12 +236,18 @@ private struct Prepared {
                 let hash = TextHash()
                 let pieces = try file.archive { hash.add($0) }
                 return .spine(pieces, digest: hash.finish())
-            default: return .hashes(FeatureEngine.Digest.hashes(columns[part - 2]))
+            case 2..<2 + columns.count: return .hashes(FeatureEngine.Digest.hashes(columns[part - 2]))
+            default:
+                let output = outputs[part - 2 - columns.count]
+                return .statistics(output.name, ColumnStatistics(output.column))
             }
         }
         guard case .spine(let spine, let spineDigest) = parts[1] else { preconditionFailure("parts in their order") }
         (self.spine, self.spineDigest) = (spine, spineDigest)
-        digest = FeatureEngine.Digest(result, hashes: parts.dropFirst(2).map { if case .hashes(let hashes) = $0 { hashes } else { [] } })
+        digest = FeatureEngine.Digest(result, hashes: parts.compactMap { if case .hashes(let hashes) = $0 { hashes } else { nil } })
+        var statistics: [String: ColumnStatistics] = [:]
+        for case .statistics(let name, let column) in parts { statistics[name] = column }
+        self.statistics = statistics
     }
 }
 

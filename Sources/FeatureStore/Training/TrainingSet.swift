@@ -142,12 +142,12 @@ public struct Verification: Sendable {
     /// Whether all is as it was, but for what was erased.
     public var isIdentical: Bool { faults.isEmpty }
 
-    fileprivate init(manifest: Manifest) {
+    init(manifest: Manifest) {
         self.manifest = manifest
     }
 
     /// - Parameter erased: blocks that may differ.
-    fileprivate mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String], erased: Set<Int>) {
+    mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String], erased: Set<Int>) {
         guard digest.description != manifest.digest else { return }
         let rows = FeatureEngine.Digest.blockRows
         var differ = false
@@ -182,11 +182,16 @@ struct KeptSpine {
         address = erasures.address(of: record.digest)
     }
 
-    /// - Returns: the spine, and whether it is what its digest says.
-    func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
+    /// As it is kept: a text compressed with zstd, in pieces.
+    func pieces(_ connection: Connection) throws -> [[UInt8]] {
         let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map { $0.bytes(0) }
         guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(address.prefix(16)) isn't kept any more") }
-        var rest = pieces[...]
+        return pieces
+    }
+
+    /// - Returns: the spine, and whether it is what its digest says.
+    func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
+        var rest = try pieces(connection)[...]
         let unpacked = try ByteReader(pieces: { rest.popFirst() }, name: "spine", compression: .zstd)
         var hash = SHA256()
         let bytes = try ByteReader(
@@ -197,9 +202,14 @@ struct KeptSpine {
             }, name: "spine", compression: .none)
         let layout = record.layout.flatMap { FileFormat.Layout(rawValue: $0) } ?? .csv
         let options = ReadOptions(null: record.null, epoch: record.epoch.flatMap { Epoch(rawValue: $0) })
-        let file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
-        // What comes after the rows belongs to the digest too.
-        while try bytes.next() != nil {}
+        let file: SpineFile
+        do throws(TableError) {
+            file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
+            // What comes after the rows belongs to the digest too.
+            while try bytes.next() != nil {}
+        } catch {
+            throw StoreError(.damaged, "the kept spine \(address.prefix(16)) can't be read any more: \(error)")
+        }
         return (file, hash.finalize().hexadecimal == address)
     }
 }

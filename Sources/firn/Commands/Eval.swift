@@ -1,6 +1,8 @@
 import ArgumentParser
 import FeatureEngine
 import FeatureLanguage
+import FeatureStore
+import Foundation
 import Tables
 
 struct Eval: ParsableCommand {
@@ -9,7 +11,7 @@ struct Eval: ParsableCommand {
         discussion: "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst.")
 
     @Argument(help: "Definitions files (YAML).")
-    var definitions: [String]
+    var definitions: [String] = []
 
     @Option(help: "The set to compute, such as fraud.v1.")
     var set: String?
@@ -21,7 +23,10 @@ struct Eval: ParsableCommand {
     var rows: [String] = []
 
     @Option(help: "The rows to get features for.")
-    var spine: String
+    var spine: String?
+
+    @Option(help: ArgumentHelp("A snapshot's bundle instead of all these: computed again from it alone, and held against its digest.", valueName: "file"))
+    var bundle: String?
 
     @Option(help: "The spine's column of instants.")
     var timestamp = FeatureSet.instantColumn
@@ -36,16 +41,24 @@ struct Eval: ParsableCommand {
     var json = false
 
     func validate() throws {
+        if bundle != nil {
+            guard definitions.isEmpty, set == nil, feature.isEmpty, rows.isEmpty, spine == nil, !reading.hindsight, reading.knownBy == nil else {
+                throw ValidationError("--bundle brings definitions, set, rows, spine and mode itself.")
+            }
+            return
+        }
+        guard !definitions.isEmpty, spine != nil else { throw ValidationError("Give definitions files and --spine, or --bundle.") }
         guard (set == nil) != feature.isEmpty else { throw ValidationError("Give either --set or --feature.") }
         guard !json || out != nil else { throw ValidationError("--json needs --out.") }
     }
 
     func run() throws {
+        if let bundle { return try evaluate(bundle) }
         let catalog = try Catalog(documents: readDocuments(definitions))
         let chosen = try set.map { name in try catalog.set(named: name) } ?? catalog.resolve(features: feature)
         let plan = Plan(chosen, in: catalog)
         let sources = try readRows(plan, catalog)
-        let path = spine
+        let path = spine ?? ""
         let spine = try SpineFile(path: path, plan: plan, timestamp: timestamp, options: files.reading)
         try spine.requireText(name: path)
         let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
@@ -56,6 +69,13 @@ struct Eval: ParsableCommand {
             let digest = Digest(plan.result(spine.spine, outputs))
             Terminal.out(JSON.object(["rows": JSON(spine.rowCount), "digest": .string(digest.description), "out": JSON(out)]).pretty())
         }
+    }
+
+    private func evaluate(_ path: String) throws {
+        let bundle = try SnapshotBundle(path: path, temporaryDirectory: FileManager.default.temporaryDirectory.path)
+        let (rows, verification) = try bundle.evaluate(threads: ProcessInfo.processInfo.activeProcessorCount)
+        if let out { try rows.write(to: TableWriter(path: out)) }
+        try verification.report(json: json)
     }
 
     private func readRows(_ plan: Plan, _ catalog: Catalog) throws -> [String: SourceRows] {

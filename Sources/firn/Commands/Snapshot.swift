@@ -7,7 +7,7 @@ import Tables
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make and look at training sets.", subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, List.self, Show.self])
+        abstract: "Make and look at training sets.", subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, Bundle.self, List.self, Show.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -124,17 +124,24 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let verification = try await Environment.store(connections: 1).verify(id)
-            let manifest = verification.manifest
-            if json {
-                Terminal.out(verification.json.pretty())
-            } else if verification.isIdentical {
-                Terminal.out("\(manifest.id): identical\(verification.erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)")
-                for rows in verification.erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): a block that has or read rows which were erased") }
-            }
-            guard verification.isIdentical else {
-                throw Failure("\(manifest.id) doesn't come back as it was:\n" + verification.faults.map { "  \($0)" }.joined(separator: "\n"))
-            }
+            try await Environment.store(connections: 1).verify(id).report(json: json)
+        }
+    }
+
+    struct Bundle: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a snapshot as one file, from which it is computed again without a database.",
+            discussion: "Definitions, the rows that it reads, spine and manifest, as a tar archive. firn eval --bundle FILE computes it and holds it against its digest.")
+
+        @Argument(help: "Its id, or a name.")
+        var id: String
+
+        @Option(help: "The file.")
+        var out: String
+
+        func run() async throws {
+            let rows = try await Environment.store(connections: 1).bundleSnapshot(id, to: out)
+            Terminal.out("\(out): \(id) with \(rows.sorted { $0.key < $1.key }.map { "\($1) rows of \($0)" }.joined(separator: ", "))")
         }
     }
 
@@ -212,6 +219,19 @@ struct Snapshot: AsyncParsableCommand {
                 Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)")
             }
         }
+    }
+}
+
+extension Verification {
+    /// Says what came of it; where it isn't as it was, the command fails.
+    func report(json: Bool) throws {
+        if json {
+            Terminal.out(self.json.pretty())
+        } else if isIdentical {
+            Terminal.out("\(manifest.id): identical\(erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)")
+            for rows in erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): a block that has or read rows which were erased") }
+        }
+        guard isIdentical else { throw Failure("\(manifest.id) doesn't come back as it was:\n" + faults.map { "  \($0)" }.joined(separator: "\n")) }
     }
 }
 

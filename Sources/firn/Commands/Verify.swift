@@ -9,25 +9,35 @@ struct Verify: AsyncParsableCommand {
 
     struct History: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The ledger, every definition, the logs and their rows.",
-            discussion: "Recomputes chains, fingerprints and digests. Finds any change that doesn't rewrite all that follows it.")
+            abstract: "The ledger, every definition, the logs and their rows, segments, snapshots.",
+            discussion: """
+                Recomputes chains, fingerprints and digests; of segments and snapshots a sample, or all. Finds any change that doesn't rewrite all that follows it, and \
+                with a head that was written down elsewhere (firn ledger head, or a log's head as this prints it) also that.
+                """)
+
+        @Option(help: ArgumentHelp("A head that the ledger or a log had once; may be given several times.", valueName: "hash"))
+        var expect: [String] = []
+
+        @Flag(help: "Every snapshot is computed again, and every segment sealed again.")
+        var all = false
 
         @Flag(help: "Print what was found as JSON.")
         var json = false
 
         func run() async throws {
             let progress = Progress("verifying")
-            let check = try await Environment.store(connections: 1).checkHistory { progress.show($0, rows: $1, share: nil) }
+            let check = try await Environment.store(connections: 1).checkHistory(expecting: expect, all: all) { progress.show($0, rows: $1, share: nil) }
             progress.end()
             if json {
                 let heads = check.logHeads.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
                 Terminal.out(
                     JSON.object([
                         "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries), "definitions": JSON(check.definitions), "batches": JSON(check.batches),
-                        "rows": JSON(check.rows), "ledger_head": .string(check.ledgerHead), "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
+                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "ledger_head": .string(check.ledgerHead), "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
                     ]).pretty())
             } else {
                 Terminal.out("\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows")
+                Terminal.out("\(check.snapshots) snapshots and \(check.blocks) blocks of segments\(all ? "" : ", taken by chance")")
                 for fault in check.faults { Terminal.out("✗ \(fault)") }
                 if check.faults.isEmpty { Terminal.out("all is as it was written; the ledger's head is \(check.ledgerHead)") }
             }

@@ -36,12 +36,18 @@ struct Why: AsyncParsableCommand {
         try request.lookup.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
         (request.lookup.asOf, request.isHindsight, request.knownBy, request.rows) = (asOf, reading.hindsight, reading.knownBy, rows)
         let answer = try await store.why(request)
-        if json { return Terminal.out(answer.json.pretty()) }
-        let inputs = answer.inputs.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
-        Terminal.out("\(answer.function.name) \(inputs) as of \(answer.asOf)")
-        Terminal.out("  = \(answer.plan.outputs[0].text) = \(JSON(answer.value).plain)")
-        for reason in answer.overrides { Terminal.out("  \(reason)") }
-        for (step, explanation) in zip(answer.plan.groups.flatMap(\.steps), answer.explanations) { print(step.id, explanation) }
+        if json { Terminal.out(answer.json.pretty()) } else { answer.print() }
+    }
+}
+
+extension WhyAnswer {
+    /// The value, and for each aggregate the rows that counted and the nearest that didn't.
+    func print() {
+        let inputs = inputs.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
+        Terminal.out("\(function.name) \(inputs) as of \(asOf)")
+        Terminal.out("  = \(plan.outputs[0].text) = \(JSON(value).plain)")
+        for reason in overrides { Terminal.out("  \(reason)") }
+        for (step, explanation) in zip(plan.groups.flatMap(\.steps), explanations) { print(step.id, explanation) }
     }
 
     private func print(_ id: String, _ explanation: Explanation) {

@@ -1,0 +1,237 @@
+internal import FeatureEngine
+public import FeatureLanguage
+internal import Foundation
+internal import Postgres
+internal import Tables
+
+/// What something is made of, and what is made of it: columns, features, sets, snapshots, models, pointers, receipts.
+public struct Lineage: Sendable {
+    public struct Node: Sendable, Hashable, CustomStringConvertible {
+        public enum Kind: String, Sendable, CaseIterable {
+            case source, column, entity, feature, label, set, snapshot, model, pointer
+            /// One lookup that is kept, or all that are of a set.
+            case receipt, receipts
+        }
+
+        public var kind: Kind
+        public var name: String
+
+        init(_ kind: Kind, _ name: String) {
+            self.kind = kind
+            self.name = name
+        }
+
+        public var description: String { "\(kind.rawValue) \(name)" }
+    }
+
+    /// What was asked for; several where a name means several things.
+    public fileprivate(set) var roots: [Node] = []
+    /// What a node is made of, and what is made of it, each in their order.
+    public fileprivate(set) var parents: [Node: [Node]] = [:]
+    public fileprivate(set) var children: [Node: [Node]] = [:]
+    /// What a node says of itself: a feature its expression, a snapshot its rows.
+    public fileprivate(set) var texts: [Node: String] = [:]
+
+    public enum Direction: String, Sendable, CaseIterable { case up, down }
+
+    /// All that is reached from the roots in some directions, the roots first.
+    public func reached(_ directions: [Direction]) -> [Node] {
+        var found = roots
+        for direction in directions {
+            var seen = Set(roots), rest = roots
+            while let node = rest.popLast() {
+                for next in (direction == .up ? parents : children)[node] ?? [] where seen.insert(next).inserted {
+                    rest.append(next)
+                    if !found.contains(next) { found.append(next) }
+                }
+            }
+        }
+        return found
+    }
+
+    fileprivate mutating func add(_ parent: Node, _ child: Node) {
+        if !(children[parent]?.contains(child) ?? false) {
+            children[parent, default: []].append(child)
+            parents[child, default: []].append(parent)
+        }
+    }
+}
+
+extension Store {
+    /// The lineage of a column (`transactions.amount`), a source, entity, feature, label, set, snapshot, model, pointer or receipt, by its name.
+    ///
+    /// - Parameters:
+    ///   - name: `set:fraud.v1` says which, where a name means several things.
+    ///   - asOf: as it was then; nil for now.
+    /// - Throws: unknown names.
+    public func lineage(_ name: String, asOf: Instant? = nil) async throws -> Lineage {
+        try await withCatalog { connection, catalog in
+            try connection.transaction(.repeatableReadOnly) {
+                var graph = LineageGraph(catalog: catalog, connection: connection, asOf: asOf)
+                return try graph.build(name)
+            }
+        }
+    }
+
+    /// Why each feature of a kept lookup had its value, for one of the entities that it asked for: the rows that counted then, as `why` says them.
+    ///
+    /// - Parameters:
+    ///   - row: which of its entities, from 0.
+    ///   - rows: how many rows of each sort are given.
+    public func why(receipt: String, row: Int = 0, rows: Int = WhyRequest.usualRows) async throws -> [(output: String, answer: WhyAnswer)] {
+        guard UUID(uuidString: receipt) != nil else { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
+        let requests = try await withCatalog { connection, catalog -> [(output: String, request: WhyRequest)] in
+            guard let line = try LoggedLookup.page(since: nil, receipt: receipt, after: "", connection).first else {
+                throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+            }
+            let logged = try LoggedLookup(line), set = try logged.target.resolve(catalog).served
+            guard let (spine, _) = logged.read(Plan(set, in: catalog)) else { throw StoreError(.damaged, "receipt \(receipt) can't be read") }
+            guard spine.instants.indices.contains(row) else { throw StoreError(.invalidRequest, "receipt \(receipt) has \(spine.instants.count) entities", advice: "they count from 0") }
+            return set.features.map { entry in
+                var request = WhyRequest(entry.function.name.description)
+                request.lookup.asOf = Instant(microseconds: spine.instants[row])
+                request.rows = rows
+                for (key, column) in entry.keys { request.lookup.entities[key.name] = [.json(JSON(spine.columns[column]![row]))] }
+                for name in entry.function.requests.keys { request.lookup.request[name] = [.json(JSON(spine.columns[name]![row]))] }
+                return (entry.output, request)
+            }
+        }
+        var answers: [(output: String, answer: WhyAnswer)] = []
+        for (output, request) in requests { answers.append((output, try await why(request))) }
+        return answers
+    }
+}
+
+/// Puts the lineage together: of definitions all, of the rest what is there.
+private struct LineageGraph {
+    let catalog: Catalog
+    let connection: Connection
+    let asOf: Instant?
+    private var lineage = Lineage()
+
+    init(catalog: Catalog, connection: Connection, asOf: Instant?) {
+        self.catalog = catalog
+        self.connection = connection
+        self.asOf = asOf
+    }
+
+    private var limit: Int64 { (asOf ?? Instant.range.upperBound).microseconds }
+
+    mutating func build(_ name: String) throws -> Lineage {
+        let governance = try Governance(connection, asOf: asOf)
+        try addDefinitions()
+        try addSnapshots()
+        for model in governance.models.values.sorted(by: { $0.name < $1.name }) {
+            let node = Lineage.Node(.model, model.name.description)
+            lineage.texts[node] = ([model.recordedAt.description, model.actor] + model.metrics.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: "  ")
+            for snapshot in model.snapshots { lineage.add(Lineage.Node(.snapshot, snapshot.id), node) }
+            lineage.add(Lineage.Node(.set, model.set.description), node)
+        }
+        for pointer in governance.pointers.values.sorted(by: { $0.name < $1.name }) {
+            let node = Lineage.Node(.pointer, pointer.name)
+            lineage.texts[node] = "since \(pointer.movedAt) by \(pointer.actor)"
+            lineage.add(Lineage.Node(pointer.target.kind == .set ? .set : .model, pointer.target.name.description), node)
+        }
+        if UUID(uuidString: name) != nil { try addReceipt(name.lowercased(), governance) } else { try addReceipts() }
+        lineage.roots = try roots(name)
+        for subject in governance.stages { lineage.texts[Lineage.Node(Lineage.Node.Kind(rawValue: subject.key.kind.rawValue)!, subject.key.name.description), default: ""] += "  (\(subject.value))" }
+        return lineage
+    }
+
+    private mutating func addDefinitions() throws {
+        let known = try connection.execute(
+            """
+            select kind || ' ' || name from firn.definitions d where revision = 1 and exists (select from firn.ledger l where l.entry = d.entry and l.at <= \(.timestamp(limit)))
+            """
+        ).map { $0.text(0) }
+        let registered = Set(known)
+        for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) where registered.contains("source \(source.name)") {
+            for column in source.columns { lineage.add(Lineage.Node(.source, source.name), Lineage.Node(.column, "\(source.name).\(column.name)")) }
+        }
+        for function in catalog.functions.values.sorted(by: { $0.name < $1.name }) {
+            let node = Lineage.Node(function.kind == .feature ? .feature : .label, function.name.description)
+            guard registered.contains(node.description) else { continue }
+            lineage.texts[node] = function.definition.expression.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            lineage.add(Lineage.Node(.entity, function.entity.name), node)
+            if let source = function.source {
+                for column in function.usedColumns { lineage.add(Lineage.Node(.column, "\(source.name).\(column.name)"), node) }
+            }
+            for name in function.references.keys.sorted() { lineage.add(Lineage.Node(.feature, name.description), node) }
+        }
+        for set in catalog.sets.values.sorted(by: { $0.definition.name < $1.definition.name }) {
+            let node = Lineage.Node(.set, set.definition.name.description)
+            guard registered.contains(node.description) else { continue }
+            for entry in set.features + set.labels { lineage.add(Lineage.Node(entry.function.kind == .feature ? .feature : .label, entry.function.name.description), node) }
+        }
+    }
+
+    private mutating func addSnapshots() throws {
+        for row in try connection.execute(
+            """
+            select id, name, set_name, created_at, actor, (manifest::json ->> 'rows')::bigint from firn.snapshots where created_at <= \(.timestamp(limit)) order by entry
+            """
+        ).map({ $0 }) {
+            let node = Lineage.Node(.snapshot, row.text(0))
+            lineage.texts[node] = "\(row.isNull(1) ? "" : "\(row.text(1))  ")\(row.int64(5)) rows  \(Instant(microseconds: row.timestamp(3))) by \(row.text(4))"
+            lineage.add(Lineage.Node(.set, row.text(2)), node)
+        }
+    }
+
+    /// How many lookups of each set are kept.
+    private mutating func addReceipts() throws {
+        for row in try connection.execute(
+            """
+            select set_name, model, count(*), min(as_of), max(as_of) from firn_log.lookups where set_name is not null and as_of <= \(.timestamp(limit))
+            group by set_name, model order by set_name, model nulls first
+            """
+        ).map({ $0 }) {
+            let node = Lineage.Node(.receipts, row.isNull(1) ? row.text(0) : "\(row.text(0)) for \(row.text(1))")
+            lineage.texts[node] = "\(row.int64(2)) lookups from \(Instant(microseconds: row.timestamp(3))) to \(Instant(microseconds: row.timestamp(4)))"
+            lineage.add(row.isNull(1) ? Lineage.Node(.set, row.text(0)) : Lineage.Node(.model, row.text(1)), node)
+        }
+    }
+
+    /// One lookup: it hangs on the model that it asked for, else on the set, and models that take that set in.
+    private mutating func addReceipt(_ receipt: String, _ governance: Governance) throws {
+        guard let row = try connection.execute(
+            """
+            select as_of, set_name, array_to_json(features)::text, pointer, model, actor, engine from firn_log.lookups where receipt::text = \(receipt)
+            """
+        ).first else { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
+        let node = Lineage.Node(.receipt, receipt), asOf = Instant(microseconds: row.timestamp(0))
+        lineage.texts[node] = "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
+        if !row.isNull(4) { lineage.add(Lineage.Node(.model, row.text(4)), node) }
+        guard !row.isNull(1) else {
+            for text in try JSONDecoder().decode([String].self, from: Data(row.bytes(2))) {
+                if let name = VersionedName(text), catalog.functions[name] != nil { lineage.add(Lineage.Node(.feature, text), node) }
+            }
+            return
+        }
+        lineage.add(Lineage.Node(.set, row.text(1)), node)
+        if row.isNull(4) {
+            let then = try Governance(connection, asOf: asOf)
+            for model in then.models.values.sorted(by: { $0.name < $1.name }) where model.set.description == row.text(1) && governance.models[model.name] != nil {
+                lineage.add(Lineage.Node(.model, model.name.description), node)
+            }
+        }
+    }
+
+    private func roots(_ text: String) throws -> [Lineage.Node] {
+        let all = Set(lineage.parents.keys).union(lineage.children.keys)
+        let parts = text.split(separator: ":", maxSplits: 1), kind = parts.count == 2 ? Lineage.Node.Kind(rawValue: String(parts[0])) : nil
+        let name = kind == nil ? text : String(parts[1])
+        var found = all.filter { ($0.name == name || $0.kind == .receipt && $0.name == name.lowercased()) && (kind == nil || $0.kind == kind) && $0.kind != .receipts }
+        if found.isEmpty, kind == nil || kind == .snapshot {
+            // A snapshot's name stands for the newest that has it.
+            let id = try connection.execute(
+                "select id from firn.snapshots where name = \(name.utf8.contains(0) ? "" : name) and created_at <= \(.timestamp(limit)) order by entry desc limit 1"
+            ).first?.text(0)
+            found = Set(id.map { [Lineage.Node(.snapshot, $0)] } ?? [])
+        }
+        guard !found.isEmpty else {
+            let near = nearestName(to: name, among: all.map(\.name))
+            throw StoreError(.notFound, "nothing is known of '\(text.prefix(130))'\(asOf.map { " at \($0)" } ?? "")", advice: near.map { "did you mean \($0)?" })
+        }
+        return found.sorted { $0.description < $1.description }
+    }
+}

@@ -1,0 +1,104 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Tables
+
+/// What a training set's column looks like: how many values there are, where they lie, which come often.
+///
+/// Counts, mean and deviation are of all rows; quantiles, histogram and top values of at most 20,000 rows, evenly spaced.
+public struct ColumnStatistics: Sendable, Codable, Equatable {
+    public struct Top: Sendable, Codable, Equatable {
+        /// As text.
+        public var value: String
+        /// In the sample.
+        public var count: Int
+    }
+
+    public var rows = 0
+    public var nulls = 0
+    /// Values that are no finite numbers: they count for nothing below.
+    public var notFinite = 0
+    /// Of numbers; times are seconds since 1970.
+    public var mean: Double?
+    /// Of the whole population.
+    public var deviation: Double?
+    /// The 0th, 1st, … 100th percentile.
+    public var quantiles: [Double] = []
+    /// How many of the sample lie in each of 20 parts of the same width, from the smallest to the greatest.
+    public var histogram: [Int] = []
+    /// Of texts, bools and whole numbers.
+    public var top: [Top] = []
+    /// Rows of the sample that aren't NULL.
+    public var sampled = 0
+
+    static let sample = 20_000
+    private static let mostTop = 10
+    private static let mostBytes = 200
+    static let bins = 20
+
+    init(_ column: Column) {
+        rows = column.count
+        nulls = column.validity.map { $0.count { !$0 } } ?? 0
+        let step = max(1, (rows + ColumnStatistics.sample - 1) / ColumnStatistics.sample)
+        let sampledRows = stride(from: 0, to: rows, by: step).filter { !column.isNull($0) }
+        sampled = sampledRows.count
+        switch column.values {
+        case .bool, .string: break
+        case .int64(let values): describe(rows, { Double(values[$0]) }, column, sampledRows)
+        case .timestamp(let values): describe(rows, { Double(values[$0]) / 1_000_000 }, column, sampledRows)
+        case .float64(let values): describe(rows, { values[$0] }, column, sampledRows)
+        }
+        if case .float64 = column.values { return }
+        if case .timestamp = column.values { return }
+        var counts: [Literal: Int] = [:]
+        for row in sampledRows { counts[column[row], default: 0] += 1 }
+        let most = counts.sorted { ($1.value, ColumnStatistics.text($0.key)) < ($0.value, ColumnStatistics.text($1.key)) }.prefix(ColumnStatistics.mostTop)
+        top = most.map { Top(value: ColumnStatistics.text($0.key), count: $0.value) }
+    }
+
+    private mutating func describe(_ rows: Int, _ value: (Int) -> Double, _ column: Column, _ sampledRows: [Int]) {
+        var sum = 0.0, count = 0.0
+        for row in 0..<rows where !column.isNull(row) {
+            let value = value(row)
+            if value.isFinite { (sum, count) = (sum + value, count + 1) } else { notFinite += 1 }
+        }
+        let mean = sum / count
+        if count > 0, mean.isFinite {
+            var squares = 0.0
+            for row in 0..<rows where !column.isNull(row) {
+                let difference = value(row) - mean
+                if difference.isFinite { squares += difference * difference }
+            }
+            self.mean = mean
+            if squares.isFinite { deviation = (squares / count).squareRoot() }
+        }
+        let sorted = sampledRows.map(value).filter(\.isFinite).sorted()
+        guard let first = sorted.first, let last = sorted.last else { return }
+        quantiles = (0...100).map { sorted[Int((Double(sorted.count - 1) * Double($0) / 100).rounded())] }
+        var histogram = Array(repeating: 0, count: ColumnStatistics.bins)
+        // Halved, so that the width of all there is doesn't overflow.
+        let half = last / 2 - first / 2
+        for value in sorted {
+            let share = half > 0 ? (value / 2 - first / 2) / half : 0
+            histogram[min(ColumnStatistics.bins - 1, Int(share * Double(ColumnStatistics.bins)))] += 1
+        }
+        self.histogram = histogram
+    }
+
+    private static func text(_ value: Literal) -> String {
+        let text = if case .string(let text) = value { text } else { JSON(value).description }
+        return text.utf8.count <= mostBytes ? text : String(text.prefix(mostBytes / 4)) + "…"
+    }
+
+    /// The share of values, of those that are numbers, up to one.
+    func share(upTo value: Double) -> Double {
+        // The last percentile that isn't beyond it.
+        var low = 0, high = quantiles.count
+        while low < high {
+            let middle = (low + high) / 2
+            if quantiles[middle] <= value { low = middle + 1 } else { high = middle }
+        }
+        return low == 0 ? 0 : Double(low - 1) / Double(quantiles.count - 1)
+    }
+
+    var nullShare: Double { rows == 0 ? 0 : Double(nulls) / Double(rows) }
+}

@@ -1,0 +1,166 @@
+internal import FeatureEngine
+public import FeatureLanguage
+internal import Foundation
+internal import Postgres
+internal import Tables
+
+/// How far two sets of rows are apart, feature by feature.
+public struct Drift: Sendable {
+    public struct Feature: Sendable {
+        public var name: String
+        /// Population stability index: 0 alike, beyond 0.2 much has moved. NULL is a part of its own.
+        public var stability: Double
+        /// Kolmogorov-Smirnov: the greatest distance of both distributions, of numbers alone.
+        public var distance: Double?
+        public var left: ColumnStatistics
+        public var right: ColumnStatistics
+        /// Where the outputs are other functions.
+        public var isRedefined: Bool
+    }
+
+    public var left: String
+    public var right: String
+    public var features: [Feature]
+    /// Outputs that only one has.
+    public var alone: [String] = []
+
+    /// Features beyond a bound.
+    public func beyond(stability: Double, distance: Double) -> [Feature] { features.filter { $0.stability > stability || $0.distance ?? 0 > distance } }
+}
+
+extension Drift.Feature {
+    init(_ name: String, _ left: ColumnStatistics, _ right: ColumnStatistics, isRedefined: Bool) {
+        self.name = name
+        self.left = left
+        self.right = right
+        self.isRedefined = isRedefined
+        stability = 0
+        var shares: [(left: Double, right: Double)] = [(left.nullShare, right.nullShare)]
+        let whole = (left: 1 - left.nullShare, right: 1 - right.nullShare)
+        if !left.quantiles.isEmpty, !right.quantiles.isEmpty {
+            // Ten parts of the left, fewer where many values are the same.
+            var before = (left: 0.0, right: 0.0), edges = Set<Double>()
+            for decile in stride(from: 10, to: 100, by: 10) where edges.insert(left.quantiles[decile]).inserted {
+                let edge = left.quantiles[decile], upTo = (left: left.share(upTo: edge), right: right.share(upTo: edge))
+                shares.append(((upTo.left - before.left) * whole.left, (upTo.right - before.right) * whole.right))
+                before = upTo
+            }
+            shares.append(((1 - before.left) * whole.left, (1 - before.right) * whole.right))
+            distance = (left.quantiles + right.quantiles).map { abs(left.share(upTo: $0) - right.share(upTo: $0)) }.max()
+        } else if left.quantiles.isEmpty, right.quantiles.isEmpty {
+            var rest = whole
+            for value in Set(left.top.map(\.value)).union(right.top.map(\.value)).sorted() {
+                func share(_ statistics: ColumnStatistics, _ whole: Double) -> Double {
+                    Double(statistics.top.first { $0.value == value }?.count ?? 0) / Double(max(1, statistics.sampled)) * whole
+                }
+                let here = (left: share(left, whole.left), right: share(right, whole.right))
+                shares.append(here)
+                rest = (rest.left - here.left, rest.right - here.right)
+            }
+            shares.append((max(0, rest.left), max(0, rest.right)))
+        } else {
+            shares.append(whole)
+        }
+        // What never happened is taken for very rare, so that the logarithm is finite.
+        stability = shares.reduce(0) { sum, share in
+            let left = max(share.left, 1e-4), right = max(share.right, 1e-4)
+            return sum + (right - left) * ln(right / left)
+        }
+    }
+
+    private func ln(_ value: Double) -> Double { Foundation.log(value) }
+}
+
+extension Store {
+    /// What each output of a snapshot looks like: as it was made, or of its rows computed again.
+    public func statistics(ofSnapshot id: String) async throws -> [(name: String, statistics: ColumnStatistics)] {
+        let manifest = try await snapshot(id)
+        let kept = try await withCatalog { connection, _ in
+            try connection.execute("select body from firn_cache.statistics where snapshot = \(manifest.id)").first.map { row in
+                try JSONDecoder().decode([String: ColumnStatistics].self, from: Data(row.bytes(0)))
+            }
+        }
+        let all: [String: ColumnStatistics]
+        if let kept {
+            all = kept
+        } else {
+            let rows = try await fetch(manifest.id).rows.values
+            all = Dictionary(uniqueKeysWithValues: manifest.outputs.map { ($0.name, ColumnStatistics(rows[$0.name]!)) })
+            let body = try canonicalJSON(all)
+            try await withCatalog { connection, _ in
+                _ = try connection.execute("insert into firn_cache.statistics values (\(manifest.id), \(body)) on conflict do nothing")
+            }
+        }
+        return manifest.outputs.compactMap { output in all[output.name].map { (output.name, $0) } }
+    }
+
+    /// How far two snapshots are apart.
+    public func drift(_ left: String, _ right: String) async throws -> Drift {
+        let left = try await snapshot(left), right = try await snapshot(right)
+        let theirs = Dictionary(uniqueKeysWithValues: try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) })
+        var drift = Drift(left: left.id, right: right.id, features: [])
+        for (name, statistics) in try await statistics(ofSnapshot: left.id) {
+            guard let other = theirs[name] else { continue }
+            let functions = [left, right].map { manifest in manifest.outputs.first { $0.name == name }!.fingerprint }
+            drift.features.append(Drift.Feature(name, statistics, other, isRedefined: functions[0] != functions[1]))
+        }
+        drift.alone = Set(left.outputs.map(\.name)).symmetricDifference(right.outputs.map(\.name)).sorted()
+        return drift
+    }
+
+    /// How far what is served is from what was trained on: a snapshot's rows beside the lookups of its set that are kept.
+    ///
+    /// - Parameters:
+    ///   - set: what is served; nil for the snapshot's own set.
+    ///   - since: lookups from then on.
+    /// - Throws: where no lookup is kept.
+    public func drift(_ id: String, live set: String? = nil, since: Instant) async throws -> Drift {
+        let manifest = try await snapshot(id), own = try await statistics(ofSnapshot: manifest.id)
+        let (served, columns) = try await withRegistry { connection, known in
+            let served = try known.catalog.set(named: known.governance.set(named: set ?? manifest.set.description).set).served, plan = Plan(served, in: known.catalog)
+            var parts: [[Column]] = [], rows = 0, after = ""
+            while rows < Drift.mostLive {
+                let page = try LoggedLookup.page(since: since, receipt: nil, after: after, connection)
+                for row in page.map({ $0 }) {
+                    let logged = try LoggedLookup(row)
+                    after = logged.receipt
+                    guard logged.target.set == served.definition.name.description, let (_, answers) = logged.read(plan), let count = answers.first?.count else { continue }
+                    parts.append(answers)
+                    rows += count
+                }
+                if page.count < LoggedLookup.pageRows { break }
+            }
+            return (served, served.features.indices.map { index in parts.isEmpty ? nil : Column(concatenating: parts.map { $0[index] }) })
+        }
+        guard columns.first ?? nil != nil else {
+            throw StoreError(
+                .notFound, "no lookup of \(served.definition.name) is kept since \(since)", advice: "firn serve --log-lookups 0.01 keeps one in a hundred; --since looks further back")
+        }
+        var drift = Drift(left: manifest.id, right: "lookups of \(served.definition.name) since \(since)", features: [])
+        for (entry, column) in zip(served.features, columns) {
+            guard let column, let statistics = own.first(where: { $0.name == entry.output })?.statistics else { continue }
+            let trained = manifest.outputs.first { $0.name == entry.output }!.fingerprint
+            drift.features.append(Drift.Feature(entry.output, statistics, ColumnStatistics(column), isRedefined: trained != entry.function.fingerprint))
+        }
+        drift.alone = Set(manifest.outputs.filter { $0.kind == .feature }.map(\.name)).symmetricDifference(served.features.map(\.output)).sorted()
+        return drift
+    }
+
+    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has.
+    public func statistics(of function: VersionedName) async throws -> (snapshot: Manifest, statistics: ColumnStatistics)? {
+        let found = try await withCatalog { connection, _ -> (manifest: Manifest, output: String)? in
+            for row in try connection.execute("select manifest from firn.snapshots order by entry desc limit 1000").map({ $0 }) {
+                let manifest = try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
+                if let output = manifest.outputs.first(where: { $0.function == function }) { return (manifest: manifest, output: output.name) }
+            }
+            return nil
+        }
+        guard let found else { return nil }
+        return try await statistics(ofSnapshot: found.manifest.id).first { $0.name == found.output }.map { (found.manifest, $0.statistics) }
+    }
+}
+
+extension Drift {
+    /// Rows of lookups that are looked at.
+    fileprivate static let mostLive = 200_000
+}

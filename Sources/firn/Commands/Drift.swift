@@ -1,0 +1,84 @@
+import ArgumentParser
+import FeatureLanguage
+import FeatureStore
+import Foundation
+import Tables
+
+struct DriftCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drift", abstract: "Say how far the values of two training sets are apart, or training and serving.",
+        discussion: """
+            PSI is the population stability index (beyond 0.2 much has moved), KS the greatest distance of the two distributions. Exits with 1 where a feature is beyond \
+            a bound, for pipelines. With --live the snapshot is held against the lookups that are kept (firn serve --log-lookups).
+            """)
+
+    @Argument(help: "A snapshot, by id or name.")
+    var snapshot: String
+
+    @Argument(help: "Another.")
+    var other: String?
+
+    @Flag(help: "Beside it, what is served: the lookups of its set that are kept.")
+    var live = false
+
+    @Option(help: "With --live: the set or pointer that is served, where it isn't the snapshot's.")
+    var set: String?
+
+    @Option(help: ArgumentHelp("With --live: lookups from then on; without it of the last day.", valueName: "time"), transform: parseInstant)
+    var since: Instant?
+
+    @Option(help: "The greatest PSI that passes.")
+    var maxPsi = 0.2
+
+    @Option(help: "The greatest KS that passes.")
+    var maxKs = 0.2
+
+    @Flag(help: "Print it as JSON.")
+    var json = false
+
+    func validate() throws {
+        guard (other == nil) == live else { throw ValidationError("Give another snapshot, or --live.") }
+        guard live || set == nil && since == nil else { throw ValidationError("--set and --since go with --live.") }
+        guard maxPsi >= 0, maxKs >= 0 else { throw ValidationError("Bounds are 0 or greater.") }
+    }
+
+    func run() async throws {
+        let store = try await Environment.store(connections: 1)
+        let drift: Drift
+        if let other {
+            drift = try await store.drift(snapshot, other)
+        } else {
+            let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
+            drift = try await store.drift(snapshot, live: set, since: since ?? yesterday)
+        }
+        let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name)
+        if json {
+            Terminal.out(drift.json(beyond: beyond).pretty())
+        } else {
+            Terminal.out("\(drift.left) and \(drift.right)")
+            var table = TextTable("FEATURE", "PSI", "KS", "NULLS", "MEAN", "MEDIAN", "DISTRIBUTIONS", "")
+            for feature in drift.features {
+                func both(_ value: (ColumnStatistics) -> String?) -> String { "\(value(feature.left) ?? "–") → \(value(feature.right) ?? "–")" }
+                let words = (beyond.contains(feature.name) ? ["✗ beyond"] : []) + (feature.isRedefined ? ["other functions"] : [])
+                table.rows.append([
+                    feature.name, String(format: "%.3f", feature.stability), feature.distance.map { String(format: "%.2f", $0) } ?? "",
+                    both { String(format: "%.1f%%", $0.rows == 0 ? 0 : 100 * Double($0.nulls) / Double($0.rows)) }, both { $0.mean.map { String(format: "%.4g", $0) } },
+                    both { $0.quantiles.isEmpty ? nil : String(format: "%.4g", $0.quantiles[50]) }, "\(feature.left.sparkline) \(feature.right.sparkline)",
+                    words.joined(separator: ", "),
+                ])
+            }
+            table.print()
+            if !drift.alone.isEmpty { Terminal.out("only in one: \(drift.alone.joined(separator: ", "))") }
+        }
+        if !beyond.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension ColumnStatistics {
+    /// Its histogram in a few characters; nothing where it has none.
+    var sparkline: String {
+        guard let most = histogram.max(), most > 0 else { return "" }
+        let bars = Array(" ▁▂▃▄▅▆▇█")
+        return String(histogram.map { $0 == 0 ? bars[0] : bars[max(1, $0 * (bars.count - 1) / most)] })
+    }
+}

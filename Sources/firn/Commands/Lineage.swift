@@ -1,0 +1,74 @@
+import ArgumentParser
+import FeatureLanguage
+import FeatureStore
+import Tables
+
+struct LineageCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lineage", abstract: "Show what something is made of, and what is made of it.",
+        discussion: """
+            Of a column (transactions.amount), source, entity, feature, label, set, snapshot, model, pointer (fraud@production) or the receipt of a lookup. \
+            set:fraud.v1 says which, where a name means several things.
+            """)
+
+    @Argument(help: "Its name.")
+    var name: String
+
+    @Flag(help: "Only what it is made of.")
+    var up = false
+
+    @Flag(help: "Only what is made of it.")
+    var down = false
+
+    @Option(help: ArgumentHelp("As it was then.", valueName: "time"), transform: parseInstant)
+    var asOf: Instant?
+
+    @Flag(help: "Of a receipt: also the rows that counted in each of its values, as firn why shows them.")
+    var rows = false
+
+    @Option(help: "Of a receipt's entities, the one whose rows are shown, from 0.")
+    var entity = 0
+
+    @Flag(help: "Print it as a graph for Graphviz's dot.")
+    var graphviz = false
+
+    @Flag(help: "Print it as JSON.")
+    var json = false
+
+    func validate() throws {
+        guard !(json && graphviz) else { throw ValidationError("Either --json or --graphviz.") }
+        guard entity >= 0 else { throw ValidationError("Entities count from 0.") }
+    }
+
+    func run() async throws {
+        let store = try await Environment.store(connections: 1), lineage = try await store.lineage(name, asOf: asOf)
+        let directions: [Lineage.Direction] = up == down ? [.up, .down] : up ? [.up] : [.down]
+        if json { return Terminal.out(lineage.json(directions).pretty()) }
+        if graphviz { return Terminal.out(lineage.graphviz(directions)) }
+        for root in lineage.roots {
+            Terminal.out(line(root, lineage))
+            for direction in directions {
+                let next = (direction == .up ? lineage.parents : lineage.children)[root] ?? []
+                if next.isEmpty { continue }
+                Terminal.out(direction == .up ? "  made of" : "  used by")
+                var seen: Set<Lineage.Node> = []
+                print(next, "  ", direction, lineage, &seen)
+            }
+        }
+        guard rows else { return }
+        for (output, answer) in try await store.why(receipt: name, row: entity) {
+            Terminal.out("\n\(output):")
+            answer.print()
+        }
+    }
+
+    private func line(_ node: Lineage.Node, _ lineage: Lineage) -> String { "\(node)\(lineage.texts[node].map { "  \($0)" } ?? "")" }
+
+    private func print(_ nodes: [Lineage.Node], _ indent: String, _ direction: Lineage.Direction, _ lineage: Lineage, _ seen: inout Set<Lineage.Node>) {
+        for (index, node) in nodes.enumerated() {
+            let isLast = index == nodes.count - 1, next = (direction == .up ? lineage.parents : lineage.children)[node] ?? [], isNew = seen.insert(node).inserted
+            Terminal.out("\(indent)\(isLast ? "└─" : "├─") \(line(node, lineage))\(isNew || next.isEmpty ? "" : "  (above)")")
+            if isNew { print(next, indent + (isLast ? "   " : "│  "), direction, lineage, &seen) }
+        }
+    }
+}
