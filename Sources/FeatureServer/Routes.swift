@@ -152,14 +152,21 @@ struct Routes {
 
     private func catalog(_ router: Router<BasicRequestContext>) {
         for kind in DefinitionKind.allCases {
-            router.get("/v1/\(kind.plural)") { _, _ in Response.json(.array(try await CatalogBrowser(store).entries(kind: kind).map(\.json))) }
+            router.get("/v1/\(kind.plural)") { request, _ in
+                let parameters = try Parameters(request.uri.queryParameters, known: ["owner", "tag", "entity", "unused", "stale_since"])
+                var filter = CatalogFilter(kind: kind)
+                (filter.owner, filter.entity, filter.tags) = (parameters["owner"], parameters["entity"], parameters["tag"].map { [$0] } ?? [])
+                filter.isUnused = try parameters.flag("unused")
+                filter.staleSince = try LookupRequest.instant(parameters["stale_since"].map { .string($0) }, "stale_since")
+                return Response.json(.array(try await CatalogBrowser(store).entries(filter).map(\.json)))
+            }
             router.get("/v1/\(kind.plural)/:name") { _, context in
                 let name = try context.parameter("name")
                 guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
                     let near = try await CatalogBrowser(store).nearest(name).map { " (did you mean \($0)?)" } ?? ""
                     throw Problem(.notFound, "not_found", "unknown \(kind.rawValue) '\(name.prefix(80))'\(near)")
                 }
-                return Response.json(entry.json)
+                return Response.json(try await store.history(of: entry))
             }
         }
         router.get("/v1/sets/:name/plan") { _, context in
@@ -184,7 +191,7 @@ struct Routes {
         }
         router.get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
         snapshots(router)
-        router.get("/v1/snapshots/:id") { _, context in Response.json(try await store.snapshot(context.parameter("id")).json(whole: true)) }
+        router.get("/v1/snapshots/:id") { _, context in Response.json(.object(try await store.manifest(context.parameter("id")))) }
     }
 
     /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
@@ -198,8 +205,7 @@ struct Routes {
                 }
                 guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
                 let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = try await store.set(named: manifest.set.description).warnings
-                guard case .object(let members) = manifest.json(whole: true) else { preconditionFailure("a manifest is an object") }
-                return Response.json(.object(members + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
+                return try await Response.json(.object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
         router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }

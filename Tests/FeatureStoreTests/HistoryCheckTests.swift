@@ -60,6 +60,7 @@ import Testing
         ("update firn.batches set known_at = known_at - interval '1 day' where source = 'clicks'", "the batch of clicks"),
         ("delete from firn.batches where source = 'payments' and base_offset = 0", "the batch of payments"),
         ("update firn.definitions set body = replace(body, '7d', '8d') where name = 'spend.v1'", "feature spend.v1"),
+        ("update firn.definitions set body = replace(body, 'spend', 'spent') where name = 'spend.v1'", "feature spend.v1"), ("update firn.definitions set body = '{}'", "registered"),
         ("update firn.definitions set fingerprint = repeat('0', 64) where name = 'spend.v1'", "feature spend.v1"), ("delete from firn.ledger where entry = 3", "ledger entry 3"),
         ("update firn.ledger set actor = 'another' where entry = 2", "ledger entry 2"),
         ("update firn.snapshots set manifest = replace(manifest, '\"rows\":2', '\"rows\":3')", "the manifest of snap_"), ("delete from firn.snapshots", "snapshot snap_"),

@@ -172,10 +172,13 @@ public struct Stage: Sendable, CustomStringConvertible {
 
 extension Catalog {
     /// The features and labels that a set's outputs are made of, those they refer to as well, by name.
-    func functions(of set: FeatureSet) -> [Function] {
-        var found: [VersionedName: Function] = [:], rest = (set.features + set.labels).map(\.function)
+    func functions(of set: FeatureSet) -> [Function] { functions(under: (set.features + set.labels).map(\.function)) }
+
+    /// Some functions and all that they refer to, by name.
+    func functions(under functions: [Function]) -> [Function] {
+        var found: [VersionedName: Function] = [:], rest = functions
         while let function = rest.popLast() {
-            if found.updateValue(function, forKey: function.name) == nil { rest += function.references.keys.compactMap { functions[$0] } }
+            if found.updateValue(function, forKey: function.name) == nil { rest += function.references.keys.compactMap { self.functions[$0] } }
         }
         return found.values.sorted { $0.name < $1.name }
     }

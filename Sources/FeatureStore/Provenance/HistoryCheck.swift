@@ -30,10 +30,10 @@ extension Store {
         expecting heads: [String] = [], all: Bool = false, progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
     ) async throws -> HistoryCheck {
         let threads = threads, directory = temporaryDirectory
-        var (check, snapshots) = try await withCatalog { connection, catalog in
+        var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
             try connection.transaction(.repeatableReadOnly) {
-                try LedgerCheck(connection).run(catalog, expecting: heads, &check)
+                guard let catalog = try LedgerCheck(connection).run(expecting: heads, &check) else { return }
                 let erasures = try Erasures(connection)
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
@@ -73,7 +73,8 @@ private struct LedgerCheck {
         self.connection = connection
     }
 
-    func run(_ catalog: Catalog, expecting heads: [String], _ check: inout HistoryCheck) throws {
+    /// - Returns: the registry; nil where it isn't one any more.
+    func run(expecting heads: [String], _ check: inout HistoryCheck) throws -> Catalog? {
         for head in heads {
             guard let hash = [UInt8](hexadecimal: head.lowercased()), hash.count == 32 else {
                 throw StoreError(.invalidRequest, "'\(head.prefix(80))' is no hash", advice: "firn ledger head prints one, of 64 hexadecimal digits")
@@ -98,12 +99,22 @@ private struct LedgerCheck {
             bodies[entry] = body
         }
         check.ledgerHead = previous.hexadecimal
+        let catalog: Catalog?
+        do {
+            catalog = try Registry(connection).load()
+        } catch let error where error is DefinitionError || error is DecodingError {
+            catalog = nil
+            check.faults.append("the registry can't be read any more")
+        }
         for row in try connection.execute("select kind, name, fingerprint, body, entry from firn.definitions order by entry").map({ $0 }) {
             check.definitions += 1
             let what = "\(row.text(0)) \(row.text(1))", body = row.text(3), fingerprint = row.text(2)
-            guard bodies[row.int64(4)] == "{\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}",
-                let definition = try? JSONDecoder().decode(Definition.self, from: Data(body.utf8)), fingerprintNow(definition, catalog) == fingerprint
-            else {
+            var isWhole = bodies[row.int64(4)] == "{\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}"
+            if isWhole, let catalog {
+                let definition = try? JSONDecoder().decode(Definition.self, from: Data(body.utf8))
+                isWhole = definition.flatMap { fingerprintNow($0, catalog) } == fingerprint
+            }
+            if !isWhole {
                 check.faults.append("\(what) isn't what was registered")
                 break
             }
@@ -112,6 +123,7 @@ private struct LedgerCheck {
             check.faults.append("the notes of \(row.text(0)) \(row.text(1)) aren't what was registered")
             break
         }
+        return catalog
     }
 
     /// What the ledger says was recorded has to be there, and as it was.

@@ -1,5 +1,6 @@
 public import FeatureEngine
 public import FeatureLanguage
+internal import Postgres
 public import Tables
 
 /// One registered definition as people look at it.
@@ -14,6 +15,39 @@ public struct CatalogEntry: Sendable {
     public var json: JSON
     /// Where a search looks, the weightiest first.
     var searched: [String]
+    /// The entities that it describes or is about, and the sources that it reads, through what it is made of.
+    public var entities: Set<String> = []
+    public var sources: Set<String> = []
+    /// What is made of it: functions, sets, snapshots, models, pointers.
+    public var users: [String] = []
+    /// Where in its life it is, if it isn't active any more.
+    public var stage: Stage?
+    /// When rows came last into a source that it reads; nil where none ever did, or it reads none.
+    public var newestRows: Instant?
+}
+
+/// Which entries are listed: all conditions hold.
+public struct CatalogFilter: Sendable {
+    public var kind: DefinitionKind?
+    public var owner: String?
+    public var tags: [String] = []
+    public var entity: String?
+    /// Only what nothing is made of.
+    public var isUnused = false
+    /// Only what reads a source that got no rows since; nil doesn't ask.
+    public var staleSince: Instant?
+
+    public init(kind: DefinitionKind? = nil) { self.kind = kind }
+
+    func admits(_ entry: CatalogEntry) -> Bool {
+        if let kind, entry.kind != kind { return false }
+        if let owner, entry.notes.owner != owner { return false }
+        if !tags.allSatisfy(entry.notes.tags.contains) { return false }
+        if let entity, !entry.entities.contains(entity) { return false }
+        if isUnused, !entry.users.isEmpty { return false }
+        if let staleSince { return !entry.sources.isEmpty && entry.newestRows.map { $0 < staleSince } ?? true }
+        return true
+    }
 }
 
 /// The catalog for people: lists, details, search.
@@ -21,19 +55,26 @@ public struct CatalogBrowser: Sendable {
     public let entries: [CatalogEntry]
 
     public init(_ store: Store) async throws {
-        self.init(try await store.catalog(), notes: try await store.notes())
+        entries = try await store.withRegistry { connection, known in
+            var newest: [String: Instant] = [:], snapshots: [String: [String]] = [:]
+            for row in try connection.execute(
+                "select distinct on (source) source, committed_at from firn.batches order by source, base_offset desc"
+            ).map({ $0 }) { newest[row.text(0)] = Instant(microseconds: row.timestamp(1)) }
+            for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 }) { snapshots[row.text(0), default: []].append(row.text(1)) }
+            return CatalogBrowser.entries(
+                CatalogDescriber(catalog: known.catalog, notes: try Registry(connection).notes(), governance: known.governance, newest: newest, snapshots: snapshots))
+        }
     }
 
-    init(_ catalog: Catalog, notes: [String: Notes]) {
-        let describer = CatalogDescriber(catalog: catalog, notes: notes)
-        entries =
+    private static func entries(_ describer: CatalogDescriber) -> [CatalogEntry] {
+        let catalog = describer.catalog
+        return
             catalog.entities.values.sorted { $0.name < $1.name }.map(describer.entry) + catalog.sources.values.sorted { $0.name < $1.name }.map(describer.entry)
             + catalog.functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map(describer.entry)
             + catalog.sets.values.sorted { $0.definition.name < $1.definition.name }.map(describer.entry)
     }
 
-    /// Of one kind, or all.
-    public func entries(kind: DefinitionKind?) -> [CatalogEntry] { entries.filter { kind == nil || $0.kind == kind } }
+    public func entries(_ filter: CatalogFilter) -> [CatalogEntry] { entries.filter(filter.admits) }
 
     /// Definitions of a name; a set and a feature may share one.
     public func named(_ name: String) -> [CatalogEntry] { entries.filter { $0.name == name } }
@@ -61,15 +102,23 @@ public struct CatalogBrowser: Sendable {
 private struct CatalogDescriber {
     let catalog: Catalog
     let notes: [String: Notes]
+    let governance: Governance
+    /// By source, when rows came last; by set, its snapshots, the newest first.
+    let newest: [String: Instant]
+    let snapshots: [String: [String]]
 
     private func notes(_ kind: DefinitionKind, _ name: String) -> Notes { notes["\(kind.rawValue) \(name)"] ?? Notes() }
 
     private func make(
         _ kind: DefinitionKind, _ name: String, _ summary: String, _ fingerprint: Fingerprint, _ details: [(String, String)], _ members: [JSON.Member], searched: [String],
-        users: [String]
+        users: [String], entities: Set<String>, sources: Set<String>
     ) -> CatalogEntry {
+        let stage = Subject("\(kind.rawValue) \(name)").flatMap { governance.stages[$0] }, times = sources.map { newest[$0] }
+        let newestRows = times.contains { $0 == nil } ? nil : times.compactMap(\.self).min()
         let notes = notes(kind, name)
         var all = details
+        if let stage { all.append(("stage", "\(stage), since \(stage.at) by \(stage.actor)")) }
+        if !sources.isEmpty { all.append(("newest rows", newestRows.map { $0.description } ?? "none yet\(sources.count > 1 ? " in one of its sources" : "")")) }
         if let description = notes.description { all.append(("description", description)) }
         if let owner = notes.owner { all.append(("owner", owner)) }
         if !notes.tags.isEmpty { all.append(("tags", notes.tags.joined(separator: ", "))) }
@@ -84,11 +133,21 @@ private struct CatalogDescriber {
         if kind == .set { json.append(JSON.Member("fresh", JSON(notes.fresh?.description))) }
         json += [
             JSON.Member("used_by", .array(users.map { .string($0) })),
+            JSON.Member("newest_rows", JSON(newestRows?.description)),
+            JSON.Member(
+                "stage",
+                stage.map { stage in
+                    .object([
+                        "stage": stage.isRetired ? "retired" : "deprecated", "reason": .string(stage.reason), "successor": JSON(stage.successor), "at": .string(stage.at.description),
+                        "actor": .string(stage.actor),
+                    ])
+                } ?? .null),
             JSON.Member("fingerprint", .string(fingerprint.description)),
         ]
         return CatalogEntry(
-            kind: kind, name: name, summary: summary, notes: notes, details: all, json: .object(json),
-            searched: [name, notes.tags.joined(separator: " "), notes.description ?? "", searched.joined(separator: " "), notes.owner ?? ""])
+            kind: kind, name: name, summary: stage.map { "\(summary), \($0.isRetired ? "retired" : "deprecated")" } ?? summary, notes: notes, details: all, json: .object(json),
+            searched: [name, notes.tags.joined(separator: " "), notes.description ?? "", searched.joined(separator: " "), notes.owner ?? ""], entities: entities,
+            sources: sources, users: users, stage: stage, newestRows: newestRows)
     }
 
     func entry(_ entity: Entity) -> CatalogEntry {
@@ -96,7 +155,7 @@ private struct CatalogDescriber {
         let users = catalog.functions.values.filter { $0.entity.name == entity.name }.map(\.name).sorted().map(\.description)
         return make(
             .entity, entity.name, keys, entity.fingerprint, [("keys", entity.keys.isEmpty ? "none: one global series" : keys)], [JSON.Member("keys", entity.keys.json)],
-            searched: entity.keys.map(\.name), users: users)
+            searched: entity.keys.map(\.name), users: users, entities: [entity.name], sources: [])
     }
 
     func entry(_ source: Source) -> CatalogEntry {
@@ -118,7 +177,8 @@ private struct CatalogDescriber {
             [
                 JSON.Member("columns", source.columns.json), JSON.Member("event_time", JSON(source.eventTime)),
                 JSON.Member("id", .array(source.id.map { .string($0) })), JSON.Member("tombstone", JSON(source.tombstone)), JSON.Member("known_at", .string(known)),
-            ], searched: source.columns.map(\.name), users: users)
+            ], searched: source.columns.map(\.name), users: users,
+            entities: Set(catalog.functions.values.filter { $0.source?.name == source.name }.map(\.entity.name)), sources: [source.name])
     }
 
     func entry(_ function: Function) -> CatalogEntry {
@@ -148,7 +208,8 @@ private struct CatalogDescriber {
                 JSON.Member("join", .object(definition.join.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) })),
                 JSON.Member("request", .object(function.requests.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value.rawValue)) })),
                 JSON.Member("windows", .array(windows.map { .string($0) })), JSON.Member("refers_to", .array(function.references.keys.sorted().map { .string($0.description) })),
-            ], searched: [definition.expression], users: functions + sets)
+            ], searched: [definition.expression] + function.usedColumns.map(\.name), users: functions + sets, entities: [function.entity.name],
+            sources: Set(catalog.functions(under: [function]).compactMap(\.source?.name)))
     }
 
     func entry(_ set: FeatureSet) -> CatalogEntry {
@@ -162,6 +223,10 @@ private struct CatalogDescriber {
                 "keys": .object(entry.keys.map { JSON.Member($0.key.name, .string($0.column)) }),
             ])
         }
+        let name = set.definition.name, made = snapshots[name.description] ?? []
+        var users = made.prefix(3).map { "snapshot \($0)" } + (made.count > 3 ? ["\(made.count - 3) older snapshots"] : [])
+        users += governance.models.values.filter { $0.set == name }.map { "model \($0.name)" }.sorted()
+        users += governance.pointers.values.filter { $0.target == Pointer.Target(kind: .set, name: name) }.map { "pointer \($0.name)" }.sorted()
         var details = [("features", set.features.map(text).joined(separator: "\n"))]
         if !set.labels.isEmpty { details.append(("labels", set.labels.map(text).joined(separator: "\n"))) }
         details.append(("keys", set.keys.text))
@@ -171,11 +236,24 @@ private struct CatalogDescriber {
             [
                 JSON.Member("features", .array(set.features.map(json))), JSON.Member("labels", .array(set.labels.map(json))),
                 JSON.Member("keys", set.keys.json), JSON.Member("request", set.requests.json),
-            ], searched: (set.features + set.labels).map(\.function.name.description), users: [])
+            ], searched: (set.features + set.labels).map(\.function.name.description), users: users, entities: Set((set.features + set.labels).map(\.function.entity.name)),
+            sources: Set(catalog.functions(of: set).compactMap(\.source?.name)))
     }
 }
 
 extension Store {
+    /// An entry as JSON, with its history in the ledger, and of a feature or label what it looks like in the newest snapshot that has it.
+    public func history(of entry: CatalogEntry) async throws -> JSON {
+        guard case .object(var members) = entry.json else { return entry.json }
+        let history = try await ledger(subject: "\(entry.kind.rawValue) \(entry.name)")
+        members.append(JSON.Member("history", .array(history.map(\.json))))
+        if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
+            let seen = try await statistics(of: name)
+            members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
+        }
+        return .object(members)
+    }
+
     /// What a set computes, in words.
     ///
     /// - Throws: an unknown name.

@@ -2,7 +2,7 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
-internal import Tables
+public import Tables
 
 /// How far two sets of rows are apart, feature by feature.
 public struct Drift: Sendable {
@@ -75,13 +75,8 @@ extension Store {
     /// What each output of a snapshot looks like: as it was made, or of its rows computed again.
     public func statistics(ofSnapshot id: String) async throws -> [(name: String, statistics: ColumnStatistics)] {
         let manifest = try await snapshot(id)
-        let kept = try await withCatalog { connection, _ in
-            try connection.execute("select body from firn_cache.statistics where snapshot = \(manifest.id)").first.map { row in
-                try JSONDecoder().decode([String: ColumnStatistics].self, from: Data(row.bytes(0)))
-            }
-        }
         let all: [String: ColumnStatistics]
-        if let kept {
+        if let kept = try await keptStatistics(manifest.id) {
             all = kept
         } else {
             let rows = try await fetch(manifest.id).rows.values
@@ -92,6 +87,22 @@ extension Store {
             }
         }
         return manifest.outputs.compactMap { output in all[output.name].map { (output.name, $0) } }
+    }
+
+    private func keptStatistics(_ id: String) async throws -> [String: ColumnStatistics]? {
+        try await withCatalog { connection, _ in
+            try connection.execute("select body from firn_cache.statistics where snapshot = \(id)").first.map { row in
+                try JSONDecoder().decode([String: ColumnStatistics].self, from: Data(row.bytes(0)))
+            }
+        }
+    }
+
+    /// A snapshot's whole manifest as JSON, and what its outputs look like where that is kept.
+    public func manifest(_ id: String) async throws -> [JSON.Member] {
+        let manifest = try await snapshot(id), kept = try await keptStatistics(manifest.id)
+        guard case .object(let members) = manifest.json(whole: true) else { return [] }
+        let statistics = kept.map { kept in JSON.object(manifest.outputs.compactMap { output in kept[output.name].map { JSON.Member(output.name, $0.json) } }) }
+        return members + [JSON.Member("statistics", statistics ?? .null)]
     }
 
     /// How far two snapshots are apart.

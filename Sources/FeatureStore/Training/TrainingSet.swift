@@ -137,7 +137,7 @@ public struct Verification: Sendable {
 
     public var manifest: Manifest
     public var faults: [Fault] = []
-    /// Rows, counted from 1, in blocks that had or read rows which were erased since, and differ.
+    /// Rows, counted from 1, of blocks that differ and had or read rows which were erased since.
     public var erased: [ClosedRange<Int>] = []
     /// Whether all is as it was, but for what was erased.
     public var isIdentical: Bool { faults.isEmpty }
@@ -150,16 +150,29 @@ public struct Verification: Sendable {
     mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String], erased: Set<Int>) {
         guard digest.description != manifest.digest else { return }
         let rows = FeatureEngine.Digest.blockRows
-        var differ = false
+        var differing: Set<Int> = [], hasFault = false
         for block in digest.blocks where outputs.contains(block.name) {
             let hashes = Verification.hashes(block.hashes), kept = Verification.hashes(manifest.blocks[block.name] ?? "")
-            guard let place = hashes.indices.first(where: { !erased.contains($0) && ($0 >= kept.count || !hashes[$0].elementsEqual(kept[$0])) }) else { continue }
+            let places = hashes.indices.filter { $0 >= kept.count || !hashes[$0].elementsEqual(kept[$0]) }
+            differing.formUnion(places)
+            guard let place = places.first(where: { !erased.contains($0) }) else { continue }
             faults.append(.block(column: block.name, row: place * rows + 1))
-            differ = true
+            hasFault = true
         }
-        // Where rows of the spine went, its inputs differ in their blocks too; the spine itself is held against its digest.
-        self.erased = erased.sorted().map { $0 * rows + 1...min(manifest.rows, ($0 + 1) * rows) }
-        if !differ, erased.isEmpty { faults.append(.inputs) }
+        if erased.isEmpty {
+            if !hasFault { faults.append(.inputs) }
+            return
+        }
+        // Where nothing but inputs differs, it is in these blocks: the spine itself is held against its digest.
+        let blocks = differing.intersection(erased)
+        for block in (blocks.isEmpty ? erased : blocks).sorted() {
+            let range = block * rows + 1...min(manifest.rows, (block + 1) * rows)
+            if let last = self.erased.last, last.upperBound + 1 == range.lowerBound {
+                self.erased[self.erased.count - 1] = last.lowerBound...range.upperBound
+            } else {
+                self.erased.append(range)
+            }
+        }
     }
 
     private static func hashes(_ digits: String) -> [Substring.UTF8View] {

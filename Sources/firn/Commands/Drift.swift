@@ -75,6 +75,16 @@ struct DriftCommand: AsyncParsableCommand {
 }
 
 extension ColumnStatistics {
+    /// In a few lines, with its histogram.
+    var summary: String {
+        func number(_ value: Double) -> String { String(format: "%.4g", value) }
+        var lines = ["\(rows) rows, \(nulls) NULL\(notFinite > 0 ? ", \(notFinite) not finite" : "")"]
+        if let mean, let deviation { lines.append("mean \(number(mean)), deviation \(number(deviation))") }
+        if !quantiles.isEmpty { lines.append("\(number(quantiles[0])) \(sparkline) \(number(quantiles[100])), median \(number(quantiles[50]))") }
+        if !top.isEmpty { lines.append("most often " + top.prefix(5).map { "\($0.value) (\(100 * $0.count / max(1, sampled))%)" }.joined(separator: ", ")) }
+        return lines.joined(separator: "\n")
+    }
+
     /// Its histogram in a few characters; nothing where it has none.
     var sparkline: String {
         guard let most = histogram.max(), most > 0 else { return "" }

@@ -1,13 +1,35 @@
 import ArgumentParser
 import FeatureLanguage
 import FeatureStore
+import Foundation
 import Tables
 
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List entities, sources, features, labels or sets.")
 
-    @Argument(help: "entities, sources, features, labels or sets.")
-    var kind: Kind
+    @Argument(help: "entities, sources, features, labels or sets; without it all.")
+    var kind: Kind?
+
+    @Option(help: "Only those of this owner.")
+    var owner: String?
+
+    @Option(help: "Only those with this tag; may be given several times.")
+    var tag: [String] = []
+
+    @Option(help: "Only what is about this entity.")
+    var entity: String?
+
+    @Flag(help: "Only what nothing is made of: no function, set, snapshot, model or pointer.")
+    var unused = false
+
+    @Flag(help: "Only what reads a source that got no rows of late.")
+    var stale = false
+
+    @Option(help: ArgumentHelp("What late means for --stale.", valueName: "span"))
+    var olderThan = "7d"
+
+    @Flag(help: "Print names alone, a line each, for other programs.")
+    var names = false
 
     @Flag(help: "Print them as JSON.")
     var json = false
@@ -18,9 +40,16 @@ struct List: AsyncParsableCommand {
 
     func run() async throws {
         let browser = try await CatalogBrowser(Environment.store(connections: 1))
-        let entries = browser.entries(kind: DefinitionKind.allCases.first { $0.plural == kind.rawValue })
+        var filter = CatalogFilter(kind: DefinitionKind.allCases.first { $0.plural == kind?.rawValue })
+        (filter.owner, filter.tags, filter.entity, filter.isUnused) = (owner, tag, entity, unused)
+        if stale {
+            guard let span = TimeSpan(text: olderThan) else { throw ValidationError("'\(olderThan)' is no span of time; write 7d or 12h.") }
+            filter.staleSince = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - span.microseconds)
+        }
+        let entries = browser.entries(filter)
+        if names { return entries.forEach { Terminal.out($0.name) } }
         if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
-        entries.printTable(withKind: false)
+        entries.printTable(withKind: kind == nil)
     }
 }
 

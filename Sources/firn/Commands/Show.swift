@@ -7,7 +7,7 @@ import Tables
 struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show a definition: what it means, its windows in words, and who uses it.")
 
-    @Argument(help: "The name of an entity, source, feature, label or set.")
+    @Argument(help: "The name of an entity, source, feature, label or set.", completion: .shellCommand("firn list --names 2>/dev/null"))
     var name: String
 
     @Flag(help: "Of a set: what is computed from which rows, with which windows, and what grows with history.")
@@ -18,14 +18,27 @@ struct Show: AsyncParsableCommand {
 
     func run() async throws {
         if plan { return try await showPlan() }
-        let browser = try await CatalogBrowser(Environment.store(connections: 1))
+        let store = try await Environment.store(connections: 1), browser = try await CatalogBrowser(store)
         let entries = browser.named(name)
         guard !entries.isEmpty else { throw Failure("nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")") }
-        if json { return Terminal.out((entries.count == 1 ? entries[0].json : .array(entries.map(\.json))).pretty()) }
+        if json {
+            var whole: [JSON] = []
+            for entry in entries { whole.append(try await store.history(of: entry)) }
+            return Terminal.out((whole.count == 1 ? whole[0] : .array(whole)).pretty())
+        }
         for entry in entries {
             Terminal.out("\(entry.kind.rawValue) \(entry.name)")
-            for (title, value) in entry.details { Terminal.out("  \(title.padded(14))\(value.replacing("\n", with: "\n" + String(repeating: " ", count: 16)))") }
+            for (title, value) in entry.details { show(title, value) }
+            if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name), let seen = try await store.statistics(of: name) {
+                show("values", seen.statistics.summary + "\nin \(seen.snapshot.id), \(seen.snapshot.createdAt)")
+            }
+            let history = try await store.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }
+            show("history", history.joined(separator: "\n"))
         }
+    }
+
+    private func show(_ title: String, _ value: String) {
+        Terminal.out("  \(title.padded(14))\(value.replacing("\n", with: "\n" + String(repeating: " ", count: 16)))")
     }
 
     private func showPlan() async throws {

@@ -204,8 +204,8 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let manifest = try await Environment.store(connections: 1).snapshot(id)
-            if json { return Terminal.out(manifest.json(whole: true).pretty()) }
+            let store = try await Environment.store(connections: 1), manifest = try await store.snapshot(id)
+            if json { return Terminal.out(JSON.object(try await store.manifest(manifest.id)).pretty()) }
             Terminal.out("snapshot     \(manifest.id)\(manifest.name.map { " (\($0))" } ?? "")")
             Terminal.out("set          \(manifest.set)  \(manifest.fingerprint.short)")
             Terminal.out("rows         \(manifest.rows), \(manifest.mode.words)\(manifest.knownBy.map { ", known by \($0)" } ?? "")")
@@ -229,7 +229,7 @@ extension Verification {
             Terminal.out(self.json.pretty())
         } else if isIdentical {
             Terminal.out("\(manifest.id): identical\(erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)")
-            for rows in erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): a block that has or read rows which were erased") }
+            for rows in erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): blocks that had or read rows which were erased") }
         }
         guard isIdentical else { throw Failure("\(manifest.id) doesn't come back as it was:\n" + faults.map { "  \($0)" }.joined(separator: "\n")) }
     }

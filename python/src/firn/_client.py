@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +128,8 @@ class Lookup:
         statuses: for each value ``present``, ``null`` or ``not_found``.
         as_of: the instant of all values.
         cuts: how far each source's log was read, where it was asked for.
+        warnings: what of the set is deprecated or retired.
+        receipt: under what the lookup log keeps it, where it was asked for.
     """
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
@@ -137,6 +140,8 @@ class Lookup:
         self.statuses: list[list[str]] = [row["statuses"] for row in answer["rows"]]
         self.as_of: str = answer["as_of"]
         self.cuts: dict[str, int] | None = answer.get("cuts")
+        self.warnings: list[str] = answer.get("warnings", [])
+        self.receipt: str | None = answer.get("receipt")
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """A dict for each entity."""
@@ -232,7 +237,32 @@ class Catalog:
     def snapshots(self) -> list[dict[str, Any]]:
         return self._list("snapshots")
 
-    def get(self, kind: Literal["entities", "sources", "features", "labels", "sets", "snapshots"], name: str) -> dict[str, Any]:
+    def models(self) -> list[dict[str, Any]]:
+        return self._list("models")
+
+    def pointers(self, as_of: Instant | None = None) -> list[dict[str, Any]]:
+        """Where each pointer points, or pointed then."""
+        found: list[dict[str, Any]] = self._client._json("GET", "/v1/pointers", params={} if as_of is None else {"as_of": _text(as_of)})
+        return found
+
+    def lineage(self, name: str, *, direction: Literal["up", "down"] | None = None, as_of: Instant | None = None) -> dict[str, Any]:
+        """What a column, source, feature, set, snapshot, model, pointer or receipt is made of, and what is made of it: nodes and edges.
+
+        Args:
+            direction: ``up`` for what it is made of alone, ``down`` for what is made of it.
+            as_of: as it was then.
+        """
+        params = {"direction": direction, "as_of": _text(as_of)}
+        found: dict[str, Any] = self._client._json("GET", f"/v1/lineage/{quote(name, safe='')}", params={key: value for key, value in params.items() if value})
+        return found
+
+    def ledger(self, subject: str | None = None, *, kind: str | None = None, before: int | None = None, count: int = 100) -> list[dict[str, Any]]:
+        """What was registered, loaded and governed, the newest first: of one subject, such as ``spend_7d.v1``, or one kind, such as ``point``."""
+        params = {"subject": subject, "kind": kind, "before": before, "count": count}
+        found: list[dict[str, Any]] = self._client._json("GET", "/v1/ledger", params={key: value for key, value in params.items() if value is not None})
+        return found
+
+    def get(self, kind: Literal["entities", "sources", "features", "labels", "sets", "snapshots", "models", "pointers"], name: str) -> dict[str, Any]:
         """One by its name, such as ``get("features", "spend_7d.v1")``."""
         found: dict[str, Any] = self._client._json("GET", f"/v1/{kind}/{quote(name, safe='')}")
         return found
@@ -279,7 +309,7 @@ class Client:
         """A training set: the values of a set for each row of a spine, as they were known at the row's instant.
 
         Args:
-            set: such as ``fraud.v1``.
+            set: such as ``fraud.v1``, or a pointer such as ``fraud@production``.
             spine: the set's keys and request inputs, a column of instants, and any others, which pass through.
             timestamp: the column of instants.
             hindsight: reads what is known today at every instant.
@@ -295,6 +325,8 @@ class Client:
             params["split"] = ",".join(f"{part}={share!r}" for part, share in split.items())
             params["by"] = by if isinstance(by, str) or by is None else ",".join(by)
         manifest = self._json("POST", "/v1/snapshots", params=params, content=to_bytes(to_table(spine)), headers={"Content-Type": ARROW})
+        for warning in manifest.pop("warnings", []):
+            warnings.warn(warning, FirnWarning, stacklevel=2)
         return Snapshot(self, manifest)
 
     def compute(
@@ -330,15 +362,18 @@ class Client:
         as_of: Instant | None = None,
         min_offsets: Mapping[str, int] | None = None,
         cuts: bool = False,
+        log: bool = False,
     ) -> Lookup:
         """The values of a set, or of some features, for some entities at this moment or a past one.
 
         Args:
+            set: such as ``fraud.v1``, or a pointer such as ``fraud@production``.
             entities: for each key a list of values, or one value for all; or a DataFrame.
             request: the request inputs, in the same way.
             as_of: a past instant; without one, now.
             min_offsets: offsets that the answer must have seen, by source.
             cuts: whether the answer says how far each source's log was read.
+            log: whether the lookup is kept, so that it can be proven; the answer has its receipt.
         """
         body: dict[str, Any] = {"entities": _values({} if entities is None else entities), "types": True}
         if set is not None:
@@ -353,7 +388,57 @@ class Client:
             body["min_offsets"] = dict(min_offsets)
         if cuts:
             body["cuts"] = True
+        if log:
+            body["log"] = True
         return Lookup(self._json("POST", "/v1/lookup", json=body))
+
+    # What is decided
+
+    def record_model(
+        self,
+        name: str,
+        snapshots: "str | Snapshot | Sequence[str | Snapshot]",
+        *,
+        set: str | None = None,
+        commit: str | None = None,
+        run: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        artifacts: Sequence[str | Path] = (),
+        description: str | None = None,
+    ) -> dict[str, Any]:
+        """Records a trained model, once: the same again is the same, and another under its name is refused.
+
+        Args:
+            name: such as ``churn.v3``.
+            snapshots: the training sets that it learned from.
+            set: what it takes in; without it the first snapshot's.
+            commit: of the code it was trained with.
+            run: where the training run can be looked at.
+            metrics: figures such as ``{"auc": 0.91}``.
+            artifacts: its files, of which name, size and SHA-256 are kept.
+        """
+        ids = [snapshots] if isinstance(snapshots, (str, Snapshot)) else snapshots
+        body: dict[str, Any] = {"name": name, "snapshots": [one.id if isinstance(one, Snapshot) else one for one in ids]}
+        body.update({key: value for key, value in (("set", set), ("commit", commit), ("run", run), ("description", description)) if value is not None})
+        if metrics:
+            body["metrics"] = {key: float(value) for key, value in metrics.items()}
+        if artifacts:
+            body["artifacts"] = [_artifact(Path(path)) for path in artifacts]
+        recorded: dict[str, Any] = self._json("POST", "/v1/models", json=body)
+        return recorded
+
+    def point(self, name: str, target: str) -> dict[str, Any]:
+        """Moves a pointer such as ``fraud@production`` to a version of the set or model; ``model:churn.v3`` says which, where both have the name."""
+        pointer: dict[str, Any] = self._json("POST", "/v1/pointers", json={"name": name, "target": target})
+        return pointer
+
+    def deprecate(self, name: str, reason: str, *, successor: str | None = None) -> None:
+        """Says of a feature, label, set or model that it is on its way out: whoever uses it is told."""
+        self._json("POST", "/v1/stages", json={"name": name, "stage": "deprecated", "reason": reason, "successor": successor})
+
+    def retire(self, name: str, reason: str, *, force: bool = False) -> None:
+        """Ends the life of a feature, label, set or model: nothing new is made of it. Refused while it is in use, unless forced."""
+        self._json("POST", "/v1/stages", json={"name": name, "stage": "retired", "reason": reason, "force": force})
 
     # Rows in
 
@@ -460,6 +545,16 @@ class Client:
                     return reader.read_all()
         except httpx.HTTPError as error:
             raise FirnError(f"{self._http.base_url} doesn't answer: {error}", code="unreachable") from error
+
+
+def _artifact(path: Path) -> dict[str, Any]:
+    """A file's name, size and digest."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+    return {"name": path.name, "digest": digest.hexdigest(), "bytes": size}
 
 
 def _open(path: Path) -> tuple["pa.Schema", Iterator["pa.RecordBatch"]]:
