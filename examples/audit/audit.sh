@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole story of one model, as an auditor asks for it: from definitions to a prediction, a correction, an erasure, and proof.
-# Runs on generated card payments, in a directory of its own: examples/audit/audit.sh [DIRECTORY]
+# Runs on generated card payments, in a directory of its own, and says it as Markdown: examples/audit/audit.sh [DIRECTORY] >docs/audit.md
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 directory=${1:-$root/.demo/audit}
@@ -15,7 +15,11 @@ mkdir -p "$directory"
 cd "$directory"
 trap 'firn stop >/dev/null 2>&1 || true' EXIT
 
-step() { printf '\n## %s\n\n' "$1"; }
+step() {
+    [ -z "${fenced:-}" ] || printf '```\n'
+    fenced=yes
+    printf '\n## %s\n\n```console\n' "$1"
+}
 run() {
     printf '$'
     for word in "$@"; do if [[ "$word" == *[[:space:]\;\"]* ]]; then printf " '%s'" "$word"; else printf ' %s' "$word"; fi; done
@@ -26,8 +30,14 @@ run() {
 finds() { if run "$@"; then echo "NOTHING WAS FOUND"; exit 1; fi 2>&1; }
 member() { sed -n "s/^  \"$1\": \"\(.*\)\",*$/\1/p"; }
 
+cat <<'TEXT'
+# An audit
+
+One model on generated card payments, from definitions to a prediction, a correction, an erasure and proof. `examples/audit/audit.sh` plays it; this is what it says.
+[provenance.md](provenance.md) explains the commands.
+TEXT
 step "From definitions to a model"
-credit-card-data data 2>&1
+credit-card-data data
 cp "$root/examples/credit-card/definitions.yaml" .
 run firn apply definitions.yaml
 run firn import transactions data/transactions.csv
@@ -51,6 +61,7 @@ step "Which function computed this value, and which data and features trained th
 run firn lineage "$receipt" --up
 
 step "From which rows, known when?"
+# firn lineage RECEIPT --up --rows says this of each of its values; this customer bought nothing of late, so here is a day when it did.
 run firn why spend_7d.v1 customer_id=7 --as-of "$(tail -n 1 data/transactions.csv | grep -o '20[0-9-]*T[0-9:.]*Z' | head -n 1)" --rows 3
 
 step "Which models use this column?"
@@ -114,5 +125,4 @@ for change in \
     FIRN_DATABASE_URL=$tampered finds firn verify --all --expect "$head"
     psql -qX "$admin" -c "drop database tampered"
 done
-echo
-echo "Every change was found."
+printf '```\n\nEvery change was found.\n'

@@ -65,6 +65,10 @@ SCHEMAS: dict[str, list[Any]] = {
     "FunctionReference": ["spend_30d.v1", "vs_mean.v1", "last_bought.v1", "fraud_v1:network", "buys_again.v1"],
     "SetReference": ["fraud.v1", "amounts.v1"],
     "SnapshotReference": ["churn-may", "churn-june"],
+    "ModelReference": ["churn.v2", "churn.v4"],
+    "PointerReference": ["fraud@production", "churn@production", "amounts@a"],
+    "SubjectReference": ["vs_mean.v1", "amounts.v1", "model:churn.v2", "fraud.v1", "nothing.v1"],
+    "LineageReference": ["transactions.amount", "vs_mean.v1", "set:fraud.v1", "churn.v2", "fraud@production", "churn-may", "nothing"],
     "GivenInstant": ["2024-05-08T10:00:00Z", "2024-05-08", "-4713-11-24", "2999-12-31"],
 }
 MEMBERS: dict[str, list[Any]] = {
@@ -168,6 +172,8 @@ def filled(url: str) -> str:
         store.push("cards", pa.table({"customer_id": [42, 43], "network": ["visa", "amex"]}))
         for name, keep in (("churn-may", True), ("churn-june", False)):
             store.snapshot("fraud.v1", pa.table(SPINE), name=name, keep=keep)
+        store.record_model("churn.v2", "churn-may", set="fraud.v1", metrics={"auc": 0.91})
+        store.point("fraud@production", "fraud.v1")
     return url
 
 

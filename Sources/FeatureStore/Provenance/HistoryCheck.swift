@@ -161,13 +161,14 @@ private struct LedgerCheck {
                 break
             }
         }
-        let lost = try connection.execute(
-            """
-            select entry, subject from firn.ledger l where kind = 'import' and not exists (select from firn.batches b
-                where b.kind = 'import' and 'source ' || b.source = l.subject and b.base_offset + b.count = (l.body::json ->> 'last_offset')::bigint) order by entry limit 1
-            """
-        ).first
-        if let lost { check.faults.append("the import of ledger entry \(lost.int64(0)) into \(lost.text(1)) is gone") }
+        let imports = try connection.execute("select 'source ' || source, base_offset + count from firn.batches where kind = 'import'").map { "\($0.text(0)) \($0.int64(1))" }
+        let known = Set(imports)
+        for entry in try Ledger.entries(of: ["import"], connection) {
+            guard let offset = (try? JSON(parsing: Array(entry.body.utf8)))?["last_offset"], known.contains("\(entry.subject) \(offset)") else {
+                check.faults.append("the import of ledger entry \(entry.number) into \(entry.subject) is gone")
+                break
+            }
+        }
     }
 
     private func fingerprintNow(_ definition: Definition, _ catalog: Catalog) -> String? {

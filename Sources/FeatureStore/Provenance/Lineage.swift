@@ -168,7 +168,8 @@ private struct LineageGraph {
     private mutating func addSnapshots() throws {
         for row in try connection.execute(
             """
-            select id, name, set_name, created_at, actor, (manifest::json ->> 'rows')::bigint from firn.snapshots where created_at <= \(.timestamp(limit)) order by entry
+            select s.id, s.name, s.set_name, s.created_at, s.actor, (l.body::json ->> 'rows')::bigint from firn.snapshots s join firn.ledger l using (entry)
+            where s.created_at <= \(.timestamp(limit)) order by s.entry
             """
         ).map({ $0 }) {
             let node = Lineage.Node(.snapshot, row.text(0))

@@ -159,12 +159,11 @@ extension Store {
 
     /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has.
     public func statistics(of function: VersionedName) async throws -> (snapshot: Manifest, statistics: ColumnStatistics)? {
-        let found = try await withCatalog { connection, _ -> (manifest: Manifest, output: String)? in
-            for row in try connection.execute("select manifest from firn.snapshots order by entry desc limit 1000").map({ $0 }) {
-                let manifest = try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
-                if let output = manifest.outputs.first(where: { $0.function == function }) { return (manifest: manifest, output: output.name) }
-            }
-            return nil
+        let found = try await withCatalog { connection, catalog -> (manifest: Manifest, output: String)? in
+            let sets = catalog.sets.values.filter { ($0.features + $0.labels).contains { $0.function.name == function } }.map { Parameter.text($0.definition.name.description) }
+            let row = try connection.execute("select manifest from firn.snapshots where set_name = any(\(.array(.text, sets))) order by entry desc limit 1").first
+            let manifest = try row.map { try JSONDecoder().decode(Manifest.self, from: Data($0.bytes(0))) }
+            return manifest.flatMap { manifest in manifest.outputs.first { $0.function == function }.map { (manifest, $0.name) } }
         }
         guard let found else { return nil }
         return try await statistics(ofSnapshot: found.manifest.id).first { $0.name == found.output }.map { (found.manifest, $0.statistics) }
