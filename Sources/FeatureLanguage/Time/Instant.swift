@@ -73,32 +73,58 @@ extension Instant {
 
 extension Instant: CustomStringConvertible {
     /// RFC 3339 in UTC; the fraction only where there is one (`2024-05-01T09:30:00.000001Z`).
-    public var description: String { (date.year < 0 ? "-" : "") + text(year: abs(date.year), separator: "T", zone: "Z") }
+    public var description: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The same, straight into bytes.
+    package func append(to bytes: inout [UInt8]) {
+        let date = date
+        if date.year < 0 { bytes.append(UInt8(ascii: "-")) }
+        append(date, year: abs(date.year), separator: UInt8(ascii: "T"), to: &bytes)
+        bytes.append(UInt8(ascii: "Z"))
+    }
 
     /// As PostgreSQL casts it to text in UTC (`2024-05-01 09:30:00.5+00`); there the year before 1 is 1 BC.
     package var sqlText: String {
-        date.year > 0 ? text(year: date.year, separator: " ", zone: "+00") : text(year: 1 - date.year, separator: " ", zone: "+00 BC")
+        let date = date
+        var bytes: [UInt8] = []
+        append(date, year: date.year > 0 ? date.year : 1 - date.year, separator: UInt8(ascii: " "), to: &bytes)
+        return String(decoding: bytes, as: UTF8.self) + (date.year > 0 ? "+00" : "+00 BC")
     }
 
     private var date: CivilDate { CivilDate(daysSinceEpoch: microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient) }
 
-    /// The fraction of a second is without trailing zeros.
-    private func text(year: Int64, separator: String, zone: String) -> String {
+    /// Without a zone. The fraction of a second is without trailing zeros.
+    private func append(_ date: CivilDate, year: Int64, separator: UInt8, to bytes: inout [UInt8]) {
         let rest = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).remainder
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
-        var text = padded(year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + separator
-        text += padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
-        if fraction > 0 {
-            var digits = Substring(padded(fraction, 6))
-            while digits.last == "0" { digits.removeLast() }
-            text += "." + digits
+        func append(_ number: Int64, width: Int) {
+            let start = bytes.count
+            var rest = number
+            repeat {
+                bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+                rest /= 10
+            } while rest > 0 || bytes.count - start < width
+            bytes[start...].reverse()
         }
-        return text + zone
-    }
-
-    private func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        append(year, width: 4)
+        bytes.append(UInt8(ascii: "-"))
+        append(date.month, width: 2)
+        bytes.append(UInt8(ascii: "-"))
+        append(date.day, width: 2)
+        bytes.append(separator)
+        append(seconds / 3600, width: 2)
+        bytes.append(UInt8(ascii: ":"))
+        append(seconds / 60 % 60, width: 2)
+        bytes.append(UInt8(ascii: ":"))
+        append(seconds % 60, width: 2)
+        guard fraction > 0 else { return }
+        bytes.append(UInt8(ascii: "."))
+        append(fraction, width: 6)
+        while bytes.last == UInt8(ascii: "0") { bytes.removeLast() }
     }
 }
 

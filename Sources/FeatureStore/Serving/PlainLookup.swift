@@ -218,7 +218,7 @@ extension LookupAnswer {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(prepared.opening.count + prepared.middle.count + 64 + rows * (width * 24 + 32) + cells.texts.count)
         bytes += prepared.opening
-        bytes += instant.description.utf8
+        instant.append(to: &bytes)
         bytes += prepared.middle
         for row in 0..<rows {
             bytes += row > 0 ? LookupAnswer.nextRow : LookupAnswer.firstRow
@@ -264,7 +264,7 @@ extension LookupAnswer {
         let (opening, middle) = LookupAnswer.frame(set: set, features: features, warnings: warnings)
         bytes.reserveCapacity(opening.count + middle.count + 64 + rowCount * columns.count * 28)
         bytes += opening
-        bytes += asOf.description.utf8
+        asOf.append(to: &bytes)
         bytes += middle
         for row in 0..<rowCount {
             bytes += (row > 0 ? ",{\"values\":[" : "{\"values\":[").utf8
