@@ -85,9 +85,13 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
             waitingSince = nil
         }
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
             (isGreeted, isReceiving, waited, received) = (true, true, .zero, 0)
             unanswered += 1
+            // It waits for this word with its body, some for a second.
+            if head.headerFields[.expect]?.lowercased() == "100-continue" {
+                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
         case .body(let piece): received += piece.readableBytes
         case .end: isReceiving = false
         }

@@ -17,6 +17,8 @@ struct Problem: Error {
     var cause: (any Error)?
     /// Whether the connection ends with it.
     var closes = false
+    /// What may be asked of the path instead.
+    var allowed: [String] = []
 
     init(_ status: HTTPResponse.Status, _ code: String, _ detail: String) {
         self.status = status
@@ -38,6 +40,7 @@ struct Problem: Error {
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         if status == .serviceUnavailable { headers[.retryAfter] = "1" }
         if closes { headers[.connection] = "close" }
+        if !allowed.isEmpty { headers[.allow] = allowed.joined(separator: ", ") }
         return headers
     }
 
@@ -77,7 +80,15 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch {
-            let problem = Problem(error)
+            var problem = Problem(error)
+            if error is HTTPError, problem.status == .notFound {
+                // The path may be there for another method.
+                let methods = DescribedPaths.methods(request.uri.path)
+                if !methods.isEmpty {
+                    problem = Problem(.methodNotAllowed, "method_not_allowed", "this path takes \(methods.joined(separator: ", "))")
+                    problem.allowed = methods
+                }
+            }
             // That somebody has to come again is no fault.
             if problem.status.kind == .serverError, problem.status != .serviceUnavailable {
                 let error = problem.cause ?? error

@@ -103,12 +103,11 @@ public struct SpineFile: Sendable {
         self.isArrow = isArrow
     }
 
-    /// The same with rows of which nothing is left but their instants: every other value is NULL.
-    ///
-    /// - Parameter keeping: columns that stay as they are, beside that of the instants.
+    /// The same with rows of which nothing is left but their instants, and some columns: every other value is NULL.
     public func erasing(_ rows: Set<Int>, keeping: Set<String>) -> SpineFile {
         SpineFile(
-            spine: Spine(columns: spine.columns.mapValues { $0.withNulls(in: rows) }, instants: spine.instants),
+            spine: Spine(
+                columns: Dictionary(uniqueKeysWithValues: spine.columns.map { ($0, keeping.contains($0) ? $1 : $1.withNulls(in: rows)) }), instants: spine.instants),
             passed: passed.map { $0.name == timestamp || keeping.contains($0.name) ? $0 : $0.withNulls(in: rows) }, timestamp: timestamp, isArrow: isArrow)
     }
 

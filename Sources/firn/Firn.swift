@@ -58,6 +58,14 @@ struct Firn: AsyncParsableCommand {
         #endif
     }
 
+    /// A server lives long, and what its jobs take isn't to stay in a heap for each thread that ever ran one: two heaps, and what is free at a heap's end goes back.
+    static func shareMemory() {
+        #if canImport(CMalloc)
+            _ = mallopt(M_ARENA_MAX, 2)
+            _ = mallopt(M_TRIM_THRESHOLD, 1 << 28)
+        #endif
+    }
+
     /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.
     static func main() async {
         keepMemory()

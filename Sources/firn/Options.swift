@@ -29,6 +29,14 @@ struct ReadingOptions: ParsableArguments {
     var mode: Reading.Mode { hindsight ? .hindsight : .asServed }
 }
 
+/// Names that a shell completes, as the project where it stands has them.
+extension CompletionKind {
+    static let names = CompletionKind.shellCommand("firn list --names 2>/dev/null")
+    static let sets = CompletionKind.shellCommand("firn list sets --names 2>/dev/null")
+    static let features = CompletionKind.shellCommand("firn list features --names 2>/dev/null")
+    static let sources = CompletionKind.shellCommand("firn list sources --names 2>/dev/null")
+}
+
 extension Reading.Mode {
     var words: String { self == .asServed ? "as served" : "in hindsight" }
 }

@@ -102,13 +102,14 @@ extension Instant: CustomStringConvertible {
         let rest = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).remainder
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
         func append(_ number: Int64, width: Int) {
-            let start = bytes.count
-            var rest = number
-            repeat {
-                bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
-                rest /= 10
-            } while rest > 0 || bytes.count - start < width
-            bytes[start...].reverse()
+            var divisor: Int64 = 1
+            for _ in 1..<width { divisor *= 10 }
+            // Years may have more digits.
+            while number / divisor >= 10 { divisor *= 10 }
+            while divisor > 0 {
+                bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
+                divisor /= 10
+            }
         }
         append(year, width: 4)
         bytes.append(UInt8(ascii: "-"))

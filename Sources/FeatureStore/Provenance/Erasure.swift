@@ -37,6 +37,8 @@ struct ErasureRecord: Codable, Sendable {
         var id: String
         /// Blocks of 1,024 rows, from 0, that have or read rows that are gone.
         var blocks: [Int]
+        /// Under which digest what is left of its spine is kept; nil where nothing of it went.
+        var spine: String?
     }
 
     struct Spine: Codable, Sendable {
@@ -72,6 +74,7 @@ struct ErasureRecord: Codable, Sendable {
 struct Erasures: Sendable {
     /// By batch: how many rows went, and the seal of what is left.
     private(set) var batches: [Int64: (rows: Int, seal: String)] = [:]
+    /// By snapshot: blocks that may differ, and under which digest its spine is kept. The same spine may come again with a later one.
     private(set) var blocks: [String: Set<Int>] = [:]
     private var spines: [String: String] = [:]
 
@@ -79,17 +82,15 @@ struct Erasures: Sendable {
         for entry in try Ledger.entries(of: ["erase"], connection) {
             let record = try JSONDecoder().decode(ErasureRecord.self, from: Data(entry.body.utf8))
             for batch in record.batches { batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) + batch.rows, batch.seal) }
-            for snapshot in record.snapshots { blocks[snapshot.id, default: []].formUnion(snapshot.blocks) }
-            for spine in record.spines { spines[spine.from] = spine.to }
+            for snapshot in record.snapshots {
+                blocks[snapshot.id, default: []].formUnion(snapshot.blocks)
+                if let spine = snapshot.spine { spines[snapshot.id] = spine }
+            }
         }
     }
 
-    /// Under which digest a spine is kept now.
-    func address(of spine: String) -> String {
-        var address = spine
-        while let next = spines[address] { address = next }
-        return address
-    }
+    /// Under which digest a snapshot's spine is kept now.
+    func spine(of manifest: Manifest) -> String { spines[manifest.id] ?? manifest.spine.digest }
 }
 
 extension Store {
@@ -214,7 +215,7 @@ private struct ErasureWork {
         erasure.rows = erasure.rows.filter { $0.value > 0 }
         let gone = GoneRows(Set(erasure.rows.keys), connection)
         let (snapshots, spines) = try readers(gone)
-        (erasure.snapshots, erasure.spineRows) = (snapshots.map(\.id), spines.reduce(0) { $0 + $1.record.rows })
+        (erasure.snapshots, erasure.spineRows) = (snapshots.filter { !$0.blocks.isEmpty }.map(\.id), spines.reduce(0) { $0 + $1.record.rows })
         erasure.receipts = try deleteReceipts(gone)
         let runs = try deleteSegments(gone)
         erasure.runs = runs.count
@@ -334,35 +335,65 @@ private struct ErasureWork {
         return Array(Set(lists))
     }
 
+    /// Rows of a spine that have the entity's keys in columns of their names, though the set doesn't read them: these only pass through.
+    private func passing(_ file: SpineFile) throws -> [Int] {
+        guard entity.keys.contains(where: { file.spine.columns[$0.name] == nil }) else { return [] }
+        var rows = Array(0..<file.rowCount)
+        for (index, definition) in entity.keys.enumerated() {
+            guard let texts = try file.texts(of: definition.name) else { return [] }
+            rows = rows.filter { !texts.isNull($0) && Literal(text: texts[$0].plainText, as: definition.type) == key[index][0] }
+        }
+        return rows
+    }
+
     private struct ChangedSpine {
         var record: ErasureRecord.Spine
         var pieces: [[UInt8]]
     }
 
+    /// A kept spine and what is found in it; several snapshots may have it.
+    private struct FoundSpine {
+        /// One of the snapshots.
+        var manifest: Manifest
+        /// The entity's rows, of which only instants stay; and rows of others in which its keys pass through, of which stays what sets read.
+        var own: Set<Int> = []
+        var passing: Set<Int> = []
+        var instants: Set<String> = []
+        var read: Set<String> = []
+    }
+
     /// The snapshots that have or read rows that are gone, and kept spines without the entity's rows.
     private func readers(_ gone: GoneRows) throws -> ([ErasureRecord.Snapshot], [ChangedSpine]) {
-        let erasures = try Erasures(connection)
-        var snapshots: [ErasureRecord.Snapshot] = [], spines: [String: (manifest: Manifest, rows: Set<Int>, instants: Set<String>)] = [:]
+        let erasures = try Erasures(connection), blockRows = FeatureEngine.Digest.blockRows
+        var readers: [(id: String, address: String, blocks: Set<Int>)] = [], spines: [String: FoundSpine] = [:]
         for row in try connection.execute("select manifest from firn.snapshots order by entry").map({ $0 }) {
             try Task.checkCancellation()
             let manifest = try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
-            let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog), own = carriers(in: set)
-            guard !own.isEmpty || plan.sources.contains(where: gone.sources.contains) else { continue }
-            let (file, _) = try KeptSpine(manifest.spine, erasures).read(plan, connection)
-            let readers = try Readers(file.spine, plan, own, key, manifest.cuts, gone)
-            if !readers.all.isEmpty {
-                snapshots.append(ErasureRecord.Snapshot(id: manifest.id, blocks: Swift.Set(readers.all.map { $0 / FeatureEngine.Digest.blockRows }).sorted()))
-            }
-            let address = erasures.address(of: manifest.spine.digest)
-            spines[address, default: (manifest, [], [])].rows.formUnion(readers.own)
-            spines[address]!.instants.insert(manifest.spine.timestamp)
+            let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog)
+            let (file, _) = try KeptSpine(manifest, erasures).read(plan, connection), address = erasures.spine(of: manifest)
+            var spine = spines[address] ?? FoundSpine(manifest: manifest)
+            spine.instants.insert(manifest.spine.timestamp)
+            spine.read.formUnion([manifest.spine.timestamp] + (plan.keys + plan.requests).map(\.name))
+            spine.passing.formUnion(try passing(file))
+            let found = try Readers(file.spine, plan, carriers(in: set), key, manifest.cuts, gone)
+            spine.own.formUnion(found.own)
+            readers.append((manifest.id, address, Swift.Set(found.all.map { $0 / blockRows })))
+            spines[address] = spine
         }
-        var changed: [ChangedSpine] = []
-        for (address, spine) in spines.sorted(by: { $0.key < $1.key }) where !spine.rows.isEmpty {
+        var changed: [ChangedSpine] = [], addresses: [String: String] = [:]
+        for (address, spine) in spines.sorted(by: { $0.key < $1.key }) where !spine.own.isEmpty || !spine.passing.isEmpty {
             let plan = Plan(try catalog.set(named: spine.manifest.set.description), in: catalog)
-            let file = try KeptSpine(spine.manifest.spine, erasures).read(plan, connection).0.erasing(spine.rows, keeping: spine.instants)
+            let file = try KeptSpine(spine.manifest, erasures).read(plan, connection).0
+                .erasing(spine.own, keeping: spine.instants).erasing(spine.passing.subtracting(spine.own), keeping: spine.read)
             let hash = TextHash(), pieces = try file.archive { hash.add($0) }
-            changed.append(ChangedSpine(record: ErasureRecord.Spine(from: address, to: hash.finish(), rows: spine.rows.count), pieces: pieces))
+            let record = ErasureRecord.Spine(from: address, to: hash.finish(), rows: spine.own.union(spine.passing).count)
+            changed.append(ChangedSpine(record: record, pieces: pieces))
+            addresses[address] = record.to
+        }
+        // Rows that go from a spine go from all snapshots that have it.
+        let snapshots = readers.compactMap { reader -> ErasureRecord.Snapshot? in
+            let blocks = reader.blocks.union(spines[reader.address]!.own.map { $0 / blockRows })
+            return blocks.isEmpty && addresses[reader.address] == nil ? nil : ErasureRecord.Snapshot(id: reader.id, blocks: blocks.sorted(), spine: addresses[reader.address])
         }
         return (snapshots, changed)
     }
@@ -473,4 +504,9 @@ private final class GoneRows {
         known[name] = tuples
         return tuples
     }
+}
+
+extension Literal {
+    /// Of a text, without more.
+    fileprivate var plainText: String { if case .string(let text) = self { text } else { "" } }
 }

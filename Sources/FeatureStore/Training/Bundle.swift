@@ -88,8 +88,8 @@ extension Store {
             let files = directory.path
             try FileManager.default.createDirectory(atPath: files + "/rows", withIntermediateDirectories: false)
             let rows = try connection.transaction(.repeatableRead) {
-                let (spine, _) = try KeptSpine(manifest.spine, erasures).read(plan, connection)
-                let pieces = try KeptSpine(manifest.spine, erasures).pieces(connection)
+                let (spine, _) = try KeptSpine(manifest, erasures).read(plan, connection)
+                let pieces = try KeptSpine(manifest, erasures).pieces(connection)
                 try Data(pieces.joined()).write(to: URL(fileURLWithPath: files + "/" + SnapshotBundle.spineName(manifest.spine)))
                 var rows: [String: Int] = [:]
                 for source in plan.sources {

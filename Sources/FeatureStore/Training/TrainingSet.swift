@@ -70,7 +70,7 @@ extension Store {
                 verification.faults.append(.definition(output.function.description))
             }
             let plan = Plan(set, in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest.spine, erasures).read(plan, connection)
+            let (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
             if !isWhole { verification.faults.append(.spine) }
             let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(file.spine, manifest.reading, store, connection) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
@@ -84,7 +84,7 @@ extension Store {
             let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
             guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest.spine, Erasures(connection)).read(plan, connection)
+            let (file, isWhole) = try KeptSpine(manifest, Erasures(connection)).read(plan, connection)
             guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
             var rest = pieces[...]
             let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
@@ -184,15 +184,15 @@ public struct Verification: Sendable {
     }
 }
 
-/// A spine as it is kept with snapshots, by its digest.
+/// A snapshot's spine as it is kept, by its digest.
 struct KeptSpine {
     private let record: Manifest.SpineRecord
     /// Under which it is kept: its own digest, or what erasures left of it has another.
     private let address: String
 
-    init(_ record: Manifest.SpineRecord, _ erasures: Erasures) {
-        self.record = record
-        address = erasures.address(of: record.digest)
+    init(_ manifest: Manifest, _ erasures: Erasures) {
+        record = manifest.spine
+        address = erasures.spine(of: manifest)
     }
 
     /// As it is kept: a text compressed with zstd, in pieces.

@@ -109,13 +109,19 @@ extension JSON: CustomStringConvertible {
     }
 
     private static func write(digits value: UInt64, to bytes: inout [UInt8]) {
-        let start = bytes.count
-        var rest = value
+        // Room first, then from the end on: a slice that is reversed would be copied.
+        var rest = value, place = bytes.count
         repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            bytes.append(0)
+            rest /= 10
+            place += 1
+        } while rest > 0
+        rest = value
+        repeat {
+            place -= 1
+            bytes[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest > 0
-        bytes[start...].reverse()
     }
 
     /// A number, or NaN and the infinities as texts: its shortest digits, as Swift prints them.
@@ -123,7 +129,8 @@ extension JSON: CustomStringConvertible {
         // Most are amounts of money: a whole number of hundredths with few digits is printed faster, and is the same.
         let hundredths = (value * 100).rounded()
         guard abs(hundredths) < 1e12, hundredths / 100 == value, value != 0 || value.sign == .plus, abs(hundredths) >= 1 || value == 0 else {
-            return JSON(.float64(value)).write(to: &bytes)
+            if value.isFinite { bytes += value.description.utf8 } else { JSON(.float64(value)).write(to: &bytes) }
+            return
         }
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         let whole = UInt64(abs(hundredths)), cents = UInt8(whole % 100)

@@ -8,10 +8,10 @@ struct Diff: AsyncParsableCommand {
         abstract: "Compare two features or labels: how they are written, and how many values of a sample differ.",
         discussion: "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows.")
 
-    @Argument(help: "The one.")
+    @Argument(help: "The one.", completion: .features)
     var left: String
 
-    @Argument(help: "The other.")
+    @Argument(help: "The other.", completion: .features)
     var right: String
 
     @Option(help: "Values to compare: of so many entities, or of several instants of fewer.")

@@ -7,7 +7,7 @@ struct Export: AsyncParsableCommand {
         abstract: "Write a source's rows to a file, with when each was known.",
         discussion: "In commit order, with a column firn_known_at beside the declared ones; importing the file into an empty source gives the same history.")
 
-    @Argument(help: "The source.")
+    @Argument(help: "The source.", completion: .sources)
     var source: String
 
     @Option(help: "The file (.csv, .ndjson, .arrow or .arrows, also .gz or .zst); standard output without it.")

@@ -7,7 +7,7 @@ struct Import: AsyncParsableCommand {
         abstract: "Take rows into a source, all or none: a file's, or those of a query.",
         discussion: "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays.")
 
-    @Argument(help: "The source.")
+    @Argument(help: "The source.", completion: .sources)
     var source: String
 
     @Argument(help: "The file; none with --query.")

@@ -11,7 +11,7 @@ struct LineageCommand: AsyncParsableCommand {
             set:fraud.v1 says which, where a name means several things.
             """)
 
-    @Argument(help: "Its name.")
+    @Argument(help: "Its name.", completion: .names)
     var name: String
 
     @Flag(help: "Only what it is made of.")

@@ -9,10 +9,10 @@ struct Lookup: AsyncParsableCommand {
         abstract: "Look up an entity's features, now or as they were served then.",
         discussion: "As in: firn lookup --set fraud.v1 customer_id=42 amount=9.5")
 
-    @Option(help: "The set to look up, or a pointer such as fraud@production.")
+    @Option(help: "The set to look up, or a pointer such as fraud@production.", completion: .sets)
     var set: String?
 
-    @Option(help: "A feature to look up; may be given several times.")
+    @Option(help: "A feature to look up; may be given several times.", completion: .features)
     var feature: [String] = []
 
     @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))

@@ -14,7 +14,7 @@ struct Point: AsyncParsableCommand {
     @Argument(help: "The pointer, such as fraud@production.")
     var name: String?
 
-    @Argument(help: "A version of the set or model; model:churn.v3 where a set has the name too.")
+    @Argument(help: "A version of the set or model; model:churn.v3 where a set has the name too.", completion: .sets)
     var target: String?
 
     @Option(help: ArgumentHelp("Where it pointed then.", valueName: "time"), transform: parseInstant)
@@ -50,7 +50,7 @@ struct Point: AsyncParsableCommand {
 struct Deprecate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Say of a feature, label, set or model that it is on its way out: whoever uses it is told.")
 
-    @Argument(help: "Its name; set:fraud.v1 where another has the name too.")
+    @Argument(help: "Its name; set:fraud.v1 where another has the name too.", completion: .names)
     var name: String
 
     @Option(help: "Why.")
@@ -70,7 +70,7 @@ struct Retire: AsyncParsableCommand {
         abstract: "End the life of a feature, label, set or model: nothing new is made of it.",
         discussion: "What was made before still verifies, and lookups go on with a warning. Refused while a pointer, or a model that isn't retired, hangs on it.")
 
-    @Argument(help: "Its name; set:fraud.v1 where another has the name too.")
+    @Argument(help: "Its name; set:fraud.v1 where another has the name too.", completion: .names)
     var name: String
 
     @Option(help: "Why.")

@@ -7,7 +7,7 @@ import Tables
 struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show a definition: what it means, its windows in words, and who uses it.")
 
-    @Argument(help: "The name of an entity, source, feature, label or set.", completion: .shellCommand("firn list --names 2>/dev/null"))
+    @Argument(help: "The name of an entity, source, feature, label or set.", completion: .names)
     var name: String
 
     @Flag(help: "Of a set: what is computed from which rows, with which windows, and what grows with history.")

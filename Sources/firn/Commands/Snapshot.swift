@@ -13,7 +13,7 @@ struct Snapshot: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compute a set for a spine, and record how.", discussion: "The output has the spine's columns as they were, and the set's after them.")
 
-        @Option(help: "The set, such as fraud.v1, or a pointer such as fraud@production.")
+        @Option(help: "The set, such as fraud.v1, or a pointer such as fraud@production.", completion: .sets)
         var set: String
 
         @Option(help: "The rows to get features for (.csv, .ndjson, .arrow or .arrows, also .gz or .zst).")

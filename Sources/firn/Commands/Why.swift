@@ -9,7 +9,7 @@ struct Why: AsyncParsableCommand {
         abstract: "Explain a value: the rows that counted, and the nearest that didn't.",
         discussion: "As in: firn why spend_7d.v1 customer_id=42 --as-of 2024-05-08T10:00:00Z")
 
-    @Argument(help: "The feature or label.")
+    @Argument(help: "The feature or label.", completion: .features)
     var feature: String
 
     @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))

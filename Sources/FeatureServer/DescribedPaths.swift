@@ -1,0 +1,20 @@
+import Tables
+
+/// The API's paths with their methods, as openapi.json has them.
+enum DescribedPaths {
+    private static let all: [(segments: [Substring], methods: [String])] = {
+        guard case .object(let paths)? = (try? JSON(parsing: PackageResources.openapi_json))?["paths"] else { return [] }
+        return paths.map { path in
+            guard case .object(let operations) = path.value else { return ([], []) }
+            let methods = operations.map { $0.key.uppercased() }
+            return (segments: path.key.split(separator: "/"), methods: (methods.contains("GET") ? methods + ["HEAD"] : methods).sorted())
+        }
+    }()
+
+    /// What may be asked of a path; nothing of one that isn't there.
+    static func methods(_ path: String) -> [String] {
+        let asked = Operation.segments(path)
+        let known = all.filter { path in path.segments.count == asked.count && zip(path.segments, asked).allSatisfy { $0.hasPrefix("{") || $0 == $1 } }
+        return Set(known.flatMap(\.methods)).sorted()
+    }
+}
