@@ -205,7 +205,8 @@ struct Routes {
                 }
                 guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
                 let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = try await store.set(named: manifest.set.description).warnings
-                return try await Response.json(.object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
+                return try await Response.json(
+                    .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
         router.get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }

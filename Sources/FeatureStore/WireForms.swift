@@ -229,7 +229,9 @@ extension Lineage {
     public func graphviz(_ directions: [Direction]) -> String {
         let nodes = reached(directions)
         var lines = ["digraph lineage {", "  rankdir=LR;", "  node [shape=box, fontname=\"sans-serif\"];"]
-        for node in nodes { lines.append("  \(JSON.string(node.description)) [label=\(JSON.string("\(node.kind.rawValue)\n\(node.name)"))\(roots.contains(node) ? ", style=bold" : "")];") }
+        for node in nodes {
+            lines.append("  \(JSON.string(node.description)) [label=\(JSON.string("\(node.kind.rawValue)\n\(node.name)"))\(roots.contains(node) ? ", style=bold" : "")];")
+        }
         for (from, to) in edges(among: nodes) { lines.append("  \(JSON.string(from.description)) -> \(JSON.string(to.description));") }
         return (lines + ["}"]).joined(separator: "\n")
     }

@@ -118,7 +118,16 @@ extension Column {
     /// The same without what stood in some rows: not beneath a NULL either.
     func withNulls(in rows: Set<Int>) -> Column {
         var builder = ColumnBuilder(type)
-        for row in 0..<count { if rows.contains(row) || isNull(row) { builder.appendNull() } else { builder.append(self[row]) } }
+        for row in 0..<count {
+            if rows.contains(row) || isNull(row) {
+                builder.appendNull()
+            } else if case .string(let texts) = values {
+                // As bytes: they may be no text.
+                builder.append(bytes: texts.bytes[texts.range(row)])
+            } else {
+                builder.append(self[row])
+            }
+        }
         return builder.finish()
     }
 }

@@ -33,7 +33,8 @@ import Testing
         ["lookup", "--set", "fraud.v1", "customer_id=1", "amount=5", "--as-of", "2024-01-05", "--json"], ["lookup", "--set", "fraud.v1", "customer_id=1"],
         ["lookup", "--set", "fraud.v2", "customer_id=1", "--log"], ["why", "spend_7d.v1", "customer_id=1", "--as-of", "2024-01-05"],
         ["why", "spend_7d.v1", "customer_id=1", "--as-of", "2024-01-05", "--json"], ["diff", "spend_7d.v1", "mean.v1"], ["list"], ["list", "features"],
-        ["list", "features", "--json"], ["list", "--unused"], ["search", "spend"], ["search", "spend", "--json"], ["show", "customer"], ["show", "payments"], ["show", "spend_7d.v1"],
+        ["list", "features", "--json"], ["list", "--unused"], ["search", "spend"], ["search", "spend", "--json"], ["show", "customer"], ["show", "payments"],
+        ["show", "spend_7d.v1"],
         ["show", "spend_7d.v1", "--json"], ["show", "fraud.v1"], ["show", "--plan", "fraud.v1"], ["show", "--plan", "fraud.v1", "--json"], ["show", "nothing.v1"],
         ["model", "record", "fraud.v1", "--snapshot", "may", "--metric", "auc=0.5", "--artifact", "small.csv"], ["model", "list"], ["model", "list", "--json"],
         ["model", "show", "fraud.v1"], ["model", "show", "fraud.v1", "--json"], ["point", "fraud@production", "fraud.v1"], ["point", "fraud@production", "set:fraud.v1"], ["point"],
@@ -51,7 +52,8 @@ import Testing
     private func settled(_ text: String, _ directory: String) -> String {
         var text = text.replacing(directory, with: "<directory>")
         for (pattern, what) in [
-            (#"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"#, "<receipt>"), (#"snap_[0-9a-f]{16}"#, "<snapshot>"), (#"20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|\+00)"#, "<time>"),
+            (#"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"#, "<receipt>"), (#"snap_[0-9a-f]{16}"#, "<snapshot>"),
+            (#"20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|\+00)"#, "<time>"),
             (#"\b[0-9a-f]{64}\b"#, "<hash>"), (#"\b(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b|\b[0-9]{12}\b"#, "<hash>"), (#"[0-9]+ rows/s"#, "<rate>"),
             (#"\b\#(NSUserName())\b"#, "<user>"),
         ] { text = text.replacing(try! Regex(pattern), with: what) }
@@ -61,10 +63,12 @@ import Testing
     @Test func `what commands print`() throws {
         let project = try Project()
         try project.write("d.yaml", OutputTests.definitions)
-        try project.write("more.yaml", "features: {spend_7d.v1: {entity: customer, source: payments, expression: sum(amount) over last_8d}}\nsets: {fraud.v3: {features: [mean.v1]}}")
+        try project.write(
+            "more.yaml", "features: {spend_7d.v1: {entity: customer, source: payments, expression: sum(amount) over last_8d}}\nsets: {fraud.v3: {features: [mean.v1]}}")
         try project.write(
             "rows.csv",
-            "payment_id,customer_id,amount,at,recorded\na,1,2.5,2024-01-01,2024-01-01\nb,1,4,2024-01-02,2024-01-02\nb,1,8,2024-01-02,2024-01-04\nc,2,1,2024-01-03,2024-01-03\nd,1,16,2024-01-03,2024-01-09\n")
+            "payment_id,customer_id,amount,at,recorded\na,1,2.5,2024-01-01,2024-01-01\nb,1,4,2024-01-02,2024-01-02\nb,1,8,2024-01-02,2024-01-04\nc,2,1,2024-01-03,2024-01-03\nd,1,16,2024-01-03,2024-01-09\n"
+        )
         try project.write("spine.csv", "customer_id,event_timestamp,amount\n1,2024-01-03,10\n1,2024-01-05,20\n2,2024-01-05,30\n")
         try project.write("small.csv", "customer_id,event_timestamp\n1,2024-01-05\n3,2024-01-05\n")
         let isRecording = ProcessInfo.processInfo.environment["FIRN_RECORD"] == "1"

@@ -39,7 +39,9 @@ import Testing
         #expect(lookup.contains("clicks\t2\tpresent") && lookup.contains("receipt "), "\(lookup)")
         let receipt = String(lookup.split(separator: "\n").last!.split(separator: " ").last!)
         let up = try project.run("lineage", receipt, "--up", "--rows").text
-        #expect(up.contains("source clicks: customer_id, page, at") && up.contains("model web.v5") && up.contains("clicks:\nclicks.v1 customer_id=1") && up.contains("2 rows count"), "\(up)")
+        #expect(
+            up.contains("source clicks: customer_id, page, at") && up.contains("model web.v5") && up.contains("clicks:\nclicks.v1 customer_id=1") && up.contains("2 rows count"),
+            "\(up)")
         #expect(try project.run("lineage", "clicks.page", "--down").text.contains("model web.v5"))
         #expect(try project.run("lineage", "web.v5", "--graphviz").text.hasPrefix("digraph lineage {"))
         #expect(try project.run("lineage", "nothing").status == 1)

@@ -26,7 +26,8 @@ import Testing
         _ = try await store.importFile(fixture.file("p.csv", payments), into: "payments")
         _ = try await store.importFile(fixture.file("k.csv", "customer_id,country\n1,\"f\"\"r\"\n2,\n"), into: "people")
         _ = try await store.push(Array(#"[{"customer_id":1,"at":"2024-01-01","page":"ä"}]"#.utf8), layout: .array, into: "clicks")
-        let spine = try fixture.file("s.csv", "who,customer_id,event_timestamp,amount\n\"a,b\",1,2024-01-05,1\nc,2,2024-01-03T12:00:00Z,2\nd,,2024-01-05,3\ne,3,2024-01-05,4\nf,1,2024-01-01,5\n")
+        let spine = try fixture.file(
+            "s.csv", "who,customer_id,event_timestamp,amount\n\"a,b\",1,2024-01-05,1\nc,2,2024-01-03T12:00:00Z,2\nd,,2024-01-05,3\ne,3,2024-01-05,4\nf,1,2024-01-01,5\n")
         let requests = [
             SnapshotRequest(set: "all.v1"), SnapshotRequest(set: "all.v1", mode: .hindsight), SnapshotRequest(set: "all.v1", knownBy: Instant(text: "2024-01-03")!),
         ]

@@ -150,6 +150,33 @@ import Testing
         #expect(try await store.checkHistory(all: true).faults.isEmpty && traces(fixture).isEmpty)
     }
 
+    @Test func `a fact that was somebody's for a while excuses the others' blocks`() async throws {
+        let fixture = try await world()
+        defer { fixture.remove() }
+        let rows = """
+            payment,customer,shop,amount,email,at,recorded
+            w,seven,1,1,,2024-03-01,2024-03-01
+            w,lent,1,1,,2024-03-01,2024-03-05
+            w,seven,1,1,,2024-03-01,2024-03-10
+
+            """
+        _ = try await fixture.store.importFile(fixture.file("w3.csv", rows), into: "payments")
+        let spine = try fixture.file("s3.csv", "customer,event_timestamp\nseven,2024-03-04\nseven,2024-03-07\nseven,2024-03-11\nother,2024-03-07\n")
+        let manifest = try await fixture.store.createSnapshot(SnapshotRequest(set: "person.v1"), spine: spine, output: nil)
+        let erasure = try await fixture.store.erase("customer", ["customer": .text("lent")], reason: "request 19")
+        #expect(erasure.rows == ["payments": 1] && erasure.snapshots == [manifest.id], "\(erasure)")
+        // Without the version that took it away, the first stands longer.
+        let verification = try await fixture.store.verify(manifest.id)
+        #expect(verification.isIdentical && verification.erased == [1...4], "\(verification.faults)")
+        #expect(try await fixture.store.checkHistory(all: true).faults.isEmpty)
+        // What else is known of the batch is still held by the ledger.
+        try fixture.connection().run(
+            script:
+                "alter table firn.batches disable trigger all; update firn.batches set committed_at = committed_at - interval '1 day' where base_offset > 0 and source = 'payments'"
+        )
+        #expect(try await fixture.store.checkHistory().faults.count == 1)
+    }
+
     @Test func `what isn't an entity's key is refused`() async throws {
         let fixture = try await world()
         defer { fixture.remove() }

@@ -49,7 +49,9 @@ import Testing
         #expect(await code { _ = try await fixture.store.recordModel(another) } == .definitionRefused)
         // It can't have learned from what it takes in.
         #expect(await code { _ = try await fixture.store.recordModel(ModelRequest("wide.v1", snapshots: [manifest.id], set: "wide.v1")) } == .invalidRequest)
-        for wrong in [ModelRequest("churn", snapshots: [manifest.id]), ModelRequest("churn.v1", snapshots: []), ModelRequest("churn.v1", snapshots: [manifest.id], metrics: ["a": .nan])] {
+        for wrong in [
+            ModelRequest("churn", snapshots: [manifest.id]), ModelRequest("churn.v1", snapshots: []), ModelRequest("churn.v1", snapshots: [manifest.id], metrics: ["a": .nan]),
+        ] {
             #expect(await code { _ = try await fixture.store.recordModel(wrong) } == .invalidRequest)
         }
         #expect(await code { _ = try await fixture.store.recordModel(ModelRequest("churn.v1", snapshots: ["nothing"])) } == .notFound)

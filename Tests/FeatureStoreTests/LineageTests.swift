@@ -57,7 +57,9 @@ import Testing
         defer { fixture.remove() }
         let store = fixture.store
         var rows = "payment_id,customer_id,amount,gone,at,recorded\n"
-        for customer in 0..<2000 { rows += "p\(customer),\(customer),\(customer % 100),,2024-01-01,2024-01-01\nq\(customer),\(customer),\(customer % 100 + 50),,2024-02-01,2024-02-01\n" }
+        for customer in 0..<2000 {
+            rows += "p\(customer),\(customer),\(customer % 100),,2024-01-01,2024-01-01\nq\(customer),\(customer),\(customer % 100 + 50),,2024-02-01,2024-02-01\n"
+        }
         _ = try await store.importFile(fixture.file("p.csv", rows), into: "payments")
         _ = try await store.importFile(fixture.file("k.csv", "customer_id,country\n" + (0..<1000).map { "\($0),\($0 % 4 == 0 ? "it" : "fr")\n" }.joined()), into: "people")
         func snapshot(_ name: String, _ time: String, _ range: Range<Int>) async throws -> Manifest {
@@ -68,7 +70,9 @@ import Testing
         let again = try await snapshot("again", "2024-01-02", 1000..<2000)
         let seen = Dictionary(uniqueKeysWithValues: try await store.statistics(ofSnapshot: early.id).map { ($0.name, $0.statistics) })
         let spend = try #require(seen["spend"])
-        #expect(spend.rows == 2000 && spend.nulls == 0 && spend.mean == 49.5 && spend.quantiles[0] == 0 && spend.quantiles[50] == 49.5.rounded(.up) && spend.quantiles[100] == 99, "\(spend)")
+        #expect(
+            spend.rows == 2000 && spend.nulls == 0 && spend.mean == 49.5 && spend.quantiles[0] == 0 && spend.quantiles[50] == 49.5.rounded(.up) && spend.quantiles[100] == 99,
+            "\(spend)")
         #expect(abs(spend.deviation! - (9999.0 / 12).squareRoot()) < 1e-9 && spend.histogram == Array(repeating: 100, count: 20), "\(spend)")
         #expect(seen["country"]?.nulls == 1000 && seen["country"]?.top.map(\.value) == ["fr", "it"] && seen["country"]?.top.map(\.count) == [750, 250])
         // Computed again from its rows it is the same.

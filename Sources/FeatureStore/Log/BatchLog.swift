@@ -110,6 +110,42 @@ struct BatchLog {
         return ends
     }
 
+    /// A batch as it is recorded.
+    struct Recorded {
+        var number: Int64
+        var baseOffset: Int64
+        var count: Int64
+        var duplicates: Int64
+        var kind: String
+        /// Of pushed rows.
+        var knownAt: Int64?
+        var committedAt: Int64
+        var actor: String
+        var salt: [UInt8]
+        var digest: [UInt8]
+        var previous: [UInt8]
+        var hash: [UInt8]
+
+        /// How many columns it takes.
+        static let width = 12
+
+        /// - Parameter row: begins with `BatchLog.columns`.
+        init(_ row: Rows.Row) {
+            (number, baseOffset, count, duplicates) = (row.int64(0), row.int64(1), row.int64(2), row.int64(3))
+            (kind, knownAt, committedAt, actor) = (row.text(4), row.optionalTimestamp(5), row.timestamp(6), row.text(7))
+            (salt, digest, previous, hash) = (row.bytes(8), row.bytes(9), row.bytes(10), row.bytes(11))
+        }
+
+        /// The hash that it has if nothing of it was changed.
+        func computedHash(_ source: String) -> [UInt8] {
+            BatchLog.hash(
+                previous: previous, source: source, numbers: [number, baseOffset, count, duplicates], kind: kind, knownAt: knownAt, committedAt: committedAt, actor: actor,
+                salt: salt, rows: digest)
+        }
+    }
+
+    static let columns: SQL = "b.batch, b.base_offset, b.count, b.duplicates, b.kind, b.known_at, b.committed_at, b.actor, b.salt, b.rows_digest, b.previous, b.hash"
+
     static func hash(
         previous: [UInt8], source: String, numbers: [Int64], kind: String, knownAt: Int64?, committedAt: Int64, actor: String, salt: [UInt8], rows: [UInt8]
     ) -> [UInt8] {

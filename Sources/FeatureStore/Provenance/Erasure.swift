@@ -29,7 +29,7 @@ struct ErasureRecord: Codable, Sendable {
         var batch: Int64
         /// How many of its rows went.
         var rows: Int
-        /// SHA-256 of its hash in the chain, its new salt and the digest of the rows that are left.
+        /// SHA-256 of its hash in the chain, and of the hash that it would have with the new salt and the digest of the rows that are left.
         var seal: String
     }
 
@@ -63,9 +63,9 @@ struct ErasureRecord: Codable, Sendable {
     /// What was sealed with rows that are gone: sealed again, it has other addresses.
     var runs: [Run]
 
-    static func seal(hash: [UInt8], salt: [UInt8], digest: [UInt8]) -> String {
+    static func seal(hash: [UInt8], now: [UInt8]) -> String {
         var chain = ChainHash()
-        for part in [hash, salt, digest] { chain.add(bytes: part) }
+        for part in [hash, now] { chain.add(bytes: part) }
         return chain.finish().hexadecimal
     }
 }
@@ -107,15 +107,15 @@ extension Store {
     public func erase(_ entity: String, _ keys: [String: LookupRequest.Value], reason: String, isTried: Bool = false) async throws -> Erasure {
         try checkReason(reason)
         let actor = actor
-        let (erasure, sources) = try await withCatalog { connection, catalog in
-            let work = try ErasureWork(entity, keys, reason, catalog, connection)
+        let (erasure, sources) = try await withCatalog { connection, _ in
             do {
-                let erasure = try connection.transaction {
-                    let erasure = try work.run(actor)
+                return try connection.transaction {
+                    // Nothing is registered meanwhile: what is read of the registry now is all there is.
+                    try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+                    let work = try ErasureWork(entity, keys, reason, Registry(connection).load(), connection), erasure = try work.run(actor)
                     if isTried { throw TakenBack(erasure: erasure) }
-                    return erasure
+                    return (erasure, work.sources)
                 }
-                return (erasure, work.sources)
             } catch let taken as TakenBack {
                 return (taken.erasure, [])
             }
@@ -126,20 +126,26 @@ extension Store {
 
     /// Makes again what was derived of rows that are gone, and has PostgreSQL forget what its pages and statistics still hold.
     private func tidy(_ sources: [String], _ erasure: Erasure) async throws {
-        if erasure.runs > 0 { _ = try await materialize(MaterializeOptions(sources: sources)) }
+        // Also what an erasure before this one, which was interrupted, took apart.
+        let isSealed = try await withCatalog { connection, _ in
+            try connection.execute("select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))").first!.bool(0)
+        }
+        if erasure.runs > 0 || isSealed { _ = try await materialize(MaterializeOptions(sources: sources)) }
         var kept: [String] = []
         for set in erasure.values { kept.append(try await refreshValues(of: set).table) }
         let cache = cache, valueTables = kept
         try await withCatalog { connection, _ in
             try cache?.evictUnlisted(of: connection.execute("select id::text from firn.store").first!.text(0), connection)
-            let tables = sources.map { SQL.quoted("firn_source") + "." + SQL.quoted($0) }
+            let tables =
+                sources.map { SQL.quoted("firn_source") + "." + SQL.quoted($0) }
                 + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.statistics", "firn_cache.online_entities"]
             let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").first!.bool(0)
             for table in tables + valueTables {
                 try connection.execute("vacuum (analyze) \(SQL(stringLiteral: table))")
                 // Of a table without rows, PostgreSQL keeps the statistics that it had.
                 guard mayForget, try connection.execute("select from \(SQL(stringLiteral: table)) limit 1").count == 0 else { continue }
-                try connection.execute("delete from pg_statistic where starelid in (select \(table)::regclass union select inhrelid from pg_inherits where inhparent = \(table)::regclass)")
+                try connection.execute(
+                    "delete from pg_statistic where starelid in (select \(table)::regclass union select inhrelid from pg_inherits where inhparent = \(table)::regclass)")
             }
         }
     }
@@ -206,6 +212,9 @@ private struct ErasureWork {
 
     func run(_ actor: String) throws -> Erasure {
         var erasure = Erasure(entity: entity.name)
+        // Whoever makes something of these rows just now ends first, and others begin after it: segments, online state, current values.
+        let making = sources.flatMap { [Lock.segments(of: $0), Lock.online(of: $0)] } + catalog.sets.keys.map { Lock.segments(of: $0.description) }
+        for lock in Set(making).sorted() { try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(lock)::int)") }
         // Nobody writes to these sources, or to the ledger, until it is done.
         for name in sources { try connection.execute("lock table firn_source.\(identifier: name) in share row exclusive mode") }
         let ledger = Ledger(connection: connection, actor: actor)
@@ -263,10 +272,10 @@ private struct ErasureWork {
     private func delete(_ source: Source) throws -> [ErasureRecord.Batch] {
         let touched = try connection.execute(
             """
-            select b.batch, b.hash, b.known_at is not null, count(*) from firn_gone g join firn.batches b on b.batch = g.firn_batch
-            where g.source = \(source.name) group by b.batch, b.hash, b.known_at, b.base_offset order by b.base_offset
+            select \(BatchLog.columns), (select count(*) from firn_gone g where g.source = b.source and g.firn_batch = b.batch) from firn.batches b
+            where b.source = \(source.name) and b.batch in (select firn_batch from firn_gone where source = \(source.name)) order by b.base_offset
             """
-        ).map { (batch: $0.int64(0), hash: $0.bytes(1), isPushed: $0.bool(2), rows: Int($0.int64(3))) }
+        ).map { (batch: BatchLog.Recorded($0), rows: Int($0.int64(BatchLog.Recorded.width))) }
         try unguarded("firn_source.\(identifier: source.name)") {
             """
             delete from firn_source.\(identifier: source.name) r using firn_gone g
@@ -275,9 +284,11 @@ private struct ErasureWork {
         }
         let salts = touched.map { _ in RowsDigest.randomSalt() }
         var digests: [[UInt8]] = []
-        try SourceTable(source).digests(of: zip(touched, salts).map { (batch: $0.batch, salt: $1, isPushed: $0.isPushed) }, areAll: false, connection) { digests.append($1) }
+        try SourceTable(source).digests(of: zip(touched, salts).map { (batch: $0.batch.number, salt: $1, isPushed: $0.batch.knownAt != nil) }, areAll: false, connection) {
+            digests.append($1)
+        }
         let (numbers, newSalts, newDigests): (Parameter, Parameter, Parameter) = (
-            .array(.int64, touched.map { .int64($0.batch) }), .array(.bytes, salts.map { .bytes($0) }), .array(.bytes, digests.map { .bytes($0) })
+            .array(.int64, touched.map { .int64($0.batch.number) }), .array(.bytes, salts.map { .bytes($0) }), .array(.bytes, digests.map { .bytes($0) })
         )
         // A body's digest isn't salted, and a key may be somebody's.
         try unguarded("firn.batches") {
@@ -287,8 +298,9 @@ private struct ErasureWork {
             """
         }
         return touched.indices.map { index in
-            ErasureRecord.Batch(
-                batch: touched[index].batch, rows: touched[index].rows, seal: ErasureRecord.seal(hash: touched[index].hash, salt: salts[index], digest: digests[index]))
+            var batch = touched[index].batch
+            (batch.salt, batch.digest) = (salts[index], digests[index])
+            return ErasureRecord.Batch(batch: batch.number, rows: touched[index].rows, seal: ErasureRecord.seal(hash: batch.hash, now: batch.computedHash(source.name)))
         }
     }
 
@@ -327,20 +339,24 @@ private struct ErasureWork {
         }
     }
 
-    /// The spine's columns that carry the entity's keys in a set, in their order.
+    /// The spine's columns that carry the entity's keys in a set, in their order: those of its features, and whatever columns have the keys' names.
     private func carriers(in set: FeatureSet) -> [[String]] {
-        let lists = (set.features + set.labels).filter { ErasureWork.holds($0.function.entity, entity) }.map { entry in
-            entity.keys.map { key in entry.keys.first { $0.key.name == key.name }!.column }
-        }
+        let columns = set.keys + set.requests
+        let named = entity.keys.allSatisfy(columns.contains) ? [entity.keys.map(\.name)] : []
+        let lists =
+            named
+            + (set.features + set.labels).filter { ErasureWork.holds($0.function.entity, entity) }.map { entry in
+                entity.keys.map { key in entry.keys.first { $0.key.name == key.name }!.column }
+            }
         return Array(Set(lists))
     }
 
     /// Rows of a spine that have the entity's keys in columns of their names, though the set doesn't read them: these only pass through.
     private func passing(_ file: SpineFile) throws -> [Int] {
-        guard entity.keys.contains(where: { file.spine.columns[$0.name] == nil }) else { return [] }
         var rows = Array(0..<file.rowCount)
         for (index, definition) in entity.keys.enumerated() {
-            guard let texts = try file.texts(of: definition.name) else { return [] }
+            // What is bytes is no key.
+            guard let texts = (try? file.texts(of: definition.name)) ?? nil else { return [] }
             rows = rows.filter { !texts.isNull($0) && Literal(text: texts[$0].plainText, as: definition.type) == key[index][0] }
         }
         return rows
@@ -413,9 +429,9 @@ private struct ErasureWork {
 
     /// Receipts that asked for the entity, or whose values came of rows that are gone: they can't be computed again.
     private func deleteReceipts(_ gone: GoneRows) throws -> Int {
-        var after = "", count = 0, sets: [LookupRequest.Target: Asked] = [:]
+        var after = LoggedLookup.first, count = 0, sets: [LookupRequest.Target: Asked] = [:]
         while true {
-            let rows = try LoggedLookup.page(since: nil, receipt: nil, after: after, connection)
+            let rows = try LoggedLookup.page(after: after, connection)
             var deleted: [Parameter] = []
             for row in rows.map({ $0 }) {
                 try Task.checkCancellation()
@@ -489,12 +505,17 @@ private final class GoneRows {
         if let known = known[name] { return known }
         var builders = columns.map { ColumnBuilder(source.column($0)!.type) }, offsets: [Int64] = []
         let list = SQL.joined(columns.map { "r.\(identifier: $0), " }, by: ""), places = SQL.joined((0..<columns.count).map { SQL(stringLiteral: String($0 + 1)) }, by: ", ")
-        try connection.stream(
-            """
-            select \(list)min(b.base_offset + r.firn_position) from \(SourceTable(source).rows) join firn_gone g on g.firn_batch = r.firn_batch and g.firn_position = r.firn_position
-            where g.source = \(literal: source.name)\(columns.isEmpty ? "" : " group by \(places)" as SQL)
-            """
-        ) { row in
+        let table = SourceTable(source), gone: SQL = "firn_gone g on g.source = \(source.name) and g.firn_batch = r.firn_batch and g.firn_position = r.firn_position"
+        var query: SQL = "select \(list)min(b.base_offset + r.firn_position) from \(table.rows) join \(gone)"
+        if !source.id.isEmpty {
+            // A version that is gone had replaced others of its fact, which stand longer now, whosever they are.
+            let ids = SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ")
+            query = """
+                select \(list)min(f.first) from \(table.name) r join (select \(table.ids), min(b.base_offset + r.firn_position) as first from \(table.rows) join \(gone)
+                    group by \(table.ids)) f using (\(ids))
+                """
+        }
+        try connection.stream("\(query)\(columns.isEmpty ? "" : " group by \(places)" as SQL)") { row in
             for index in builders.indices { builders[index].append(&row) }
             offsets.append(row.int64() ?? .max)
         }

@@ -78,7 +78,8 @@ public struct Governance: Sendable {
             throw StoreError(.notFound, "no feature, label, set or model '\(text.prefix(80))'", advice: near.map { "did you mean \($0)?" })
         }
         guard found.count == 1 else {
-            throw StoreError(.invalidRequest, "'\(text)' is the name of \(found.map { "a \($0.kind.rawValue)" }.joined(separator: " and "))", advice: "say \(subject.kind.rawValue):\(text)")
+            throw StoreError(
+                .invalidRequest, "'\(text)' is the name of \(found.map { "a \($0.kind.rawValue)" }.joined(separator: " and "))", advice: "say \(subject.kind.rawValue):\(text)")
         }
         return subject
     }

@@ -34,7 +34,10 @@ extension Store {
             var check = HistoryCheck(), snapshots: [String] = []
             try connection.transaction(.repeatableReadOnly) {
                 guard let catalog = try LedgerCheck(connection).run(expecting: heads, &check) else { return }
-                let erasures = try Erasures(connection)
+                guard let erasures = try? Erasures(connection) else {
+                    check.faults.append("what was erased can't be read any more")
+                    return
+                }
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
                     try LogCheck(source: source, erasures: erasures, connection: connection).run(&check) { progress(source.name, $0) }
@@ -53,8 +56,12 @@ extension Store {
             check.snapshots += 1
             do {
                 for fault in try await verify(id).faults { check.faults.append("snapshot \(id): \(fault)") }
-            } catch let error as StoreError where error.code == .damaged {
+            } catch let error as StoreError {
                 check.faults.append("snapshot \(id): \(error.message)")
+            } catch let error as PostgresError where error.isConnectionLost {
+                throw error
+            } catch  where !(error is CancellationError) {
+                check.faults.append("snapshot \(id) can't be computed any more")
             }
         }
         return check
@@ -140,22 +147,33 @@ private struct LedgerCheck {
             ).first
             if let lost { check.faults.append("\(lost.text(1)) of ledger entry \(lost.int64(0)) is gone") }
         }
+        for (kind, table, subject) in [
+            ("definition", "firn.definitions", "t.kind || ' ' || t.name"), ("note", "firn.notes", "t.kind || ' ' || t.name"),
+            ("revocation", "firn.token_revocations", "'token ' || t.id"),
+        ] as [(String, SQL, SQL)] {
+            let moved = try connection.execute("select l.entry from \(table) t join firn.ledger l on l.entry = t.entry where l.subject <> \(subject) order by l.entry limit 1")
+                .first
+            if let moved { check.faults.append("the \(kind) of ledger entry \(moved.int64(0)) is of something else now") }
+        }
         for row in try connection.execute(
             """
-            select s.id, s.manifest, l.subject, l.body from firn.snapshots s left join firn.ledger l on l.entry = s.entry and l.kind = 'snapshot' order by s.entry
+            select s.id, s.manifest, l.subject, l.body, s.set_name, s.name from firn.snapshots s left join firn.ledger l on l.entry = s.entry and l.kind = 'snapshot' order by s.entry
             """
         ).map({ $0 }) {
             let digest = SHA256.hash(data: row.bytes(1)).hexadecimal
-            guard !row.isNull(3), row.text(2) == "snapshot \(row.text(0))", let body = try? JSON(parsing: row.bytes(3)), body["manifest_digest"] == .string(digest) else {
+            guard !row.isNull(3), row.text(2) == "snapshot \(row.text(0))", let body = try? JSON(parsing: row.bytes(3)), body["manifest_digest"] == .string(digest),
+                let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(row.bytes(1))), manifest.id == row.text(0), manifest.set.description == row.text(4),
+                manifest.name == (row.isNull(5) ? nil : row.text(5))
+            else {
                 check.faults.append("the manifest of \(row.text(0)) isn't what was recorded")
                 break
             }
         }
         for row in try connection.execute(
-            "select t.id, t.name, t.role, l.subject, l.body from firn.tokens t left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry"
+            "select t.id, t.name, t.role, l.subject, l.body, encode(t.hash, 'hex') from firn.tokens t left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry"
         ).map({ $0 }) {
             guard !row.isNull(4), row.text(3) == "token \(row.text(0))", let body = try? JSON(parsing: row.bytes(4)), body["name"] == .string(row.text(1)),
-                body["role"] == .string(row.text(2))
+                body["role"] == .string(row.text(2)), body["hash"].map({ $0 == .string(row.text(5)) }) ?? true
             else {
                 check.faults.append("token \(row.text(0)) isn't what was recorded")
                 break
@@ -234,43 +252,26 @@ private struct LogCheck {
     let erasures: Erasures
     let connection: Connection
 
-    private struct Batch {
-        var number: Int64
-        /// How many of its rows are there.
-        var kept: Int
-        var salt: [UInt8]
-        var digest: [UInt8]
-        var isPushed: Bool
-    }
+    /// A batch, and how many of its rows are there.
+    private typealias Batch = (recorded: BatchLog.Recorded, kept: Int)
 
     func run(_ check: inout HistoryCheck, progress: (Int) -> Void) throws {
-        var previous: [UInt8] = [], end: Int64 = 0
-        let batches = try connection.execute(
-            """
-            select batch, base_offset, count, duplicates, kind, known_at, committed_at, actor, salt, rows_digest, previous, hash from firn.batches
-            where source = \(source.name) order by base_offset
-            """)
-        var digests: [Batch] = []
-        for row in batches.map({ $0 }) {
+        var previous: [UInt8] = [], end: Int64 = 0, batches: [Batch] = []
+        for row in try connection.execute("select \(BatchLog.columns) from firn.batches b where b.source = \(source.name) order by b.base_offset").map({ $0 }) {
             check.batches += 1
-            let hash = BatchLog.hash(
-                previous: row.bytes(10), source: source.name, numbers: [row.int64(0), row.int64(1), row.int64(2), row.int64(3)], kind: row.text(4),
-                knownAt: row.optionalTimestamp(5), committedAt: row.timestamp(6), actor: row.text(7), salt: row.bytes(8), rows: row.bytes(9))
-            // Where rows were erased, salt and digest are new ones, and the ledger says which.
-            let erased = erasures.batches[row.int64(0)]
-            let isWhole = erased.map { $0.seal == ErasureRecord.seal(hash: row.bytes(11), salt: row.bytes(8), digest: row.bytes(9)) } ?? (hash == row.bytes(11))
-            guard row.int64(1) == end, row.bytes(10) == previous, isWhole else {
+            let batch = BatchLog.Recorded(row), computed = batch.computedHash(source.name), erased = erasures.batches[batch.number]
+            // Where rows were erased, salt and digest are new ones, and the ledger vouches for them.
+            let isWhole = erased.map { $0.seal == ErasureRecord.seal(hash: batch.hash, now: computed) } ?? (computed == batch.hash)
+            guard batch.baseOffset == end, batch.previous == previous, isWhole else {
                 check.faults.append("the batch of \(source.name) at offset \(end) isn't what it was when it was written")
                 return
             }
-            previous = row.bytes(11)
-            end += row.int64(2)
-            digests.append(
-                Batch(
-                    number: row.int64(0), kept: Int(row.int64(2) - row.int64(3)) - (erased?.rows ?? 0), salt: row.bytes(8), digest: row.bytes(9), isPushed: !row.isNull(5)))
+            previous = batch.hash
+            end += batch.count
+            batches.append((batch, Int(batch.count - batch.duplicates) - (erased?.rows ?? 0)))
         }
         check.logHeads[source.name] = previous.hexadecimal
-        try checkRows(digests, &check, progress)
+        try checkRows(batches, &check, progress)
     }
 
     /// Reads the rows in the order of the log, and holds each batch's against its digest.
@@ -280,9 +281,10 @@ private struct LogCheck {
         ).first!.bool(0)
         if strays { check.faults.append("\(source.name) has rows that came with no batch") }
         var place = 0, total = 0, fault: String?
-        try SourceTable(source).digests(of: batches.map { ($0.number, $0.salt, $0.isPushed) }, areAll: true, connection, progress: progress) { rows, digest in
-            if fault == nil, rows != batches[place].kept || digest != batches[place].digest {
-                fault = "rows of \(source.name) in batch \(batches[place].number) aren't what they were when they were written"
+        try SourceTable(source).digests(of: batches.map { ($0.recorded.number, $0.recorded.salt, $0.recorded.knownAt != nil) }, areAll: true, connection, progress: progress) {
+            rows, digest in
+            if fault == nil, rows != batches[place].kept || digest != batches[place].recorded.digest {
+                fault = "rows of \(source.name) in batch \(batches[place].recorded.number) aren't what they were when they were written"
             }
             (place, total) = (place + 1, total + rows)
         }

@@ -33,6 +33,14 @@ struct Ledger {
         try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.ledger)::int)")
     }
 
+    /// Under the lock: refuses what was computed of rows that are gone meanwhile.
+    ///
+    /// - Parameter entry: the newest erasure when it was begun.
+    func refuseErased(since entry: Int64) throws {
+        guard try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))").first!.bool(0) else { return }
+        throw StoreError(.behind, "something was erased while this was computed", advice: "ask again")
+    }
+
     /// Adds an entry. Inside a transaction, of which it should be nearly the last act.
     func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
         try lock()

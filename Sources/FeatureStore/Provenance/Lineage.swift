@@ -36,24 +36,25 @@ public struct Lineage: Sendable {
 
     /// All that is reached from the roots in some directions, the roots first.
     public func reached(_ directions: [Direction]) -> [Node] {
-        var found = roots
+        var found = roots, known = Set(roots)
         for direction in directions {
             var seen = Set(roots), rest = roots
             while let node = rest.popLast() {
                 for next in (direction == .up ? parents : children)[node] ?? [] where seen.insert(next).inserted {
                     rest.append(next)
-                    if !found.contains(next) { found.append(next) }
+                    if known.insert(next).inserted { found.append(next) }
                 }
             }
         }
         return found
     }
 
+    private var edges: Set<[Node]> = []
+
     fileprivate mutating func add(_ parent: Node, _ child: Node) {
-        if !(children[parent]?.contains(child) ?? false) {
-            children[parent, default: []].append(child)
-            parents[child, default: []].append(parent)
-        }
+        guard edges.insert([parent, child]).inserted else { return }
+        children[parent, default: []].append(child)
+        parents[child, default: []].append(parent)
     }
 }
 
@@ -81,12 +82,14 @@ extension Store {
     public func why(receipt: String, row: Int = 0, rows: Int = WhyRequest.usualRows) async throws -> [(output: String, answer: WhyAnswer)] {
         guard UUID(uuidString: receipt) != nil else { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
         let requests = try await withCatalog { connection, catalog -> [(output: String, request: WhyRequest)] in
-            guard let line = try LoggedLookup.page(since: nil, receipt: receipt, after: "", connection).first else {
+            guard let line = try LoggedLookup.page(receipt: receipt, connection).first else {
                 throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
             }
             let logged = try LoggedLookup(line), set = try logged.target.resolve(catalog).served
             guard let (spine, _) = logged.read(Plan(set, in: catalog)) else { throw StoreError(.damaged, "receipt \(receipt) can't be read") }
-            guard spine.instants.indices.contains(row) else { throw StoreError(.invalidRequest, "receipt \(receipt) has \(spine.instants.count) entities", advice: "they count from 0") }
+            guard spine.instants.indices.contains(row) else {
+                throw StoreError(.invalidRequest, "receipt \(receipt) has \(spine.instants.count) entities", advice: "they count from 0")
+            }
             return set.features.map { entry in
                 var request = WhyRequest(entry.function.name.description)
                 request.lookup.asOf = Instant(microseconds: spine.instants[row])
@@ -134,7 +137,10 @@ private struct LineageGraph {
         }
         if UUID(uuidString: name) != nil { try addReceipt(name.lowercased(), governance) } else { try addReceipts() }
         lineage.roots = try roots(name)
-        for subject in governance.stages { lineage.texts[Lineage.Node(Lineage.Node.Kind(rawValue: subject.key.kind.rawValue)!, subject.key.name.description), default: ""] += "  (\(subject.value))" }
+        for (subject, stage) in governance.stages {
+            let node = Lineage.Node(Lineage.Node.Kind(rawValue: subject.kind.rawValue)!, subject.name.description)
+            lineage.texts[node] = [lineage.texts[node], "(\(stage))"].compactMap(\.self).joined(separator: "  ")
+        }
         return lineage
     }
 
@@ -194,11 +200,13 @@ private struct LineageGraph {
 
     /// One lookup: it hangs on the model that it asked for, else on the set, and models that take that set in.
     private mutating func addReceipt(_ receipt: String, _ governance: Governance) throws {
-        guard let row = try connection.execute(
-            """
-            select as_of, set_name, array_to_json(features)::text, pointer, model, actor, engine from firn_log.lookups where receipt::text = \(receipt)
-            """
-        ).first else { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
+        guard
+            let row = try connection.execute(
+                """
+                select as_of, set_name, array_to_json(features)::text, pointer, model, actor, engine from firn_log.lookups where receipt = \(receipt)::text::uuid
+                """
+            ).first
+        else { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
         let node = Lineage.Node(.receipt, receipt), asOf = Instant(microseconds: row.timestamp(0))
         lineage.texts[node] = "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
         if !row.isNull(4) { lineage.add(Lineage.Node(.model, row.text(4)), node) }

@@ -125,7 +125,8 @@ extension Store {
             if let known = governance.models[name] {
                 (model.recordedAt, model.actor) = (known.recordedAt, known.actor)
                 guard known == model else {
-                    throw StoreError(.definitionRefused, "model \(name) is recorded with something else", advice: "a record never changes: name it \(name.name).v\(name.version + 1)")
+                    throw StoreError(
+                        .definitionRefused, "model \(name) is recorded with something else", advice: "a record never changes: name it \(name.name).v\(name.version + 1)")
                 }
                 return known
             }

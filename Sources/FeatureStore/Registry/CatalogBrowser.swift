@@ -58,7 +58,10 @@ public struct CatalogBrowser: Sendable {
         entries = try await store.withRegistry { connection, known in
             var newest: [String: Instant] = [:], snapshots: [String: [String]] = [:]
             for row in try connection.execute(
-                "select distinct on (source) source, committed_at from firn.batches order by source, base_offset desc"
+                """
+                select d.name, h.committed_at from firn.definitions d
+                join lateral (select committed_at from firn.batches where source = d.name order by base_offset desc limit 1) h on true where d.kind = 'source' and d.revision = 1
+                """
             ).map({ $0 }) { newest[row.text(0)] = Instant(microseconds: row.timestamp(1)) }
             for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 }) { snapshots[row.text(0), default: []].append(row.text(1)) }
             return CatalogBrowser.entries(
@@ -138,7 +141,8 @@ private struct CatalogDescriber {
                 "stage",
                 stage.map { stage in
                     .object([
-                        "stage": stage.isRetired ? "retired" : "deprecated", "reason": .string(stage.reason), "successor": JSON(stage.successor), "at": .string(stage.at.description),
+                        "stage": stage.isRetired ? "retired" : "deprecated", "reason": .string(stage.reason), "successor": JSON(stage.successor),
+                        "at": .string(stage.at.description),
                         "actor": .string(stage.actor),
                     ])
                 } ?? .null),

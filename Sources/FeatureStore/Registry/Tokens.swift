@@ -40,12 +40,13 @@ extension Store {
         let actor = actor
         try await withCatalog { connection, _ in
             try connection.transaction {
-                let body: JSON = .object(["name": .string(name), "role": .string(role.rawValue)])
+                let hash = Array(SHA256.hash(data: Array(secret.utf8)))
+                let body: JSON = .object(["hash": .string(hash.hexadecimal), "name": .string(name), "role": .string(role.rawValue)])
                 let entry = try Ledger(connection: connection, actor: actor).append(kind: "token", subject: "token \(id)", body: body.description).number
                 try connection.execute(
                     """
                     insert into firn.tokens (id, name, role, hash, created_at, actor, entry)
-                    values (\(id), \(name), \(role.rawValue), \(Array(SHA256.hash(data: Array(secret.utf8)))), clock_timestamp(), \(actor), \(entry))
+                    values (\(id), \(name), \(role.rawValue), \(hash), clock_timestamp(), \(actor), \(entry))
                     """)
             }
         }

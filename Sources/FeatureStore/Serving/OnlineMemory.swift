@@ -211,8 +211,9 @@ public final class OnlineMemory: Sendable {
             let prepared = ServingPlan(plan, asked, functions: functions, warnings: warnings, parts: parts, tally: tally)
             // Something was decided meanwhile: a new bound on freshness, or where a pointer points.
             guard governed >= state.governed else { return prepared }
-            state.governed = governed
             plans.withLock { plans in
+                if governed > state.governed { plans.removeAll() }
+                state.governed = governed
                 // Anybody may ask for any combination of features.
                 if plans.count >= OnlineMemory.mostPlans { plans.removeAll() }
                 plans[target] = prepared

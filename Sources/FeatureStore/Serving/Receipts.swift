@@ -173,7 +173,7 @@ extension Store {
         if let receipt, UUID(uuidString: receipt) == nil { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
         let store = self
         return try await withCatalog { connection, catalog in
-            var replayed = ReplayedLookups(), after = ""
+            var replayed = ReplayedLookups(), after = LoggedLookup.first
             while true {
                 let rows = try LoggedLookup.page(since: since, receipt: receipt, after: after, connection)
                 for row in rows.map({ $0 }) {
@@ -212,15 +212,23 @@ struct LoggedLookup {
 
     /// Lines in the order of their receipts.
     ///
-    /// - Parameter after: the receipt before the first.
-    static func page(since: Instant?, receipt: String?, after: String, _ connection: Connection) throws -> Rows {
-        try connection.execute(
+    /// - Parameters:
+    ///   - receipt: only this one.
+    ///   - set: only those of this set.
+    ///   - after: the receipt before the first.
+    static func page(since: Instant? = nil, receipt: String? = nil, set: String? = nil, after: String = first, _ connection: Connection) throws -> Rows {
+        var conditions: [SQL] = ["receipt > \(after)::text::uuid", "as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds))"]
+        if let receipt { conditions.append("receipt = \(receipt)::text::uuid") }
+        if let set { conditions.append("set_name = \(set)") }
+        return try connection.execute(
             """
             select receipt::text, as_of, set_name, to_json(features)::text, to_json(fingerprints)::text, cuts, inputs, answers from firn_log.lookups
-            where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and receipt::text > \(after)
-                and (\(receipt) is null or receipt::text = \(receipt?.lowercased())) order by receipt::text limit \(pageRows)
+            where \(SQL.joined(conditions, by: " and ")) order by receipt limit \(pageRows)
             """)
     }
+
+    /// Before every receipt.
+    static let first = "00000000-0000-0000-0000-000000000000"
 
     let receipt: String
     let target: LookupRequest.Target

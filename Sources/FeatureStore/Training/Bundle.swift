@@ -84,10 +84,11 @@ extension Store {
     public func bundleSnapshot(_ id: String, to path: String) async throws -> [String: Int] {
         let manifest = try await snapshot(id), directory = try TemporaryDirectory(in: temporaryDirectory)
         return try await withCatalog { connection, catalog in
-            let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog), erasures = try Erasures(connection)
+            let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog)
             let files = directory.path
             try FileManager.default.createDirectory(atPath: files + "/rows", withIntermediateDirectories: false)
-            let rows = try connection.transaction(.repeatableRead) {
+            let (rows, erasures) = try connection.transaction(.repeatableRead) {
+                let erasures = try Erasures(connection)
                 let (spine, _) = try KeptSpine(manifest, erasures).read(plan, connection)
                 let pieces = try KeptSpine(manifest, erasures).pieces(connection)
                 try Data(pieces.joined()).write(to: URL(fileURLWithPath: files + "/" + SnapshotBundle.spineName(manifest.spine)))
@@ -96,7 +97,7 @@ extension Store {
                     try Task.checkCancellation()
                     rows[source] = try BundledRows(plan, source, spine.spine, manifest.cuts[source] ?? 0, set, catalog, connection).write(to: "\(files)/rows/\(source).arrows.zst")
                 }
-                return rows
+                return (rows, erasures)
             }
             let recorded = try connection.execute("select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)").first!
             let about = SnapshotBundle.About(
@@ -181,7 +182,7 @@ private struct BundledRows {
         if groups.contains(where: { $0.keys.isEmpty }) { return "true" }
         var parts: [SQL] = []
         for (index, group) in groups.enumerated() {
-            let name = SQL(stringLiteral: "pg_temp.firn_wanted_\(source.name)_\(index)"), keys = group.keys.map { spine.columns[$0.spine]! }
+            let name = SQL(stringLiteral: "pg_temp." + SourceTable.name("wanted", [source.name, String(index)])), keys = group.keys.map { spine.columns[$0.spine]! }
             let fields = keys.indices.map { SQL(stringLiteral: "k\($0)") }
             try connection.execute("create temp table \(name) (\(SQL.joined(zip(fields, keys).map { "\($0) \($1.type.sql)" }, by: ", "))) on commit drop")
             var seen: Set<EntityKey> = []

@@ -79,11 +79,17 @@ extension Store {
         if let kept = try await keptStatistics(manifest.id) {
             all = kept
         } else {
+            let erased = try await withCatalog { connection, _ in try Heads([], connection).erased }
             let rows = try await fetch(manifest.id).rows.values
             all = Dictionary(uniqueKeysWithValues: manifest.outputs.map { ($0.name, ColumnStatistics(rows[$0.name]!)) })
-            let body = try canonicalJSON(all)
+            let body = try canonicalJSON(all), actor = actor
             try await withCatalog { connection, _ in
-                _ = try connection.execute("insert into firn_cache.statistics values (\(manifest.id), \(body)) on conflict do nothing")
+                try connection.transaction {
+                    let ledger = Ledger(connection: connection, actor: actor)
+                    try ledger.lock()
+                    try ledger.refuseErased(since: erased)
+                    _ = try connection.execute("insert into firn_cache.statistics values (\(manifest.id), \(body)) on conflict do nothing")
+                }
             }
         }
         return manifest.outputs.compactMap { output in all[output.name].map { (output.name, $0) } }
@@ -129,13 +135,13 @@ extension Store {
         let manifest = try await snapshot(id), own = try await statistics(ofSnapshot: manifest.id)
         let (served, columns) = try await withRegistry { connection, known in
             let served = try known.catalog.set(named: known.governance.set(named: set ?? manifest.set.description).set).served, plan = Plan(served, in: known.catalog)
-            var parts: [[Column]] = [], rows = 0, after = ""
+            var parts: [[Column]] = [], rows = 0, after = LoggedLookup.first
             while rows < Drift.mostLive {
-                let page = try LoggedLookup.page(since: since, receipt: nil, after: after, connection)
+                let page = try LoggedLookup.page(since: since, set: served.definition.name.description, after: after, connection)
                 for row in page.map({ $0 }) {
                     let logged = try LoggedLookup(row)
                     after = logged.receipt
-                    guard logged.target.set == served.definition.name.description, let (_, answers) = logged.read(plan), let count = answers.first?.count else { continue }
+                    guard let (_, answers) = logged.read(plan), let count = answers.first?.count else { continue }
                     parts.append(answers)
                     rows += count
                 }
@@ -145,7 +151,8 @@ extension Store {
         }
         guard columns.first ?? nil != nil else {
             throw StoreError(
-                .notFound, "no lookup of \(served.definition.name) is kept since \(since)", advice: "firn serve --log-lookups 0.01 keeps one in a hundred; --since looks further back")
+                .notFound, "no lookup of \(served.definition.name) is kept since \(since)",
+                advice: "firn serve --log-lookups 0.01 keeps one in a hundred; --since looks further back")
         }
         var drift = Drift(left: manifest.id, right: "lookups of \(served.definition.name) since \(since)", features: [])
         for (entry, column) in zip(served.features, columns) {
@@ -157,7 +164,7 @@ extension Store {
         return drift
     }
 
-    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has.
+    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has, or it isn't kept.
     public func statistics(of function: VersionedName) async throws -> (snapshot: Manifest, statistics: ColumnStatistics)? {
         let found = try await withCatalog { connection, catalog -> (manifest: Manifest, output: String)? in
             let sets = catalog.sets.values.filter { ($0.features + $0.labels).contains { $0.function.name == function } }.map { Parameter.text($0.definition.name.description) }
@@ -166,7 +173,7 @@ extension Store {
             return manifest.flatMap { manifest in manifest.outputs.first { $0.function == function }.map { (manifest, $0.name) } }
         }
         guard let found else { return nil }
-        return try await statistics(ofSnapshot: found.manifest.id).first { $0.name == found.output }.map { (found.manifest, $0.statistics) }
+        return try await keptStatistics(found.manifest.id)?[found.output].map { (found.manifest, $0) }
     }
 }
 

@@ -104,7 +104,8 @@ extension Store {
             let plan = Plan(set, in: catalog)
             let file = try spine(plan)
             try file.requireText(name: name)
-            let added = plan.outputs.map { (name: $0.name, what: "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
+            let added =
+                plan.outputs.map { (name: $0.name, what: "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
             for (output, what) in added where file.passed.contains(where: { $0.name == output }) {
                 throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of \(what)", advice: "rename or drop it")
             }
@@ -139,6 +140,9 @@ extension Store {
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
         let record = manifest
         try connection.transaction {
+            let ledger = Ledger(connection: connection, actor: actor)
+            try ledger.lock()
+            try ledger.refuseErased(since: heads.erased)
             let held = try connection.execute("select from firn.spines where digest = \(record.spine.digest) limit 1").count > 0
             if !held {
                 for (index, piece) in pieces.enumerated() {
@@ -152,7 +156,7 @@ extension Store {
                 "manifest_digest": .string(SHA256.hash(data: Array(body.utf8)).hexadecimal),
                 "rows": JSON(record.rows), "set": .string(record.set.description),
             ])
-            let entry = try Ledger(connection: connection, actor: actor).append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description).number
+            let entry = try ledger.append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description).number
             try connection.execute(
                 """
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)

@@ -62,7 +62,6 @@ extension Store {
     private func rebuild(_ manifest: Manifest) async throws -> (TrainingSet, Verification) {
         let store = self
         return try await withCatalog { connection, catalog in
-            let erasures = try Erasures(connection)
             var verification = Verification(manifest: manifest)
             let set = try catalog.set(named: manifest.set.description)
             if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
@@ -70,9 +69,12 @@ extension Store {
                 verification.faults.append(.definition(output.function.description))
             }
             let plan = Plan(set, in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
+            // Spine and rows as they are at one moment: something may be erased just now.
+            let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
+                let erasures = try Erasures(connection), (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
+                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection))
+            }
             if !isWhole { verification.faults.append(.spine) }
-            let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(file.spine, manifest.reading, store, connection) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
             return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification)
@@ -81,10 +83,12 @@ extension Store {
 
     private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
         try await withCatalog { connection, catalog in
-            let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
-            guard !pieces.isEmpty else { return nil }
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
-            let (file, isWhole) = try KeptSpine(manifest, Erasures(connection)).read(plan, connection)
+            let (pieces, spine) = try connection.transaction(.repeatableReadOnly) {
+                let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
+                return (pieces, pieces.isEmpty ? nil : try KeptSpine(manifest, Erasures(connection)).read(plan, connection))
+            }
+            guard let (file, isWhole) = spine else { return nil }
             guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
             var rest = pieces[...]
             let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }

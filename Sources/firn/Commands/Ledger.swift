@@ -34,7 +34,9 @@ struct LedgerCommand: AsyncParsableCommand {
             let entries = try await Environment.store(connections: 1).ledger(subject: subject, kind: kind, before: before, count: count)
             if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
             var table = TextTable("ENTRY", "AT", "BY", "WHAT", "SUBJECT", "HASH")
-            for entry in entries { table.rows.append([String(entry.number), entry.at.description, entry.actor, entry.kind, entry.subject, String(entry.hash.hexadecimal.prefix(12))]) }
+            for entry in entries {
+                table.rows.append([String(entry.number), entry.at.description, entry.actor, entry.kind, entry.subject, String(entry.hash.hexadecimal.prefix(12))])
+            }
             table.print()
         }
     }

@@ -33,7 +33,8 @@ struct Verify: AsyncParsableCommand {
                 Terminal.out(
                     JSON.object([
                         "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries), "definitions": JSON(check.definitions), "batches": JSON(check.batches),
-                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "ledger_head": .string(check.ledgerHead), "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
+                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "ledger_head": .string(check.ledgerHead),
+                        "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
                     ]).pretty())
             } else {
                 Terminal.out("\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows")
