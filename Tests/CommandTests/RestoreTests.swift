@@ -40,7 +40,9 @@ import Testing
             try firn(arguments, in: project.directory, environment: project.environment.merging(["FIRN_DATABASE_URL": restored]) { $1 })
         }
         #expect(try again("migrate").status == 0)
-        #expect(try again("verify", "--json").text == before.text)
+        // Segments aren't in a dump: they come back.
+        func settled(_ text: String) -> String { text.replacing(try! Regex(#""blocks": \d+"#), with: "") }
+        #expect(try settled(again("verify", "--json").text) == settled(before.text))
         #expect(try again("verify", "lookups").text.contains("1 lookups, 1 values, 0 differences"))
         #expect(try again("materialize", "--online", "all.v1").text.contains("7 entities kept"))
         #expect(try again("snapshot", "verify", "kept").status == 0)
