@@ -173,16 +173,12 @@ struct Routes {
             Response.json(try await store.outline(ofSet: context.parameter("name")).json)
         }
         router.get("/v1/diff") { request, _ in
-            let query = request.uri.queryParameters
-            let known = ["left", "right", "sample", "as_of"]
-            for (index, parameter) in query.enumerated() where !known.contains(String(parameter.key)) || query.prefix(index).contains(where: { $0.key == parameter.key }) {
-                throw Problem.shape("parameter '\(parameter.key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
-            }
-            guard let left = query.get("left"), let right = query.get("right") else { throw Problem.shape("left and right name two features or labels") }
-            guard let sample = Int(query.get("sample") ?? "1000"), (1...ComparisonSample.maximum).contains(sample) else {
+            let query = try Parameters(request.uri.queryParameters, known: ["left", "right", "sample", "as_of"])
+            guard let left = query["left"], let right = query["right"] else { throw Problem.shape("left and right name two features or labels") }
+            guard let sample = Int(query["sample"] ?? "1000"), (1...ComparisonSample.maximum).contains(sample) else {
                 throw Problem.shape("sample is a number from 1 to \(ComparisonSample.maximum)")
             }
-            let asOf = try LookupRequest.instant(query.get("as_of").map { .string($0) }, "as_of")
+            let asOf = try LookupRequest.instant(query["as_of"].map { .string($0) }, "as_of")
             return Response.json(try await store.compare(left, right, on: .values(sample, asOf: asOf)).json)
         }
         router.get("/v1/search") { request, _ in

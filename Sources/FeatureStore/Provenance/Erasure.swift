@@ -470,7 +470,7 @@ private struct ErasureWork {
                 runs.append(ErasureRecord.Run(source: source, keys: keys, after: row.int64(1), upTo: row.int64(2)))
             }
         }
-        if !runs.isEmpty { try connection.execute("delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)") }
+        if !runs.isEmpty { try SegmentList.deleteUnlisted(connection) }
         return runs.sorted { ($0.source, $0.keys.joined(separator: ","), $0.after) < ($1.source, $1.keys.joined(separator: ","), $1.after) }
     }
 

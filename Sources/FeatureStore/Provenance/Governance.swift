@@ -13,8 +13,6 @@ public struct Governance: Sendable {
     /// Every move of every pointer, the oldest first.
     public private(set) var moves: [Pointer] = []
 
-    init() {}
-
     /// - Parameter asOf: as it was then; nil for now.
     init(_ connection: Connection, asOf: Instant? = nil) throws {
         for entry in try Ledger.entries(of: ["model", "point", "deprecate", "retire"], until: asOf, connection) {
@@ -91,14 +89,12 @@ public struct Governance: Sendable {
 
     /// What to say to who uses a set: what of it is deprecated or retired.
     func warnings(_ set: FeatureSet, _ catalog: Catalog) -> [String] {
-        ([Subject(.set, set.definition.name)] + catalog.functions(of: set).map(Subject.init)).compactMap { subject in
-            stages[subject].map { "\(subject) is \($0)" }
-        }
+        catalog.subjects(of: set).compactMap { subject in stages[subject].map { "\(subject) is \($0)" } }
     }
 
     /// - Throws: `retired` where a set may make no more training sets.
     func refuseRetired(_ set: FeatureSet, _ catalog: Catalog) throws {
-        for subject in [Subject(.set, set.definition.name)] + catalog.functions(of: set).map(Subject.init) {
+        for subject in catalog.subjects(of: set) {
             if let stage = stages[subject], stage.isRetired {
                 throw StoreError(.retired, "\(subject) is \(stage)", advice: "what was made of it before still verifies; nothing new is made of it")
             }
@@ -107,9 +103,7 @@ public struct Governance: Sendable {
 
     /// Pointers, and models that aren't retired, that hang on something.
     func users(of subject: Subject, _ catalog: Catalog) -> [String] {
-        let sets = catalog.sets.values.filter { set in
-            subject == Subject(.set, set.definition.name) || catalog.functions(of: set).contains { Subject($0) == subject }
-        }.map(\.definition.name)
+        let sets = catalog.sets.values.filter { catalog.subjects(of: $0).contains(subject) }.map(\.definition.name)
         let inUse = models.values.filter { stages[Subject(.model, $0.name)]?.isRetired != true && sets.contains($0.set) }.map(\.name)
         let pointed = pointers.values.filter { pointer in
             switch pointer.target.kind {
@@ -172,6 +166,9 @@ public struct Stage: Sendable, CustomStringConvertible {
 }
 
 extension Catalog {
+    /// A set and all that it is made of.
+    fileprivate func subjects(of set: FeatureSet) -> [Subject] { [Subject(.set, set.definition.name)] + functions(of: set).map(Subject.init) }
+
     /// The features and labels that a set's outputs are made of, those they refer to as well, by name.
     func functions(of set: FeatureSet) -> [Function] { functions(under: (set.features + set.labels).map(\.function)) }
 

@@ -209,7 +209,7 @@ private struct SegmentWork {
             ).first!.int64(0)
             let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets, segmentRows: segmentRows), known: [], progress)
             try connection.execute("update firn_cache.runs set segments = \(counts.segments)::int where run = \(number)")
-            if !old.isEmpty { try deleteUnlisted() }
+            if !old.isEmpty { try SegmentList.deleteUnlisted(connection) }
             return counts
         }
     }
@@ -280,10 +280,5 @@ private struct SegmentWork {
             segments += 1
         }
         return (segments, bytes)
-    }
-
-    /// Bodies that no run lists any more.
-    private func deleteUnlisted() throws {
-        try connection.execute("delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)")
     }
 }

@@ -85,6 +85,11 @@ struct SegmentList {
         }
     }
 
+    /// Deletes bodies that no run lists any more.
+    static func deleteUnlisted(_ connection: Connection) throws {
+        try connection.execute("delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)")
+    }
+
     /// The runs that reading up to a cut can use: from the first on, as long as they follow each other and hold all of these columns.
     func usable(upTo cut: Int64, columns: Set<String>) -> [Run] {
         var usable: [Run] = []
