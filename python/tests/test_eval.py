@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
+import numpy
 import pandas
 import pyarrow as pa
 import pytest
 from conftest import DEFINITIONS
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from test_client import payments, spine
 
 import firn
@@ -49,7 +57,71 @@ def test_a_transformer_is_a_step_of_a_pipeline(store: firn.Client, url: str) -> 
     assert pinned.transform(shuffled).sort_index().equals(pinned.transform(frame))
 
 
-class _Numbers:
+def test_a_transformer_serves_live_once_it_is_told_to(store: firn.Client, url: str) -> None:
+    frame = spine(30).assign(customer_id=range(500, 530), event_timestamp=pandas.Timestamp("2999-01-01", tz="UTC"))
+    live = FeatureTransformer("all.v1", url=url, at="now")
+    before = live.fit_transform(frame)
+    store.push("clicks", [{"customer_id": 500, "page": "live", "at": "2024-01-02T00:00:00Z"}])
+    assert before["clicks"].iloc[0] == 0 and live.fit_transform(frame)["clicks"].iloc[0] == 1, "fit pins what there is"
+    snapshot = live.at_
+    store.push("clicks", [{"customer_id": 500, "page": "live", "at": "2024-01-03T00:00:00Z"}])
+    assert live.transform(frame)["clicks"].iloc[0] == 2 and live.at_ == snapshot
+    # Without instants it is now, and the index stays.
+    asked = frame.drop(columns=["event_timestamp"]).sample(frac=1, random_state=2)
+    assert live.transform(asked).sort_index().equals(live.transform(frame)) and live.transform(asked).index.equals(asked.index)
+    # What was fitted at a snapshot goes live.
+    pipeline = make_pipeline(FeatureTransformer("all.v1", url=url, at=snapshot), SimpleImputer(), LinearRegression())
+    frame["page"] = range(30)
+    pipeline.fit(frame.drop(columns=["page"]), frame["page"])
+    pinned = pipeline[:1].transform(frame)
+    live_one = pipeline.set_params(featuretransformer__at="now")[:1].transform(frame)
+    assert pinned["clicks"].iloc[0] == 1 and live_one["clicks"].iloc[0] == 2 and len(pipeline.predict(asked)) == 30
+
+
+def test_what_a_transformer_gives_is_numbers_whatever_is_asked_for(store: firn.Client, url: str) -> None:
+    store.apply(KINDS)
+    large = 9007199254740993
+    store.push("machines", [{"machine_id": 1, "runs": 3, "is_on": True, "serial": large}, {"machine_id": 2, "runs": 4, "is_on": False, "serial": 5}])
+    frame = pandas.DataFrame({"machine_id": [1, 2, 3], "event_timestamp": pandas.Timestamp("2999-01-01", tz="UTC")})
+    features = FeatureTransformer("machines.v1", url=url).fit(frame)
+    some, all_there = features.transform(frame), features.transform(frame.head(2))
+    assert [str(kind) for kind in some.dtypes] == ["float64", "float64", "Int64"] and [str(kind) for kind in all_there.dtypes] == ["float64", "float64", "int64"]
+    assert some["runs"].tolist()[:2] == [3, 4] and some["is_on"].tolist()[:2] == [1, 0] and some.iloc[2].isna().all()
+    assert some["serial"].tolist()[0] == all_there["serial"].tolist()[0] == large, "kept whole"
+    assert str(features.transform(frame.tail(2))["serial"].dtype) == "float64"
+    # What scikit-learn can't put into an array where it has pandas' NA.
+    chosen = make_column_transformer((StandardScaler(), ["runs"]), remainder="passthrough")
+    assert numpy.isnan(chosen.fit_transform(some[["runs", "is_on"]])).sum() == 2
+
+
+def test_a_transformer_at_a_snapshot_is_cloned_pickled_and_searched(store: firn.Client, url: str) -> None:
+    frame = spine(40)
+    target = pandas.Series(range(40), index=frame.index)
+    snapshot = store.snapshot("all.v1", frame)
+    features = FeatureTransformer("all.v1", url=url, at=snapshot, token="firn_very_secret")
+    assert clone(features).at == snapshot and clone(features).token == "firn_very_secret"
+    pipeline = make_pipeline(features, _Numbers(), HistGradientBoostingRegressor(max_iter=3))
+    recorded = len(store.catalog.snapshots())
+    assert len(cross_val_score(pipeline, frame, target, cv=2, n_jobs=2, error_score="raise")) == 2
+    search = GridSearchCV(pipeline, {"histgradientboostingregressor__max_iter": [2, 3]}, cv=2, error_score="raise").fit(frame, target)
+    assert len(store.catalog.snapshots()) == recorded, "nothing is recorded"
+    packed = pickle.dumps(search)
+    assert b"very_secret" not in packed
+    assert (pickle.loads(packed).predict(frame) == search.predict(frame)).all()
+
+
+KINDS = """
+entities: {machine: {keys: {machine_id: int64}}}
+sources: {machines: {columns: {machine_id: int64, runs: int64, is_on: bool, serial: int64}, event_time: none, id: [machine_id]}}
+features:
+  runs.v1: {entity: machine, source: machines, expression: latest(runs)}
+  is_on.v1: {entity: machine, source: machines, expression: latest(is_on)}
+  serial.v1: {entity: machine, source: machines, expression: latest(serial)}
+sets: {machines.v1: {features: [runs.v1, is_on.v1, serial.v1]}}
+"""
+
+
+class _Numbers(BaseEstimator):
     def fit(self, X: pandas.DataFrame, y: object = None) -> "_Numbers":
         return self
 

@@ -10,9 +10,12 @@
 What travels is Arrow; pandas and Polars are converted at the edges where they are installed.
 """
 
-from ._client import Client, Lookup, Push, Snapshot, Verification, connect
+from ._client import Client, Import, Push, connect
 from ._errors import FirnError, FirnWarning
 from ._evaluate import eval
+from ._lookup import Lookup
+from ._snapshot import Snapshot, Verification
+from ._tables import to_pandas
 
-__all__ = ["Client", "FirnError", "FirnWarning", "Lookup", "Push", "Snapshot", "Verification", "connect", "eval"]
+__all__ = ["Client", "FirnError", "FirnWarning", "Import", "Lookup", "Push", "Snapshot", "Verification", "connect", "eval", "to_pandas"]
 __version__ = "0.1.0"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
+
 
 class FirnWarning(UserWarning):
     """What Firn does, but you may not have meant."""
@@ -19,3 +21,9 @@ class FirnError(Exception):
         super().__init__(message)
         self.code = code
         self.status = status
+
+    @classmethod
+    def of_file(cls, error: OSError, path: "str | PathLike[str]") -> "FirnError":
+        """A file that can't be read."""
+        known = {FileNotFoundError: "no such file", PermissionError: "permission denied", IsADirectoryError: "it is a directory"}
+        return cls(f"{fspath(path)} can't be read: {known.get(type(error)) or error.strerror or error}", code="no_file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mlflow
 
-from ._client import Snapshot
+from ._snapshot import Snapshot
 
 
 def log_snapshot(snapshot: Snapshot, *, prefix: str = "firn") -> None:
