@@ -12,7 +12,6 @@ online lookup of one flight, at its own instant, is held against its row of the 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def main() -> None:
         answer = store.lookup("arrival_delay.v1", keys, as_of=row["event_timestamp"].to_pydatetime())
         for name, online in answer.to_pylist()[0].items():
             trained = row[name]
-            if not (online == trained or online is None and (trained is None or math.isnan(trained))):
+            if not (pandas.isna(trained) if online is None else online == trained):
                 raise SystemExit(f"{name}: online {online}, in training {trained}")
         print(f"flight {row['flight_id']}: online and in training the same {len(answer.features)} values")
 

@@ -90,8 +90,11 @@ def test_a_time_outside_pythons_years_fails_no_batch(kinds: firn.Client) -> None
     snapshot = kinds.snapshot("kinds.v1", spine([1, 2, 3]))
     assert lookup.to_arrow()["u"].equals(snapshot.to_arrow()["u"])
     for frame in (lookup.to_pandas(), snapshot.to_pandas()):
-        assert "294246-12-31" in frame.to_csv() and "2024-01-01 00:00:00.5" in repr(frame["u"]) + frame.to_csv()
-        assert pa.Array.from_pandas(frame["u"]).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist() == snapshot.to_arrow()["u"].cast(pa.int64()).to_pylist()
+        assert "294246-12-31" in frame.to_csv() and "294246-12-31" in repr(frame["u"])
+        assert frame["u"].tolist() == [lookup.rows[0][4], numpy.datetime64("-4713-11-24T00:00:00", "us"), numpy.datetime64("294246-12-31T23:59:59.999999", "us")]
+    # A frame of what came back can be pushed.
+    kinds.push("things", frame.reset_index()[["k", "u"]].assign(k=[91, 92, 93], at=AT))
+    assert [row[4] for row in kinds.lookup("kinds.v1", {"k": [91, 92, 93]}).rows] == [row[4] for row in lookup.rows]
     # And in: as text, of NumPy, in a column.
     seen = numpy.datetime64("294246-12-31T23:59:59.999999", "us")
     column = pa.array([106_751_982 * 86_400_000_000 - 1], pa.int64()).cast(pa.timestamp("us", "UTC"))
@@ -192,9 +195,10 @@ def test_dates_beside_times_keep_the_time(kinds: firn.Client) -> None:
 def test_uuids_are_texts(kinds: firn.Client, binary: str) -> None:
     one, two = UUID(int=1), UUID(int=2)
     kinds.push("tags", [{"t": one, "i": 1, "at": AT}])
-    kinds.push("tags", pa.table({"t": pa.array([two.bytes], pa.uuid()), "i": [2], "at": [AT]}))
+    binary_uuids = (lambda *values: pa.array([value.bytes for value in values], pa.uuid())) if hasattr(pa, "uuid") else lambda *values: pa.array([str(value) for value in values])
+    kinds.push("tags", pa.table({"t": binary_uuids(two), "i": [2], "at": [AT]}))
     kinds.push("tags", pandas.DataFrame({"t": [one, two], "i": [1, 2], "at": [AT, AT]}))
-    for keys in ([one, two], [str(one), str(two)], pandas.Series([one, two]), pa.array([one.bytes, two.bytes], pa.uuid())):
+    for keys in ([one, two], [str(one), str(two)], pandas.Series([one, two]), binary_uuids(one, two)):
         assert kinds.lookup(features=["tagged.v1"], entities={"t": keys}).rows == [[1], [2]]
     asked = pandas.DataFrame({"t": [one, two, None], "event_timestamp": [NOW] * 3})
     values = firn.eval(DEFINITIONS, rows={"tags": [{"t": one, "i": 5, "at": AT}]}, spine=asked, features=["tagged.v1"], binary=binary)

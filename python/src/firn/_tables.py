@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ._errors import FirnError
-from ._times import FIRST, LAST
+from ._times import FIRST, LAST, as_text, microseconds
 
 #: A pandas or Polars frame (lazy ones too), a DuckDB relation, a pyarrow Table, RecordBatch or reader, anything else with ``__arrow_c_stream__``, a list of
 #: dicts, or a dict of columns.
@@ -91,7 +91,8 @@ def to_array(name: str, values: Any) -> "pa.Array | pa.ChunkedArray":
             return pa.array(values, from_pandas=is_pandas)
         if not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)):
             raise FirnError(f"the rows don't make a table: column '{name}' is of type {type(values).__name__}, not a list of values", code="invalid_rows")
-        return pa.array(_readable(name, list(values)), from_pandas=is_pandas)
+        readable = _readable(name, list(values))
+        return readable if isinstance(readable, pa.Array) else pa.array(readable, from_pandas=is_pandas)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise FirnError(f"the rows don't make a table: column '{name}': {error}", code="invalid_rows") from error
 
@@ -109,8 +110,8 @@ def _polars(series: Any) -> Any:
         raise FirnError(message, code="invalid_rows") from error
 
 
-def _readable(name: str, values: list[Any]) -> list[Any]:
-    """Python's values without those that pyarrow doesn't know or would cut short."""
+def _readable(name: str, values: list[Any]) -> "list[Any] | pa.Array":
+    """Python's values without those that pyarrow doesn't know, would cut short or can't read beside each other."""
     kinds = {type(value) for value in values}
     if any(issubclass(kind, uuid.UUID) for kind in kinds):
         values = [str(value) if isinstance(value, uuid.UUID) else value for value in values]
@@ -121,6 +122,9 @@ def _readable(name: str, values: list[Any]) -> list[Any]:
         raise _nanoseconds(name)
     if times and date in kinds:  # pyarrow would make dates of all
         values = [datetime(value.year, value.month, value.day, tzinfo=timezone.utc) if type(value) is date else value for value in values]
+    if times and any(kind.__module__ == "numpy" and kind.__name__ == "datetime64" for kind in kinds):
+        texts = [None if value is None or str(value) == "NaT" else as_text(value) for value in values]
+        return pa.array([None if text is None else microseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("us", "UTC"))
     return values
 
 
@@ -221,8 +225,8 @@ def _sliceable(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 def to_pandas(table: "pa.Table") -> Any:
     """An Arrow table as a DataFrame that holds every value as it is.
 
-    Integers and booleans beside a NULL are ``Int64`` (``Int32``, …) and ``boolean``; without one they are NumPy's. Times outside the years 1 to 9999, which
-    pandas can't print, come in a column that Arrow backs. A NULL among floats is NaN.
+    Integers and booleans beside a NULL are ``Int64`` (``Int32``, …) and ``boolean``; without one they are NumPy's. A column with times outside
+    the years 1 to 9999, which pandas can't print, has ``datetime``s and for those ``numpy.datetime64``s. A NULL among floats is NaN.
     """
     import pandas
 
@@ -232,25 +236,29 @@ def to_pandas(table: "pa.Table") -> Any:
 def _series(column: "pa.ChunkedArray") -> Any:
     import pandas
 
-    kind, mapper = column.type, None
+    kind = column.type
     if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-        nullable = {str(kind).lower(): kind for kind in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")} | {"bool": "boolean"}
-        mapper = {kind: pandas.api.types.pandas_dtype(nullable[str(kind)])}.get
-    elif is_beyond_python(column):
-        mapper = pandas.ArrowDtype
-    return column.to_pandas(types_mapper=mapper)
+        name = "boolean" if pa.types.is_boolean(kind) else ("UInt" if pa.types.is_unsigned_integer(kind) else "Int") + str(kind.bit_width)
+        return column.to_pandas(types_mapper={kind: pandas.api.types.pandas_dtype(name)}.get)
+    values = _beyond_python(column)
+    return column.to_pandas() if values is None else pandas.Series(values, dtype=object)
 
 
-def is_beyond_python(column: "pa.ChunkedArray") -> bool:
-    """Whether it has times that no ``datetime`` holds."""
+def _beyond_python(column: "pa.ChunkedArray") -> list[Any] | None:
+    """The values of a column with times that no ``datetime`` holds, and so pandas can't print; of any other None."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        scale = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}[kind.unit]
+        unit, scale, numbers = kind.unit, {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}[kind.unit], column.cast(pa.int64())
         first, last = FIRST * scale // 1_000_000, LAST * scale // 1_000_000
-        values = column.cast(pa.int64())
     elif pa.types.is_date32(kind):
-        first, last, values = FIRST // 86_400_000_000, LAST // 86_400_000_000, column.cast(pa.int32())
+        unit, numbers, first, last = "D", column.cast(pa.int32()), FIRST // 86_400_000_000, LAST // 86_400_000_000
     else:
-        return False
-    ends = pc.min_max(values)
-    return bool(ends["min"].is_valid and (ends["min"].as_py() < first or ends["max"].as_py() > last))
+        return None
+    ends = pc.min_max(numbers)
+    if not ends["min"].is_valid or first <= ends["min"].as_py() <= ends["max"].as_py() <= last:
+        return None
+    import numpy
+
+    return [
+        value.as_py() if number is None or first <= number <= last else numpy.datetime64(number, unit) for number, value in zip(numbers.to_pylist(), column)
+    ]
