@@ -22,7 +22,7 @@ sets: {calling.v1: {features: [calls.v1]}}
 
 class Line:
     """Between client and server. ``faults`` are taken one for each connection: ``refuse`` answers 503 itself, ``lose`` passes the request on and cuts the answer
-    off, ``cut`` does so before the server has the request, ``hang`` never answers; without one all passes.
+    off, ``tear`` cuts it in half, ``cut`` does so before the server has the request, ``hang`` never answers; without one all passes.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,7 +62,9 @@ class Line:
             with socket.create_connection(self._server) as server:
                 server.sendall(request.replace(b"Connection: keep-alive", b"Connection: close"))
                 answer = b"".join(iter(lambda: server.recv(1 << 16), b""))
-            if fault != "lose":
+            if fault == "tear":
+                client.sendall(answer[: len(answer) // 2])
+            elif fault != "lose":
                 client.sendall(answer.replace(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"))
 
     def _request(self, client: socket.socket) -> bytes:
@@ -146,6 +148,19 @@ def test_a_refusal_that_was_put_off_is_made_of_the_whole_body(url: str, line: Li
     with firn.connect(line.url) as there, firn.connect(url) as here:
         assert there.snapshot("calling.v1", spine).digest == here.snapshot("calling.v1", spine).digest
     assert len(line.requests) == 2
+
+
+@pytest.mark.parametrize("fault", ["tear", "lose", "cut"])
+def test_rows_whose_stream_breaks_off_are_asked_for_again(url: str, line: Line, fault: str) -> None:
+    spine = {"caller_id": list(range(5000)), "event_timestamp": ["2024-01-02"] * 5000}
+    line.faults = [fault]
+    with firn.connect(line.url) as there, firn.connect(url) as here:
+        assert there.compute("calling.v1", spine).equals(here.compute("calling.v1", spine))
+    assert len(line.requests) == 2
+    line.faults = ["tear"] * 9
+    with firn.connect(line.url) as there, pytest.raises(firn.FirnError) as refused:
+        there.compute("calling.v1", spine)
+    assert refused.value.code == "unreachable"
 
 
 def test_a_call_has_its_own_time(line: Line) -> None:

@@ -297,11 +297,11 @@ class Client:
 
     def deprecate(self, name: str, reason: str, *, successor: str | None = None) -> None:
         """Says of a feature, label, set or model that it is on its way out: whoever uses it is told."""
-        self._http.json("POST", "/v1/stages", json={"name": name, "stage": "deprecated", "reason": reason, "successor": successor})
+        self._http.json("POST", "/v1/stages", json={"name": name, "stage": "deprecated", "reason": reason, "successor": successor}, repeats=False)
 
     def retire(self, name: str, reason: str, *, force: bool = False) -> None:
         """Ends the life of a feature, label, set or model: nothing new is made of it. Refused while it is in use, unless forced."""
-        self._http.json("POST", "/v1/stages", json={"name": name, "stage": "retired", "reason": reason, "force": force})
+        self._http.json("POST", "/v1/stages", json={"name": name, "stage": "retired", "reason": reason, "force": force}, repeats=False)
 
     # Rows in
 

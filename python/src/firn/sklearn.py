@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
@@ -55,6 +56,12 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "token": None}
+
+    def __deepcopy__(self, memo: Any) -> "FeatureTransformer":
+        # Within the process a copy keeps its token.
+        other = type(self).__new__(type(self))
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
 
     def fit(self, X: Any, y: Any = None) -> "FeatureTransformer":
         with self._connect() as client:
