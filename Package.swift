@@ -8,7 +8,7 @@ import PackageDescription
 //                                   ▼
 //                                Tables ──▶ CZlib, CZstd
 //                                   ▼
-//                                ArrowIPC ──▶ CZstd
+//                                ArrowIPC ──▶ CLZ4, CZstd
 //                                   ▼
 //                             FeatureEngine ──▶ FeatureLanguage
 //
@@ -51,6 +51,7 @@ let package = Package(
     ],
     targets: [
         // Doors to C: a module map and a shim each.
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -62,7 +63,7 @@ let package = Package(
         // Columns, scalar kernels, aggregates, cursors, plans. No I/O, no clock.
         .target(name: "FeatureEngine", dependencies: ["FeatureLanguage", crypto], swiftSettings: strict),
         // Columns to and from Arrow IPC streams. No I/O.
-        .target(name: "ArrowIPC", dependencies: ["FeatureEngine", "FeatureLanguage", "CZstd"], swiftSettings: strict),
+        .target(name: "ArrowIPC", dependencies: ["FeatureEngine", "FeatureLanguage", "CLZ4", "CZstd"], swiftSettings: strict),
         // Columns to and from CSV, NDJSON and Arrow files, plain or compressed.
         .target(name: "Tables", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"], swiftSettings: strict),
         // libpq: connections, queries, copies, a pool, the embedded cluster.

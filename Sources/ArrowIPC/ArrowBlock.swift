@@ -31,7 +31,7 @@ public enum ArrowBlock {
             let bodyLength = try message.int64(3)
             guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
             if let field {
-                parts += try readBatch(header, file, position..<position + Int(bodyLength), [field.layout], bytesLeft: .max).columns
+                for case .flat(let part) in try readBatch(header, file, position..<position + Int(bodyLength), [field], bytesLeft: .max).columns { parts.append(part) }
             } else {
                 field = try ArrowMetadata.columns(header).first
             }

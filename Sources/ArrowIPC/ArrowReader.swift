@@ -3,12 +3,13 @@ public import FeatureEngine
 /// Reads an Arrow IPC stream or file, a record batch at a time, and checks every length against what is there.
 ///
 /// A file is read as the stream it holds, from front to back, so that pipes work too; its footer only has to be there.
-/// Dictionary-encoded strings and views come out plain. Buffers may be plain or compressed with zstd.
+/// Buffers may be plain, or compressed with zstd or LZ4.
 public struct ArrowReader {
-    /// The columns, without dictionaries and views.
     public let fields: [ArrowField]
     private let columns: [ArrowMetadata.Column]
-    private var dictionaries: [Int64: Column] = [:]
+    /// Which columns are read; others are passed over, whatever they hold.
+    private var isWanted: [Bool]
+    private var dictionaries = ArrowDictionaries()
     private var source: PieceReader
     private let layout: ArrowWriter.Layout
     private let maximumBytes: Int
@@ -39,7 +40,17 @@ public struct ArrowReader {
         }
         columns = try ArrowMetadata.columns(try ArrowReader.schema(&source, layout))
         fields = columns.map(\.field)
+        isWanted = Array(repeating: true, count: columns.count)
+        for column in columns { dictionaries.declare(column) }
     }
+
+    /// Passes over the other columns from now on.
+    public mutating func read(only wanted: (ArrowField) -> Bool) { isWanted = fields.map(wanted) }
+
+    /// Whether every dictionary that is needed has come.
+    private var hasDictionaries: Bool { zip(columns, isWanted).allSatisfy { !$1 || $0.dictionaries.allSatisfy { dictionaries.values[$0] != nil } } }
+
+    private func isNeeded(_ dictionary: Int64) -> Bool { zip(columns, isWanted).contains { $1 && $0.dictionaries.contains(dictionary) } }
 
     private static func schema(_ source: inout PieceReader, _ layout: ArrowWriter.Layout) throws -> FlatView {
         let bare = layout == .file ? try bareMetadata(&source) : nil
@@ -68,7 +79,7 @@ public struct ArrowReader {
     }
 
     /// The next batch's columns, as long as one another; nil at the end.
-    public mutating func next() throws -> (columns: [Column], rowCount: Int)? {
+    public mutating func next() throws -> (columns: [ArrowColumn], rowCount: Int)? {
         while !isAtEnd {
             guard let (message, body, size) = try ArrowReader.message(&source, body: true) else {
                 isAtEnd = true
@@ -79,7 +90,7 @@ public struct ArrowReader {
             guard let header = try message.table(2) else { throw ArrowError.damaged }
             switch ArrowMetadata.Header(rawValue: UInt8(try message.int8(1))) {
             case .recordBatch:
-                if held.isEmpty, layout == .stream || columns.allSatisfy({ $0.dictionary.map { dictionaries[$0.id] != nil } ?? true }) { return try rows(header, body) }
+                if held.isEmpty, layout == .stream || hasDictionaries { return try rows(header, body) }
                 heldBytes += size
                 guard heldBytes <= ArrowReader.maximumHeldBytes else {
                     throw ArrowError("has its dictionaries after more rows than are held", advice: "write an IPC stream, named .arrows, or plain strings")
@@ -87,22 +98,35 @@ public struct ArrowReader {
                 held.append((header, body))
             case .dictionaryBatch:
                 let id = try header.int64(0)
-                guard let column = columns.first(where: { $0.dictionary?.id == id }), let data = try header.table(1) else { throw ArrowError.damaged }
-                let (values, _) = try batch(data, body, [(column.layout, nil, nil)])
+                guard let type = dictionaries.types[id], let data = try header.table(1) else { throw ArrowError.damaged }
+                guard isNeeded(id) else { continue }
+                var column = ArrowMetadata.Column(field: ArrowField("", type))
+                column.dictionaries = dictionaries.inner[id] ?? []
+                let (read, count, rest) = try readBatch(data, body, 0..<body.count, [column], nil, dictionaries, keepsArrays: true, bytesLeft: allowed)
+                bytesLeft -= allowed - rest
+                guard case .other(let values)? = read.first, values.count == count else { throw ArrowError.damaged }
                 let isDelta = try header.int8(2) != 0
                 // Which rows are meant by which, nothing would say.
-                if layout == .file, !isDelta, dictionaries[id] != nil {
+                if layout == .file, !isDelta, dictionaries.values[id] != nil {
                     throw ArrowError("replaces a dictionary, as only streams can", advice: "write an IPC stream, named .arrows")
                 }
-                if isDelta, let held = dictionaries[id] { dictionaries[id] = held.followed(by: values[0]) } else { dictionaries[id] = values[0] }
+                if isDelta, let held = dictionaries.values[id] {
+                    dictionaries.values[id] = try ArrowArray(concatenating: [held, values])
+                } else {
+                    dictionaries.values[id] = values
+                }
             case .schema, nil: throw ArrowError("holds an Arrow message that isn't read")
             }
         }
         return try held.popLast().map { try rows($0.header, $0.body) }
     }
 
-    private mutating func rows(_ header: FlatView, _ body: [UInt8]) throws -> (columns: [Column], rowCount: Int) {
-        try batch(header, body, columns.map { ($0.dictionary.map { .plain($0.index) } ?? $0.layout, $0.dictionary.map { dictionaries[$0.id] } ?? nil, $0) })
+    private var allowed: Int { min(bytesLeft, ArrowReader.maximumBatchBytes) }
+
+    private mutating func rows(_ header: FlatView, _ body: [UInt8]) throws -> (columns: [ArrowColumn], rowCount: Int) {
+        let (read, count, rest) = try readBatch(header, body, 0..<body.count, columns, isWanted, dictionaries, bytesLeft: allowed)
+        bytesLeft -= allowed - rest
+        return (read, count)
     }
 
     private mutating func checkFooter() throws {
@@ -133,42 +157,79 @@ public struct ArrowReader {
         guard let content = try source.next(Int(bodyLength)) else { throw ArrowError.cut }
         return (message, content, length + content.count)
     }
+}
 
-    private mutating func batch(
-        _ header: FlatView, _ body: [UInt8], _ wanted: [(layout: ArrowMetadata.Layout, dictionary: Column?, column: ArrowMetadata.Column?)]
-    ) throws -> (columns: [Column], rowCount: Int) {
-        let allowed = min(bytesLeft, ArrowReader.maximumBatchBytes)
-        let (read, count, rest) = try readBatch(header, body, 0..<body.count, wanted.map(\.layout), bytesLeft: allowed)
-        var left = rest
-        var columns = read
-        for (index, (_, dictionary, column)) in wanted.enumerated() where column?.dictionary != nil {
-            guard let dictionary else { throw ArrowError.damaged }
-            columns[index] = try columns[index].looked(up: dictionary, bytesLeft: &left)
+/// A column of a batch.
+public enum ArrowColumn: Sendable {
+    /// Values of a flat type, integers of any width as int64 and times in the type's own unit.
+    case flat(Column)
+    case other(ArrowArray)
+    /// Passed over.
+    case absent
+}
+
+/// Dictionaries by their numbers, as far as they have come.
+struct ArrowDictionaries {
+    var values: [Int64: ArrowArray] = [:]
+    private(set) var types: [Int64: ArrowType] = [:]
+    /// The dictionaries that values of a dictionary refer to.
+    private(set) var inner: [Int64: [Int64]] = [:]
+
+    mutating func declare(_ column: ArrowMetadata.Column) {
+        var ids = column.dictionaries[...]
+        declare(column.field.type, &ids)
+    }
+
+    private mutating func declare(_ type: ArrowType, _ ids: inout ArraySlice<Int64>) {
+        if case .dictionary(_, _, let values, _) = type, let id = ids.popFirst() {
+            types[id] = values
+            let before = ids
+            for child in values.children { declare(child.type, &ids) }
+            inner[id] = Array(before.prefix(before.count - ids.count))
+        } else {
+            for child in type.children { declare(child.type, &ids) }
         }
-        bytesLeft -= allowed - left
-        return (columns, count)
     }
 }
 
 /// A record batch's columns, its body a part of some bytes.
+///
+/// - Parameters:
+///   - isWanted: columns to read; nil reads all.
+///   - keepsArrays: whether flat types come as arrays, too.
 func readBatch(
-    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ layouts: [ArrowMetadata.Layout], bytesLeft: Int
-) throws(ArrowError) -> (columns: [Column], rowCount: Int, bytesLeft: Int) {
+    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ fields: [ArrowMetadata.Column], _ isWanted: [Bool]? = nil, _ dictionaries: ArrowDictionaries = .init(),
+    keepsArrays: Bool = false, bytesLeft: Int
+) throws(ArrowError) -> (columns: [ArrowColumn], rowCount: Int, bytesLeft: Int) {
     let count = try header.int64(0)
     guard count >= 0, count <= Int64(Int32.max) else { throw .damaged }
-    var isCompressed = false
-    if let compression = try header.table(3) {
-        guard try compression.int8(0) == 1 else { throw ArrowError("is compressed with LZ4", advice: "write it with compression zstd, or none") }
-        isCompressed = true
+    var codec: BodyReader.Codec?
+    if let compression = try header.table(3) { codec = try compression.int8(0) == 1 ? .zstd : .lz4 }
+    var buffers = BodyReader(
+        bytes, body, try header.pairs(2), nodes: try header.pairs(1), viewed: try header.words(4), codec: codec, dictionaries, bytesLeft: bytesLeft)
+    var columns: [ArrowColumn] = []
+    for (index, field) in fields.enumerated() {
+        var ids = field.dictionaries[...]
+        let type = field.field.type
+        do {
+            if let isWanted, !isWanted[index] {
+                try buffers.skip(type)
+                columns.append(.absent)
+            } else if type.isFlat, !keepsArrays {
+                columns.append(.flat(try buffers.column(type, rows: Int(count))))
+            } else {
+                let array = try buffers.array(type, rows: Int(count), &ids)
+                // A long text may be meant many times.
+                try buffers.charge(array.spelledOut())
+                columns.append(.other(array))
+            }
+        } catch {
+            var error = error
+            if error == .notText { error.column = field.field.name }
+            throw error
+        }
     }
-    let nodes = try header.pairs(1)
-    guard nodes.count == layouts.count else { throw .damaged }
-    var buffers = BodyReader(bytes, body, try header.pairs(2), viewed: try header.words(4), isCompressed: isCompressed, bytesLeft: bytesLeft)
-    var columns: [Column] = []
-    for (layout, node) in zip(layouts, nodes) {
-        guard node.0 == count else { throw .damaged }
-        columns.append(try buffers.column(layout, rows: Int(count), nulls: node.1))
-    }
+    guard buffers.isAtEnd else { throw .damaged }
     return (columns, Int(count), buffers.bytesLeft)
 }
 
@@ -178,19 +239,33 @@ private struct BodyReader {
     private let body: [UInt8]
     private let range: Range<Int>
     private var buffers: ArraySlice<(Int64, Int64)>
+    /// Rows and NULLs of each column and of what is beneath it, from the top down.
+    private var nodes: ArraySlice<(Int64, Int64)>
     /// How many buffers of content each column of views has.
     private var viewed: ArraySlice<Int64>
-    private let isCompressed: Bool
+    private let codec: Codec?
+    private let dictionaries: ArrowDictionaries
+    private var isCompressed: Bool { codec != nil }
     var bytesLeft: Int
+    /// Whether all columns have been read.
+    var isAtEnd: Bool { nodes.isEmpty }
+
+    enum Codec { case lz4, zstd }
+
     /// Bytes of the body that buffers of views' content have taken.
     private var viewedBytes = 0
 
-    init(_ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], viewed: [Int64], isCompressed: Bool, bytesLeft: Int) {
+    init(
+        _ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], nodes: [(Int64, Int64)], viewed: [Int64], codec: Codec?, _ dictionaries: ArrowDictionaries,
+        bytesLeft: Int
+    ) {
         self.body = body
         self.range = range
         self.buffers = buffers[...]
+        self.nodes = nodes[...]
         self.viewed = viewed[...]
-        self.isCompressed = isCompressed
+        self.codec = codec
+        self.dictionaries = dictionaries
         self.bytesLeft = bytesLeft
     }
 
@@ -222,7 +297,8 @@ private struct BodyReader {
                 let target = UnsafeMutableRawBufferPointer(space)
                 if let rawLength {
                     do throws(ArrowError) {
-                        unsafe try Zstd.decompress(source, into: UnsafeMutableRawBufferPointer(rebasing: target[..<rawLength]))
+                        let space = unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<rawLength])
+                        if codec == .lz4 { unsafe try LZ4.decompress(source, into: space) } else { unsafe try Zstd.decompress(source, into: space) }
                         initialized = count
                     } catch {
                         fault = error
@@ -257,7 +333,7 @@ private struct BodyReader {
         return try values(try rawLength(buffer) ?? buffer.count - (isCompressed ? 8 : 0), in: buffer, zero: 0)
     }
 
-    private mutating func charge(_ size: Int) throws(ArrowError) {
+    mutating func charge(_ size: Int) throws(ArrowError) {
         bytesLeft -= size
         guard bytesLeft >= 0 else { throw ArrowError.tooLarge }
     }
@@ -267,27 +343,160 @@ private struct BodyReader {
         return [Bool](bits: bits, count: count)
     }
 
-    mutating func column(_ layout: ArrowMetadata.Layout, rows: Int, nulls: Int64) throws(ArrowError) -> Column {
-        if case .plain(.null) = layout {
+    private mutating func node(_ rows: Int?) throws(ArrowError) -> (rows: Int, nulls: Int64) {
+        guard let node = nodes.popFirst(), node.0 >= 0, node.0 <= Int64(Int32.max), rows == nil || node.0 == Int64(rows!) else { throw .damaged }
+        return (Int(node.0), node.1)
+    }
+
+    /// The marks of what is NULL; nil where nothing is.
+    private mutating func validity(_ rows: Int, nulls: Int64) throws(ArrowError) -> [Bool]? {
+        // A count of −1 says that nobody counted, and no buffer then that nothing is NULL.
+        if nulls == 0 || rows == 0 || nulls < 0 && buffers.first?.1 == 0 {
+            _ = try next()
+            return nil
+        }
+        let marks = try flags(rows)
+        return marks.contains(false) ? marks : nil
+    }
+
+    /// A column of a flat type.
+    mutating func column(_ type: ArrowType, rows: Int) throws(ArrowError) -> Column {
+        let (_, nulls) = try node(rows)
+        if type == .null {
             try charge(2 * rows)
             return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows))
         }
-        var validity: [Bool]?
-        if nulls == 0 || rows == 0 {
-            _ = try next()
-        } else {
-            // A count of −1 says that nobody counted, and no buffer then that nothing is NULL.
-            if nulls < 0, let (_, length) = buffers.first, length == 0 { _ = try next() } else { validity = try flags(rows) }
+        let validity = try validity(rows, nulls: nulls)
+        return Column(try payload(type, rows, validity), validity: validity)
+    }
+
+    /// A column of any type, or what is beneath one.
+    ///
+    /// - Parameters:
+    ///   - rows: how many there must be; nil takes any number.
+    ///   - ids: the numbers of dictionaries that come, from the top down.
+    mutating func array(_ type: ArrowType, rows expected: Int?, _ ids: inout ArraySlice<Int64>) throws(ArrowError) -> ArrowArray {
+        let (rows, nulls) = try node(expected)
+        var array = ArrowArray(type)
+        array.count = rows
+        switch type.shape {
+        case .none, .sparseUnion, .denseUnion, .runs: break
+        default: array.validity = try validity(rows, nulls: nulls)
         }
-        switch layout {
-        case .plain(let type): return Column(try payload(type, rows), validity: validity)
-        case .views(let isText): return Column(.string(try views(rows, validity, isText: isText)), validity: validity)
+        switch type.shape {
+        case .none: break
+        case .fixed(let width): array.bytes = type == .bool ? try flags(rows).map { $0 ? 1 : 0 } : try values(rows * width, UInt8.self, zero: 0)
+        case .texts:
+            guard case .string(let texts) = try payload(type, rows, array.validity) else { throw .damaged }
+            (array.places, array.bytes) = (texts.offsets, texts.bytes)
+        case .lists: try lists(&array, &ids)
+        case .fixedLists(let size): array.children = [try self.array(type.children[0].type, rows: rows * size, &ids)]
+        case .structure: for (index, field) in type.children.enumerated() { array.children[index] = try self.array(field.type, rows: rows, &ids) }
+        case .sparseUnion, .denseUnion: try union(&array, &ids)
+        case .runs: try runs(&array, &ids)
+        case .dictionary(let width): try dictionary(&array, width, &ids)
+        }
+        return array
+    }
+
+    private mutating func lists(_ array: inout ArrowArray, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
+        let rows = array.count, item = array.type.children[0].type
+        switch array.type {
+        case .listView, .largeListView:
+            let isLarge = array.type.hasLongPlaces
+            let starts = try integers(rows, isLarge: isLarge), sizes = try integers(rows, isLarge: isLarge)
+            let items = try self.array(item, rows: nil, &ids)
+            var left = items.count
+            for row in 0..<rows {
+                let size = array.isNull(row) ? 0 : sizes[row]
+                // What is named again and again must not make room for itself.
+                guard size >= 0, size <= left else { throw ArrowError("has lists that share their places", advice: "cast it to list") }
+                left -= size
+                guard size == 0 || starts[row] >= 0 && starts[row] <= items.count - size else { throw .damaged }
+                if size > 0 { try array.children[0].append(items, starts[row]..<starts[row] + size) }
+                array.places.append(array.children[0].count)
+            }
+        default:
+            let isLarge = array.type.hasLongPlaces
+            let ends = try integers(rows + 1, isLarge: isLarge)
+            let items = try self.array(item, rows: nil, &ids)
+            guard let first = ends.first, let last = ends.last, first >= 0, last <= items.count else { throw .damaged }
+            for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
+            array.places = first == 0 ? ends : ends.map { $0 - first }
+            array.children = [try items.slice(first..<last)]
         }
     }
 
-    private mutating func payload(_ type: ArrowType, _ rows: Int) throws(ArrowError) -> Column.Values {
+    private mutating func integers(_ count: Int, isLarge: Bool) throws(ArrowError) -> [Int] {
+        isLarge ? try values(count, Int64.self, zero: 0).map { Int($0) } : try values(count, Int32.self, zero: 0).map { Int($0) }
+    }
+
+    private mutating func union(_ array: inout ArrowArray, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
+        guard case .union(let fields, let numbers, let isDense) = array.type else { throw .damaged }
+        var members = Array(repeating: -1, count: 256)
+        for (index, number) in numbers.enumerated() { members[number] = index }
+        array.bytes = try values(array.count, UInt8.self, zero: 0)
+        guard array.bytes.allSatisfy({ members[Int($0)] >= 0 }) else { throw .damaged }
+        if isDense { array.places = try values(array.count, Int32.self, zero: 0).map { Int($0) } }
+        for (index, field) in fields.enumerated() { array.children[index] = try self.array(field.type, rows: isDense ? nil : array.count, &ids) }
+        guard isDense else { return }
+        for (row, place) in array.places.enumerated() where !(0..<array.children[members[Int(array.bytes[row])]].count).contains(place) { throw .damaged }
+        // A member that is named twice is copied twice.
+        for (index, child) in array.children.enumerated() where array.bytes.count(where: { members[Int($0)] == index }) > child.count {
+            throw ArrowError("has a union whose values share their places", advice: "cast it to a struct")
+        }
+    }
+
+    private mutating func runs(_ array: inout ArrowArray, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
+        guard case .runEndEncoded(let ends, let values) = array.type, let width = ends.type.width else { throw .damaged }
+        let read = try self.array(ends.type, rows: nil, &ids), items = try self.array(values.type, rows: read.count, &ids)
+        guard read.validity == nil else { throw .damaged }
+        var before = 0
+        for row in 0..<read.count where before < array.count {
+            let end = read.index(row, width: width)
+            guard end > before else { throw .damaged }
+            before = min(end, array.count)
+            array.places.append(before)
+        }
+        guard before == array.count else { throw .damaged }
+        array.children = [try items.slice(0..<array.places.count)]
+    }
+
+    private mutating func dictionary(_ array: inout ArrowArray, _ width: Int, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
+        guard case .dictionary(_, _, let values, _) = array.type, let id = ids.popFirst() else { throw .damaged }
+        // Those beneath it have their numbers next.
+        ids = ids.dropFirst(dictionaries.inner[id]?.count ?? 0)
+        array.bytes = try self.values(array.count * width, UInt8.self, zero: 0)
+        let dictionary = dictionaries.values[id] ?? ArrowArray(values)
+        array.children = [dictionary]
+        for row in 0..<array.count {
+            if (0..<dictionary.count).contains(array.index(row, width: width)) { continue }
+            guard array.isNull(row) else { throw .damaged }
+            for place in row * width..<(row + 1) * width { array.bytes[place] = 0 }
+        }
+    }
+
+    /// Passes over a column and what is beneath it.
+    mutating func skip(_ type: ArrowType) throws(ArrowError) {
+        _ = try node(nil)
+        var count: Int
         switch type {
-        case .null: return .bool([])
+        case .null, .runEndEncoded: count = 0
+        case .structure, .fixedList: count = 1
+        case .union(_, _, let isDense): count = isDense ? 2 : 1
+        case .utf8, .largeUtf8, .binary, .largeBinary, .listView, .largeListView: count = 3
+        case .utf8View, .binaryView:
+            guard let content = viewed.popFirst(), content >= 0, content <= Int64(buffers.count) else { throw .damaged }
+            count = 2 + Int(content)
+        default: count = 2
+        }
+        guard count <= buffers.count else { throw .damaged }
+        buffers = buffers.dropFirst(count)
+        for child in type.children { try skip(child.type) }
+    }
+
+    private mutating func payload(_ type: ArrowType, _ rows: Int, _ validity: [Bool]?) throws(ArrowError) -> Column.Values {
+        switch type {
         case .bool: return .bool(try flags(rows))
         case .integer(let bits, let isSigned):
             switch (bits, isSigned) {
@@ -309,6 +518,8 @@ private struct BodyReader {
         case .date64, .timestamp: return .int64(try values(rows, Int64.self, zero: 0))
         case .utf8, .binary: return .string(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
         case .largeUtf8, .largeBinary: return .string(try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
+        case .utf8View, .binaryView: return .string(try views(rows, validity, isText: type == .utf8View))
+        default: throw .damaged
         }
     }
 
@@ -360,27 +571,6 @@ extension StringColumn {
         guard bytes.contains(where: { $0 >= 0x80 }) else { return true }
         guard String(validating: bytes, as: UTF8.self) != nil else { return false }
         return offsets.allSatisfy { $0 >= bytes.count || bytes[$0] & 0xC0 != 0x80 }
-    }
-}
-
-extension Column {
-    /// The values of a dictionary that these indices stand for.
-    fileprivate func looked(up dictionary: Column, bytesLeft: inout Int) throws(ArrowError) -> Column {
-        guard case .int64(let indices) = values, case .string(let texts) = dictionary.values else { throw .damaged }
-        var rows: [Int32] = []
-        rows.reserveCapacity(indices.count)
-        for (row, index) in indices.enumerated() {
-            if isNull(row) {
-                rows.append(-1)
-            } else {
-                guard index >= 0, index < Int64(dictionary.count) else { throw .damaged }
-                rows.append(Int32(index))
-                // A long text may be meant many times.
-                bytesLeft -= texts.range(Int(index)).count
-                guard bytesLeft >= 0 else { throw .tooLarge }
-            }
-        }
-        return dictionary.gathered(rows)
     }
 }
 

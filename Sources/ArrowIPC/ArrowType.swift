@@ -1,23 +1,46 @@
 public import FeatureLanguage
 
-/// The types of Arrow that are read: ours, and those that other tools write in their place.
-public enum ArrowType: Sendable, Hashable {
+/// The types of Arrow: those that are ours or are written in their place, and those whose values only pass through.
+public indirect enum ArrowType: Sendable, Hashable {
     case null
     case bool
     case integer(bits: Int, isSigned: Bool)
     case float(bits: Int)
     case utf8
     case largeUtf8
+    case utf8View
     case binary
     case largeBinary
+    case binaryView
     /// Days since 1970.
     case date32
     /// Milliseconds since 1970.
     case date64
     case timestamp(TimeUnit, zone: String?)
 
+    // What has no values of ours as it stands.
+    case decimal(precision: Int, scale: Int, bits: Int)
+    case time(TimeUnit, bits: Int)
+    case duration(TimeUnit)
+    /// 0: months, 1: days and milliseconds, 2: months, days and nanoseconds.
+    case interval(Int)
+    case fixedBinary(Int)
+    case list(ArrowField)
+    case largeList(ArrowField)
+    case listView(ArrowField)
+    case largeListView(ArrowField)
+    case fixedList(ArrowField, count: Int)
+    case map(ArrowField, isSorted: Bool)
+    case structure([ArrowField])
+    case union([ArrowField], ids: [Int], isDense: Bool)
+    case runEndEncoded(ends: ArrowField, values: ArrowField)
+    /// Indices of some integer type into values that come before.
+    case dictionary(bits: Int, isSigned: Bool, ArrowType, isOrdered: Bool)
+
     public enum TimeUnit: Int16, Sendable {
         case second, millisecond, microsecond, nanosecond
+
+        var text: String { ["s", "ms", "us", "ns"][Int(rawValue)] }
     }
 
     /// How a type of ours is written.
@@ -41,21 +64,74 @@ public enum ArrowType: Sendable, Hashable {
         case .float(let bits): bits == 64 ? "double" : bits == 32 ? "float" : "halffloat"
         case .utf8: "string"
         case .largeUtf8: "large_string"
+        case .utf8View: "string_view"
         case .binary: "binary"
         case .largeBinary: "large_binary"
+        case .binaryView: "binary_view"
         case .date32: "date32"
         case .date64: "date64"
-        case .timestamp(let unit, let zone): "timestamp[\(["s", "ms", "us", "ns"][Int(unit.rawValue)])\(zone.map { ", tz=\($0)" } ?? "")]"
+        case .timestamp(let unit, let zone): "timestamp[\(unit.text)\(zone.map { ", tz=\($0)" } ?? "")]"
+        case .decimal(let precision, let scale, let bits): "decimal\(bits)(\(precision), \(scale))"
+        case .time(let unit, let bits): "time\(bits)[\(unit.text)]"
+        case .duration(let unit): "duration[\(unit.text)]"
+        case .interval(let unit): ["month_interval", "day_time_interval", "month_day_nano_interval"][unit]
+        case .fixedBinary(let width): "fixed_size_binary[\(width)]"
+        case .list(let item): "list<\(item.description)>"
+        case .largeList(let item): "large_list<\(item.description)>"
+        case .listView(let item): "list_view<\(item.description)>"
+        case .largeListView(let item): "large_list_view<\(item.description)>"
+        case .fixedList(let item, let count): "fixed_size_list<\(item.description)>[\(count)]"
+        case .map(let entries, _):
+            if case .structure(let fields) = entries.type, fields.count == 2 { "map<\(fields[0].type.description), \(fields[1].type.description)>" } else { "map" }
+        case .structure(let fields): "struct<\(ArrowType.text(of: fields))>"
+        case .union(let fields, _, let isDense): (isDense ? "dense" : "sparse") + "_union<\(ArrowType.text(of: fields))>"
+        case .runEndEncoded(let ends, let values): "run_end_encoded<run_ends: \(ends.type.description), values: \(values.type.description)>"
+        case .dictionary(let bits, let isSigned, let values, let isOrdered):
+            "dictionary<values=\(values.description), indices=\(ArrowType.integer(bits: bits, isSigned: isSigned).description), ordered=\(isOrdered ? 1 : 0)>"
         }
     }
 
-    /// Bytes of a value; nil where they vary or are bits.
+    private static func text(of fields: [ArrowField]) -> String { fields.map(\.description).joined(separator: ", ") }
+
+    /// Whether its values are read straight into a column; others stay as they lie.
+    public var isFlat: Bool {
+        switch self {
+        case .null, .bool, .float, .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView, .date32, .date64, .timestamp: true
+        case .integer(let bits, _): bits <= 64
+        default: false
+        }
+    }
+
+    /// Bytes of a value, or of an index into a dictionary; nil where they vary or are bits.
     var width: Int? {
         switch self {
-        case .integer(let bits, _), .float(let bits): bits / 8
+        case .integer(let bits, _), .float(let bits), .decimal(_, _, let bits), .time(_, let bits), .dictionary(let bits, _, _, _): bits / 8
         case .date32: 4
-        case .date64, .timestamp: 8
+        case .date64, .timestamp, .duration: 8
+        case .interval(let unit): [4, 8, 16][unit]
+        case .fixedBinary(let width): width
         default: nil
+        }
+    }
+
+    /// Whether its lists have places of 64 bits.
+    var hasLongPlaces: Bool {
+        switch self {
+        case .largeList, .largeListView: true
+        default: false
+        }
+    }
+
+    /// Whether what is beneath it stands in a batch: a dictionary's values don't.
+    var hasOwnValues: Bool { if case .dictionary = self { false } else { true } }
+
+    /// Fields beneath it.
+    var children: [ArrowField] {
+        switch self {
+        case .list(let item), .largeList(let item), .listView(let item), .largeListView(let item), .fixedList(let item, _), .map(let item, _): [item]
+        case .structure(let fields), .union(let fields, _, _): fields
+        case .runEndEncoded(let ends, let values): [ends, values]
+        default: []
         }
     }
 }
@@ -64,11 +140,28 @@ public enum ArrowType: Sendable, Hashable {
 public struct ArrowField: Sendable, Hashable {
     public var name: String
     public var type: ArrowType
+    /// Whether the schema allows NULL.
+    public var isNullable = true
+    /// What else the schema says of it: extensions have their name there.
+    var metadata: [Metadata] = []
+
+    struct Metadata: Sendable, Hashable {
+        var key: String
+        var value: [UInt8]
+    }
 
     public init(_ name: String, _ type: ArrowType) {
         self.name = name
         self.type = type
     }
+
+    /// The name of an extension of Arrow's types, such as `arrow.uuid`.
+    var `extension`: String? { metadata.first { $0.key == "ARROW:extension:name" }.map { String(decoding: $0.value, as: UTF8.self) } }
+
+    var description: String { "\(name): \(type.description)" + (isNullable ? "" : " not null") }
+
+    /// Its type for people: an extension by its name.
+    public var typeName: String { `extension`.map { "extension<\($0)>" } ?? type.description }
 }
 
 /// Bytes that aren't Arrow as we read it: what is wrong, in which column, and what to do. Never the data itself.

@@ -8,6 +8,8 @@ public import FeatureEngine
 ///     body     for each column: validity bits (none where nothing is NULL)  values; each buffer padded to 64 bytes
 ///     values   bool: bits · numbers, timestamps: little-endian · strings: i32 ends of each, from 0, then the bytes
 ///
+/// Dictionaries come before the first record batch, in messages of their own.
+///
 /// A compressed buffer is i64 length, then a zstd frame; or −1, then the bytes as they are, where compressing saves less than a tenth.
 public struct ArrowWriter {
     public enum Layout: Sendable { case stream, file }
@@ -18,6 +20,8 @@ public struct ArrowWriter {
     private let sink: ([UInt8]) throws -> Void
     private var position = 0
     private var blocks: [UInt8] = []
+    private var dictionaries: [UInt8] = []
+    private var hasDictionaries = false
 
     /// - Parameter sink: takes the bytes, a message at a time.
     public init(_ layout: Layout, fields: [ArrowField], isCompressed: Bool = false, sink: @escaping ([UInt8]) throws -> Void) throws {
@@ -50,39 +54,92 @@ public struct ArrowWriter {
 
     /// Writes all rows of some columns, in batches.
     public mutating func write(_ columns: [Column], rowCount: Int) throws {
-        for start in stride(from: 0, to: rowCount, by: ArrowWriter.batchRows) {
-            try write(columns, rows: start..<min(start + ArrowWriter.batchRows, rowCount))
-        }
+        try write(columns.map { .flat($0) }, rowCount: rowCount)
     }
 
-    /// Writes one batch: a column for each field, values in the field's own units.
+    public mutating func write(_ columns: [ArrowColumn], rowCount: Int) throws {
+        let size = ArrowWriter.batchRows(of: fields)
+        for start in stride(from: 0, to: rowCount, by: size) { try write(columns, rows: start..<min(start + size, rowCount)) }
+    }
+
+    /// Fewer where runs have ends of 16 bits.
+    public static func batchRows(of fields: [ArrowField]) -> Int {
+        func isShort(_ type: ArrowType) -> Bool {
+            if case .runEndEncoded(let ends, _) = type, ends.type.width == 2 { return true }
+            return type.children.contains { isShort($0.type) }
+        }
+        return fields.contains { isShort($0.type) } ? Int(Int16.max) : batchRows
+    }
+
     public mutating func write(_ columns: [Column], rows: Range<Int>) throws {
+        try write(columns.map { .flat($0) }, rows: rows)
+    }
+
+    /// Writes one batch: a column for each field, values in the field's own units. Dictionaries are those of the first.
+    public mutating func write(_ columns: [ArrowColumn], rows: Range<Int>) throws {
         precondition(columns.count == fields.count, "a batch of \(columns.count) columns for \(fields.count) fields")
         let text = columns.map { column in
-            if case .string(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
+            if case .flat(let column) = column, case .string(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
         }
         if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 {
             let middle = (rows.lowerBound + rows.upperBound) / 2
             try write(columns, rows: rows.lowerBound..<middle)
             return try write(columns, rows: middle..<rows.upperBound)
         }
+        if !hasDictionaries {
+            hasDictionaries = true
+            var number: Int64 = 0
+            for (field, column) in zip(fields, columns) { if case .other(let array) = column { try writeDictionaries(field.type, array, &number) } }
+        }
         var body = BodyWriter(isCompressed: isCompressed, capacity: rows.count * columns.count * 8 + text.reduce(0, +) + 4096)
-        for (field, column) in zip(fields, columns) { body.append(column, field.type, rows) }
-        let metadata = ArrowWriter.framed(
-            ArrowMetadata.message(
-                .recordBatch, ArrowMetadata.recordBatch(rows: rows.count, nodes: body.nodes, buffers: body.buffers, isCompressed: isCompressed),
-                bodyLength: body.bytes.count))
-        blocks.append(word: UInt64(position))
-        blocks.append(word: UInt64(metadata.count))
-        blocks.append(word: UInt64(body.bytes.count))
-        try emit(metadata)
-        try emit(body.bytes)
+        for (field, column) in zip(fields, columns) {
+            switch column {
+            case .flat(let column): try body.append(column, field.type, rows)
+            case .other(let array):
+                do { try body.append(array.slice(rows)) } catch { throw ArrowError(error.message, column: field.name, advice: error.advice) }
+            case .absent: preconditionFailure("a column that was passed over")
+            }
+        }
+        let block = try emit(.recordBatch, body.batch(rows: rows.count), body)
+        blocks += block
+    }
+
+    /// - Returns: where a file's footer says that it is.
+    private mutating func emit(_ header: ArrowMetadata.Header, _ table: FlatTable, _ body: BodyWriter) throws -> [UInt8] {
+        let metadata = ArrowWriter.framed(ArrowMetadata.message(header, table, bodyLength: body.bytes.count))
+        var block: [UInt8] = []
+        block.append(word: UInt64(position))
+        block.append(word: UInt64(metadata.count))
+        block.append(word: UInt64(body.bytes.count))
+        position += metadata.count + body.bytes.count
+        try sink(metadata)
+        try sink(body.bytes)
+        return block
+    }
+
+    /// Those that others refer to first.
+    private mutating func writeDictionaries(_ type: ArrowType, _ array: ArrowArray, _ number: inout Int64) throws {
+        guard case .dictionary(_, _, let values, _) = type else {
+            // Of runs the values alone are an array here.
+            let types = type.children.map(\.type)
+            for (type, child) in zip(array.children.count < types.count ? Array(types.suffix(array.children.count)) : types, array.children) {
+                try writeDictionaries(type, child, &number)
+            }
+            return
+        }
+        let id = number, held = array.children[0]
+        number += 1
+        for (type, child) in zip(values.children.map(\.type), held.children) { try writeDictionaries(type, child, &number) }
+        var body = BodyWriter(isCompressed: isCompressed, capacity: held.bytes.count + 4096)
+        try body.append(held)
+        let block = try emit(.dictionaryBatch, ArrowMetadata.dictionaryBatch(id, body.batch(rows: held.count)), body)
+        dictionaries += block
     }
 
     public mutating func finish() throws {
         try emit(ArrowWriter.end)
         guard layout == .file else { return }
-        var footer = ArrowMetadata.footer(fields, blocks: blocks)
+        var footer = ArrowMetadata.footer(fields, dictionaries: dictionaries, blocks: blocks)
         footer.append(word: UInt32(footer.count))
         try emit(footer + ArrowWriter.magic)
     }
@@ -94,13 +151,16 @@ private struct BodyWriter {
     var bytes: [UInt8] = []
     var nodes: [UInt8] = []
     var buffers: [UInt8] = []
+    private var viewed: [Int64] = []
 
     init(isCompressed: Bool, capacity: Int) {
         self.isCompressed = isCompressed
         bytes.reserveCapacity(capacity)
     }
 
-    mutating func append(_ column: Column, _ type: ArrowType, _ rows: Range<Int>) {
+    func batch(rows: Int) -> FlatTable { ArrowMetadata.recordBatch(rows: rows, nodes: nodes, buffers: buffers, viewed: viewed, isCompressed: isCompressed) }
+
+    mutating func append(_ column: Column, _ type: ArrowType, _ rows: Range<Int>) throws(ArrowError) {
         nodes.append(word: UInt64(rows.count))
         if type == .null { return nodes.append(word: UInt64(rows.count)) }
         let validity = column.validity.map { $0.packed(rows) } ?? []
@@ -123,15 +183,88 @@ private struct BodyWriter {
             case 4: buffer(values[rows].map { Float($0) })
             default: slice(values, rows)
             }
-        case .string(let texts):
-            let start = texts.offsets[rows.lowerBound]
-            if type == .largeUtf8 || type == .largeBinary {
-                buffer(texts.offsets[rows.lowerBound...rows.upperBound].map { Int64($0 - start) })
-            } else {
-                buffer(texts.offsets[rows.lowerBound...rows.upperBound].map { Int32(truncatingIfNeeded: $0 - start) })
-            }
-            slice(texts.bytes, start..<texts.offsets[rows.upperBound])
+        case .string(let texts): try append(texts: texts.bytes, texts.offsets[rows.lowerBound...rows.upperBound], type)
         }
+    }
+
+    /// Texts: their ends and then their bytes; or views of them.
+    private mutating func append(texts: [UInt8], _ places: ArraySlice<Int>, _ type: ArrowType) throws(ArrowError) {
+        let start = places.first!, end = places.last!
+        guard [.largeUtf8, .largeBinary].contains(type) || end - start <= Int(Int32.max) else { throw .tooLarge }
+        switch type {
+        case .largeUtf8, .largeBinary: append(places: places, from: start, isLarge: true)
+        case .utf8View, .binaryView: return views(texts, places)
+        default: append(places: places, from: start, isLarge: false)
+        }
+        slice(texts, start..<end)
+    }
+
+    private mutating func append(places: ArraySlice<Int>, from start: Int = 0, isLarge: Bool) {
+        if isLarge { buffer(places.map { Int64($0 - start) }) } else { buffer(places.map { Int32(truncatingIfNeeded: $0 - start) }) }
+    }
+
+    /// What is longer than 12 bytes stands in a buffer of its own.
+    private mutating func views(_ texts: [UInt8], _ places: ArraySlice<Int>) {
+        var views: [UInt8] = [], content: [UInt8] = []
+        for (start, end) in zip(places, places.dropFirst()) {
+            views.append(word: UInt32(end - start))
+            if end - start <= 12 {
+                views += texts[start..<end]
+                views += repeatElement(0, count: 12 - (end - start))
+            } else {
+                views += texts[start..<start + 4]
+                views.append(word: UInt32(0))
+                views.append(word: UInt32(content.count))
+                content += texts[start..<end]
+            }
+        }
+        buffer(views)
+        viewed.append(content.isEmpty ? 0 : 1)
+        if !content.isEmpty { buffer(content) }
+    }
+
+    /// A whole array.
+    mutating func append(_ array: ArrowArray) throws(ArrowError) {
+        let type = array.type
+        nodes.append(word: UInt64(array.count))
+        let validity = array.validity.map { $0.packed(0..<array.count) } ?? []
+        nodes.append(word: UInt64(type == .null ? array.count : validity.isEmpty ? 0 : array.count - validity.reduce(0) { $0 + $1.nonzeroBitCount }))
+        switch type.shape {
+        case .none, .sparseUnion, .denseUnion, .runs: break
+        default: buffer(validity)
+        }
+        switch type.shape {
+        case .none, .structure, .fixedLists: break
+        case .fixed, .dictionary: if type == .bool { buffer(array.bytes.map { $0 != 0 }.packed(0..<array.count)) } else { buffer(array.bytes) }
+        case .texts: try append(texts: array.bytes, array.places[...], type)
+        case .lists:
+            let isLarge = type.hasLongPlaces
+            guard isLarge || array.places.last! <= Int(Int32.max) else { throw .tooLarge }
+            switch type {
+            case .listView, .largeListView:
+                append(places: array.places.dropLast(), isLarge: isLarge)
+                append(places: zip(array.places, array.places.dropFirst()).map { $1 - $0 }[...], isLarge: isLarge)
+            default: append(places: array.places[...], isLarge: isLarge)
+            }
+        case .sparseUnion: buffer(array.bytes)
+        case .denseUnion:
+            buffer(array.bytes)
+            buffer(array.places.map { Int32(truncatingIfNeeded: $0) })
+        case .runs: try ends(of: array)
+        }
+        for child in array.children where type.hasOwnValues { try append(child) }
+    }
+
+    /// Where runs end: an array of its own.
+    private mutating func ends(of array: ArrowArray) throws(ArrowError) {
+        guard case .runEndEncoded(let field, _) = array.type, let width = field.type.width else { return }
+        guard width == 8 || array.count < 1 << (8 * width - 1) else { throw .tooLarge }
+        nodes.append(word: UInt64(array.places.count))
+        nodes.append(word: UInt64(0))
+        buffer([UInt8]())
+        var ends: [UInt8] = []
+        for end in array.places { for place in 0..<width { ends.append(UInt8(truncatingIfNeeded: end >> (8 * place))) } }
+        buffer(ends)
     }
 
     private mutating func narrowed<T: FixedWidthInteger & BitwiseCopyable>(_ values: [Int64], _ rows: Range<Int>, _ type: T.Type) {

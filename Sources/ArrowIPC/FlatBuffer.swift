@@ -10,10 +10,14 @@ enum FlatValue {
     case int32(Int32)
     case int64(Int64)
     case string(String)
+    /// As a string, whatever the bytes.
+    case bytes([UInt8])
     case table(FlatTable)
     case tables([FlatTable])
     /// Structs of 8-byte alignment, one after the other.
     case structs([UInt8], count: Int)
+    case int32s([Int32])
+    case int64s([Int64])
 
     fileprivate var size: Int {
         switch self {
@@ -98,11 +102,19 @@ private struct FlatWriter {
         switch value {
         case .int8, .int16, .int32, .int64: return nil
         case .table(let table): return write(table)
-        case .string(let text):
+        case .string(let text): return write(bytes: Array(text.utf8))
+        case .bytes(let text): return write(bytes: text)
+        case .int32s(let values):
             align(4)
             let start = bytes.count
-            append(UInt64(text.utf8.count), bytes: 4)
-            bytes += Array(text.utf8) + [0]
+            append(UInt64(values.count), bytes: 4)
+            for value in values { append(UInt64(UInt32(bitPattern: value)), bytes: 4) }
+            return start
+        case .int64s(let values):
+            align(8, after: 4)
+            let start = bytes.count
+            append(UInt64(values.count), bytes: 4)
+            for value in values { append(UInt64(bitPattern: value), bytes: 8) }
             return start
         case .tables(let tables):
             align(4)
@@ -118,6 +130,14 @@ private struct FlatWriter {
             bytes += content
             return start
         }
+    }
+
+    private mutating func write(bytes text: [UInt8]) -> Int {
+        align(4)
+        let start = bytes.count
+        append(UInt64(text.count), bytes: 4)
+        bytes += text + [0]
+        return start
     }
 }
 
@@ -160,16 +180,24 @@ struct FlatView {
     func int16(_ slot: Int, default value: Int16 = 0) throws(ArrowError) -> Int16 {
         try place(slot).map { p throws(ArrowError) in Int16(truncatingIfNeeded: try load(p, 2)) } ?? value
     }
-    func int32(_ slot: Int) throws(ArrowError) -> Int { try place(slot).map { p throws(ArrowError) in Int(Int32(truncatingIfNeeded: try load(p, 4))) } ?? 0 }
+    func int32(_ slot: Int, default value: Int = 0) throws(ArrowError) -> Int {
+        try place(slot).map { p throws(ArrowError) in Int(Int32(truncatingIfNeeded: try load(p, 4))) } ?? value
+    }
     func int64(_ slot: Int) throws(ArrowError) -> Int64 { try place(slot).map { p throws(ArrowError) in Int64(bitPattern: try load(p, 8)) } ?? 0 }
     func table(_ slot: Int) throws(ArrowError) -> FlatView? { try place(slot).map { p throws(ArrowError) in try target(of: p) } }
 
     func string(_ slot: Int) throws(ArrowError) -> String? {
+        guard let bytes = try text(slot) else { return nil }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .damaged }
+        return text
+    }
+
+    /// A string's bytes.
+    func text(_ slot: Int) throws(ArrowError) -> [UInt8]? {
         guard let start = try table(slot)?.position else { return nil }
         let count = Int(try load(start, 4))
         guard count <= bytes.count - start - 4 else { throw .damaged }
-        guard let text = String(validating: bytes[start + 4..<start + 4 + count], as: UTF8.self) else { throw .damaged }
-        return text
+        return Array(bytes[start + 4..<start + 4 + count])
     }
 
     /// Where a vector's elements begin, and how many there are.
@@ -186,6 +214,13 @@ struct FlatView {
         var views: [FlatView] = []
         for index in 0..<count { views.append(try target(of: start + 4 * index)) }
         return views
+    }
+
+    func int32s(_ slot: Int) throws(ArrowError) -> [Int] {
+        let (start, count) = try vector(slot, elementSize: 4)
+        var words: [Int] = []
+        for index in 0..<count { words.append(Int(Int32(truncatingIfNeeded: try load(start + 4 * index, 4)))) }
+        return words
     }
 
     func words(_ slot: Int) throws(ArrowError) -> [Int64] {

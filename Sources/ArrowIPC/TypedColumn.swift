@@ -4,22 +4,49 @@ public import FeatureLanguage
 extension ArrowField {
     /// Its values as a type of ours: the same numbers, texts and times, or an error that names the first row that isn't one.
     ///
-    /// Integers go into int64 and float64 where they fit exactly, times of any unit into microseconds, dates into midnights; times without a zone are UTC.
-    public func values(_ column: Column, as type: ValueType) throws(ArrowError) -> Column {
+    /// Numbers go where they fit exactly, decimals into float64 where their digits come back, whole floats into int64 (NaN is NULL), times of any unit into
+    /// microseconds, dates into midnights; times without a zone are UTC. UUIDs are texts, and dictionaries and runs are what they mean.
+    public func values(_ column: ArrowColumn, as type: ValueType) throws(ArrowError) -> Column {
+        switch column {
+        case .flat(let column): return try values(column, as: type)
+        case .other(let array): return try values(array, as: type)
+        case .absent: return Column(repeating: .null, type: type, count: 0)
+        }
+    }
+
+    private func values(_ column: Column, as type: ValueType) throws(ArrowError) -> Column {
         switch (self.type, column.values, type) {
         case (.null, _, _): return Column(repeating: .null, type: type, count: column.count)
-        case (.bool, _, .bool), (.float, _, .float64), (.utf8, _, .string), (.largeUtf8, _, .string): return column
+        case (.bool, _, .bool), (.float, _, .float64), (.utf8, _, .string), (.largeUtf8, _, .string), (.utf8View, _, .string): return column
         case (.integer(let bits, let isSigned), .int64(let values), .int64):
             if bits == 64, !isSigned, let row = first(column, { values[$0] < 0 }) { throw fault(type, row) }
             return column
         case (.integer(let bits, let isSigned), .int64(let values), .float64):
-            let isHuge = { (row: Int) in values[row].magnitude > 1 << 53 || bits == 64 && !isSigned && values[row] < 0 }
-            if let row = first(column, isHuge) { throw fault(type, row) }
-            return Column(.float64(values.map { Double($0) }), validity: column.validity)
+            let isHuge = { (row: Int) in
+                bits == 64 && (isSigned ? Double(exactly: values[row]) == nil : Double(exactly: UInt64(bitPattern: values[row])) == nil)
+            }
+            if let row = first(column, isHuge) { throw fault(type, row, "a float64 would round it: declare the column int64, or cast it: \(ArrowField.casts(type))") }
+            return Column(.float64(values.map { bits == 64 && !isSigned ? Double(UInt64(bitPattern: $0)) : Double($0) }), validity: column.validity)
+        case (.float, .float64(let values), .int64): return try whole(column, values)
         case (.timestamp(let unit, _), .int64(let values), .timestamp): return try times(column, values, unit)
         case (.date32, .int64(let values), .timestamp): return try scaled(column, values, by: 86_400_000_000)
         case (.date64, .int64(let values), .timestamp): return try scaled(column, values, by: 1000)
-        default: throw ArrowError("is \(self.type.description), not \(type.phrase)", column: name, advice: "cast it to \(ArrowType(type).description)")
+        default: throw refusal(type)
+        }
+    }
+
+    private func refusal(_ type: ValueType) -> ArrowError {
+        ArrowError("is \(typeName), not \(type.phrase)", column: name, advice: "cast it to \(ArrowType(type).description): \(ArrowField.casts(type))")
+    }
+
+    /// How a column is cast where it comes from.
+    static func casts(_ type: ValueType) -> String {
+        switch type {
+        case .bool: ".astype(\"boolean\") in pandas, .cast(pl.Boolean) in Polars, ::boolean in SQL"
+        case .int64: ".astype(\"Int64\") in pandas, .cast(pl.Int64) in Polars, ::bigint in SQL"
+        case .float64: ".astype(\"float64\") in pandas, .cast(pl.Float64) in Polars, ::double precision in SQL"
+        case .string: ".astype(\"string\") in pandas, .cast(pl.String) in Polars, ::text in SQL"
+        case .timestamp: "pd.to_datetime(…, utc=True) in pandas, .cast(pl.Datetime(\"us\")) in Polars, ::timestamptz in SQL"
         }
     }
 
@@ -27,7 +54,19 @@ extension ArrowField {
         (0..<column.count).first { !column.isNull($0) && isFault($0) }
     }
 
-    private func fault(_ type: ValueType, _ row: Int) -> ArrowError { ArrowError("is not \(type.phrase)", column: name, row: row + 1) }
+    private func fault(_ type: ValueType, _ row: Int, _ advice: String? = nil) -> ArrowError {
+        ArrowError("is not \(type.phrase)", column: name, row: row + 1, advice: advice)
+    }
+
+    /// Floats that are whole numbers, as pandas makes them of integers beside a NULL.
+    private func whole(_ column: Column, _ values: [Double]) throws(ArrowError) -> Column {
+        if let row = first(column, { !values[$0].isNaN && (values[$0].magnitude > 0x1p53 || values[$0] != values[$0].rounded()) }) {
+            throw fault(.int64, row, "a float is read where it is whole and at most 2^53: .round().astype(\"Int64\") in pandas makes others so")
+        }
+        var validity = column.validity
+        if values.contains(where: \.isNaN) { validity = values.indices.map { !values[$0].isNaN && !column.isNull($0) } }
+        return Column(.int64(values.indices.map { validity?[$0] ?? true ? Int64(values[$0]) : 0 }), validity: validity)
+    }
 
     private func times(_ column: Column, _ values: [Int64], _ unit: ArrowType.TimeUnit) throws(ArrowError) -> Column {
         switch unit {
@@ -36,7 +75,8 @@ extension ArrowField {
         case .microsecond: return try scaled(column, values, by: 1)
         case .nanosecond:
             if let row = first(column, { values[$0] % 1000 != 0 }) {
-                throw ArrowError("has nanoseconds", column: name, row: row + 1, advice: "times carry microseconds: cast it to timestamp[us]")
+                throw ArrowError(
+                    "has nanoseconds", column: name, row: row + 1, advice: "times carry microseconds: cast it to timestamp[us], as with .dt.floor(\"us\") in pandas")
             }
             return Column(.timestamp(values.map { $0 / 1000 }), validity: column.validity)
         }
@@ -46,5 +86,197 @@ extension ArrowField {
         let range = Instant.range.lowerBound.microseconds / factor...Instant.range.upperBound.microseconds / factor
         if let row = first(column, { !range.contains(values[$0]) }) { throw fault(.timestamp, row) }
         return Column(.timestamp(factor == 1 ? values : values.map { $0 &* factor }), validity: column.validity)
+    }
+}
+
+extension ArrowField {
+    private func values(_ array: ArrowArray, as type: ValueType) throws(ArrowError) -> Column {
+        switch (self.type, type) {
+        case (.dictionary, _), (.runEndEncoded, _):
+            guard let rows = array.meant() else { throw refusal(type) }
+            let values = ArrowField(name, array.children[0].type)
+            do {
+                return try values.values(array.children[0].column, as: type).gathered(rows)
+            } catch {
+                guard error.row != nil else { throw error }
+                // Some value is none: whether a row has it, and which.
+                return try values.values(array.plain().column, as: type)
+            }
+        case (.fixedBinary(16), .string) where `extension` == "arrow.uuid": return Column(.string(array.uuids), validity: array.validity)
+        case (.decimal, .float64), (.decimal, .int64), (.integer, .float64), (.integer, .int64):
+            var builder = ColumnBuilder(type)
+            for row in 0..<array.count {
+                guard !array.isNull(row), let number = array.decimal(row) else {
+                    builder.appendNull()
+                    continue
+                }
+                if type == .int64 {
+                    guard let value = number.int64 else { throw fault(type, row, "it has more digits, or some after its point: \(ArrowField.casts(type))") }
+                    builder.append(value)
+                } else {
+                    guard let value = number.float64 else { throw fault(type, row, "its digits wouldn't come back from a float64: cast it: \(ArrowField.casts(type))") }
+                    builder.append(value)
+                }
+            }
+            return builder.finish()
+        default: throw refusal(type)
+        }
+    }
+
+    /// Its values in words, by which the same value is known in whatever it comes; nil for types whose values have none.
+    public func texts(_ column: ArrowColumn) throws(ArrowError) -> (texts: StringColumn, validity: [Bool]?)? {
+        guard case .other(let array) = column else { return nil }
+        switch type {
+        case .fixedBinary(16) where `extension` == "arrow.uuid": return (array.uuids, array.validity)
+        case .decimal, .integer:
+            var texts = StringColumn()
+            for row in 0..<array.count { texts.append(array.isNull(row) ? "" : array.decimal(row)?.description ?? "") }
+            return (texts, array.validity)
+        case .time(let unit, _):
+            var texts = StringColumn()
+            for row in 0..<array.count { texts.append(array.isNull(row) ? "" : array.timeOfDay(row, unit)) }
+            return (texts, array.validity)
+        default: return nil
+        }
+    }
+
+    /// The same with dictionaries and runs spelled out: a field of a flat type where it can be one.
+    public func plain(_ column: ArrowColumn) throws(ArrowError) -> (field: ArrowField, column: ArrowColumn) {
+        guard case .other(let array) = column, array.meant() != nil else { return (self, column) }
+        var field = ArrowField(name, array.children[0].type)
+        if case .runEndEncoded(_, let values) = type { field.metadata = values.metadata }
+        return try field.plain(array.plain().column)
+    }
+
+    /// The values of several batches, one after the other.
+    public func joined(_ columns: [ArrowColumn]) throws(ArrowError) -> ArrowColumn {
+        guard let first = columns.first else { return empty }
+        guard case .other = first else { return .flat(Column(concatenating: columns.compactMap { if case .flat(let column) = $0 { column } else { nil } })) }
+        do {
+            return .other(try ArrowArray(concatenating: columns.compactMap { if case .other(let array) = $0 { array } else { nil } }))
+        } catch {
+            throw ArrowError(error.message, column: name, advice: error.advice)
+        }
+    }
+
+    /// A column of it without rows.
+    public var empty: ArrowColumn {
+        switch type {
+        case .null, .bool: .flat(Column(.bool([])))
+        case .integer(let bits, _) where bits <= 64: .flat(Column(.int64([])))
+        case .date32, .date64, .timestamp: .flat(Column(.int64([])))
+        case .float: .flat(Column(.float64([])))
+        case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView: .flat(Column(.string(StringColumn())))
+        default: .other(ArrowArray(type))
+        }
+    }
+}
+
+extension ArrowArray {
+    /// The values of a dictionary or of runs, one for each row.
+    func plain() throws(ArrowError) -> ArrowArray {
+        var result = ArrowArray(children[0].type)
+        for row in meant() ?? [] { if row < 0 { result.appendNull() } else { try result.append(children[0], Int(row)..<Int(row) + 1) } }
+        return result
+    }
+
+    /// As a column of a batch has it: flat types read.
+    var column: ArrowColumn {
+        func integers<T: FixedWidthInteger>(_ width: Int, _ type: T.Type) -> [Int64] {
+            (0..<count).map { Int64(truncatingIfNeeded: T(truncatingIfNeeded: ArrowArray.integer(bytes, $0, width: width))) }
+        }
+        let values: FeatureEngine.Column.Values
+        switch type {
+        case .null: return .flat(Column(.bool(Array(repeating: false, count: count)), validity: Array(repeating: false, count: count)))
+        case .bool: values = .bool(bytes.map { $0 != 0 })
+        case .integer(let bits, let isSigned) where bits <= 64:
+            let width = bits / 8
+            values =
+                switch (bits, isSigned) {
+                case (8, true): .int64(integers(width, Int8.self))
+                case (16, true): .int64(integers(width, Int16.self))
+                case (32, true): .int64(integers(width, Int32.self))
+                case (8, false): .int64(integers(width, UInt8.self))
+                case (16, false): .int64(integers(width, UInt16.self))
+                case (32, false): .int64(integers(width, UInt32.self))
+                default: .int64(integers(width, Int64.self))
+                }
+        case .date32: values = .int64(integers(4, Int32.self))
+        case .date64, .timestamp: values = .int64(integers(8, Int64.self))
+        case .float(16): values = .float64((0..<count).map { HalfFloat.value(UInt16(ArrowArray.integer(bytes, $0, width: 2))) })
+        case .float(32): values = .float64((0..<count).map { Double(Float(bitPattern: UInt32(ArrowArray.integer(bytes, $0, width: 4)))) })
+        case .float: values = .float64((0..<count).map { Double(bitPattern: ArrowArray.integer(bytes, $0, width: 8)) })
+        case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView:
+            var texts = StringColumn()
+            (texts.offsets, texts.bytes) = (places, bytes)
+            values = .string(texts)
+        default: return .other(self)
+        }
+        return .flat(Column(values, validity: validity))
+    }
+
+    /// A decimal, or an integer of 128 bits. Nil for other types.
+    func decimal(_ row: Int) -> DecimalDigits? {
+        let width: Int, scale: Int, isSigned: Bool
+        switch type {
+        case .decimal(_, let places, let bits): (width, scale, isSigned) = (bits / 8, places, true)
+        case .integer(let bits, let signed): (width, scale, isSigned) = (bits / 8, 0, signed)
+        default: return nil
+        }
+        var value = Array(bytes[row * width..<(row + 1) * width])
+        let isNegative = isSigned && value[width - 1] >= 0x80
+        if isNegative {
+            var carry: UInt16 = 1
+            for index in value.indices {
+                carry += UInt16(~value[index])
+                value[index] = UInt8(truncatingIfNeeded: carry)
+                carry >>= 8
+            }
+        }
+        while value.last == 0 { value.removeLast() }
+        if value.count <= 16 {
+            let magnitude = value.reversed().reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+            return DecimalDigits(String(magnitude).utf8.map { $0 &- 0x30 }, scale: scale, isNegative: isNegative)
+        }
+        // Long division by ten, the last digit first.
+        var digits: [UInt8] = []
+        while !value.isEmpty {
+            var rest: UInt16 = 0
+            for index in value.indices.reversed() {
+                rest = rest << 8 | UInt16(value[index])
+                value[index] = UInt8(rest / 10)
+                rest %= 10
+            }
+            digits.append(UInt8(rest))
+            while value.last == 0 { value.removeLast() }
+        }
+        return DecimalDigits(digits.reversed(), scale: scale, isNegative: isNegative)
+    }
+
+    /// As RFC 9562 writes them.
+    fileprivate var uuids: StringColumn {
+        let hexadecimal = Array("0123456789abcdef".utf8)
+        var texts = StringColumn()
+        for row in 0..<count {
+            var text: [UInt8] = []
+            if !isNull(row) {
+                for (index, byte) in bytes[row * 16..<(row + 1) * 16].enumerated() {
+                    if [4, 6, 8, 10].contains(index) { text.append(UInt8(ascii: "-")) }
+                    text += [hexadecimal[Int(byte >> 4)], hexadecimal[Int(byte & 15)]]
+                }
+            }
+            texts.append(bytes: text)
+        }
+        return texts
+    }
+
+    /// As Python writes it.
+    fileprivate func timeOfDay(_ row: Int, _ unit: ArrowType.TimeUnit) -> String {
+        let value = index(row, width: type.width ?? 8), scale = [1, 1000, 1_000_000, 1_000_000_000][Int(unit.rawValue)], seconds = value / scale
+        func two(_ number: Int) -> String { (number < 10 ? "0" : "") + String(number) }
+        let fraction = value % scale, digits = [0, 3, 6, 9][Int(unit.rawValue)], text = String(fraction)
+        var result = "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
+        if fraction != 0 { result += "." + String(repeating: "0", count: max(0, digits - text.count)) + text }
+        return result
     }
 }

@@ -4,7 +4,7 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
 
     /// Reads our name of a type or one of PostgreSQL's, in any case (`BIGINT`, `double precision`).
     ///
-    /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: their ranges are not ours.
+    /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: a cast to one would round or overflow otherwise than ours.
     public init?(spelling: String) {
         switch spelling.lowercased() {
         case "bool", "boolean": self = .bool
@@ -15,6 +15,13 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
         default: return nil
         }
     }
+
+    /// The same for a column, key or request input, which may come as `real`, `float4` or `float32`: each of these is a float64.
+    public init?(columnSpelling text: String) {
+        if ValueType.narrowFloats.contains(text.lowercased()) { self = .float64 } else { self.init(spelling: text) }
+    }
+
+    static let narrowFloats: Set<String> = ["real", "float4", "float32"]
 }
 
 extension ValueType {

@@ -39,14 +39,18 @@ struct Parameters {
             guard let epoch = Epoch(rawValue: text) else { throw Problem.shape("epoch is s, ms or us") }
             return epoch
         }
-        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), names: .parameters)
+        let delimiter = try given["delimiter"].map { text in
+            guard let delimiter = ReadOptions.delimiter(text) else { throw Problem.shape("delimiter is one character of ASCII, such as ; or \\t") }
+            return delimiter
+        }
+        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
     }
 }
 
 /// The parameters of `POST /v1/sources/{name}/import`.
 extension Store.ImportOptions {
     init(_ query: FlatDictionary<Substring, Substring>) throws {
-        let given = try Parameters(query, known: ["file", "known_now", "again", "null", "epoch", "ignore_extra"])
+        let given = try Parameters(query, known: ["file", "known_now", "again", "null", "epoch", "delimiter", "ignore_extra"])
         self.init(reading: try given.reading(), knownNow: try given.flag("known_now"), again: try given.flag("again"))
     }
 }
@@ -58,7 +62,7 @@ struct SnapshotParameters {
     let isRecorded: Bool
 
     init(_ query: FlatDictionary<Substring, Substring>) throws {
-        let given = try Parameters(query, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch"])
+        let given = try Parameters(query, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch", "delimiter"])
         guard let set = given["set"] else { throw Problem.shape("set names what to compute, such as fraud.v1") }
         guard (given["split"] == nil) == (given["by"] == nil) else { throw Problem.shape("split and by go together: split=train=0.8,test=0.2&by=customer_id") }
         isRecorded = try given.flag("record", default: true)

@@ -110,7 +110,10 @@ extension Manifest {
                 "cuts": .object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
                 "spine": .object(["digest": .string(spine.digest), "timestamp": .string(spine.timestamp)]), "at": JSON(at),
                 "split": split.map { split in
-                    .object(["parts": .object(split.parts.map { JSON.Member($0.name, JSON(.float64($0.share))) }), "by": .array(split.by.map { .string($0) })])
+                    .object([
+                        "parts": .object(split.parts.map { JSON.Member($0.name, JSON(.float64($0.share))) }), "by": .array(split.by.map { .string($0) }),
+                        "hash": .string(split.hash ?? "split 1"),
+                    ])
                 } ?? .null,
                 "outputs": .array(
                     outputs.map {

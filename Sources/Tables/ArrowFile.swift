@@ -18,8 +18,11 @@ struct ArrowFile {
         }
     }
 
+    /// Passes over all columns but these.
+    mutating func read(only names: Set<String>) { reader.read(only: { names.contains($0.name) }) }
+
     /// The next batch; nil at the end.
-    mutating func next() throws(TableError) -> (columns: [Column], rowCount: Int)? {
+    mutating func next() throws(TableError) -> (columns: [ArrowColumn], rowCount: Int)? {
         var reader = reader
         let batch = try TableError.explaining(name) { try reader.next() }
         self.reader = reader
@@ -30,11 +33,22 @@ struct ArrowFile {
     /// A column of the batch that was handed out last, as a type of ours.
     ///
     /// - Parameter epoch: reads integers as times in that unit since 1970.
-    static func typed(_ field: ArrowField, _ column: Column, _ type: ValueType, epoch: Epoch?, name: String, before: Int = 0) throws(TableError) -> Column {
-        var field = field
-        if type == .timestamp, let epoch, case .integer(_, isSigned: true) = field.type { field.type = .timestamp(epoch.unit, zone: "UTC") }
-        if type == .timestamp, case .string(let texts) = column.values { return try times(texts, column, field.name, name, before) }
-        let typed = try TableError.explaining(name, rowsBefore: before) { try field.values(column, as: type) }
+    static func typed(_ field: ArrowField, _ column: ArrowColumn, _ type: ValueType, epoch: Epoch?, name: String, before: Int = 0) throws(TableError) -> Column {
+        var (field, column) = (field, column)
+        if type == .timestamp {
+            (field, column) = try TableError.explaining(name) { [field, column] in try field.plain(column) }
+            if case .flat(let texts) = column, [.utf8, .largeUtf8, .utf8View].contains(field.type), case .string(let bytes) = texts.values {
+                return try times(bytes, texts, field.name, name, before)
+            }
+            if let epoch, case .flat = column {
+                if case .float = field.type {
+                    column = .flat(try TableError.explaining(name, rowsBefore: before) { [field, column] in try field.values(column, as: .int64) })
+                    field.type = .integer(bits: 64, isSigned: true)
+                }
+                if case .integer(_, isSigned: true) = field.type { field.type = .timestamp(epoch.unit, zone: "UTC") }
+            }
+        }
+        let typed = try TableError.explaining(name, rowsBefore: before) { [field, column] in try field.values(column, as: type) }
         if case .string(let texts) = typed.values, texts.bytes.contains(0) {
             throw TableError(file: name, column: field.name, message: "holds a text with NUL", advice: "texts are UTF-8 without NUL")
         }
@@ -49,10 +63,10 @@ extension ArrowFile {
         for row in 0..<texts.count {
             if column.isNull(row) {
                 builder.appendNull()
-            } else if let instant = Instant(utf8: texts.bytes[texts.range(row)].span) {
+            } else if let instant = Instant(incoming: texts.bytes[texts.range(row)].span) {
                 builder.append(instant.microseconds)
             } else {
-                throw TableError(file: file, column: name, message: "is not a timestamp in row \(before + row + 1)", advice: "as in 2024-05-01T09:30:00Z")
+                throw TableError(file: file, column: name, message: "is not a timestamp in row \(before + row + 1)", advice: FieldParser.timeAdvice)
             }
         }
         return builder.finish()

@@ -10,8 +10,8 @@ public struct PassedColumn: Sendable {
     enum Fields: Sendable {
         /// Of a text file: each field's text, and how it was written.
         case texts(Texts)
-        /// Of an Arrow file: the values in the type's own units.
-        case values(Column, ArrowType)
+        /// Of an Arrow file: the values in the type's own units, or as they lie.
+        case values(ArrowField, ArrowColumn)
     }
 
     /// Fields of a text file.
@@ -53,16 +53,24 @@ public struct PassedColumn: Sendable {
         fields = .texts(texts)
     }
 
-    init(_ field: ArrowField, _ column: Column) {
+    init(_ field: ArrowField, _ column: ArrowColumn) {
         name = field.name
-        fields = .values(column, field.type)
+        fields = .values(field, column)
     }
 
     /// The same without what stood in some rows.
-    func withNulls(in rows: Set<Int>) -> PassedColumn {
+    func withNulls(in rows: Set<Int>) throws(TableError) -> PassedColumn {
         var result = self
         switch fields {
-        case .values(let column, let type): result.fields = .values(column.withNulls(in: rows), type)
+        case .values(var field, let column):
+            if !rows.isEmpty { field.isNullable = true }
+            result.fields = .values(field, try TableError.explaining("spine") { [field] in
+                switch column {
+                case .flat(let column): .flat(field.type == .null ? column : column.withNulls(in: rows))
+                case .other(let array): .other(try array.withNulls(in: rows))
+                case .absent: .absent
+                }
+            })
         case .texts(let fields):
             var texts = Texts()
             for row in fields.forms.indices {
@@ -75,41 +83,77 @@ public struct PassedColumn: Sendable {
 
     /// The values as they are written in text, in types of ours.
     ///
-    /// - Throws: bytes that are no text.
+    /// - Throws: a type that text files don't have.
     func plain(file: String) throws(TableError) -> PassedColumn {
-        guard case .values(let column, let type) = fields else { return self }
-        let field = ArrowField(name, type)
+        guard case .values(let given, let column) = fields else { return self }
+        let (field, read) = try TableError.explaining(file) { try given.plain(column) }
         let plain: ValueType
-        switch type {
-        case .null, .utf8, .largeUtf8: plain = .string
+        switch field.type {
+        case .null, .utf8, .largeUtf8, .utf8View: plain = .string
         case .bool: plain = .bool
-        case .integer: plain = .int64
+        case .integer(let bits, _) where bits <= 64: plain = .int64
         case .float: plain = .float64
         case .date32, .date64, .timestamp: plain = .timestamp
-        case .binary, .largeBinary: throw TableError(file: file, column: name, message: "holds bytes, which text files can't", advice: "write .arrow, or drop the column")
+        default:
+            throw TableError(
+                file: file, column: name, message: "is \(given.typeName), which CSV and NDJSON can't hold", advice: "write .arrow or .arrows, or cast or drop the column")
         }
         var result = self
-        if case .integer(64, isSigned: false) = type, case .int64(let values) = column.values, values.contains(where: { $0 < 0 }) {
+        if case .integer(64, isSigned: false) = field.type, case .flat(let column) = read, case .int64(let values) = column.values, values.contains(where: { $0 < 0 }) {
             var digits = StringColumn()
             for value in values { digits.append(String(UInt64(bitPattern: value))) }
-            result.fields = .values(Column(.string(digits), validity: column.validity), .utf8)
+            result.fields = .values(ArrowField(name, .utf8), .flat(Column(.string(digits), validity: column.validity)))
             return result
         }
-        let values = try TableError.explaining(file) { try field.values(column, as: plain) }
-        result.fields = .values(values, ArrowType(plain))
+        let values = try TableError.explaining(file) { try field.values(read, as: plain) }
+        result.fields = .values(ArrowField(name, ArrowType(plain)), .flat(values))
         return result
     }
 
     /// As Arrow: texts as they stood, unless their values are known.
     ///
     /// - Parameter known: the column as the plan reads it.
-    func arrow(known: Column?) -> (ArrowField, Column) {
+    func arrow(known: Column?) -> (ArrowField, ArrowColumn) {
         switch fields {
-        case .values(let column, let type): return (ArrowField(name, type), column)
+        case .values(let field, let column): return (field, column)
         case .texts(let fields):
-            if let known { return (ArrowField(name, ArrowType(known.type)), known) }
+            if let known { return (ArrowField(name, ArrowType(known.type)), .flat(known)) }
             let validity = fields.forms.indices.map { !fields.isNull($0) }
-            return (ArrowField(name, .utf8), Column(.string(fields.texts), validity: validity.contains(false) ? validity : nil))
+            return (ArrowField(name, .utf8), .flat(Column(.string(fields.texts), validity: validity.contains(false) ? validity : nil)))
+        }
+    }
+
+    /// Each value as a text of its own: see `SpineFile.identities`.
+    ///
+    /// - Parameter null: one more word that means NULL in a text file.
+    func identities(null: String?) throws(TableError) -> Column {
+        switch fields {
+        case .texts(let fields):
+            let null = null.map { Array($0.utf8) }
+            var builder = ColumnBuilder(.string)
+            for row in 0..<fields.texts.count {
+                let text = fields.texts.bytes[fields.texts.range(row)]
+                if fields.isNull(row) || fields.forms[row] == .plain && null.map({ text.elementsEqual($0) }) ?? false {
+                    builder.appendNull()
+                } else {
+                    builder.append(bytes: Identity.bytes(ofText: text))
+                }
+            }
+            return builder.finish()
+        case .values(let given, let read):
+            let (field, column) = try TableError.explaining("spine") { try given.plain(read) }
+            if let (texts, validity) = try TableError.explaining("spine", { try field.texts(column) }) { return Identity.column(of: Column(.string(texts), validity: validity)) }
+            if case .timestamp(.nanosecond, _) = field.type, case .flat(let column) = column, case .int64(let values) = column.values {
+                return Identity.column(nanoseconds: values, column.validity)
+            }
+            if case .float(32) = field.type, case .flat(let column) = column, case .float64(let values) = column.values {
+                // The shortest digits of 32 bits, as they are written.
+                var texts = StringColumn()
+                for value in values { texts.append(Float(value).description) }
+                return Identity.column(of: Column(.string(texts), validity: column.validity))
+            }
+            guard case .values(_, .flat(let values)) = try plain(file: "spine").fields else { throw TableError(file: "spine", column: name, message: "is \(given.typeName)") }
+            return Identity.column(of: values)
         }
     }
 }
@@ -130,4 +174,9 @@ extension Column {
         }
         return builder.finish()
     }
+}
+
+extension ArrowColumn {
+    /// Where it is of a flat type.
+    var flat: Column? { if case .flat(let column) = self { column } else { nil } }
 }

@@ -6,14 +6,26 @@ public struct ReadOptions: Sendable {
     public var epoch: Epoch?
     /// Whether columns that aren't asked for are passed over instead of refused.
     public var ignoresExtra: Bool
+    /// What stands between the fields of CSV.
+    public var delimiter: UInt8
     /// What errors call the options that would help.
     public var names: OptionNames
+    /// Reads what was kept before integers' texts had to be exact float64s: then they were rounded.
+    package var isKept = false
 
-    public init(null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, names: OptionNames = .none) {
+    public init(null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, delimiter: UInt8 = UInt8(ascii: ","), names: OptionNames = .none) {
         self.null = null
         self.epoch = epoch
         self.ignoresExtra = ignoresExtra
+        self.delimiter = delimiter
         self.names = names
+    }
+
+    /// A delimiter as it is given: one character of ASCII, a tab perhaps as `\t`. Nil for anything else, and for what a field or a line begins or ends with.
+    public static func delimiter(_ text: String) -> UInt8? {
+        if text == "\\t" { return UInt8(ascii: "\t") }
+        guard text.utf8.count == 1, let byte = text.utf8.first, byte == UInt8(ascii: "\t") || (0x20..<0x7F).contains(byte), byte != UInt8(ascii: "\"") else { return nil }
+        return byte
     }
 }
 

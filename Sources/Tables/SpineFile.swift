@@ -12,6 +12,8 @@ public struct SpineFile: Sendable {
     public var rowCount: Int { spine.instants.count }
     /// Whether it came as Arrow, so that its columns have types of their own.
     public let isArrow: Bool
+    /// The word that means NULL.
+    private let null: String?
 
     /// - Parameters:
     ///   - plan: whose keys and request inputs are read; a missing one is an error.
@@ -23,16 +25,18 @@ public struct SpineFile: Sendable {
         var passed: [(name: String, texts: PassedColumn.Texts)] = []
         isArrow = layout.isArrow
         self.timestamp = timestamp
+        null = options.null
         switch layout {
         case .arrow, .arrows:
             var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, file.fields.map(\.name), name, line: nil, timestamp, options) }
-            var batches: [[Column]] = []
+            var batches: [[ArrowColumn]] = []
             while let (columns, _) = try file.next() { batches.append(columns) }
-            var columns: [Column] = []
+            var columns: [ArrowColumn] = []
             for (index, field) in file.fields.enumerated() {
-                columns.append(batches.isEmpty ? field.empty : Column(concatenating: batches.map { $0[index] }))
-                for batch in batches.indices { batches[batch][index] = Column(.bool([])) }
+                let pieces = batches.map { $0[index] }
+                columns.append(try TableError.explaining(name) { try field.joined(pieces) })
+                for batch in batches.indices { batches[batch][index] = .absent }
             }
             self.passed = zip(file.fields, columns).map { PassedColumn($0, $1) }
             var values: [Column] = []
@@ -46,23 +50,22 @@ public struct SpineFile: Sendable {
             spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(typed.dropFirst().map(\.name), values.dropFirst())), instants: instants)
             return
         case .csv:
-            var parser = try CSVParser(bytes, name: name)
-            guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
-            let titles = parser.fields.map { String(decoding: parser.bytes($0), as: UTF8.self) }
-            for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
-                throw TableError(file: name, line: 1, column: title, message: "stands twice in the header")
-            }
+            var parser = try CSVParser(bytes, name: name, options)
+            let titles = try parser.header()
+            if !typed.contains(where: { titles.contains($0.name) }) { try parser.requireDelimiter(titles) }
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp, options) }
             passed = titles.map { ($0, PassedColumn.Texts()) }
-            let null = options.null.map { Array($0.utf8) }
+            let parsers = typed.map { FieldParser($0.type, options) }
             while try parser.nextRow(of: titles.count) {
                 for (index, field) in parser.fields.enumerated() {
                     passed[index].texts.append(parser.bytes(field), field.isQuoted ? .quoted : .plain)
                 }
                 for (index, column) in typed.enumerated() {
                     let field = parser.fields[places[index]]
-                    guard FieldParser(type: column.type, null: null, epoch: options.epoch).append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[index]) else {
-                        throw TableError(file: name, line: parser.line, column: column.name, message: "is not \(column.type.phrase)")
+                    guard parsers[index].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[index]) else {
+                        throw TableError(
+                            file: name, line: parser.line, column: column.name, message: "is not \(column.type.phrase)",
+                            advice: FieldParser.advice(parser.bytes(field), isQuoted: field.isQuoted, column.type, options))
                     }
                 }
                 if builders[0].isLastNull { throw TableError(file: name, line: parser.line, column: timestamp, message: "an instant may not be NULL") }
@@ -80,8 +83,10 @@ public struct SpineFile: Sendable {
                 for index in passed.indices { passed[index].texts.append(value[passed[index].name] ?? .null) }
                 for (index, column) in typed.enumerated() {
                     guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp, options) }
-                    guard let literal = member.literal(as: column.type, epoch: options.epoch) else {
-                        throw TableError(file: name, line: line, column: column.name, message: "is not \(column.type.phrase)")
+                    guard let literal = member.literal(as: column.type, epoch: options.epoch, isRow: true) else {
+                        throw TableError(
+                            file: name, line: line, column: column.name, message: "is not \(column.type.phrase)",
+                            advice: FieldParser.advice((member.text ?? "").utf8, isQuoted: false, column.type, options))
                     }
                     builders[index].append(literal)
                 }
@@ -96,19 +101,18 @@ public struct SpineFile: Sendable {
         spine = Spine(columns: columns, instants: instants)
     }
 
-    private init(spine: Spine, passed: [PassedColumn], timestamp: String, isArrow: Bool) {
+    private init(_ file: SpineFile, spine: Spine, passed: [PassedColumn]) {
         self.spine = spine
         self.passed = passed
-        self.timestamp = timestamp
-        self.isArrow = isArrow
+        (timestamp, isArrow, null) = (file.timestamp, file.isArrow, file.null)
     }
 
     /// The same with rows of which nothing is left but their instants, and some columns: every other value is NULL.
-    public func erasing(_ rows: Set<Int>, keeping: Set<String>) -> SpineFile {
-        SpineFile(
-            spine: Spine(
-                columns: Dictionary(uniqueKeysWithValues: spine.columns.map { ($0, keeping.contains($0) ? $1 : $1.withNulls(in: rows)) }), instants: spine.instants),
-            passed: passed.map { $0.name == timestamp || keeping.contains($0.name) ? $0 : $0.withNulls(in: rows) }, timestamp: timestamp, isArrow: isArrow)
+    public func erasing(_ rows: Set<Int>, keeping: Set<String>) throws(TableError) -> SpineFile {
+        var passed: [PassedColumn] = []
+        for column in self.passed { passed.append(column.name == timestamp || keeping.contains(column.name) ? column : try column.withNulls(in: rows)) }
+        let columns = Dictionary(uniqueKeysWithValues: spine.columns.map { ($0, keeping.contains($0) ? $1 : $1.withNulls(in: rows)) })
+        return SpineFile(self, spine: Spine(columns: columns, instants: spine.instants), passed: passed)
     }
 
     /// Refuses columns that only pass through and hold what no other program could read. A spine that was kept before is read as it is.
@@ -120,14 +124,32 @@ public struct SpineFile: Sendable {
         }
     }
 
-    /// A column's values as texts, as CSV has them; nil where there is no such column.
+    /// Refuses a spine with a column of a name that the result has besides it.
+    ///
+    /// - Parameter names: what is added, each with what it is.
+    public func requireFree(_ names: [(name: String, what: String)], name file: String) throws(TableError) {
+        for (added, what) in names where passed.contains(where: { $0.name == added }) {
+            throw TableError(file: file, line: isArrow ? nil : 1, column: added, message: "has the name of \(what)", advice: "rename or drop it")
+        }
+    }
+
+    /// A column's values as texts, as CSV has them; nil where there is no such column, or its values have no text.
     public func texts(of name: String) throws(TableError) -> Column? {
         let known = name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[name]
         guard let column = passed.first(where: { $0.name == name }) else { return nil }
         let values: Column
-        switch try column.plain(file: "spine").fields {
-        case .texts: values = known ?? column.arrow(known: nil).1
-        case .values(let read, _): values = known ?? read
+        switch column.fields {
+        case .texts: values = known ?? column.arrow(known: nil).1.flat ?? Column(.string(StringColumn()))
+        case .values(let field, let read):
+            if let known {
+                values = known
+            } else if let (texts, validity) = try TableError.explaining("spine", { try field.texts(read) }) {
+                values = Column(.string(texts), validity: validity)
+            } else if case .values(_, .flat(let read)) = try column.plain(file: "spine").fields {
+                values = read
+            } else {
+                return nil
+            }
         }
         var builder = ColumnBuilder(.string)
         for row in 0..<values.count {
@@ -144,6 +166,14 @@ public struct SpineFile: Sendable {
         return builder.finish()
     }
 
+    /// A column's values each as a text that is the same for the same value, whatever type or spelling it has; NULL where it is. Nil where there is no such column.
+    ///
+    /// - Throws: a column of a type whose values have none.
+    public func identities(of name: String) throws(TableError) -> Column? {
+        guard let column = passed.first(where: { $0.name == name }) else { return nil }
+        return name == timestamp ? Identity.column(of: Column(.timestamp(spine.instants))) : try column.identities(null: null)
+    }
+
     private static func place(of column: String, _ titles: [String], _ name: String, line: Int?, _ timestamp: String, _ options: ReadOptions) throws(TableError) -> Int {
         guard let place = titles.firstIndex(of: column) else { throw missing(column, name, line: line, timestamp, options) }
         return place
@@ -154,17 +184,5 @@ public struct SpineFile: Sendable {
         return TableError(
             file: name, line: line, column: column, message: "the spine lacks it",
             advice: column == timestamp ? "it holds the instants\(other)" : "the set needs it as a key or request input")
-    }
-}
-
-extension ArrowField {
-    /// A column without rows.
-    fileprivate var empty: Column {
-        switch type {
-        case .null, .bool: Column(.bool([]))
-        case .integer, .date32, .date64, .timestamp: Column(.int64([]))
-        case .float: Column(.float64([]))
-        case .utf8, .largeUtf8, .binary, .largeBinary: Column(.string(StringColumn()))
-        }
     }
 }

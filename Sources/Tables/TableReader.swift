@@ -56,7 +56,7 @@ public struct TableReader {
             input = .ndjson(parser)
         case .arrow, .arrows:
             var schema = schema
-            let file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
+            var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
             schema.columns += schema.optional.filter { column in file.fields.contains { $0.name == column.name } }
             self.schema = schema
             for field in file.fields where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
@@ -67,23 +67,20 @@ public struct TableReader {
                 throw TableError(
                     file: name, column: column.name, message: "is missing from the schema", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
             }
+            file.read(only: Set(schema.columns.map(\.name)))
             input = .arrow(file, places)
         case .csv:
-            var parser = try CSVParser(bytes, name: name)
-            guard try parser.next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+            var parser = try CSVParser(bytes, name: name, options)
             var schema = schema
-            let titles = Set(parser.fields.map { String(decoding: parser.bytes($0), as: UTF8.self) })
+            let titles = try parser.header()
             schema.columns += schema.optional.filter { titles.contains($0.name) }
             self.schema = schema
-            var targets: [Int?] = []
-            for field in parser.fields {
-                let title = String(decoding: parser.bytes(field), as: UTF8.self)
-                let target = schema.columns.firstIndex { $0.name == title }
-                if target == nil, !options.ignoresExtra { throw TableReader.undeclared(title, schema.columns, options, name, line: parser.line) }
-                if let target, targets.contains(target) { throw TableError(file: name, line: parser.line, column: title, message: "stands twice in the header") }
-                targets.append(target)
+            let targets = titles.map { title in schema.columns.firstIndex { $0.name == title } }
+            if !targets.contains(where: { $0 != nil }) { try parser.requireDelimiter(titles) }
+            if !options.ignoresExtra, let place = targets.firstIndex(of: nil) {
+                throw TableReader.undeclared(titles[place], schema.columns, options, name, line: parser.line)
             }
-            for column in schema.present.sorted() where !targets.contains(where: { $0.map { schema.columns[$0].name == column } ?? false }) {
+            for column in schema.present.sorted() where !titles.contains(column) {
                 throw TableError(
                     file: name, line: parser.line, column: column, message: "is missing from the header",
                     advice: "keys, id, event time, known-at and tombstone columns can't be left out")
@@ -132,14 +129,14 @@ public struct TableReader {
             // The enum gives up its hold, so that the parser's window isn't copied.
             input = .ndjson(LineParser(bytes, name: name))
             defer { input = .csv(parser, targets) }
-            let parsers = schema.columns.map { FieldParser(type: $0.type, null: options.null.map { Array($0.utf8) }, epoch: options.epoch) }
+            let parsers = schema.columns.map { FieldParser($0.type, options) }
             let absent = schema.columns.indices.filter { !targets.contains($0) }
             let isNotNull = schema.columns.map { schema.notNull.contains($0.name) }
             while count < limit, try parser.nextRow(of: targets.count) {
                 for (field, target) in zip(parser.fields, targets) {
                     guard let target else { continue }
                     guard parsers[target].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[target]) else {
-                        throw fault(target, parser.line)
+                        throw fault(target, parser.line, parser.bytes(field), isQuoted: field.isQuoted)
                     }
                     if isNotNull[target], builders[target].isLastNull { throw null(target, parser.line) }
                 }
@@ -177,7 +174,7 @@ public struct TableReader {
         return table
     }
 
-    private func table(_ columns: [Column], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int) throws(TableError) -> Table {
+    private func table(_ columns: [ArrowColumn], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int) throws(TableError) -> Table {
         var table = Table(rowCount: rowCount)
         for (column, place) in zip(schema.columns, places) {
             guard let place else {
@@ -218,7 +215,9 @@ public struct TableReader {
             } else if schema.present.contains(column.name) {
                 throw TableError(file: name, line: line, column: column.name, message: "is missing")
             }
-            guard let literal = (member ?? .null).literal(as: column.type, epoch: options.epoch) else { throw fault(index, line) }
+            guard let literal = (member ?? .null).literal(as: column.type, epoch: options.epoch, isRow: true) else {
+                throw fault(index, line, Array((member?.text ?? "").utf8)[...], isQuoted: false)
+            }
             if literal == .null, schema.notNull.contains(column.name) { throw null(index, line) }
             builders[index].append(literal)
         }
@@ -227,18 +226,10 @@ public struct TableReader {
         }
     }
 
-    private func fault(_ column: Int, _ line: Int) -> TableError {
-        let type = schema.columns[column].type
-        let advice: String? =
-            switch type {
-            case .timestamp where options.epoch != nil: "an integer, as the epoch says"
-            case .timestamp: "as in 2024-05-01T09:30:00Z" + (options.names.advice("epoch") { "; \($0) (s, ms or us) reads integers" } ?? "")
-            case .string: "texts are UTF-8 without NUL"
-            case .bool: "true or false"
-            case .int64: "a whole number without a decimal point" + (options.null == nil ? options.names.advice("null") { "; \($0) names a word that means NULL" } ?? "" : "")
-            default: options.null == nil ? options.names.advice("null") { "\($0) names a word that means NULL" } : nil
-            }
-        return TableError(file: name, line: line, column: schema.columns[column].name, message: "is not \(type.phrase)", advice: advice)
+    private func fault(_ column: Int, _ line: Int, _ text: ArraySlice<UInt8>, isQuoted: Bool) -> TableError {
+        let column = schema.columns[column]
+        return TableError(
+            file: name, line: line, column: column.name, message: "is not \(column.type.phrase)", advice: FieldParser.advice(text, isQuoted: isQuoted, column.type, options))
     }
 
     private func null(_ column: Int, _ line: Int) -> TableError {
@@ -288,6 +279,7 @@ struct LineParser {
         while true {
             guard var bytes = try nextLine() else { return nil }
             line += 1
+            if line == 1, let encoding = TextEncoding(Array(bytes.prefix(4))) { throw encoding.fault(name) }
             // A byte-order mark before the first row.
             if line == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
             if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }

@@ -7,10 +7,23 @@ public struct TableWriter {
     private let writer: ByteWriter
     private let file: NewFile
     private let layout: FileFormat.Layout
+    private let name: String
 
     /// - Parameter path: layout and compression by its name; nil writes CSV to standard output.
     public init(path: String?) throws(TableError) {
         (writer, file, layout) = try NewFile.open(path)
+        name = path ?? "output"
+    }
+
+    /// Refuses a spine with columns that this kind of file can't hold: before any work is done.
+    public func require(_ spine: SpineFile) throws(TableError) { try TableWriter.require(spine, layout, name) }
+
+    /// The same for a file that isn't open yet.
+    public static func require(_ spine: SpineFile, for path: String) throws(TableError) { try require(spine, FileFormat(path: path).layout, path) }
+
+    private static func require(_ spine: SpineFile, _ layout: FileFormat.Layout, _ name: String) throws(TableError) {
+        if layout.isArrow { return }
+        for column in spine.passed { if case .values(let field, _) = column.fields { _ = try PassedColumn(field, field.empty).plain(file: name) } }
     }
 
     /// Makes the file appear.
@@ -65,7 +78,7 @@ public struct TableWriter {
             switch column.fields {
             case .texts(let fields):
                 if fields.forms[row] != .absent { CSVField.write(fields.texts.bytes[fields.texts.range(row)], isQuoted: fields.forms[row] == .quoted, to: &bytes) }
-            case .values(let values, _): CSVField.write(values, row, to: &bytes)
+            case .values(_, let values): if let values = values.flat { CSVField.write(values, row, to: &bytes) }
             }
         }
         for (index, column) in outputs.columns.enumerated() {
@@ -79,7 +92,7 @@ public struct TableWriter {
         var members: [JSON.Member] = []
         for column in passed {
             switch column.fields {
-            case .values(let values, _): members.append(JSON.Member(column.name, JSON(values[row])))
+            case .values(_, let values): if let values = values.flat { members.append(JSON.Member(column.name, JSON(values[row]))) }
             case .texts(let fields):
                 let text = fields.texts[row]
                 let isNumber = fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
@@ -146,9 +159,9 @@ extension SpineFile {
 
 extension SpineFile {
     /// Its columns and a set's after them, as Arrow has them.
-    fileprivate func arrowColumns(_ outputs: Table) -> [(ArrowField, Column)] {
+    fileprivate func arrowColumns(_ outputs: Table) -> [(ArrowField, ArrowColumn)] {
         passed.map { column in column.arrow(known: column.name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[column.name]) }
-            + zip(outputs.names, outputs.columns).map { (ArrowField($0, ArrowType($1.type)), $1) }
+            + zip(outputs.names, outputs.columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }
     }
 
     /// Its columns and a set's after them as an Arrow stream, a batch at a time.
@@ -158,20 +171,21 @@ extension SpineFile {
 extension Table {
     /// As an Arrow stream, a batch at a time.
     public func arrowStream() -> some Sequence<[UInt8]> {
-        Tables.arrowStream(zip(names, columns).map { (ArrowField($0, ArrowType($1.type)), $1) }, rowCount: rowCount)
+        Tables.arrowStream(zip(names, columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }, rowCount: rowCount)
     }
 }
 
-private func arrowStream(_ columns: [(ArrowField, Column)], rowCount: Int) -> AnySequence<[UInt8]> {
+private func arrowStream(_ columns: [(ArrowField, ArrowColumn)], rowCount: Int) -> AnySequence<[UInt8]> {
     AnySequence {
         var pending: [UInt8] = []
         // A stream to memory has no way to fail.
         var writer = try? ArrowWriter(.stream, fields: columns.map(\.0)) { pending += $0 }
         var row = 0
+        let size = ArrowWriter.batchRows(of: columns.map(\.0))
         return AnyIterator {
             if pending.isEmpty {
                 if row < rowCount {
-                    let end = min(row + ArrowWriter.batchRows, rowCount)
+                    let end = min(row + size, rowCount)
                     try? writer?.write(columns.map(\.1), rows: row..<end)
                     row = end
                 } else {

@@ -12,10 +12,13 @@ struct FileOptions: ParsableArguments {
     @Option(help: "Times are integers since 1970, in s, ms or us.")
     var epoch: Epoch?
 
+    @Option(help: ArgumentHelp("What stands between the fields of CSV, such as ';' or '\\t'; a comma without it.", valueName: "character"), transform: parseDelimiter)
+    var delimiter: UInt8 = UInt8(ascii: ",")
+
     @Flag(help: "Pass over columns that the source doesn't declare.")
     var ignoreExtra = false
 
-    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, names: .flags) }
+    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, delimiter: delimiter, names: .flags) }
 }
 
 /// What is known at the instants of a spine.
@@ -46,6 +49,11 @@ extension Epoch: ExpressibleByArgument {}
 func parseInstant(_ text: String) throws -> Instant {
     guard let instant = Instant(text: text) else { throw ValidationError("'\(text)' is not a time; write 2024-05-01T09:30:00Z") }
     return instant
+}
+
+func parseDelimiter(_ text: String) throws -> UInt8 {
+    guard let delimiter = ReadOptions.delimiter(text) else { throw ValidationError("'\(text)' is no delimiter; it is one character of ASCII, such as ';' or '\\t'") }
+    return delimiter
 }
 
 /// Reads definitions files, `-` for standard input.

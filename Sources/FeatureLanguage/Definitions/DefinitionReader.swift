@@ -212,7 +212,7 @@ struct DefinitionReader {
         for (key, value) in pairs(node, what) {
             if let fault = Identifier.faultOfColumn(key.text) { report(key.place, fault, nil) }
             guard let spelling = text(value, "the type of \(key.text)") else { continue }
-            guard let type = ValueType(spelling: spelling.text) else {
+            guard let type = ValueType(columnSpelling: spelling.text) else {
                 report(spelling.place, "unknown type '\(spelling.text)'", suggestion(for: spelling.text, among: ValueType.allCases.map(\.rawValue), what: "types"))
                 continue
             }

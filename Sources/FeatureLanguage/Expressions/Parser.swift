@@ -401,6 +401,10 @@ struct Parser {
             try expect(word: "zone")
         }
         guard let type = ValueType(spelling: name) else {
+            if ValueType.narrowFloats.contains(name) {
+                throw SyntaxError(
+                    offset: start.offset, message: "'\(name)' is no type to cast to: a cast would round to 32 bits, and values have 64", advice: "cast to float64")
+            }
             throw SyntaxError(offset: start.offset, message: "unknown type '\(name)'", advice: "types are bool, int64, float64, string and timestamp")
         }
         return type

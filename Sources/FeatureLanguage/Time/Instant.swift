@@ -21,18 +21,29 @@ extension Instant {
     /// prints them (`0044-… BC`). Nil for anything else, February 30th included.
     public init?(text: some StringProtocol) {
         let bytes = Array(text.utf8)
-        guard let read = Instant.parse(bytes.span) else { return nil }
-        self = read
+        guard let read = Instant.parse(bytes.span, isIncoming: false) else { return nil }
+        self = read.instant
     }
 
     /// The same over bytes.
     public init?(utf8 bytes: Span<UInt8>) {
-        guard let read = Instant.parse(bytes) else { return nil }
-        self = read
+        guard let read = Instant.parse(bytes, isIncoming: false) else { return nil }
+        self = read.instant
     }
 
-    private static func parse(_ bytes: Span<UInt8>) -> Instant? {
-        var reader = DigitReader()
+    /// A time in what comes in, also as warehouses write it: a space before the zone, which may be `UTC`, and more digits of a second where they are zero.
+    ///
+    /// Casts don't read these: what they mean is registered.
+    public init?(incoming bytes: Span<UInt8>) {
+        guard let read = Instant.parse(bytes, isIncoming: true), read.nanoseconds == 0 else { return nil }
+        self = read.instant
+    }
+
+    /// The same with what is beyond its microseconds, 0 to 999.
+    package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? { parse(bytes, isIncoming: true) }
+
+    private static func parse(_ bytes: Span<UInt8>, isIncoming: Bool) -> (instant: Instant, nanoseconds: Int)? {
+        var reader = DigitReader(), nanoseconds = 0
         let negative = reader.take(UInt8(ascii: "-"), bytes)
         let isBC =
             bytes.count > 3 && !negative && bytes[bytes.count - 3] == UInt8(ascii: " ") && bytes[bytes.count - 2] == UInt8(ascii: "B")
@@ -59,13 +70,17 @@ extension Instant {
                 if reader.take(UInt8(ascii: "."), bytes) {
                     guard let fraction = reader.fraction(digits: 6, bytes) else { return nil }
                     microseconds += fraction
+                    if isIncoming {
+                        guard let rest = reader.beyondMicroseconds(bytes) else { return nil }
+                        nanoseconds = rest
+                    }
                 }
             }
-            guard let offset = reader.zone(bytes) else { return nil }
+            guard let offset = reader.zone(bytes, isIncoming: isIncoming) else { return nil }
             microseconds -= offset * 1_000_000
         }
         guard reader.position == bytes.count, range.contains(Instant(microseconds: microseconds)) else { return nil }
-        return Instant(microseconds: microseconds)
+        return (Instant(microseconds: microseconds), nanoseconds)
     }
 
     private static let microsecondsPerDay: Int64 = 86_400_000_000
@@ -158,8 +173,32 @@ private struct DigitReader {
         return value
     }
 
+    /// Three more digits and any number of zeros after six of a second; nil where another comes.
+    mutating func beyondMicroseconds(_ bytes: Span<UInt8>) -> Int? {
+        var nanoseconds: Int64 = 0, count = 0
+        while position < bytes.count, let digit = Self.digit(bytes[position]) {
+            if count < 3 { nanoseconds = nanoseconds * 10 + digit } else if digit != 0 { return nil }
+            count += 1
+            position += 1
+        }
+        while count < 3 {
+            nanoseconds *= 10
+            count += 1
+        }
+        return Int(nanoseconds)
+    }
+
     /// `Z`, `+02:00`, `+0200`, `+02` or nothing: seconds east of UTC.
-    mutating func zone(_ bytes: Span<UInt8>) -> Int64? {
+    ///
+    /// - Parameter isIncoming: takes a space before it, and `UTC`.
+    mutating func zone(_ bytes: Span<UInt8>, isIncoming: Bool) -> Int64? {
+        if isIncoming, take(UInt8(ascii: " "), bytes) {
+            guard position < bytes.count else { return nil }
+            if bytes.count - position == 3, bytes[position] == UInt8(ascii: "U"), bytes[position + 1] == UInt8(ascii: "T"), bytes[position + 2] == UInt8(ascii: "C") {
+                position += 3
+                return 0
+            }
+        }
         if position == bytes.count || take(UInt8(ascii: "Z"), bytes) || take(UInt8(ascii: "z"), bytes) { return 0 }
         let east = take(UInt8(ascii: "+"), bytes)
         guard east || take(UInt8(ascii: "-"), bytes), let hours = number(digits: 2...2, bytes), hours < 24 else { return nil }

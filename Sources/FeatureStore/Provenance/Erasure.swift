@@ -357,7 +357,7 @@ private struct ErasureWork {
         for (index, definition) in entity.keys.enumerated() {
             // What is bytes is no key.
             guard let texts = (try? file.texts(of: definition.name)) ?? nil else { return [] }
-            rows = rows.filter { !texts.isNull($0) && Literal(text: texts[$0].plainText, as: definition.type) == key[index][0] }
+            rows = rows.filter { !texts.isNull($0) && Literal(incoming: texts[$0].plainText, as: definition.type) == key[index][0] }
         }
         return rows
     }

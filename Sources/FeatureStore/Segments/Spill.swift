@@ -45,7 +45,7 @@ final class Spill {
                 defer { piece = nil }
                 return piece
             }
-            while let (columns, _) = try reader.next() { batches.append(zip(fields, columns).map { $0.typed($1) }) }
+            while let (columns, _) = try reader.next() { batches.append(try zip(fields, columns).map { try $0.typed($1) }) }
         }
         return batches
     }
@@ -53,7 +53,8 @@ final class Spill {
 
 extension ArrowField {
     /// A column of ours as it was before it was written.
-    fileprivate func typed(_ column: Column) -> Column {
+    fileprivate func typed(_ column: ArrowColumn) throws -> Column {
+        guard case .flat(let column) = column else { throw StoreError(.damaged, "a temporary file can't be read") }
         if case .timestamp = type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
         return column
     }

@@ -56,8 +56,8 @@ public struct SnapshotBundle: Sendable {
         let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog)
         var verification = Verification(manifest: manifest)
         if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
-        let options = ReadOptions(null: manifest.spine.null, epoch: manifest.spine.epoch.flatMap { Epoch(rawValue: $0) })
-        let spine = try SpineFile(path: directory.path + "/" + SnapshotBundle.spineName(manifest.spine), plan: plan, timestamp: manifest.spine.timestamp, options: options)
+        let spine = try SpineFile(
+            path: directory.path + "/" + SnapshotBundle.spineName(manifest.spine), plan: plan, timestamp: manifest.spine.timestamp, options: manifest.spine.options)
         let sources = try Dictionary(
             uniqueKeysWithValues: plan.sources.map { name in
                 let source = try catalog.source(named: name)

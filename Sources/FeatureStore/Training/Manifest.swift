@@ -1,5 +1,6 @@
 public import FeatureEngine
 public import FeatureLanguage
+internal import Tables
 
 /// The record of a training set: everything from which the same rows come back.
 public struct Manifest: Sendable, Codable {
@@ -19,6 +20,13 @@ public struct Manifest: Sendable, Codable {
         public var epoch: String?
         /// `arrows` where it is kept as Arrow.
         public var layout: String?
+
+        /// How it is read again.
+        var options: ReadOptions {
+            var options = ReadOptions(null: null, epoch: epoch.flatMap { Epoch(rawValue: $0) })
+            options.isKept = true
+            return options
+        }
     }
 
     public var id: String

@@ -74,6 +74,11 @@ extension Store {
         }
         // The file is written while the rows are hashed; it appears once the snapshot is recorded.
         let writer = try output.map { try OutputFile(path: $0) }
+        let spine = { @Sendable (plan: Plan) in
+            let file = try spine(plan)
+            try writer?.require(file)
+            return file
+        }
         return try await computing(request, name, progress, spine) { computed, connection in
             let manifest = try store.record(request, computed, Prepared(computed, writer, threads: store.threads), connection)
             try writer?.publish()
@@ -104,11 +109,8 @@ extension Store {
             let plan = Plan(set, in: catalog)
             let file = try spine(plan)
             try file.requireText(name: name)
-            let added =
-                plan.outputs.map { (name: $0.name, what: "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(name: Split.column, what: "the split's column")])
-            for (output, what) in added where file.passed.contains(where: { $0.name == output }) {
-                throw TableError(file: name, line: file.isArrow ? nil : 1, column: output, message: "has the name of \(what)", advice: "rename or drop it")
-            }
+            try file.requireFree(
+                plan.outputs.map { ($0.name, "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(Split.column, "the split's column")]), name: name)
             let (outputs, heads) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
@@ -263,6 +265,7 @@ private final class OutputFile: Sendable {
         writer = Mutex(try TableWriter(path: path))
     }
 
+    func require(_ file: SpineFile) throws { try writer.withLock { try $0.require(file) } }
     func write(_ file: SpineFile, _ values: Table) throws { try writer.withLock { try $0.write(file, values) } }
     func publish() throws { try writer.withLock { try $0.publish() } }
 }

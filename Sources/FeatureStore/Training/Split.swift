@@ -6,8 +6,10 @@ internal import Tables
 /// Divides a training set by a hash of some of the spine's columns, so that all rows of one customer, say, fall into the same part, whenever
 /// and wherever it is made.
 ///
-/// A row's place in 0 ..< 1 is the first 64 bits of SHA-256( "firn split 1\n" text… ) over 2^64, where text = u64 length, UTF-8 of the value as
-/// CSV has it, or 2^64−1 where it is NULL. The parts take their shares in order.
+/// A row's place in 0 ..< 1 is the first 64 bits of SHA-256( "firn split 2\n" value… ) over 2^64, where value = u64 length, UTF-8 of the value as
+/// `SpineFile.identities` has it, or 2^64−1 where it is NULL. The parts take their shares in order.
+///
+/// In `split 1`, which older snapshots have, a value is its text as CSV had it.
 public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
     public struct Part: Sendable, Codable, Hashable {
         public var name: String
@@ -17,9 +19,12 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
     public var parts: [Part]
     /// Columns of the spine.
     public var by: [String]
+    /// How values are hashed; nil is `split 1`, of which manifests said nothing.
+    public var hash: String? = Split.newest
 
     /// The name of the column it adds.
     public static let column = "split"
+    private static let newest = "split 2", oldest = "split 1"
 
     /// - Parameters:
     ///   - text: `train=0.8,valid=0.1,test=0.1`; the shares come to 1.
@@ -41,12 +46,16 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
         guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "such as customer_id") }
     }
 
-    public var description: String { parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") }
+    public var description: String { parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") + (hash == Split.newest ? "" : " (\(hash ?? Split.oldest))") }
 
     /// The part of each row.
     func assign(_ file: SpineFile) throws -> Column {
-        let texts = try by.map { name in
-            guard let texts = try file.texts(of: name) else { throw StoreError(.invalidRequest, "the spine has no column '\(name)' to split by") }
+        let name = hash ?? Split.oldest
+        guard [Split.newest, Split.oldest].contains(name) else {
+            throw StoreError(.invalidRequest, "the snapshot was divided by '\(name)', which this build doesn't know", advice: "a newer firn does")
+        }
+        let texts = try by.map { column in
+            guard let texts = try hash == nil ? file.texts(of: column) : file.identities(of: column) else { throw StoreError(.invalidRequest, "the spine has no column '\(column)' to split by") }
             return texts
         }
         var ends: [Double] = []
@@ -54,7 +63,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
         var builder = ColumnBuilder(.string)
         for row in 0..<file.rowCount {
             var hash = SHA256()
-            hash.update(data: Array("firn split 1\n".utf8))
+            hash.update(data: Array("firn \(name)\n".utf8))
             for column in texts {
                 let text = column.isNull(row) ? nil : column[row]
                 var bytes: [UInt8] = []

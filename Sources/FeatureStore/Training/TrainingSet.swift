@@ -218,7 +218,7 @@ struct KeptSpine {
                 return piece
             }, name: "spine", compression: .none)
         let layout = record.layout.flatMap { FileFormat.Layout(rawValue: $0) } ?? .csv
-        let options = ReadOptions(null: record.null, epoch: record.epoch.flatMap { Epoch(rawValue: $0) })
+        let options = record.options
         let file: SpineFile
         do throws(TableError) {
             file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)

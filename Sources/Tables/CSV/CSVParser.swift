@@ -1,4 +1,4 @@
-/// Splits CSV (RFC 4180) into records: commas, quotes doubled inside quotes, LF or CRLF, a byte-order mark at the start.
+/// Splits CSV (RFC 4180) into records: commas or another byte, quotes doubled inside quotes, LF or CRLF, a byte-order mark at the start.
 ///
 /// Works on a window of bytes that slides over the file; a record is handed out as ranges of that window, so nothing is copied but
 /// fields with doubled quotes.
@@ -12,6 +12,7 @@ struct CSVParser {
 
     private let reader: ByteReader
     private let name: String
+    private let options: ReadOptions
     private(set) var window: [UInt8] = []
     private var position = 0
     private var isAtEnd = false
@@ -23,12 +24,47 @@ struct CSVParser {
     /// A record longer than this is refused: more likely a quote that is never closed.
     static let maximumRecord = 16 << 20
 
-    init(_ reader: ByteReader, name: String) throws(TableError) {
+    init(_ reader: ByteReader, name: String, _ options: ReadOptions) throws(TableError) {
         self.reader = reader
         self.name = name
+        self.options = options
         // A pipe may give the mark byte by byte.
-        while window.count < 3, !isAtEnd { try fill() }
+        while window.count < 4, !isAtEnd { try fill() }
+        if let encoding = TextEncoding(window) { throw encoding.fault(name) }
         if window.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+        if options.delimiter != UInt8(ascii: ","), options.null?.utf8.contains(UInt8(ascii: ",")) ?? false {
+            throw TableError(file: name, message: "a word that means NULL can't hold a comma", advice: "a spine is kept with commas")
+        }
+    }
+
+    /// Reads the header.
+    ///
+    /// - Returns: the columns' names.
+    /// - Throws: a name that stands twice; lines that end in CR alone.
+    mutating func header() throws(TableError) -> [String] {
+        guard try next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+        if fields.contains(where: { !$0.isQuoted && window[$0.range].contains(0x0D) }) { throw endsInCR }
+        let titles = fields.map { String(decoding: bytes($0), as: UTF8.self) }
+        for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
+            throw TableError(file: name, line: line, column: String(title.prefix(63)), message: "stands twice in the header")
+        }
+        return titles
+    }
+
+    private var endsInCR: TableError {
+        TableError(file: name, line: 1, message: "its lines end in CR alone", advice: "end them in LF, as with tr '\\r' '\\n'")
+    }
+
+    /// Refuses a header that another delimiter would split: called where a column isn't there.
+    func requireDelimiter(_ titles: [String]) throws(TableError) {
+        guard titles.count == 1 else { return }
+        for (byte, what) in [(UInt8(ascii: ";"), "semicolons"), (UInt8(ascii: "\t"), "tabs"), (UInt8(ascii: "|"), "bars"), (UInt8(ascii: ","), "commas")]
+        where byte != options.delimiter && titles[0].utf8.contains(byte) {
+            let given = byte == UInt8(ascii: "\t") ? "\\t" : String(UnicodeScalar(byte))
+            throw TableError(
+                file: name, line: line, message: "its fields are separated by \(what)",
+                advice: options.names.advice("delimiter") { "\($0) '\(given)' reads them" } ?? "write it with commas")
+        }
     }
 
     private enum Outcome {
@@ -81,7 +117,7 @@ struct CSVParser {
         var at = position
         var lines = 0
         if at == count { return isAtEnd ? .end : .incomplete }
-        let quote = UInt8(ascii: "\""), comma = UInt8(ascii: ","), newline = UInt8(ascii: "\n"), carriage = UInt8(ascii: "\r")
+        let quote = UInt8(ascii: "\""), comma = options.delimiter, newline = UInt8(ascii: "\n"), carriage = UInt8(ascii: "\r")
         while true {
             let start = at
             if at < count, bytes[at] == quote {
@@ -105,6 +141,7 @@ struct CSVParser {
                     at += 1
                 }
                 guard at == count || bytes[at] == comma || bytes[at] == newline else {
+                    if nextLine == 1, bytes[at] == carriage { throw endsInCR }
                     throw TableError(
                         file: name, line: nextLine, message: "field \(fields.count): something after the closing quote", advice: "a quote inside quotes is written twice")
                 }
@@ -151,5 +188,28 @@ struct CSVParser {
             plain.append(byte)
         }
         return plain[...]
+    }
+}
+
+/// An encoding that isn't ours, told by how a file begins.
+enum TextEncoding: String {
+    case utf16 = "UTF-16", utf32 = "UTF-32"
+
+    /// Nil where it may be UTF-8.
+    init?(_ bytes: [UInt8]) {
+        if bytes.starts(with: [0xFF, 0xFE, 0, 0]) || bytes.starts(with: [0, 0, 0xFE, 0xFF]) {
+            self = .utf32
+        } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+            self = .utf16
+        } else if bytes.count >= 4, bytes[0] == 0 && bytes[1] != 0 && bytes[2] == 0 && bytes[3] != 0 || bytes[0] != 0 && bytes[1] == 0 && bytes[2] != 0 && bytes[3] == 0 {
+            // ASCII without a mark.
+            self = .utf16
+        } else {
+            return nil
+        }
+    }
+
+    func fault(_ name: String) -> TableError {
+        TableError(file: name, message: "is \(rawValue)", advice: "write it as UTF-8, as with iconv -f \(rawValue) -t UTF-8")
     }
 }

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// How a file of rows is laid out, by its name: `.csv`, `.ndjson`, `.arrow` (IPC file) or `.arrows` (IPC stream), each also `.gz` or `.zst`.
-/// A pipe that has no such name is CSV.
+/// How a file of rows is laid out, by its name in any case: `.csv`, `.ndjson` or `.jsonl`, `.arrow` or `.feather` (IPC file), `.arrows` (IPC stream), each
+/// also `.gz` or `.zst`. A pipe that has no such name is CSV.
 public struct FileFormat: Sendable, Hashable {
     public enum Layout: String, Sendable, CaseIterable {
         case csv, ndjson, arrow, arrows
@@ -27,6 +27,8 @@ public struct FileFormat: Sendable, Hashable {
             self.compression = compression
             name.removeLast(compression.rawValue.utf8.count + 1)
         }
+        // What others call the same.
+        for (other, ours) in [(".jsonl", ".ndjson"), (".feather", ".arrow")] where name.hasSuffix(other) { name = name.dropLast(other.count) + ours }
         if let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) {
             self.layout = layout
         } else if FileFormat.isPipe(path) {

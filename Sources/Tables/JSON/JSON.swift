@@ -42,6 +42,14 @@ public enum JSON: Sendable, Hashable {
         return members.first { $0.key == key }?.value
     }
 
+    /// A text or a number's digits.
+    var text: String? {
+        switch self {
+        case .string(let text), .number(let text): text
+        default: nil
+        }
+    }
+
     public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
         .object(members.map { Member($0.key, $0.value) })
     }

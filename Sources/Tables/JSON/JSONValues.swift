@@ -1,3 +1,4 @@
+internal import FeatureEngine
 public import FeatureLanguage
 
 /// Values of our types as JSON, both ways: int64 exact, NaN and the infinities as strings, times in RFC 3339.
@@ -15,25 +16,29 @@ extension JSON {
         }
     }
 
-    /// The value as one of `type`; nil where it is none. An int64 is written without a point.
+    /// The value as one of `type`; nil where it is none. An int64 may have a point where it is whole and at most 2^53; an integer for a float64 has to be exact.
     ///
-    /// - Parameter epoch: reads integers as times in that unit since 1970.
-    public func literal(as type: ValueType, epoch: Epoch? = nil) -> Literal? {
+    /// - Parameters:
+    ///   - epoch: reads integers as times in that unit since 1970.
+    ///   - isRow: whether numbers may come as texts, as tools write rows whose readers know no 64 bits.
+    public func literal(as type: ValueType, epoch: Epoch? = nil, isRow: Bool = false) -> Literal? {
         switch (self, type) {
         case (.null, _): .null
         case (.bool(let value), .bool): .bool(value)
-        case (.number(let digits), .int64): Int64(digits).map { .int64($0) }
-        case (.number(let digits), .float64): Double(sqlText: digits).map { .float64($0) }
+        case (.number(let digits), .int64): (Int64(digits) ?? FieldParser.whole(Array(digits.utf8)[...])).map { .int64($0) }
+        case (.number(let digits), .float64): Double(incoming: digits).map { .float64($0) }
         case (.string(let text), .float64):
             switch text {
             case "NaN": .float64(.nan)
             case "Infinity": .float64(.infinity)
             case "-Infinity": .float64(-.infinity)
-            default: nil
+            default: isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
             }
+        case (.string(let text), .int64): isRow ? FieldParser.integer(Array(text.utf8)[...]).map { .int64($0) } : nil
         case (.string(let text), .string): text.utf8.contains(0) ? nil : .string(text)
-        case (.string(let text), .timestamp): Instant(text: text).map { .timestamp($0) }
-        case (.number(let digits), .timestamp): epoch.flatMap { epoch in Int64(digits).flatMap { epoch.instant($0) } }.map { .timestamp($0) }
+        case (.string(let text), .timestamp): Instant(incoming: Array(text.utf8).span).map { .timestamp($0) }
+        case (.number(let digits), .timestamp):
+            epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map { .timestamp($0) }
         default: nil
         }
     }

@@ -61,8 +61,10 @@ struct Eval: ParsableCommand {
         let path = spine ?? ""
         let spine = try SpineFile(path: path, plan: plan, timestamp: timestamp, options: files.reading)
         try spine.requireText(name: path)
-        let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
+        try spine.requireFree(plan.outputs.map { ($0.name, "an output") }, name: path)
         let writer = try TableWriter(path: out)
+        try writer.require(spine)
+        let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
         try writer.write(spine, plan.table(outputs))
         try writer.publish()
         if json {

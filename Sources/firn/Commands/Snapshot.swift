@@ -76,7 +76,9 @@ struct Snapshot: AsyncParsableCommand {
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
-                    try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
+                    let file = try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
+                    try TableWriter.require(file, for: out)
+                    return file
                 }
                 try rows.write(to: writer)
                 progress.end()
