@@ -64,13 +64,15 @@ public struct PassedColumn: Sendable {
         switch fields {
         case .values(var field, let column):
             if !rows.isEmpty { field.isNullable = true }
-            result.fields = .values(field, try TableError.explaining("spine") { [field] in
-                switch column {
-                case .flat(let column): .flat(field.type == .null ? column : column.withNulls(in: rows))
-                case .other(let array): .other(try array.withNulls(in: rows))
-                case .absent: .absent
-                }
-            })
+            result.fields = .values(
+                field,
+                try TableError.explaining("spine") { [field] in
+                    switch column {
+                    case .flat(let column): .flat(field.type == .null ? column : column.withNulls(in: rows))
+                    case .other(let array): .other(try array.withNulls(in: rows))
+                    case .absent: .absent
+                    }
+                })
         case .texts(let fields):
             var texts = Texts()
             for row in fields.forms.indices {

@@ -11,7 +11,7 @@ public struct ReadOptions: Sendable {
     /// What errors call the options that would help.
     public var names: OptionNames
     /// Reads what was kept before integers' texts had to be exact float64s: then they were rounded.
-    package var isKept = false
+    var isKept = false
 
     public init(null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, delimiter: UInt8 = UInt8(ascii: ","), names: OptionNames = .none) {
         self.null = null
@@ -19,6 +19,13 @@ public struct ReadOptions: Sendable {
         self.ignoresExtra = ignoresExtra
         self.delimiter = delimiter
         self.names = names
+    }
+
+    /// How a spine is read that was kept with a snapshot: as it was read then.
+    public static func kept(null: String? = nil, epoch: Epoch? = nil) -> ReadOptions {
+        var options = ReadOptions(null: null, epoch: epoch)
+        options.isKept = true
+        return options
     }
 
     /// A delimiter as it is given: one character of ASCII, a tab perhaps as `\t`. Nil for anything else, and for what a field or a line begins or ends with.

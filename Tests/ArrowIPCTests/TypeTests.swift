@@ -12,7 +12,9 @@ import Testing
         return Array(try Data(contentsOf: tests.appendingPathComponent("Golden/" + name)))
     }
 
-    private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, only names: Set<String>? = nil, maximumBytes: Int = .max) throws -> (fields: [ArrowField], columns: [ArrowColumn]) {
+    private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, only names: Set<String>? = nil, maximumBytes: Int = .max) throws -> (
+        fields: [ArrowField], columns: [ArrowColumn]
+    ) {
         var rest: [UInt8]? = bytes
         var reader = try ArrowReader(layout, maximumBytes: maximumBytes) {
             defer { rest = nil }
@@ -49,7 +51,12 @@ import Testing
     @Test(arguments: ["types.arrows", "types-lz4.arrow", "types-categories.arrows", "types-polars.arrow", "polars.arrow"], [false, true])
     func `comes back as it was`(name: String, isCompressed: Bool) throws {
         let (fields, columns) = try read(golden(name), name.hasSuffix("s") ? .stream : .file)
-        let rows = switch columns[0] { case .flat(let column): column.count; case .other(let array): array.count; case .absent: 0 }
+        let rows =
+            switch columns[0] {
+            case .flat(let column): column.count;
+            case .other(let array): array.count;
+            case .absent: 0
+            }
         for layout in [ArrowWriter.Layout.stream, .file] {
             let (again, values) = try read(write(fields, columns, rows: rows, layout, isCompressed: isCompressed), layout)
             #expect(again == fields)
@@ -100,7 +107,8 @@ import Testing
     @Test(
         arguments: [
             ("list", .int64, "is list<item: int64>, not an int64"), ("struct", .string, "is struct<a: int32, b: list<item: string>>, not a string"),
-            ("t64", .timestamp, "is time64[us], not a timestamp"), ("duration", .int64, "is duration[ms], not an int64"), ("uuid", .int64, "is extension<arrow.uuid>, not an int64"),
+            ("t64", .timestamp, "is time64[us], not a timestamp"), ("duration", .int64, "is duration[ms], not an int64"),
+            ("uuid", .int64, "is extension<arrow.uuid>, not an int64"),
             ("d128", .string, "is decimal128(20, 2), not a string"), ("d128", .int64, "is not an int64"), ("d256", .int64, "is not an int64"), ("half", .int64, "is not an int64"),
             ("category", .float64, "not a float64"),
         ] as [(String, ValueType, String)])
@@ -139,7 +147,9 @@ import Testing
     @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `flipped bytes are refused or read, but never crash`() throws {
         var random = Randomness(seed: 12)
-        let files = try ["types.arrows", "types-lz4.arrow", "types-categories.arrows", "types-polars.arrow"].map { ($0.hasSuffix("s") ? ArrowWriter.Layout.stream : .file, try golden($0)) }
+        let files = try ["types.arrows", "types-lz4.arrow", "types-categories.arrows", "types-polars.arrow"].map {
+            ($0.hasSuffix("s") ? ArrowWriter.Layout.stream : .file, try golden($0))
+        }
         for _ in 0..<1500 * Fuzzer.length {
             var (layout, bytes) = random.pick(files)
             for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -188,7 +198,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [("42.00", 42), ("42", 42), ("42.5", nil), ("9223372036854775807", .max), ("-9223372036854775808", .min), ("9223372036854775808", nil), ("0.0", 0), ("5e2", 500)] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("42.00", 42), ("42", 42), ("42.5", nil), ("9223372036854775807", .max), ("-9223372036854775808", .min), ("9223372036854775808", nil), ("0.0", 0), ("5e2", 500),
+        ] as [(String, Int64?)])
     func `a whole one is an int64`(text: String, value: Int64?) throws {
         #expect(try #require(DecimalDigits(text: text.utf8)).int64 == value)
     }

@@ -38,6 +38,31 @@ import Testing
         #expect(try project.run("list", "sources").text.contains("clicks"), "a sleeping cluster is woken")
     }
 
+    @Test func `eval refuses a spine that has an output's name, and reads other delimiters`() throws {
+        let project = try Project()
+        try project.write(
+            "d.yaml",
+            CommandLineTests.definitions.replacing(
+                "sets: {web.v1: {features: [clicks.v1]}}",
+                with: """
+                    labels: {more.v1: {entity: customer, source: clicks, expression: count(*) over next_7d > 0}}
+                    sets: {web.v1: {features: [clicks.v1], labels: [more.v1]}}
+                    """))
+        try project.write("rows.csv", "customer_id;page;at\n1;a,b;2024-01-01 00:00:00 UTC\n")
+        let eval = ["eval", "d.yaml", "--set", "web.v1", "--rows", "clicks=rows.csv", "--delimiter", ";", "--spine"]
+        for name in ["clicks", "more"] {
+            try project.write("spine.csv", "customer_id;event_timestamp;\(name)\n1;2024-01-02;7\n")
+            let (status, text) = try firn(eval + ["spine.csv", "--out", "out.csv"], in: project.directory, environment: project.environment)
+            #expect(status == 1 && text.contains("spine.csv:1: column '\(name)': has the name of an output (rename or drop it)"), "\(text)")
+            #expect(!FileManager.default.fileExists(atPath: project.directory + "/out.csv"))
+        }
+        try project.write("spine.csv", "customer_id;event_timestamp;note\n1;2024-01-02;x,y\n")
+        #expect(
+            try firn(eval + ["spine.csv"], in: project.directory, environment: project.environment).text
+                == "customer_id,event_timestamp,note,clicks,more\n1,2024-01-02,\"x,y\",1,false\n")
+        #expect(try project.run("eval", "d.yaml", "--set", "web.v1", "--rows", "clicks=rows.csv", "--delimiter", "::", "--spine", "spine.csv").text.contains("is no delimiter"))
+    }
+
     @Test func `why, diff and plans explain what is computed`() throws {
         let project = try Project()
         try project.write("d.yaml", CommandLineTests.definitions)

@@ -97,6 +97,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["float32", "real", "REAL", "float4"])
+    func `a narrow float is a float64 in columns, keys and request inputs`(spelling: String) throws {
+        let narrow = FingerprintTests.definitions.replacing("float64", with: spelling)
+        #expect(narrow != FingerprintTests.definitions)
+        #expect(try fingerprints(narrow) == fingerprints(FingerprintTests.definitions))
+        let cast = FingerprintTests.definitions.replacing("f.v1 * 2", with: "f.v1::\(spelling)")
+        let error = #expect(throws: DefinitionError.self) { try fingerprints(cast) }
+        #expect(error?.diagnostics.first?.message.contains("would round to 32 bits") == true)
+    }
+
     @Test func `a label and a feature of one text are two functions`() throws {
         let yaml = FingerprintTests.definitions.replacing("count(*) over next_3d", with: "count(*) over last_3d")
         let label = try fingerprints(yaml)["looks.v1"]

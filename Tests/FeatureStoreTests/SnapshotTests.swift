@@ -175,8 +175,63 @@ import Testing
         #expect(try first == parts("arrow.csv"))
         #expect(first[0] == "split" && Set(first.dropFirst()) == ["train", "valid", "test"])
         // The same for ever.
-        #expect(Array(first[1...12]) == ["train", "valid", "train", "valid", "valid", "train", "valid", "valid", "train", "valid", "train", "valid"])
+        #expect(Array(first[1...12]) == ["train", "train", "test", "train", "test", "valid", "train", "train", "train", "train", "train", "train"])
         for customer in 0..<40 { #expect(Set(stride(from: customer + 1, to: first.count, by: 40).map { first[$0] }).count == 1) }
+    }
+
+    @Test func `an older snapshot keeps the parts that it has`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let made = try await world.create(SnapshotRequest(set: "all.v1", split: Split("train=0.7,valid=0.2,test=0.1", by: "customer_id")))
+        #expect(made.split?.hash == "split 2" && made.json(whole: false)["split"]?["hash"] == "split 2")
+        // As manifests were before they said how values are hashed.
+        try world.tamper("firn.snapshots", "update firn.snapshots set manifest = replace(manifest, '\"hash\":\"split 2\",', '')")
+        let old = try await world.fixture.store.snapshot(made.id)
+        #expect(old.split?.hash == nil && old.split?.description.hasSuffix("(split 1)") == true)
+        try await world.fixture.store.fetch(made.id).rows.write(to: TableWriter(path: world.fixture.directory + "/old.csv"))
+        let parts = try world.text("old.csv").split(separator: "\n").dropFirst().map { String($0.split(separator: ",", omittingEmptySubsequences: false).last!) }
+        #expect(Array(parts[0..<12]) == ["train", "valid", "train", "valid", "valid", "train", "valid", "valid", "train", "valid", "train", "valid"])
+        #expect(try await world.fixture.store.verify(made.id).isIdentical)
+        try world.tamper("firn.snapshots", "update firn.snapshots set manifest = replace(manifest, '\"by\":[\"customer_id\"]', '\"by\":[\"customer_id\"],\"hash\":\"split 9\"')")
+        let error = await #expect(throws: StoreError.self) { try await world.fixture.store.fetch(made.id) }
+        #expect(error?.message.contains("split 9") == true)
+    }
+
+    @Test func `a spine's columns of any type pass through a snapshot, and are erased`() async throws {
+        let world = try await World(rows: 10)
+        defer { world.fixture.remove() }
+        let definitions = """
+            entities: {thing: {keys: {k: int64}}}
+            sources: {things: {columns: {k: int64, f: real, at: timestamp}, event_time: at}}
+            features: {f.v1: {entity: thing, source: things, expression: latest(f)}}
+            sets: {things.v1: {features: [f.v1]}}
+            """
+        let store = world.fixture.store
+        _ = try await store.apply([DefinitionDocument(yaml: definitions, file: "things.yaml")])
+        _ = try await store.importFile(world.fixture.file("f.csv", "k,f,at\n1,2.5,1969-12-30\n2,19.90,1969-12-30\n"), into: "things")
+        let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden/types.arrows").path
+        let refused = await #expect(throws: TableError.self) { try await world.create(SnapshotRequest(set: "things.v1"), "out.csv", spine: golden) }
+        #expect(refused?.column == "d32" && refused?.message.contains("decimal32(5, 1)") == true)
+        #expect(try await store.snapshots().isEmpty)
+        for by in ["uuid", "category", "d128", "numbers", "k", "t64", "views", "runs"] {
+            #expect(try await world.create(SnapshotRequest(set: "things.v1", split: Split("a=0.5,b=0.5", by: by)), spine: golden).rows == 6)
+        }
+        let nested = await #expect(throws: TableError.self) { try await world.create(SnapshotRequest(set: "things.v1", split: Split("a=0.5,b=0.5", by: "list")), spine: golden) }
+        #expect(nested?.column == "list")
+        let made = try await world.create(SnapshotRequest(set: "things.v1", keeps: true), "out.arrows", spine: golden)
+        #expect(try await store.verify(made.id).isIdentical)
+        try await store.fetch(made.id).rows.write(to: TableWriter(path: world.fixture.directory + "/again.arrows"))
+        #expect(FileManager.default.contents(atPath: world.fixture.directory + "/again.arrows") == FileManager.default.contents(atPath: world.fixture.directory + "/out.arrows"))
+        _ = try await store.bundleSnapshot(made.id, to: world.fixture.directory + "/b.tar")
+        #expect(try SnapshotBundle(path: world.fixture.directory + "/b.tar", temporaryDirectory: world.fixture.directory).evaluate(threads: 1).1.isIdentical)
+        _ = try await store.erase("thing", ["k": .json(3)], reason: "asked for")
+        #expect(try await store.verify(made.id).isIdentical)
+        try await store.fetch(made.id).rows.write(to: TableWriter(path: world.fixture.directory + "/erased.arrows"))
+        let erased = try #require(FileManager.default.contents(atPath: world.fixture.directory + "/erased.arrows"))
+        let whole = try #require(FileManager.default.contents(atPath: world.fixture.directory + "/out.arrows"))
+        // A text of 12 bytes stands in its view, behind its length.
+        let text = Data("\u{c}\u{0}\u{0}\u{0}twelve bytes".utf8)
+        #expect(whole.range(of: text) != nil && erased.range(of: text) == nil && erased.range(of: Data("more than twelve bytes".utf8)) != nil)
     }
 
     @Test(arguments: ["", "train", "train=0.5", "train=0.5,train=0.5", "a=0.6,b=0.6", "a=x,b=0.5", "a=1,b=0"])

@@ -84,7 +84,7 @@ def run(binary: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", ["arrow", "arrows"])
-@pytest.mark.parametrize("compression", [None, "zstd"])
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_every_type_passes_through_unchanged(run, tmp_path: Path, suffix: str, compression: str | None, count: int) -> None:
     spine = pa.table({"k": pa.array(range(count), pa.int32()), "event_timestamp": pa.array([0] * count, pa.timestamp("s")), **columns(count, 1)})
@@ -156,21 +156,21 @@ def write_polars(frame: pl.DataFrame, path: Path, compression: Literal["uncompre
 
 
 def polars_refusal(run, tmp_path: Path) -> str:
-    write_polars(pl.DataFrame({"k": [1], "i": [1]}, {"k": pl.Int64, "i": pl.Int128}), tmp_path / "rows.arrow", "uncompressed")
+    write_polars(pl.DataFrame({"k": [1], "i": [2**70]}, {"k": pl.Int64, "i": pl.Int128}).with_columns(at=pl.lit(0).cast(pl.Datetime("us"))), tmp_path / "rows.arrow", "uncompressed")
     return str(run("rows.arrow", "spine.csv", "out.csv").stderr)
 
 
 def test_what_cannot_be_read_is_named(run, tmp_path: Path) -> None:
-    def refusal(column: str, array: pa.Array, compression: str | None = None) -> str:
+    def refusal(column: str, array: pa.Array) -> str:
         rows = {"k": [1], "b": [True], "i": [1], "f": [0.5], "t": ["a"], "u": pa.array([0], pa.timestamp("us")), "at": pa.array([0], pa.timestamp("us"))}
-        write(pa.table(rows | {column: array}), tmp_path / "rows.arrow", compression, 10)
+        write(pa.table(rows | {column: array}), tmp_path / "rows.arrow", None, 10)
         (tmp_path / "spine.csv").write_text("k,event_timestamp\n1,2024-01-01\n")
         done = run("rows.arrow", "spine.csv", "out.csv")
         assert done.returncode == 1
         return str(done.stderr)
 
-    assert "column 'f': has an Arrow type that isn't read" in refusal("f", pa.array([[1.0]]))
-    assert "column 'i': is double, not an int64" in refusal("i", pa.array([1.5]))
+    assert "column 'f': is list<item: double>, not a float64" in refusal("f", pa.array([[1.0]]))
+    assert "column 'i': is not an int64 in row 1" in refusal("i", pa.array([1.5]))
     assert "column 'i': is not an int64 in row 1" in refusal("i", pa.array([2**63], pa.uint64()))
     assert "column 'f': is not a float64 in row 1" in refusal("f", pa.array([2**60 + 1], pa.int64()))
     assert "column 'u': has nanoseconds in row 1" in refusal("u", pa.array([1], pa.timestamp("ns")))
@@ -189,5 +189,4 @@ def test_what_cannot_be_read_is_named(run, tmp_path: Path) -> None:
     with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as sink, pa.ipc.new_file(sink, rows[0].schema, options=legacy) as old:
         old.write_batch(rows[0])
     assert "Arrow 0.15 and newer write it" in str(run("rows.arrow", "spine.csv", "out.csv").stderr)
-    assert "column 'i': has an Arrow type that isn't read" in polars_refusal(run, tmp_path)
-    assert "compressed with LZ4" in refusal("f", pa.array([0.5]), "lz4")
+    assert "column 'i': is not an int64 in row 1" in polars_refusal(run, tmp_path)

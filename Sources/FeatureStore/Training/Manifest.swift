@@ -22,11 +22,7 @@ public struct Manifest: Sendable, Codable {
         public var layout: String?
 
         /// How it is read again.
-        var options: ReadOptions {
-            var options = ReadOptions(null: null, epoch: epoch.flatMap { Epoch(rawValue: $0) })
-            options.isKept = true
-            return options
-        }
+        var options: ReadOptions { .kept(null: null, epoch: epoch.flatMap { Epoch(rawValue: $0) }) }
     }
 
     public var id: String

@@ -46,7 +46,9 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
         guard !by.isEmpty else { throw StoreError(.invalidRequest, "a split goes by a column of the spine", advice: "such as customer_id") }
     }
 
-    public var description: String { parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") + (hash == Split.newest ? "" : " (\(hash ?? Split.oldest))") }
+    public var description: String {
+        parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",") + " by " + by.joined(separator: ",") + (hash == Split.newest ? "" : " (\(hash ?? Split.oldest))")
+    }
 
     /// The part of each row.
     func assign(_ file: SpineFile) throws -> Column {
@@ -55,7 +57,9 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
             throw StoreError(.invalidRequest, "the snapshot was divided by '\(name)', which this build doesn't know", advice: "a newer firn does")
         }
         let texts = try by.map { column in
-            guard let texts = try hash == nil ? file.texts(of: column) : file.identities(of: column) else { throw StoreError(.invalidRequest, "the spine has no column '\(column)' to split by") }
+            guard let texts = try hash == nil ? file.texts(of: column) : file.identities(of: column) else {
+                throw StoreError(.invalidRequest, "the spine has no column '\(column)' to split by")
+            }
             return texts
         }
         var ends: [Double] = []

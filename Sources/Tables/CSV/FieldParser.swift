@@ -132,7 +132,8 @@ struct FieldParser {
             }
             if type == .float64 {
                 guard let number = DecimalDigits(text: text), number.scale == 0 else { return null }
-                return "a float64 would round an integer of so many digits: declare the column int64, or cast it where it is written (.astype(\"float64\") in pandas, ::double precision in SQL)"
+                return
+                    "a float64 would round an integer of so many digits: declare the column int64, or cast it where it is written (.astype(\"float64\") in pandas, ::double precision in SQL)"
             }
             guard DecimalDigits(text: text) != nil else { return "a whole number without a decimal point" + (null.map { "; \($0)" } ?? "") }
             return "a whole number of 64 bits, with a decimal point only up to 2^53: cast it where it is written (.astype(\"Int64\") in pandas, ::bigint in SQL)"
