@@ -13,7 +13,11 @@ struct ArrowFile {
     init(_ bytes: ByteReader, isStream: Bool, name: String) throws(TableError) {
         self.name = name
         reader = try TableError.explaining(name) { try ArrowReader(isStream ? .stream : .file, maximumBytes: bytes.maximumBytes) { try bytes.next() } }
-        for (index, field) in reader.fields.enumerated() where reader.fields[..<index].contains(where: { $0.name == field.name }) {
+    }
+
+    /// Refuses a name that stands twice, of those that are read.
+    func requireOnce(_ isRead: (String) -> Bool) throws(TableError) {
+        for (index, field) in fields.enumerated() where isRead(field.name) && fields[..<index].contains(where: { $0.name == field.name }) {
             throw TableError(file: name, column: field.name, message: "stands twice in the schema")
         }
     }

@@ -29,6 +29,7 @@ public struct SpineFile: Sendable {
         switch layout {
         case .arrow, .arrows:
             var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
+            try file.requireOnce { _ in true }
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, file.fields.map(\.name), name, line: nil, timestamp, options) }
             var batches: [[ArrowColumn]] = []
             while let (columns, _) = try file.next() { batches.append(columns) }
@@ -52,6 +53,7 @@ public struct SpineFile: Sendable {
         case .csv:
             var parser = try CSVParser(bytes, name: name, options)
             let titles = try parser.header()
+            try parser.requireOnce(titles)
             if !typed.contains(where: { titles.contains($0.name) }) { try parser.requireDelimiter(titles) }
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp, options) }
             passed = titles.map { ($0, PassedColumn.Texts()) }

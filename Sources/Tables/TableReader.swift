@@ -67,6 +67,7 @@ public struct TableReader {
                 throw TableError(
                     file: name, column: column.name, message: "is missing from the schema", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
             }
+            try file.requireOnce { name in schema.columns.contains { $0.name == name } }
             file.read(only: Set(schema.columns.map(\.name)))
             input = .arrow(file, places)
         case .csv:
@@ -75,6 +76,8 @@ public struct TableReader {
             let titles = try parser.header()
             schema.columns += schema.optional.filter { titles.contains($0.name) }
             self.schema = schema
+            // Columns that are passed over may have one name.
+            try parser.requireOnce(titles.filter { title in schema.columns.contains { $0.name == title } })
             let targets = titles.map { title in schema.columns.firstIndex { $0.name == title } }
             if !targets.contains(where: { $0 != nil }) { try parser.requireDelimiter(titles) }
             if !options.ignoresExtra, let place = targets.firstIndex(of: nil) {

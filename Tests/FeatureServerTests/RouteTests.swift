@@ -168,7 +168,7 @@ import Testing
             #expect(try await http("POST", url + "/v1/sources/clicks/rows", "x", headers: ["Content-Type": "text/csv"]).status == 415)
             let undeclared = try await http("POST", url + "/v1/sources/clicks/import", "customer_id,at,more\n1,2024-01-01,1\n", headers: ["Content-Type": "text/csv"])
             #expect(undeclared.text.contains("'ignore_extra' passes over others"), "options have the names of parameters: \(undeclared)")
-            let csv = ["Content-Type": "text/csv"], semicolons = "customer_id;at;page\n1;2024-05-08 10:00:00 UTC;a,b\n"
+            let csv = ["Content-Type": "text/csv"], semicolons = "customer_id;at;page\n8;2024-05-08 10:00:00 UTC;a,b\n"
             let led = try await http("POST", url + "/v1/sources/clicks/import", semicolons, headers: csv)
             #expect(led.status == 400 && led.text.contains("separated by semicolons") && led.text.contains("'delimiter' ';' reads them"), "\(led)")
             #expect(try await http("POST", url + "/v1/sources/clicks/import?delimiter=;;", semicolons, headers: csv).status == 400)

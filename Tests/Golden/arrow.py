@@ -1,4 +1,4 @@
-"""Makes the Arrow files of this folder that begin with `types` (pyarrow 26, Polars 2.1): every type there is, so that reading what passes through is held against other
+"""Makes the files of this folder that begin with `types` or `pandas` (pyarrow 26, Polars 2.1, pandas 3.1): every type there is, so that reading what passes through is held against other
 writers' bytes. Run as `python3 Tests/Golden/arrow.py`; the files are kept, since newer versions may write other bytes for the same values."""
 
 import datetime as dt
@@ -6,6 +6,8 @@ import decimal
 import pathlib
 import uuid
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 
@@ -69,7 +71,30 @@ def write(name, rows, compression=None, chunk=4):
         writer.write_table(rows, max_chunksize=chunk)
 
 
+def frame():
+    """A frame as data scientists have it, to be held against its own CSV."""
+    return pd.DataFrame({
+        "k": [1, 2, 3, 4, 5],
+        "event_timestamp": pd.date_range("2024-01-01", periods=5, tz="UTC"),
+        "id": [7, np.nan, 12345678901, 0, -3],
+        "n": [7, 2**62 + 1, 0, -3, 10],
+        "text": ["007", "7.50", "True", "x, y", "2024-05-08"],
+        "flag": [True, False, True, False, True],
+        "maybe": pd.array([True, None, False, True, None], dtype="object"),
+        "when": pd.to_datetime(["2024-05-08 10:00:00.123456789", None, "1969-12-31 23:59:59.999999999", "2024-05-08", "2000-01-01"], format="mixed"),
+        "local": pd.date_range("2024-03-30 12:00", periods=5, tz="Europe/Vienna"),
+        "day": pd.to_datetime(["2024-05-08", "2024-05-09", None, "1960-02-29", "2024-05-08"]),
+        "narrow": np.array([0.1, 1 / 3, np.nan, 16777216, 1e-30], dtype="float32"),
+        "float": [0.1, 1 / 3, np.nan, 1e16, 5e-324],
+        "kind": pd.Categorical(["a", "b", None, "a", "b"]),
+        "code": pd.Categorical([3, 1, None, 3, 2]),
+        "Int64": pd.array([7, None, 2**53 + 1, 0, 1], dtype="Int64"),
+    })
+
+
 def main():
+    frame().to_feather(HERE / "pandas.feather")
+    frame().to_csv(HERE / "pandas.csv", index=False)
     rows = table()
     extension = pa.field("json", pa.string(), metadata={"ARROW:extension:name": "arrow.json", "unit": "none"})
     rows = rows.append_column(extension, pa.array(["{}", None] * 3))

@@ -103,14 +103,26 @@ import Testing
         }
     }
 
+    @Test func `a pandas frame and its own CSV have the same identities`() throws {
+        let frame = try golden("pandas.feather"), text = try golden("pandas.csv")
+        #expect(frame.rowCount == 5 && frame.spine.columns["k"]![4] == text.spine.columns["k"]![4])
+        for column in ["k", "event_timestamp", "id", "n", "text", "flag", "maybe", "when", "local", "day", "narrow", "float", "kind", "code", "Int64"] {
+            let left = try #require(try frame.identities(of: column)), right = try #require(try text.identities(of: column))
+            for row in 0..<5 { #expect(left[row] == right[row], "\(column) in row \(row)") }
+        }
+        // An id is the same beside a missing one, as a text, and alone.
+        let ids = try #require(try frame.identities(of: "id")), numbers = try #require(try frame.identities(of: "n")), texts = try #require(try frame.identities(of: "text"))
+        #expect(ids[0] == numbers[0] && ids[0] == texts[0] && ids[1] == .null && ids[4] == numbers[3])
+    }
+
     @Test func `what was kept before is read as it was`() throws {
         let text = "k,event_timestamp,x\n1,2024-01-01,9007199254740993\n"
         let catalog = try Catalog(documents: [
             DefinitionDocument(
                 yaml: """
                     entities: {thing: {keys: {k: int64}}}
-                    features: {x.v1: {entity: thing, request: {x: float64}, expression: request.x}}
-                    sets: {all.v1: {features: [x.v1]}}
+                    features: {y.v1: {entity: thing, request: {x: float64}, expression: request.x}}
+                    sets: {all.v1: {features: [y.v1]}}
                     """, file: "d.yaml")
         ])
         let plan = Plan(try catalog.set(named: "all.v1"), in: catalog)

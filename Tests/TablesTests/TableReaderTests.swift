@@ -133,6 +133,10 @@ import Testing
     @Test(arguments: ["", ";;", "\"", "\n", "\r", "é", "\u{0}"])
     func `a delimiter is one character of ASCII`(text: String) { #expect(ReadOptions.delimiter(text) == nil) }
 
+    @Test func `columns that are passed over may have one name`() throws {
+        #expect(try read("i,x,x,,\n1,2,3,4,5\n", options: ReadOptions(ignoresExtra: true))["i"]![0] == .int64(1))
+    }
+
     @Test func `a comma for a point is named`() throws {
         let error = #expect(throws: TableError.self) { try read("i;f\n1;19,90\n", options: ReadOptions(delimiter: UInt8(ascii: ";"))) }
         #expect(error?.advice == "write the decimal point as a point")

@@ -40,15 +40,18 @@ struct CSVParser {
     /// Reads the header.
     ///
     /// - Returns: the columns' names.
-    /// - Throws: a name that stands twice; lines that end in CR alone.
+    /// - Throws: lines that end in CR alone.
     mutating func header() throws(TableError) -> [String] {
         guard try next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
         if fields.contains(where: { !$0.isQuoted && window[$0.range].contains(0x0D) }) { throw endsInCR }
-        let titles = fields.map { String(decoding: bytes($0), as: UTF8.self) }
+        return fields.map { String(decoding: bytes($0), as: UTF8.self) }
+    }
+
+    /// Refuses a name that stands twice.
+    func requireOnce(_ titles: [String]) throws(TableError) {
         for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
             throw TableError(file: name, line: line, column: String(title.prefix(63)), message: "stands twice in the header")
         }
-        return titles
     }
 
     private var endsInCR: TableError {
