@@ -81,27 +81,39 @@ public struct ArrowWriter {
         let text = columns.map { column in
             if case .flat(let column) = column, case .string(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
         }
-        if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 {
-            let middle = (rows.lowerBound + rows.upperBound) / 2
-            try write(columns, rows: rows.lowerBound..<middle)
-            return try write(columns, rows: middle..<rows.upperBound)
-        }
+        if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 { return try writeHalves(columns, rows) }
         if !hasDictionaries {
             hasDictionaries = true
             var number: Int64 = 0
             for (field, column) in zip(fields, columns) { if case .other(let array) = column { try writeDictionaries(field.type, array, &number) } }
         }
-        var body = BodyWriter(isCompressed: isCompressed, capacity: rows.count * columns.count * 8 + text.reduce(0, +) + 4096)
-        for (field, column) in zip(fields, columns) {
-            switch column {
-            case .flat(let column): try body.append(column, field.type, rows)
-            case .other(let array):
-                do { try body.append(array.slice(rows)) } catch { throw ArrowError(error.message, column: field.name, advice: error.advice) }
-            case .absent: preconditionFailure("a column that was passed over")
-            }
+        let body: BodyWriter
+        do {
+            body = try self.body(columns, rows, capacity: rows.count * columns.count * 8 + text.reduce(0, +) + 4096)
+        } catch {
+            guard error == .tooLarge, rows.count > 1 else { throw error }
+            return try writeHalves(columns, rows)
         }
         let block = try emit(.recordBatch, body.batch(rows: rows.count), body)
         blocks += block
+    }
+
+    private func body(_ columns: [ArrowColumn], _ rows: Range<Int>, capacity: Int) throws(ArrowError) -> BodyWriter {
+        var body = BodyWriter(isCompressed: isCompressed, capacity: capacity)
+        for (field, column) in zip(fields, columns) {
+            switch column {
+            case .flat(let column): try body.append(column, field.type, rows)
+            case .other(let array): try body.append(array.slice(rows))
+            case .absent: preconditionFailure("a column that was passed over")
+            }
+        }
+        return body
+    }
+
+    private mutating func writeHalves(_ columns: [ArrowColumn], _ rows: Range<Int>) throws {
+        let middle = (rows.lowerBound + rows.upperBound) / 2
+        try write(columns, rows: rows.lowerBound..<middle)
+        try write(columns, rows: middle..<rows.upperBound)
     }
 
     /// - Returns: where a file's footer says that it is.
