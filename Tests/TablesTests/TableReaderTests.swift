@@ -181,6 +181,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [FileFormat.Compression.gzip, .zstd])
+    func `compressed bytes come in small pieces, however much they come to`(compression: FileFormat.Compression) throws {
+        // Also where what comes out fills the pieces to the last byte, and where several members follow each other.
+        for sizes in [[0], [1], [1 << 17], [1 << 18], [3 << 18, 1 << 18], [64 << 20, 5]] {
+            var packed: [UInt8] = []
+            for size in sizes {
+                let writer = try ByteWriter(compression, name: "f") { bytes throws(TableError) in packed += bytes }
+                for _ in 0..<(size >> 20) { try writer.write([UInt8](repeating: 7, count: 1 << 20)) }
+                try writer.write([UInt8](repeating: 7, count: size & (1 << 20 - 1)))
+                try writer.finish()
+            }
+            for pieceSize in [1 << 20, 100] {
+                let reader = try ByteReader(bytes: packed, name: "f", compression: compression, pieceSize: pieceSize)
+                var count = 0, most = 0
+                while let piece = try reader.next() {
+                    #expect(piece.allSatisfy { $0 == 7 })
+                    (count, most) = (count + piece.count, max(most, piece.count))
+                }
+                #expect(count == sizes.reduce(0, +) && most <= 1 << 18, "\(sizes) in pieces of \(pieceSize)")
+            }
+        }
+    }
+
     @Test func `random bytes never crash a reader`() {
         var random = Randomness(seed: 11)
         let alphabet = Array("i,sf\"\n\r{}[]:0123456789.-e\\untrue\u{0}\u{FEFF}é".utf8)

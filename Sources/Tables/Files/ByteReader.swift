@@ -2,7 +2,7 @@ internal import CZlib
 internal import CZstd
 internal import Foundation
 
-/// Bytes of a file or of memory, piece by piece, decompressed on the way. Memory: two pieces.
+/// Bytes of a file or of memory, piece by piece, decompressed on the way. Memory: two pieces, whatever a compressed one may come to.
 public final class ByteReader {
     private enum Input {
         case file(FileHandle)
@@ -13,6 +13,8 @@ public final class ByteReader {
     private let input: Input
     private let name: String
     private let decoder: (any Decoder)?
+    /// Compressed bytes that were taken and aren't decompressed yet.
+    private var rest: ArraySlice<UInt8> = []
     /// Compressed bytes taken so far, for progress.
     public private(set) var bytesRead = 0
     /// The size of the file, compressed; nil where it can't be known.
@@ -33,7 +35,7 @@ public final class ByteReader {
         name = path
         let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
         size = attributes?[.type] as? FileAttributeType == .typeRegular ? (attributes?[.size] as? NSNumber)?.intValue : nil
-        decoder = try ByteReader.decoder(compression, path)
+        decoder = try ByteReader.decoder(compression, path, mostWindow: nil)
     }
 
     /// - Parameters:
@@ -45,7 +47,7 @@ public final class ByteReader {
         self.pieceSize = pieceSize
         self.name = name
         size = bytes.count
-        decoder = try ByteReader.decoder(compression, name)
+        decoder = try ByteReader.decoder(compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
     }
 
     /// - Parameters:
@@ -57,27 +59,35 @@ public final class ByteReader {
         self.maximumBytes = maximumBytes
         self.name = name
         size = nil
-        decoder = try ByteReader.decoder(compression, name)
+        decoder = try ByteReader.decoder(compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
     }
 
-    private static func decoder(_ compression: FileFormat.Compression, _ name: String) throws(TableError) -> (any Decoder)? {
+    /// What a body's zstd frame may ask for as its window, as a power of two: RFC 9659 says 8 MiB.
+    private static let mostWindow: Int32 = 23
+
+    private static func decoder(_ compression: FileFormat.Compression, _ name: String, mostWindow: Int32?) throws(TableError) -> (any Decoder)? {
         switch compression {
         case .none: nil
         case .gzip: try GzipDecoder(name)
-        case .zstd: try ZstdDecoder(name)
+        case .zstd: try ZstdDecoder(name, mostWindow)
         }
     }
 
     /// The next piece; nil at the end.
     public func next() throws(TableError) -> [UInt8]? {
-        while true {
+        guard let decoder else {
             let piece = try raw()
-            guard let decoder else { return piece.isEmpty ? nil : piece }
-            if piece.isEmpty {
-                try decoder.finish()
-                return nil
+            return piece.isEmpty ? nil : piece
+        }
+        while true {
+            if rest.isEmpty, !decoder.holdsMore {
+                rest = try raw()[...]
+                if rest.isEmpty {
+                    try decoder.finish()
+                    return nil
+                }
             }
-            let decoded = try decoder.decode(piece)
+            let decoded = try decoder.decode(&rest)
             if !decoded.isEmpty { return decoded }
         }
     }
@@ -102,17 +112,25 @@ public final class ByteReader {
     }
 }
 
-/// Turns compressed pieces into plain ones.
+/// Turns compressed pieces into plain ones, a bounded piece at a time: a small input may come to very much.
 private protocol Decoder {
-    func decode(_ piece: [UInt8]) throws(TableError) -> [UInt8]
+    /// Takes from the front of the input what one piece of output needs.
+    func decode(_ input: inout ArraySlice<UInt8>) throws(TableError) -> [UInt8]
+    /// Whether there is more output, though nothing more comes in.
+    var holdsMore: Bool { get }
     /// Called at the end of the input; throws where the stream isn't at its own end.
     func finish() throws(TableError)
 }
+
+/// Bytes of a piece of output.
+private let pieceSpace = 1 << 18
 
 @safe private final class GzipDecoder: Decoder {
     private var stream = unsafe z_stream()
     private let name: String
     private var isAtEnd = true
+    private(set) var holdsMore = false
+    private var space = [UInt8](repeating: 0, count: pieceSpace)
 
     init(_ name: String) throws(TableError) {
         self.name = name
@@ -124,46 +142,27 @@ private protocol Decoder {
 
     deinit { _ = unsafe inflateEnd(&stream) }
 
-    func decode(_ piece: [UInt8]) throws(TableError) -> [UInt8] {
-        var piece = piece
-        var output: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 18)
-        var fault = false
-        unsafe piece.withUnsafeMutableBufferPointer { input in
-            unsafe stream.next_in = input.baseAddress
-            unsafe stream.avail_in = UInt32(input.count)
-            while unsafe stream.avail_in > 0 {
-                // A file may hold several members, one after the other.
-                if isAtEnd {
-                    _ = unsafe inflateReset(&stream)
-                    isAtEnd = false
-                }
-                let status = unsafe chunk.withUnsafeMutableBufferPointer { space -> Int32 in
-                    unsafe stream.next_out = space.baseAddress
-                    unsafe stream.avail_out = UInt32(space.count)
-                    return unsafe inflate(&stream, Z_NO_FLUSH)
-                }
-                unsafe output.append(contentsOf: chunk.prefix(chunk.count - Int(stream.avail_out)))
-                if status == Z_STREAM_END {
-                    isAtEnd = true
-                } else if status != Z_OK, status != Z_BUF_ERROR {
-                    fault = true
-                    return
-                }
-            }
-            // What the input still holds back because the space was full.
-            while !isAtEnd, unsafe stream.avail_out == 0 {
-                let status = unsafe chunk.withUnsafeMutableBufferPointer { space -> Int32 in
-                    unsafe stream.next_out = space.baseAddress
-                    unsafe stream.avail_out = UInt32(space.count)
-                    return unsafe inflate(&stream, Z_NO_FLUSH)
-                }
-                unsafe output.append(contentsOf: chunk.prefix(chunk.count - Int(stream.avail_out)))
-                if status == Z_STREAM_END { isAtEnd = true }
+    func decode(_ input: inout ArraySlice<UInt8>) throws(TableError) -> [UInt8] {
+        // A file may hold several members, one after the other.
+        if isAtEnd {
+            _ = unsafe inflateReset(&stream)
+            isAtEnd = false
+        }
+        let (status, left, free) = unsafe input.withUnsafeMutableBufferPointer { bytes in
+            unsafe space.withUnsafeMutableBufferPointer { space -> (Int32, Int, Int) in
+                unsafe stream.next_in = bytes.baseAddress
+                unsafe stream.avail_in = UInt32(bytes.count)
+                unsafe stream.next_out = space.baseAddress
+                unsafe stream.avail_out = UInt32(space.count)
+                let status = unsafe inflate(&stream, Z_NO_FLUSH)
+                return unsafe (status, Int(stream.avail_in), Int(stream.avail_out))
             }
         }
-        if fault { throw TableError(file: name, message: "the gzip data is damaged") }
-        return output
+        guard [Z_OK, Z_BUF_ERROR, Z_STREAM_END].contains(status) else { throw TableError(file: name, message: "the gzip data is damaged") }
+        input = input.suffix(left)
+        isAtEnd = status == Z_STREAM_END
+        holdsMore = free == 0 && !isAtEnd
+        return Array(space.prefix(space.count - free))
     }
 
     func finish() throws(TableError) {
@@ -174,40 +173,40 @@ private protocol Decoder {
 @safe private final class ZstdDecoder: Decoder {
     private let stream: OpaquePointer
     private let name: String
+    private let mostWindow: Int32?
     private var isAtEnd = true
+    private(set) var holdsMore = false
+    private var space = [UInt8](repeating: 0, count: pieceSpace)
 
-    init(_ name: String) throws(TableError) {
+    /// - Parameter mostWindow: as a power of two; nil for the library's own bound.
+    init(_ name: String, _ mostWindow: Int32?) throws(TableError) {
         self.name = name
+        self.mostWindow = mostWindow
         guard let stream = unsafe ZSTD_createDStream() else { throw TableError(file: name, message: "no memory to decompress it") }
+        if let mostWindow { _ = unsafe ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, mostWindow) }
         unsafe self.stream = unsafe stream
     }
 
     deinit { _ = unsafe ZSTD_freeDStream(stream) }
 
-    func decode(_ piece: [UInt8]) throws(TableError) -> [UInt8] {
-        var output: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: ZSTD_DStreamOutSize())
-        var fault = false
-        unsafe piece.withUnsafeBufferPointer { bytes in
-            var input = unsafe ZSTD_inBuffer(src: bytes.baseAddress, size: bytes.count, pos: 0)
-            var isFull = false
-            while unsafe input.pos < input.size || isFull {
-                let (status, written) = unsafe chunk.withUnsafeMutableBufferPointer { space -> (Int, Int) in
-                    var out = unsafe ZSTD_outBuffer(dst: space.baseAddress, size: space.count, pos: 0)
-                    let status = unsafe ZSTD_decompressStream(stream, &out, &input)
-                    return unsafe (status, out.pos)
-                }
-                if ZSTD_isError(status) != 0 {
-                    fault = true
-                    return
-                }
-                isAtEnd = status == 0
-                isFull = written == chunk.count
-                output.append(contentsOf: chunk.prefix(written))
+    func decode(_ input: inout ArraySlice<UInt8>) throws(TableError) -> [UInt8] {
+        let (status, read, written) = unsafe input.withUnsafeBufferPointer { bytes in
+            unsafe space.withUnsafeMutableBufferPointer { space -> (Int, Int, Int) in
+                var taken = unsafe ZSTD_inBuffer(src: bytes.baseAddress, size: bytes.count, pos: 0)
+                var given = unsafe ZSTD_outBuffer(dst: space.baseAddress, size: space.count, pos: 0)
+                let status = unsafe ZSTD_decompressStream(stream, &given, &taken)
+                return unsafe (status, taken.pos, given.pos)
             }
         }
-        if fault { throw TableError(file: name, message: "the zstd data is damaged") }
-        return output
+        guard ZSTD_isError(status) == 0 else {
+            throw TableError(
+                file: name, message: "the zstd data is damaged\(mostWindow == nil ? "" : ", or needs a window of more than 8 MiB")",
+                advice: mostWindow == nil ? nil : "zstd's levels up to 19 do, without --long")
+        }
+        input = input.dropFirst(read)
+        isAtEnd = status == 0
+        holdsMore = written == space.count && !isAtEnd
+        return Array(space.prefix(written))
     }
 
     func finish() throws(TableError) {
