@@ -56,12 +56,12 @@ public func temporaryDirectory() throws -> String {
     return path
 }
 
-/// The shared data beside the project, which users don't have; nil where it is missing. In CI its absence is a failure.
+/// The shared data beside the project, which users don't have; nil where it is missing. With FIRN_SHARED=required its absence is a failure.
 public let sharedDirectory: String? = {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     let shared = root.deletingLastPathComponent().appendingPathComponent("shared").path
     if FileManager.default.fileExists(atPath: shared + "/cases/run.py") { return shared }
-    precondition(ProcessInfo.processInfo.environment["CI"] != "true", "CI runs beside the shared data, and it isn't there")
+    precondition(ProcessInfo.processInfo.environment["FIRN_SHARED"] != "required", "FIRN_SHARED=required, and the shared data isn't there")
     return nil
 }()
 
