@@ -119,7 +119,7 @@ let package = Package(
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
         tests("FeatureStore", ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
-        tests("FeatureServer", ["FeatureLanguage", "FeatureStore", .product(name: "Logging", package: "swift-log")]),
+        tests("FeatureServer", ["FeatureLanguage", "FeatureStore", "Tables", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
             name: "CommandTests", dependencies: ["firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport"],
             swiftSettings: strict),

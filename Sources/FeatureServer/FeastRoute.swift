@@ -7,12 +7,16 @@ import Tables
 
 /// `POST /get-online-features` as Feast's feature server has it, so that its clients can read from Firn.
 ///
-/// A feature service is a set (`fraud.v1` or `fraud_v1`) or a pointer, a feature view a set too: `fraud_v1:spend_7d`; `spend_7d.v1` asks for a feature by
-/// itself. Request inputs stand among the entities. A timestamp is a number of seconds, as Feast has it.
+/// A feature service is a set (`fraud.v1` or `fraud_v1`, `fraud` for its newest version) or a pointer, a feature view a set too: `fraud_v1:spend_7d`;
+/// `spend_7d.v1` asks for a feature by itself. Request inputs stand among the entities. A timestamp is a number of seconds, as Feast has it.
 struct FeastRequest: Sendable {
     private let names: [String]
     private let given: [(name: String, values: [JSON])]
+    private let rows: Int
     private let lookup: LookupRequest
+
+    /// What clients before 0.67 give as the key of views without entities: one value, however many rows are asked for.
+    private static let noEntity = "__dummy_id"
 
     /// - Throws: what doesn't have the right shape; unknown names.
     init(_ body: JSON, in catalog: Catalog, _ governance: Governance) throws {
@@ -21,34 +25,40 @@ struct FeastRequest: Sendable {
             guard case .array(let values) = member.value else { throw Problem.shape("entities.\(member.key.prefix(63)) is a list") }
             return (member.key, values)
         }
-        guard Set(given.map(\.values.count)).count <= 1 else { throw Problem.shape("the lists in entities have different lengths") }
+        let lists = given.filter { $0.name != FeastRequest.noEntity }
+        guard Set(lists.map(\.values.count)).count <= 1 else { throw Problem.shape("the lists in entities have different lengths") }
+        rows = (lists.first ?? given.first)?.values.count ?? 1
+        guard rows <= LookupRequest.maximumEntities else { throw Problem.shape("\(rows) entities in one request; ask for at most \(LookupRequest.maximumEntities)") }
         let isFull = body["full_feature_names"] == .bool(true)
         let target: LookupRequest.Target
         switch (body["feature_service"], body["features"]) {
         case (.string(let service)?, _):
-            let name = service.contains("@") ? service : Catalog.setName(ofView: service)
+            let name = catalog.setName(ofView: service, governance)
             let outputs = try catalog.set(named: governance.setName(name)).features.map(\.output)
             target = .set(name)
-            names = outputs.map { isFull ? "\(FeastRequest.view(name))__\($0)" : $0 }
+            names = outputs.map { isFull ? "\(FeastRequest.view(service))__\($0)" : $0 }
         case (_, .array(let references)?) where !references.isEmpty:
             let texts = try references.map { reference in
                 guard case .string(let text) = reference else { throw Problem.shape("features is a list of names such as fraud_v1:spend_7d") }
-                return text
+                return text.split(separator: ":", maxSplits: 1).map(String.init)
             }
-            target = .features(texts)
-            names = texts.map { text in
-                let parts = text.split(separator: ":", maxSplits: 1)
-                return parts.count < 2 ? text : isFull ? "\(FeastRequest.view(String(parts[0])))__\(parts[1])" : String(parts[1])
-            }
+            target = .features(texts.map { $0.count < 2 ? $0.joined() : "\(catalog.setName(ofView: $0[0], governance)):\($0[1])" })
+            names = texts.map { $0.count < 2 ? $0.joined() : isFull ? "\(FeastRequest.view($0[0]))__\($0[1])" : $0[1] }
         default: throw Problem.shape("either feature_service (a set) or features (a list of references) is asked for")
         }
         for (index, name) in names.enumerated() where names[..<index].contains(name) {
             throw Problem.shape("two features would be named '\(name.prefix(80))': full_feature_names tells them apart")
         }
-        let requests = try catalog.requests(of: governance.target(target))
+        let set = try catalog.served(governance.target(target)), keys = Set(set.keys.map(\.name)), requests = Set(set.requests.map(\.name))
+        // Feast's clients give all that a row has: inputs of on-demand views, too, that none of these features reads. Where something is missing, it may be misspelt.
+        let isWhole = keys.union(requests).isSubset(of: given.map(\.name))
         var lookup = LookupRequest(target, entities: [:])
         for (name, values) in given {
-            if requests.contains(name) { lookup.request[name] = values.map { .json($0) } } else { lookup.entities[name] = values.map { .json($0) } }
+            if requests.contains(name) {
+                lookup.request[name] = values.map { .json($0) }
+            } else if keys.contains(name) || !isWhole && name != FeastRequest.noEntity {
+                lookup.entities[name] = values.map { .json($0) }
+            }
         }
         self.lookup = lookup
     }
@@ -57,16 +67,24 @@ struct FeastRequest: Sendable {
 
     /// The answer: one element for each entity column and feature, each with a value for each row.
     func answer(_ store: Store) async throws -> JSON {
-        guard given.first?.values.isEmpty != true else {
-            return FeastRequest.body(given.map(\.name) + names, (given.map(\.name) + names).map { _ in (values: [], statuses: [], times: []) })
-        }
-        let answer = try await store.lookup(lookup)
-        let rows = answer.rowCount
-        let entities = given.map { _, values in (values: values, statuses: Array(repeating: "PRESENT", count: rows), times: Array(repeating: "1970-01-01T00:00:00Z", count: rows)) }
+        let all = given.map(\.name) + names
+        guard rows > 0 else { return FeastRequest.body(all, all.map { _ in (values: [], statuses: [], times: []) }) }
+        let answer = try await store.lookup(lookup), time = FeastRequest.time(answer.asOf)
+        func whole<T>(_ values: [T]) -> [T] { values.count == rows ? values : Array(repeating: values[0], count: rows) }
+        let entities = given.map { _, values in (values: whole(values.isEmpty ? [.null] : values), statuses: whole(["PRESENT"]), times: whole(["1970-01-01T00:00:00Z"])) }
+        // Features that take nothing in have one value for all rows.
         let features = zip(answer.columns, answer.statuses).map { column, statuses in
-            (values: (0..<rows).map { FeastRequest.value(column[$0]) }, statuses: statuses.map(FeastRequest.status), times: Array(repeating: answer.asOf.description, count: rows))
+            (
+                values: whole((0..<answer.rowCount).map { FeastRequest.value(column[$0]) }), statuses: whole(statuses.map(FeastRequest.status)), times: whole([time])
+            )
         }
-        return FeastRequest.body(given.map(\.name) + names, entities + features)
+        return FeastRequest.body(all, entities + features)
+    }
+
+    /// Python before 3.11, which older clients run with, reads a fraction of a second of no other than three or six digits.
+    private static func time(_ instant: Instant) -> String {
+        let parts = instant.description.dropLast().split(separator: ".")
+        return parts.count < 2 ? instant.description : "\(parts[0]).\(parts[1])\(String(repeating: "0", count: 6 - parts[1].count))Z"
     }
 
     private static func body(_ names: [String], _ results: [(values: [JSON], statuses: [String], times: [String])]) -> JSON {
@@ -97,13 +115,24 @@ struct FeastRequest: Sendable {
 }
 
 extension Catalog {
-    /// The names of the request inputs that a lookup needs.
-    fileprivate func requests(of target: LookupRequest.Target) throws -> Set<String> {
+    /// The set that a view or service of Feast's is: itself where it has a version, as `fraud.v1` or `fraud_v1`. Without, or as `fraud@latest`, Feast means what is
+    /// registered now: the newest version that isn't deprecated or retired.
+    fileprivate func setName(ofView text: String, _ governance: Governance) -> String {
+        if governance.pointers[text] != nil { return text }
+        let exact = text.contains("@") ? text : Catalog.setName(ofView: text)
+        if let name = VersionedName(exact), sets[name] != nil { return exact }
+        let base = text.hasSuffix("@latest") ? text.dropLast(7) : text[...]
+        let versions = sets.keys.filter { $0.name == base }
+        return (versions.filter { governance.stage(of: .set, $0) == nil }.max() ?? versions.max())?.description ?? exact
+    }
+
+    /// What a lookup computes.
+    fileprivate func served(_ target: LookupRequest.Target) throws -> FeatureSet {
         switch target {
-        case .set(let name): return Set(try set(named: name).served.requests.map(\.name))
+        case .set(let name): return try set(named: name).served
         case .features(let names):
             do {
-                return Set(try resolve(features: names).requests.map(\.name))
+                return try resolve(features: names).served
             } catch let error as DefinitionError {
                 // Nobody wrote this set down: what is wrong with it is wrong with the request.
                 throw Problem.shape(error.description)

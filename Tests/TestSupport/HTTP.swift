@@ -4,8 +4,13 @@ import Foundation
 public func http(
     _ method: String, _ url: String, _ body: String? = nil, headers: [String: String] = ["Content-Type": "application/json"]
 ) async throws -> (status: Int, text: String) {
+    let answer = try await http(method, url, bytes: Array((body ?? "").utf8), headers: headers)
+    return (answer.status, answer.text)
+}
+
+/// The same with a body of any bytes, and with the answer's head.
+public func http(_ method: String, _ url: String, bytes body: [UInt8], headers: [String: String]) async throws -> (status: Int, head: String, text: String) {
     let components = URLComponents(string: url)!
-    let body = Array((body ?? "").utf8)
     var head =
         "\(method) \(components.percentEncodedPath)\(components.percentEncodedQuery.map { "?" + $0 } ?? "") HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -17,7 +22,7 @@ public func http(
     }
 }
 
-private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int, text: String) {
+private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int, head: String, text: String) {
     #if canImport(Darwin)
         let stream = SOCK_STREAM
     #else
@@ -52,5 +57,5 @@ private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int
     }
     let text = String(decoding: answer, as: UTF8.self)
     guard let end = text.range(of: "\r\n\r\n"), let status = Int(text.dropFirst(9).prefix(3)) else { throw POSIXError(.ECONNRESET) }
-    return (status, String(text[end.upperBound...]))
+    return (status, String(text[..<end.lowerBound]), String(text[end.upperBound...]))
 }
