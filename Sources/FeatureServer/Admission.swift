@@ -6,6 +6,15 @@ import Synchronization
 ///
 /// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so that it can't starve lookups.
 final class Admission: Sendable {
+    /// Where a route's requests are worked on.
+    enum Lane {
+        /// In every state: how the server is.
+        case free
+        case request
+        /// What computes for long.
+        case job
+    }
+
     private struct State {
         var requests = 0
         var jobs = 0
@@ -84,33 +93,18 @@ final class Admission: Sendable {
 struct AdmissionMiddleware<Context: RequestContext>: RouterMiddleware {
     let admission: Admission
     let metrics: ServerMetrics
+    let lane: Admission.Lane
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        // How the server is, it says in every state.
-        if Operation.isAboutServer(request.uri.path) { return try await next(request, context) }
         do {
-            return try await isJob(request) ? admission.job { try await next(request, context) } : admission.request { try await next(request, context) }
+            switch lane {
+            case .free: return try await next(request, context)
+            case .request: return try await admission.request { try await next(request, context) }
+            case .job: return try await admission.job { try await next(request, context) }
+            }
         } catch let problem as Problem where problem.code == Admission.refusal.code {
             metrics.countRefused()
             throw problem
         }
-    }
-
-    private func isJob(_ request: Request) -> Bool {
-        let parts = Operation.segments(request.uri.path)
-        if request.method == .post, parts == ["v1", "snapshots"] { return true }
-        return parts.last == "import" || parts.last == "data" || parts.last == "verify" || parts.contains("diff") || parts == ["v1", "definitions", "plan"]
-    }
-}
-
-/// What a request is about, by its path.
-enum Operation {
-    /// As the router divides it.
-    static func segments(_ path: String) -> [Substring] { path.split(separator: "/") }
-
-    /// How the server is, and not what it holds.
-    static func isAboutServer(_ path: String) -> Bool {
-        let segments = segments(path)
-        return segments.count == 1 && ["healthz", "readyz", "metrics", "openapi.json"].contains(segments[0])
     }
 }

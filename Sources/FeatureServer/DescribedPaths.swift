@@ -13,7 +13,7 @@ enum DescribedPaths {
 
     /// What may be asked of a path; nothing of one that isn't there.
     static func methods(_ path: String) -> [String] {
-        let asked = Operation.segments(path)
+        let asked = path.split(separator: "/")
         let known = all.filter { path in path.segments.count == asked.count && zip(path.segments, asked).allSatisfy { $0.hasPrefix("{") || $0 == $1 } }
         return Set(known.flatMap(\.methods)).sorted()
     }

@@ -56,13 +56,10 @@ public struct FeatureServer: Sendable {
     public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
         let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
-        let routes = Routes(
-            store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm,
-            admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs))
         let channel = HTTP1Channel.Configuration(
             additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics)])
         let application = Application(
-            router: routes.router(),
+            router: router(),
             server: HTTPServerBuilder { responder in
                 let plain = HTTP1Channel(responder: responder, configuration: channel)
                 return certificates.map { SecureChannel(base: plain, certificates: $0) } ?? plain
@@ -87,6 +84,16 @@ public struct FeatureServer: Sendable {
             throw StoreError(.invalidRequest, "can't listen on \(host):\(port): \(cause)", advice: code == EADDRINUSE ? "--port names another port, 0 any that is free" : nil)
         }
     }
+
+    private func router() -> Router<BasicRequestContext> {
+        Routes(
+            store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm,
+            admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs)
+        ).router()
+    }
+
+    /// Every route, as `GET /v1/sets/{name}/plan`.
+    package var endpoints: [String] { router().routes.map { "\($0.method) \($0.path)" } }
 
     /// Looks every second whether there is a new certificate, until it is cancelled.
     private func renewCertificates() async {

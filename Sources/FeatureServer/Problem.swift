@@ -15,15 +15,14 @@ struct Problem: Error {
     var detail: String
     /// What it was before it was put into these words, for the log.
     var cause: (any Error)?
-    /// Whether the connection ends with it.
-    var closes = false
-    /// What may be asked of the path instead.
-    var allowed: [String] = []
+    var headers: HTTPFields = [.contentType: "application/problem+json"]
 
     init(_ status: HTTPResponse.Status, _ code: String, _ detail: String) {
         self.status = status
         self.code = code
         self.detail = detail
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        if status == .serviceUnavailable { headers[.retryAfter] = "1" }
     }
 
     var body: [UInt8] {
@@ -33,15 +32,6 @@ struct Problem: Error {
         var bytes: [UInt8] = []
         body.write(to: &bytes)
         return bytes
-    }
-
-    var headers: HTTPFields {
-        var headers: HTTPFields = [.contentType: "application/problem+json"]
-        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        if status == .serviceUnavailable { headers[.retryAfter] = "1" }
-        if closes { headers[.connection] = "close" }
-        if !allowed.isEmpty { headers[.allow] = allowed.joined(separator: ", ") }
-        return headers
     }
 
     var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body))) }
@@ -57,7 +47,6 @@ struct Problem: Error {
         case let error as JSON.Fault: self.init(.badRequest, "invalid_json", error.description)
         case let error as PostgresError where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
         case let error as PostgresError where error.code == "57014": self.init(.serviceUnavailable, "timed_out", "the database took too long over it")
-        case let error as HTTPError where error.status == .contentTooLarge: self.init(.contentTooLarge, "body_too_large", "the body is larger than this route takes")
         case let error as HTTPError: self.init(error.status, error.status == .notFound ? "not_found" : "http_error", error.body ?? error.status.reasonPhrase)
         default: self.init(.internalServerError, "internal", "the server failed; its log says more")
         }
@@ -86,7 +75,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 let methods = DescribedPaths.methods(request.uri.path)
                 if !methods.isEmpty {
                     problem = Problem(.methodNotAllowed, "method_not_allowed", "this path takes \(methods.joined(separator: ", "))")
-                    problem.allowed = methods
+                    problem.headers[.allow] = methods.joined(separator: ", ")
                 }
             }
             // That somebody has to come again is no fault.

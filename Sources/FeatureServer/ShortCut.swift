@@ -81,7 +81,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What a request is to be held as; nil where it goes on: also where its token doesn't do.
     private func plain(_ head: HTTPRequest) -> Held? {
-        guard head.method == .post, let path = head.path, head.headerFields[.expect] == nil,
+        guard head.method == .post, let path = head.path, head.headerFields[.expect] == nil, head.headerFields[.contentEncoding] == nil,
             head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
         else { return nil }
         let kind: Kind, needed: TokenRole

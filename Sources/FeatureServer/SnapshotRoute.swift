@@ -1,58 +1,19 @@
 import FeatureEngine
 import FeatureLanguage
 import FeatureStore
+import Foundation
+import Hummingbird
 import HummingbirdCore
+import NIOCore
 import Tables
-
-/// A request's parameters: each known, each once.
-struct Parameters {
-    private var given: [String: String] = [:]
-
-    init(_ query: FlatDictionary<Substring, Substring>, known: [String]) throws {
-        for (key, value) in query {
-            guard known.contains(String(key)), given.updateValue(String(value), forKey: String(key)) == nil else {
-                throw Problem.shape("parameter '\(key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
-            }
-        }
-    }
-
-    subscript(name: String) -> String? { given[name] }
-
-    func flag(_ name: String, default value: Bool = false) throws -> Bool {
-        switch given[name] {
-        case nil: value
-        case "true"?, ""?: true
-        case "false"?: false
-        default: throw Problem.shape("\(name) is true or false")
-        }
-    }
-
-    func number(_ name: String) throws -> Int64? {
-        try given[name].map { text in
-            guard let number = Int64(text) else { throw Problem.shape("\(name) is a whole number") }
-            return number
-        }
-    }
-
-    func reading() throws -> ReadOptions {
-        let epoch = try given["epoch"].map { text in
-            guard let epoch = Epoch(rawValue: text) else { throw Problem.shape("epoch is s, ms or us") }
-            return epoch
-        }
-        let delimiter = try given["delimiter"].map { text in
-            guard let delimiter = ReadOptions.delimiter(text) else { throw Problem.shape("delimiter is one character of ASCII, such as ; or \\t") }
-            return delimiter
-        }
-        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
-    }
-}
 
 /// The parameters of `POST /v1/sources/{name}/import`.
 extension Store.ImportOptions {
-    init(_ query: FlatDictionary<Substring, Substring>) throws {
-        let given = try Parameters(query, known: ["file", "known_now", "again", "null", "epoch", "delimiter", "ignore_extra"])
+    init(_ given: Parameters) throws {
         self.init(reading: try given.reading(), knownNow: try given.flag("known_now"), again: try given.flag("again"))
     }
+
+    static let parameters = ["file", "known_now", "again", "null", "epoch", "delimiter", "ignore_extra"]
 }
 
 /// The parameters of `POST /v1/snapshots`.
@@ -61,15 +22,83 @@ struct SnapshotParameters {
     /// Without a record the rows are the answer.
     let isRecorded: Bool
 
-    init(_ query: FlatDictionary<Substring, Substring>) throws {
-        let given = try Parameters(query, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch", "delimiter"])
+    init(_ asked: Request) throws {
+        let given = try Parameters(asked, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch", "delimiter"])
         guard let set = given["set"] else { throw Problem.shape("set names what to compute, such as fraud.v1") }
         guard (given["split"] == nil) == (given["by"] == nil) else { throw Problem.shape("split and by go together: split=train=0.8,test=0.2&by=customer_id") }
         isRecorded = try given.flag("record", default: true)
         guard isRecorded || given["name"] == nil && given["keep"] == nil else { throw Problem.shape("name and keep are for snapshots that are recorded") }
         request = SnapshotRequest(
             set: set, name: given["name"], timestamp: given["timestamp"] ?? FeatureSet.instantColumn, mode: try given.flag("hindsight") ? .hindsight : .asServed,
-            knownBy: try LookupRequest.instant(given["known_by"].map { .string($0) }, "known_by"), options: try given.reading(), at: given["at"],
+            knownBy: try given.instant("known_by"), options: try given.reading(), at: given["at"],
             split: try given["split"].map { try Split($0, by: given["by"] ?? "") }, keeps: try given.flag("keep", default: true))
+    }
+
+    /// What making a training set needs: nobody but a reader, where nothing is recorded.
+    @Sendable static func role(_ asked: Request) -> TokenRole {
+        (try? Parameters.decoded(asked))?.first { $0.key == "record" }?.value == "false" ? .read : .write
+    }
+}
+
+/// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
+extension Routes {
+    func snapshots(_ routes: RouteGroups) {
+        routes(.read).get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
+        routes(.read).get("/v1/snapshots/:id") { _, context in Response.json(.object(try await store.manifest(context.parameter("id")))) }
+        routes(SnapshotParameters.role, .job).post("/v1/snapshots") { request, _ in
+            let asked = try SnapshotParameters(request)
+            let layout = try fileLayout(request)
+            return try await spooled(request, Routes.spineLimit) { body in
+                let spine = { @Sendable (plan: Plan) in
+                    try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
+                }
+                guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
+                let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = try await store.set(named: manifest.set.description).warnings
+                return try await Response.json(
+                    .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
+            }
+        }
+        routes(.read, .job).get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }
+        routes(.read, .job).post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameter("id")).json) }
+        routes(.read, .job).get("/v1/snapshots/:id/diff/:other") { _, context in
+            Response.json(try await store.compareSnapshots(context.parameter("id"), context.parameter("other")).json)
+        }
+        routes(.read, .job).get("/v1/snapshots/:id/drift") { request, context in
+            Response.json(try await drift(context.parameter("id"), request))
+        }
+    }
+
+    /// A snapshot beside another, or beside what is served.
+    private func drift(_ id: String, _ request: Request) async throws -> JSON {
+        let given = try Parameters(request, known: ["other", "live", "set", "since", "max_psi", "max_ks"])
+        let since = try given.instant("since")
+        guard try (given["other"] != nil) != given.flag("live") else { throw Problem.shape("either other (a snapshot) or live=true is asked for") }
+        guard given["other"] == nil || given["set"] == nil && since == nil else { throw Problem.shape("set and since go with live=true") }
+        let stability = try given.bound("max_psi"), distance = try given.bound("max_ks")
+        let drift: Drift
+        if let other = given["other"] {
+            drift = try await store.drift(id, other)
+        } else {
+            let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
+            drift = try await store.drift(id, live: given["set"], since: since ?? yesterday)
+        }
+        return drift.json(beyond: drift.beyond(stability: stability, distance: distance).map(\.name))
+    }
+
+    private func rows(_ set: TrainingSet) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: Routes.arrow],
+            body: ResponseBody { writer in
+                for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
+                try await writer.finish(nil)
+            })
+    }
+}
+
+extension Parameters {
+    /// What drift may come to.
+    fileprivate func bound(_ name: String) throws -> Double {
+        guard let bound = Double(self[name] ?? "0.2"), bound >= 0 else { throw Problem.shape("\(name) is a number from 0 on") }
+        return bound
     }
 }

@@ -216,6 +216,15 @@ extension Drift {
     }
 }
 
+extension ReplayedLookups {
+    public var json: JSON {
+        .object([
+            "lookups": JSON(lookups), "values": JSON(values), "differences": JSON(differences),
+            "first": first.map { .object(["receipt": .string($0.receipt), "what": .string($0.what)]) } ?? .null,
+        ])
+    }
+}
+
 extension Lineage {
     /// The nodes that are reached, and what leads from one to another.
     public func json(_ directions: [Direction]) -> JSON {

@@ -130,6 +130,37 @@ import Testing
         }
     }
 
+    @Test func `what is called as jobs are waits for none`() async throws {
+        let uri = try TestCluster.newDatabase(), names = ["data", "import", "verify", "diff"]
+        let sources = names.map { "\($0): {columns: {at: timestamp}, event_time: at}" }.joined(separator: ", "),
+            entities = names.map { "\($0): {keys: {}}" }.joined(separator: ", ")
+        try await serving(uri, { $0.mostJobs = 1 }) { url in
+            #expect(try await http("POST", url + "/v1/definitions/apply", "entities: {\(entities)}\nsources: {\(sources)}").status == 200)
+            let holding = try Connection(uri: uri)
+            // Nobody writes a batch meanwhile: of twelve imports one is worked on, eight wait, and three are refused.
+            try holding.run(script: "begin; lock table firn.batches in share row exclusive mode")
+            let jobs = (0..<12).map { day in
+                Task { try await http("POST", url + "/v1/sources/data/import", "at\n2024-01-\(day + 10)\n", headers: ["Content-Type": "text/csv"]).status }
+            }
+            var metrics = ""
+            for _ in 0..<600 where !metrics.contains("firn_http_refused_total 3\n") {
+                try await Task.sleep(for: .milliseconds(50))
+                metrics = try await http("GET", url + "/metrics").text
+            }
+            #expect(metrics.contains("firn_http_refused_total 3\n"), "no other job has a place")
+            for name in names {
+                for kind in ["sources", "entities"] {
+                    let answer = try await http("GET", url + "/v1/\(kind)/\(name)")
+                    #expect(answer.status == 200 && answer.text.contains("\"name\":\"\(name)\""), "\(kind)/\(name): \(answer)")
+                }
+            }
+            try holding.run(script: "rollback")
+            var statuses: [Int] = []
+            for job in jobs { statuses.append(try await job.value) }
+            #expect(statuses.sorted() == Array(repeating: 200, count: 9) + Array(repeating: 503, count: 3))
+        }
+    }
+
     @Test func `a server says how it is in Prometheus' words`() async throws {
         try await serving { url in
             _ = try await http("POST", url + "/v1/definitions/apply", OperationTests.definitions)
@@ -157,8 +188,7 @@ import Testing
         for (offset, status) in [(Int64(0), 200), (3_000_000, 503), (-3_000_000, 503)] {
             let clock = DatabaseClock(wall: { Int64(Date().timeIntervalSince1970 * 1e6) + offset })
             try await serving(memory: OnlineMemory(maximumBytes: 1 << 20, clock: clock)) { url in
-                var answer = try await http("GET", url + "/readyz")
-                while answer.text.contains("warming") { answer = try await http("GET", url + "/readyz") }
+                let answer = try await ready(url)
                 #expect(answer.status == status && (status == 200 || answer.text.contains("clocks_disagree")), "\(answer)")
             }
         }

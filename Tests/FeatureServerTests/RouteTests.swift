@@ -3,6 +3,7 @@ import FeatureServer
 import FeatureStore
 import Foundation
 import Postgres
+import Tables
 import TestSupport
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
     @Test func `apply, push, look up and browse`() async throws {
         try await serving { url in
             #expect(try await http("GET", url + "/healthz").text == #"{"status":"ok"}"#)
-            #expect(try await http("GET", url + "/readyz").status == 200)
+            #expect(try await ready(url).status == 200)
             #expect(try await http("POST", url + "/v1/definitions/plan", RouteTests.definitions).text.contains(#""name":"clicks.v1","change":"new""#))
             #expect(try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions).status == 200)
             let rows = #"[{"customer_id":1,"page":"a","seconds":1.5,"at":"2024-01-01T00:00:00Z"},{"customer_id":1,"page":"é\"","seconds":"Infinity","at":"2024-01-02"}]"#
@@ -62,6 +63,56 @@ import Testing
             #expect(try await http("GET", url + "/v1/features/clicks.v1").text.contains(#""owner":"web@example.com""#))
             #expect(try await http("GET", url + "/v1/search?q=time").text.contains("clicks.v1"))
             #expect(try await http("GET", url + "/v1/snapshots").text == "[]")
+        }
+    }
+
+    @Test func `drift and kept lookups say the same as at the command line`() async throws {
+        let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "other")
+        try await serving(uri) { url in
+            _ = try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions)
+            let rows = (1...40).map { #"{"customer_id":\#($0),"page":"p\#($0 % 3)","seconds":\#($0),"at":"2024-01-01"}"# }.joined(separator: ",")
+            #expect(try await http("POST", url + "/v1/sources/clicks/rows", "[\(rows)]").status == 200)
+            for (name, factor) in [("may", 1), ("june", 3)] {
+                let spine = "customer_id,factor,event_timestamp\n" + (1...40).map { "\($0),\(factor),2999-01-01\n" }.joined()
+                let path = "/v1/snapshots?set=web.v1&hindsight=true&name=\(name)"
+                #expect(try await http("POST", url + path, spine, headers: ["Content-Type": "text/csv"]).status == 201)
+            }
+            let drift = try await store.drift("may", "june")
+            #expect(drift.features.first { $0.name == "longest" }!.stability > 0.2)
+            let path = "/v1/snapshots/may/drift"
+            #expect(try await http("GET", url + path + "?other=june").text == drift.json(beyond: ["longest"]).description)
+            #expect(try await http("GET", url + path + "?other=june&max_psi=1e9&max_ks=1").text.contains(#""passes":true"#))
+            #expect(try await http("GET", url + path + "?live=true").text.contains("no lookup of web.v1 is kept"))
+            let wrong = [
+                "", "?other=june&live=true", "?live=false", "?other=june&since=2024-01-01", "?other=june&set=web.v1", "?other=june&max_psi=-1", "?other=june&max_ks=nan",
+                "?othr=june",
+            ]
+            for wrong in wrong {
+                #expect(try await http("GET", url + path + wrong).status == 400, "\(wrong)")
+            }
+            #expect(try await http("GET", url + path + "?other=july").status == 404)
+
+            let asked = #"{"set":"web.v1","entities":{"customer_id":[1,2]},"request":{"factor":2},"log":true}"#
+            let receipts = try await [http("POST", url + "/v1/lookup", asked).text, http("POST", url + "/v1/lookup", asked).text].map { text in
+                try String(#require(text.firstMatch(of: /"receipt":"([^"]+)"/)).1)
+            }
+            var kept = ""
+            for _ in 0..<200 where !kept.contains(#""lookups":2"#) {
+                kept = try await http("POST", url + "/v1/lookups/verify").text
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(kept == #"{"lookups":2,"values":12,"differences":0,"first":null}"#)
+            #expect(try await store.replayLookups().json.description == kept)
+            #expect(try await http("POST", url + "/v1/lookups/verify?receipt=\(receipts[0])").text == #"{"lookups":1,"values":6,"differences":0,"first":null}"#)
+            #expect(try await http("POST", url + "/v1/lookups/verify?since=2999-01-01").text.contains(#""lookups":0"#))
+            #expect(try await http("POST", url + "/v1/lookups/verify?receipt=00000000-0000-0000-0000-000000000000").status == 404)
+            #expect(try await http("POST", url + "/v1/lookups/verify?until=2999-01-01").status == 400)
+            let live = try await http("GET", url + path + "?live=true&since=2024-01-01")
+            #expect(live.status == 200 && live.text.contains("lookups of web.v1 since 2024-01-01"), "\(live)")
+            // What the log says was changed: the very value is named.
+            try Connection(uri: uri).run(script: "update firn_log.lookups set answers = replace(answers, '1', '7') where receipt = '\(receipts[1])'")
+            let changed = try await http("POST", url + "/v1/lookups/verify").text
+            #expect(changed.contains(#""first":{"receipt":"\#(receipts[1])","what":"#) && !changed.contains(#""differences":0"#), "\(changed)")
         }
     }
 

@@ -28,3 +28,13 @@ func serving(
     let port = try #require(await iterator.next())
     try await body("\(scheme)://127.0.0.1:\(port)")
 }
+
+/// What a server says of itself once it is warm, or after half a minute.
+func ready(_ url: String) async throws -> (status: Int, text: String) {
+    for _ in 0..<600 {
+        let answer = try await http("GET", url + "/readyz")
+        if !answer.text.contains("warming") { return answer }
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    return try await http("GET", url + "/readyz")
+}

@@ -244,14 +244,6 @@ def test_the_server_gives_its_description(url: str) -> None:
     assert f'firn_build_info{{version="{DOCUMENT["info"]["version"]}"}}' in httpx.get(f"{url}/metrics").text
 
 
-def test_every_route_is_described() -> None:
-    kinds = ("entities", "sources", "features", "labels", "sets")
-    routes = set()
-    for method, path in re.findall(r'router\.(get|post|put|patch|delete|head)\("([^"]+)"\)', (SERVER / "Routes.swift").read_text(encoding="utf-8")):
-        routes |= {(method.upper(), re.sub(r":(\w+)", r"{\1}", path).replace(r"\(kind.plural)", kind)) for kind in kinds}
-    assert routes == set(OPERATIONS)
-
-
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_example_is_answered(method: str, path: str, filled: str) -> None:
     for asked in examples(method, path):

@@ -65,11 +65,7 @@ struct Verify: AsyncParsableCommand {
             let replayed = try await Environment.store(connections: 1).replayLookups(since: since, receipt: receipt) { progress.show(rows: $0, share: nil) }
             progress.end()
             if json {
-                Terminal.out(
-                    JSON.object([
-                        "lookups": JSON(replayed.lookups), "values": JSON(replayed.values), "differences": JSON(replayed.differences),
-                        "first": replayed.first.map { .object(["receipt": .string($0.receipt), "what": .string($0.what)]) } ?? .null,
-                    ]).pretty())
+                Terminal.out(replayed.json.pretty())
             } else {
                 Terminal.out("\(replayed.lookups) lookups, \(replayed.values) values, \(replayed.differences) differences")
                 if let (receipt, what) = replayed.first { Terminal.out("✗ the first: \(what), receipt \(receipt)") }

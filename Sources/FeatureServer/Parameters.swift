@@ -1,0 +1,74 @@
+import FeatureLanguage
+import FeatureStore
+import HummingbirdCore
+import Tables
+
+/// A request's parameters, decoded as forms encode them (`+` is a space): each known, each once.
+struct Parameters {
+    private var given: [String: String] = [:]
+
+    /// - Throws: what is unknown, given twice or not UTF-8.
+    init(_ request: Request, known: [String]) throws {
+        for (key, value) in try Parameters.decoded(request) {
+            guard known.contains(key), given.updateValue(value, forKey: key) == nil else {
+                throw Problem.shape("parameter '\(key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
+            }
+        }
+    }
+
+    /// Names and values as they were meant, in their order. A percent sign without two hexadecimal digits is one.
+    static func decoded(_ request: Request) throws -> [(key: String, value: String)] {
+        try (request.uri.query ?? "").split(separator: "&").map { part in
+            let texts = try part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { try text(Array($0.utf8)) }
+            return (texts[0], texts.count > 1 ? texts[1] : "")
+        }
+    }
+
+    private static func text(_ bytes: [UInt8]) throws -> String {
+        var decoded: [UInt8] = [], rest = bytes[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let high = digit(rest[rest.startIndex]), let low = digit(rest[rest.startIndex + 1]) {
+                decoded.append(high << 4 | low)
+                rest.removeFirst(2)
+            } else {
+                decoded.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            }
+        }
+        guard let text = String(validating: decoded, as: UTF8.self) else { throw Problem.shape("a parameter is not UTF-8 text") }
+        return text
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? { Character(UnicodeScalar(byte)).hexDigitValue.map { UInt8($0) } }
+
+    subscript(name: String) -> String? { given[name] }
+
+    func flag(_ name: String, default value: Bool = false) throws -> Bool {
+        switch given[name] {
+        case nil: value
+        case "true"?, ""?: true
+        case "false"?: false
+        default: throw Problem.shape("\(name) is true or false")
+        }
+    }
+
+    func number(_ name: String) throws -> Int64? {
+        try given[name].map { text in
+            guard let number = Int64(text) else { throw Problem.shape("\(name) is a whole number") }
+            return number
+        }
+    }
+
+    func instant(_ name: String) throws -> Instant? { try LookupRequest.instant(given[name].map { .string($0) }, name) }
+
+    func reading() throws -> ReadOptions {
+        let epoch = try given["epoch"].map { text in
+            guard let epoch = Epoch(rawValue: text) else { throw Problem.shape("epoch is s, ms or us") }
+            return epoch
+        }
+        let delimiter = try given["delimiter"].map { text in
+            guard let delimiter = ReadOptions.delimiter(text) else { throw Problem.shape("delimiter is one character of ASCII, such as ; or \\t") }
+            return delimiter
+        }
+        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
+    }
+}

@@ -1,0 +1,23 @@
+import FeatureStore
+import Hummingbird
+import HummingbirdCore
+
+/// A router's routes, each added by what it asks of who comes and where it is worked on: `routes(.write, .job).post("/v1/sources/:name/import")`.
+struct RouteGroups {
+    let router: Router<BasicRequestContext>
+    let shared: Routes
+
+    /// - Parameter role: nil for what anybody may ask.
+    func callAsFunction(_ role: TokenRole?, _ lane: Admission.Lane = .request) -> RouterGroup<BasicRequestContext> {
+        guard let role else { return admitted(router.group(), lane) }
+        return self({ _ in role }, lane)
+    }
+
+    func callAsFunction(_ role: @escaping @Sendable (Request) -> TokenRole, _ lane: Admission.Lane = .request) -> RouterGroup<BasicRequestContext> {
+        admitted(router.group().add(middleware: AccessMiddleware(store: shared.store, gatekeeper: shared.gatekeeper, needed: role)), lane)
+    }
+
+    private func admitted(_ group: RouterGroup<BasicRequestContext>, _ lane: Admission.Lane) -> RouterGroup<BasicRequestContext> {
+        group.add(middleware: AdmissionMiddleware(admission: shared.admission, metrics: shared.metrics, lane: lane))
+    }
+}
