@@ -10,5 +10,6 @@ public enum Migrations {
         (6, "0006_lookups.sql", PackageResources._006_lookups_sql),
         (7, "0007_online_state.sql", PackageResources._007_online_state_sql),
         (8, "0008_governance.sql", PackageResources._008_governance_sql),
+        (9, "0009_hashed_keys.sql", PackageResources._009_hashed_keys_sql),
     ]
 }

@@ -39,7 +39,7 @@ public struct Digest: Sendable, Hashable {
             for block in hashes { hash.update(data: block) }
         }
         var count: [UInt8] = []
-        Digest.append(UInt64(rowCount), to: &count)
+        count.append(littleEndian: UInt64(rowCount))
         hash.update(data: count)
         blocks = zip(table.names, hashed).map { ($0, $1.map(\.hexadecimal).joined()) }
         description = hash.finalize().hexadecimal
@@ -93,12 +93,8 @@ public struct Digest: Sendable, Hashable {
         return bytes
     }
 
-    private static func append(_ word: UInt64, to bytes: inout [UInt8]) {
-        for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
-    }
-
     private static func append(text: some Collection<UInt8>, to bytes: inout [UInt8]) {
-        append(UInt64(text.count), to: &bytes)
+        bytes.append(littleEndian: UInt64(text.count))
         bytes += text
     }
 }

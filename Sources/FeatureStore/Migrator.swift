@@ -27,7 +27,7 @@ struct Migrator {
         // Where there is nothing to do, nobody has to be allowed to.
         if try status().pending.isEmpty { return [] }
         return try connection.transaction {
-            try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+            try connection.execute(Lock.statement(Lock.registry))
             try connection.run(script: Migrator.bookkeeping)
             let pending = try check()
             for migration in pending {
@@ -84,6 +84,16 @@ enum Lock {
 
     /// Keeping online state of one source: an even number above those.
     static func online(of source: String) -> Int { hash(source) & ~1 | 1 << 29 }
+
+    /// Takes a lock until the transaction ends.
+    static func statement(_ lock: Int) -> SQL { "select pg_advisory_xact_lock(\(space)::int, \(lock)::int)" }
+
+    /// Holds a lock over several transactions.
+    static func holding<T>(_ lock: Int, _ connection: Connection, _ body: () throws -> T) throws -> T {
+        try connection.execute("select pg_advisory_lock(\(space)::int, \(lock)::int)")
+        defer { _ = try? connection.execute("select pg_advisory_unlock(\(space)::int, \(lock)::int)") }
+        return try body()
+    }
 
     private static func hash(_ source: String) -> Int { Int(source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } >> 1) }
 }

@@ -10,6 +10,8 @@ internal import Synchronization
     /// Statements that were prepared, by their text.
     var prepared: [String: String] = [:]
     private var names = 0
+    /// Whether all its statements find their rows by index.
+    public let readsByIndex: Bool
     /// Statements that were put off until the next one.
     var deferred: [SQL] = []
     /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15 forgets to stop.
@@ -43,6 +45,7 @@ internal import Synchronization
     /// - Parameter uri: `postgresql://…`, as libpq reads it.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
     public init(uri: String, _ settings: Settings = Settings()) throws(PostgresError) {
+        readsByIndex = settings.readsByIndex
         // Of two that say the same, the later holds: what the URI says.
         let words = Connection.patience + [("dbname", uri)]
         guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .connection("no memory for a connection") }
@@ -60,8 +63,8 @@ internal import Synchronization
         _ = try execute("set timezone = 'UTC'")
         // What a name means must not hang on a user's settings.
         if !settings.searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
-        if settings.readsByIndex {
-            for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] { _ = try execute(SQL(stringLiteral: "set \(setting) = off")) }
+        if readsByIndex {
+            _ = try execute(Connection.turn(Connection.scans, "off", isLocal: false))
             _ = try execute("set plan_cache_mode = force_generic_plan")
         }
         if let timeout = settings.statementTimeout { _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)") }
@@ -165,6 +168,30 @@ internal import Synchronization
             if unsafe PQtransactionStatus(handle) != PQTRANS_IDLE { _ = try? execute("rollback") }
             throw error
         }
+    }
+
+    /// Has the statements of `body` find their rows by index, as `Settings.readsByIndex` does for all of a connection's. Inside a transaction.
+    public func byIndex<T>(_ body: () throws -> T) throws -> T {
+        readsByIndex ? try body() : try planning(without: Connection.scans, body)
+    }
+
+    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is looked up one by one. Inside a transaction.
+    public func byScan<T>(_ body: () throws -> T) throws -> T {
+        precondition(!readsByIndex, "a connection that reads by index")
+        return try planning(without: ["enable_nestloop"], body)
+    }
+
+    private func planning<T>(without ways: [String], _ body: () throws -> T) throws -> T {
+        later(Connection.turn(ways, "off", isLocal: true))
+        defer { later(Connection.turn(ways, "on", isLocal: true)) }
+        return try body()
+    }
+
+    /// Ways of reading that pay off over many rows. Compiling a plan costs more than a short one does.
+    private static let scans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"]
+
+    private static func turn(_ ways: [String], _ value: String, isLocal: Bool) -> SQL {
+        "select \(SQL.joined(ways.map { "set_config(\(literal: $0), \(literal: value), \(isLocal))" }, by: ", "))"
     }
 
     // MARK: Copies

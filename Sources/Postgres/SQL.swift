@@ -53,9 +53,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         /// A name of the database's, quoted.
         public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
-        /// A number of ours written out, for statements that take no values.
         /// A text written out, for what takes no values.
         public mutating func appendInterpolation(literal: String) { parts.append(.text("'" + literal.replacing("'", with: "''") + "'")) }
+        /// A number of ours written out, for statements that take no values.
         public mutating func appendInterpolation(literal: Int64) { parts.append(.text(String(literal))) }
 
         /// A part of a statement, with its own values.

@@ -120,14 +120,113 @@ import Testing
         #expect(try fixture.connection().execute("select count(*) from firn_source.odd").first!.int64(0) == 2)
     }
 
-    @Test func `a key that no index holds is refused in plain words`() async throws {
-        let fixture = try await Fixture()
+    /// An index of PostgreSQL's holds no value of more than some 2,700 bytes.
+    @Test func `ids and keys of any length work, before a feature reads them and after`() async throws {
+        let definitions = """
+            entities:
+              page: {keys: {url: string}}
+              visit: {keys: {url: string, n: int64}}
+            sources:
+              visits: {columns: {id: string, url: string, n: int64, x: float64, at: timestamp}, event_time: at, id: [id]}
+            """
+        let features = """
+            features:
+              visits.v1: {entity: page, source: visits, expression: count(*)}
+              sum.v1: {entity: page, source: visits, expression: sum(x) over last_30d}
+              last.v1: {entity: visit, source: visits, expression: latest(x)}
+            sets:
+              pages.v1: {features: [visits.v1, sum.v1]}
+              visits.v1: {features: [last.v1]}
+            """
+        let fixture = try await Fixture(applying: definitions)
         defer { fixture.remove() }
         var random = Randomness(seed: 1)
-        let long = (0..<400).map { _ in String(random.next(), radix: 36) }.joined()
-        let row = "{\"payment_id\":\"\(long)\",\"customer_id\":1,\"at\":\"2024-01-01\"}"
-        let error = await #expect(throws: StoreError.self) { try await push(fixture, "[\(row)]") }
-        #expect(error?.code == .invalidRequest)
+        let long = (0..<400).map { _ in String(random.next(), radix: 36) }.joined(), other = long + "x"
+        func push(_ id: String, _ url: String, _ x: Int) async throws -> Store.Pushed {
+            try await self.push(fixture, #"[{"id":"\#(id)","url":"\#(url)","n":1,"x":\#(x),"at":"2024-01-01"}]"#, into: "visits")
+        }
+        _ = try await push(long, long, 1)
+        _ = try await fixture.store.importFile(fixture.file("rows.csv", "id,url,n,x,at\n\(other),\(other),1,5,2024-01-01\nshort,\(long),1,2,2024-01-01\n"), into: "visits")
+        _ = try await fixture.store.apply([DefinitionDocument(yaml: definitions + "\n" + features, file: "features.yaml")])
+        // A correction, and a row that came before.
+        #expect(try await push(long, long, 7).accepted == 1)
+        #expect(try await push(other, other, 5).duplicates == 1)
+        let memory = OnlineMemory(maximumBytes: 1 << 24, clock: DatabaseClock())
+        let served = Store(uri: fixture.uri, actor: "server", memory: memory)
+        let now = [LookupRequest.Value(long), .init(other), .init(long + "y")]
+        for _ in 0..<2 {
+            let answer = try await served.lookup(LookupRequest(.set("pages.v1"), entities: ["url": now]))
+            #expect((0..<3).map { answer.columns[0][$0] } == [.int64(2), .int64(1), .int64(0)])
+            _ = try await fixture.store.keepOnline(["pages.v1", "visits.v1"])
+            await served.connectKept()
+        }
+        let past = try await served.lookup(LookupRequest(.set("pages.v1"), entities: ["url": now], asOf: Instant(text: "2024-01-02")!))
+        #expect((0..<3).map { past.columns[1][$0] } == [.float64(2), .float64(5), .null])
+        #expect(try await served.lookup(LookupRequest(.set("visits.v1"), entities: ["url": [.init(long)], "n": [.init(1)]])).columns[0][0] == .float64(7))
+        for set in ["pages.v1", "visits.v1"] {
+            #expect(try await fixture.store.refreshValues(of: set).entities == 2)
+            _ = try await push("short", long, set == "pages.v1" ? 3 : 4)
+            let refreshed = try await fixture.store.refreshValues(of: set)
+            #expect(refreshed.entities == 2 && refreshed.refreshed == 1)
+        }
+        let spine = try fixture.file("spine.csv", "url,n,event_timestamp\n\(long),1,2024-01-02\n\(other),1,2024-01-02\n")
+        for _ in 0..<2 {
+            let made = try await fixture.store.createSnapshot(SnapshotRequest(set: "pages.v1"), spine: spine, output: nil)
+            #expect(try await fixture.store.verify(made.id).isIdentical)
+            _ = try await fixture.store.materialize()
+        }
+    }
+
+    /// PostgreSQL has 8,160 bytes for a row.
+    @Test(arguments: [["float64"], ["string"], ["bool", "float64"], ["string", "int64"], ["bool"]])
+    func `what is registered can be stored, however wide, and what can't be stored isn't registered`(types: [String]) async throws {
+        let fixture = try await Fixture(applying: "entities: {one: {keys: {k: int64}}}")
+        defer { fixture.remove() }
+        func yaml(_ count: Int) -> String {
+            let columns = (0..<count).map { "c\($0): \(types[$0 % types.count])" }.joined(separator: ", ")
+            return "sources: {wide: {columns: {k: int64, at: timestamp, \(columns)}, event_time: at}}"
+        }
+        func isTaken(_ count: Int) async throws -> Bool {
+            do {
+                _ = try await fixture.store.plan([DefinitionDocument(yaml: yaml(count), file: "wide.yaml")])
+                return true
+            } catch let error as StoreError {
+                #expect(error.code == .invalidRequest && error.message.contains("\(count + 5) columns"))
+                return false
+            } catch is DefinitionError {
+                return false
+            }
+        }
+        var most = 100, least = 2000
+        while least - most > 1 {
+            let middle = (most + least) / 2
+            if try await isTaken(middle) { most = middle } else { least = middle }
+        }
+        _ = try await fixture.store.apply([DefinitionDocument(yaml: yaml(most), file: "wide.yaml")])
+        await #expect(throws: (any Error).self) { try await fixture.store.apply([DefinitionDocument(yaml: yaml(most + 1), file: "wide.yaml")]) }
+        var random = Randomness(seed: 7)
+        for length in [1, 10, 23, 24, 200] {
+            let values = (0..<most).map { place in
+                switch types[place % types.count] {
+                case "string": String((0..<20).map { _ in String(random.next(), radix: 36) }.joined().prefix(length))
+                case "bool": "true"
+                default: "7"
+                }
+            }
+            let file = try fixture.file("\(length).csv", "k,at," + (0..<most).map { "c\($0)" }.joined(separator: ",") + "\n1,2024-01-01,\(values.joined(separator: ","))\n")
+            #expect(try await fixture.store.importFile(file, into: "wide", options: .init(again: true)).rows == 1)
+        }
+        #expect(most > (types == ["string"] ? 300 : 400))
+    }
+
+    @Test func `a set of too many outputs for a table is refused in plain words`() async throws {
+        let features = (0..<1200).map { "  f\($0).v1: {entity: customer, source: clicks, expression: count(*) + \($0)}" }.joined(separator: "\n")
+        let list = (0..<1200).map { "f\($0).v1" }.joined(separator: ", ")
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.apply([DefinitionDocument(yaml: "features:\n\(features)\nsets: {many.v1: {features: [\(list)]}}", file: "many.yaml")])
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.refreshValues(of: "many.v1") }
+        #expect(error?.code == .invalidRequest && error?.message.contains("8160 bytes") == true)
     }
 
     @Test func `a file named by a link is the file`() async throws {

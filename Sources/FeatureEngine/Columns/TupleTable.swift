@@ -105,10 +105,7 @@ struct TupleColumn {
         for column in columns {
             if let validity = column.validity, !validity[row] { return nil }
             if let texts = column.texts {
-                // FNV-1a over the bytes, then the same finish as a word.
-                var text: UInt64 = 0xCBF2_9CE4_8422_2325
-                for byte in texts.bytes[texts.range(row)] { text = (text ^ UInt64(byte)) &* 0x100_0000_01B3 }
-                hash = mix(hash ^ text)
+                hash = mix(hash ^ texts.bytes[texts.range(row)].fnv1a)
             } else {
                 hash = mix(hash ^ column.words[row])
             }

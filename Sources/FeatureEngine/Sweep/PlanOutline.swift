@@ -105,7 +105,8 @@ extension Aggregate {
         switch `operator` {
         case .countDistinct: return .history("every value is remembered")
         case .percentile: return .history("every row's value is remembered")
-        default: return frame.newer == .zero ? .constant : .waiting
+        case .count, .sum, .avg, .min, .max, .stddevSamp, .stddevPop, .varSamp, .varPop, .boolAnd, .boolOr, .latest, .earliest:
+            return frame.newer == .zero ? .constant : .waiting
         }
     }
 }

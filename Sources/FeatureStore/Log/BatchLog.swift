@@ -20,7 +20,7 @@ struct BatchLog {
     }
 
     /// Holds the log until the transaction ends: nobody else appends meanwhile.
-    func lock() { connection.later("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.log(of: source.name))::int)") }
+    func lock() { connection.later(Lock.statement(Lock.log(of: source.name))) }
 
     /// Where the log ends and what time it is.
     struct State {
@@ -215,13 +215,7 @@ struct RowsDigest {
         }
     }
 
-    private mutating func append(_ word: UInt64) {
-        var word = word.littleEndian
-        for _ in 0..<8 {
-            buffer.append(UInt8(truncatingIfNeeded: word))
-            word >>= 8
-        }
-    }
+    private mutating func append(_ word: UInt64) { buffer.append(littleEndian: word) }
 
     private mutating func flush() {
         hash.update(data: buffer)

@@ -24,6 +24,9 @@ final class BatchWriter {
         var digestLacksRows = false
     }
 
+    /// How long after they happened rows were known; nil where nobody asks.
+    private var delays: DelaySample?
+
     /// A row on its way: its batch's place among those written together, and its position in it.
     private struct Place: Hashable {
         var batch: Int
@@ -41,7 +44,9 @@ final class BatchWriter {
     /// - Parameters:
     ///   - knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
     ///   - numbers: of the batches that are written, ascending.
-    init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64]) throws {
+    ///   - wantsDelay: whether `medianDelay` is asked for.
+    init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64], wantsDelay: Bool = false) throws {
+        delays = wantsDelay ? DelaySample() : nil
         self.connection = connection
         self.knownNow = knownNow
         log = BatchLog(source: source, connection: connection)
@@ -93,6 +98,10 @@ final class BatchWriter {
         connection.later("insert into \(target) (\(table.columns)) select * from unnest(\(arrays))")
     }
 
+    /// Whether rows are looked up one by one.
+    private var areFew: Bool { connection.readsByIndex || count <= BatchWriter.fewRows }
+    private func lookingUp<T>(_ body: () throws -> T) throws -> T { try areFew ? connection.byIndex(body) : body() }
+
     /// Up to so many rows one statement with arrays is faster than a copy.
     private static let fewRows = 4000
 
@@ -104,17 +113,18 @@ final class BatchWriter {
     /// Counts rows to their batch, and gives when they are known; nil where that is their commit.
     private func take(_ rows: Table, of place: Int) -> [Int64]? {
         let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
+        if delays != nil, let eventTime = source.eventTime, case .timestamp(let times)? = rows[eventTime]?.values { delays!.add(times, knownAt: knownAt) }
         batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
         batches[place].count += rows.rowCount
         return knownAt
     }
 
-    /// What an index can't hold, in the words of whoever sent the row. Few rows are sent as late as with the commit.
+    /// What a table can't hold, in the words of whoever sent the row: of a source that was registered before its width was checked.
     static func explaining<T>(_ source: Source, _ body: () throws -> T) throws -> T {
         do {
             return try body()
         } catch let error as PostgresError where error.code == "54000" {
-            throw StoreError(.invalidRequest, "an id or key of some row of \(source.name) is too long to be found again", advice: "ids and keys have some 2,700 bytes in all")
+            throw StoreError(.invalidRequest, "a row of \(source.name) has more columns with values than PostgreSQL stores", advice: "make it two sources with the same keys")
         }
     }
 
@@ -134,6 +144,8 @@ final class BatchWriter {
 
     /// When the rows are known; nil where each says so itself.
     private(set) var knownAt: Int64?
+    /// How long after they happened the rows were known, half of them longer.
+    var medianDelay: TimeSpan? { delays?.median(commit: knownAt ?? .max) }
     /// Whether no fact of these rows has another version: once committed, they say all there is to say of it.
     private(set) var areFirstVersions = false
 
@@ -162,7 +174,7 @@ final class BatchWriter {
         }
         try beforeLock()
         log.lock()
-        state = try log.state(hasID ? haveVersions : "false")
+        state = try lookingUp { try log.state(hasID ? haveVersions : "false") }
         try check(state.head.offset)
         if hasID, state.head.offset != seen || knownNow {
             let again = try decide(knownAt: knownNow && !source.isStatic ? state.clock : nil, mayHaveSome: state.holds)
@@ -191,9 +203,11 @@ final class BatchWriter {
     private var twice: SQL { "select \(ids) from \(staging) group by \(ids) having count(*) > 1" }
     private var committedToo: SQL {
         // These rows may be in the table themselves by now.
-        let sameID = SQL.joined(source.id.map { "t.\(identifier: $0) = s.\(identifier: $0)" }, by: " and ")
+        let sameID = table.equal(source.id, to: source.id.map { "s.\(identifier: $0)" })
         let own: Parameter = .array(.int64, batches.map { .int64($0.number) })
-        return "select \(ids) from \(staging) s where exists (select from \(table.name) t where \(sameID) and t.firn_batch <> all(\(own)))"
+        let found: SQL = "select from \(table.name) r where \(sameID) and r.firn_batch <> all(\(own))"
+        // Of few rows each is looked up. What is asked with `exists` may be turned around, where nothing is known of a table, and then all of it is read.
+        return areFew ? "select \(ids) from \(staging) s cross join lateral (\(found) limit 1) f" : "select \(ids) from \(staging) s where exists (\(found))"
     }
     private var haveVersions: SQL { "exists (\(twice)) or exists (\(committedToo))" }
 
@@ -203,19 +217,21 @@ final class BatchWriter {
         let again: SQL = "\(twice) union \(committedToo)"
         let names = source.columns.map(\.name)
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
-        func isAgain(_ alias: String) -> SQL {
-            let ids = SQL.joined(source.id.map { "\(SQL(stringLiteral: alias)).\(identifier: $0)" }, by: ", ")
-            return "(\(ids)) in (select * from again)"
-        }
-        let committed = try table.read(names, where: isAgain("r"), with: "with again as materialized (\(again)) ", connection)
+        let prefix: SQL = "with again as materialized (\(again)) "
+        let committed =
+            try areFew
+            ? table.read(few: names, from: table.withBatches(table.versions(of: "again f"), where: "true"), with: prefix, connection)
+            : table.read(names, where: "(\(table.ids)) in (select * from again)", with: prefix, connection)
         // Beyond every offset there is: the batch above, the position in it below.
         let offset = Int64.max / 2, first = batches[0].number
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
-        let staged = try table.rows(
-            source.columns,
-            "with again as materialized (\(again)) select \(declared), \(offset) + ((firn_batch - \(first)) << 32) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where \(isAgain("s"))",
-            connection)
+        let staged = try lookingUp {
+            try table.rows(
+                source.columns,
+                "\(prefix)select \(declared), \(offset) + ((firn_batch - \(first)) << 32) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where (\(ids)) in (select * from again)",
+                connection)
+        }
         guard staged.count > 0 else { return [] }
         let found = Duplicates(committed.followed(by: staged), of: source, committed: committed.count)
         if let row = found.conflict {

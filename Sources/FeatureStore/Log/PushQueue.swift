@@ -208,7 +208,7 @@ final class PushQueue: Sendable {
         let source = requests[0].source.name
         // Two requests with one key follow each other; locks are taken in one order.
         for lock in Set(keyed.map { Lock.log(of: "key " + source + " " + requests[$0].origin.idempotencyKey!) }).sorted() {
-            try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(lock)::int)")
+            try connection.execute(Lock.statement(lock))
         }
         var answers: [Int: Store.Pushed] = [:]
         for request in keyed {

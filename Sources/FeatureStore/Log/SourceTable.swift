@@ -49,10 +49,9 @@ struct SourceTable {
         try connection.execute("select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
     }
 
-    /// A short name for what long names stand for (FNV-1a).
+    /// A short name for what long names stand for (FNV-1a, so it can be relied on).
     static func name(_ prefix: String, _ parts: [String]) -> String {
-        let hash = parts.joined(separator: "\u{0}").utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return "\(prefix)_\(String(hash, radix: 36))"
+        "\(prefix)_\(String(parts.joined(separator: "\u{0}").utf8.fnv1a, radix: 36))"
     }
 
     // MARK: Rows in
@@ -77,8 +76,74 @@ struct SourceTable {
     /// The columns of the id, over `r`.
     var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
 
-    /// Whether the row's fact has a version for which a condition holds.
+    /// The same to compare with others.
+    var indexedIDs: SQL { indexed(source.id, of: "r") }
+
+    /// Whether the row's fact has a version for which a condition holds. For many rows: no index helps.
     func hasVersion(where condition: SQL) -> SQL { "(\(ids)) in (select \(ids) from \(rows) where \(condition))" }
+
+    /// Columns to compare with others, texts beside the hashes that indexes have of them: no index holds a value of more than some 2,700 bytes.
+    func indexed(_ columns: [String], of alias: SQL) -> SQL {
+        SQL.joined(
+            columns.flatMap { column -> [SQL] in
+                let own: SQL = "\(alias).\(identifier: column)"
+                return type(column) == .string ? [own, own.hashed] : [own]
+            }, by: ", ")
+    }
+
+    /// Whether columns of `r` have some values, in a form that an index answers.
+    func equal(_ columns: [String], to values: [SQL]) -> SQL {
+        SQL.joined(zip(columns, values).map { type($0).equal("r.\(identifier: $0)", $1) }, by: " and ")
+    }
+
+    private func type(_ column: String) -> ValueType { source.column(column)!.type }
+
+    // Few rows are found by index whatever the statistics of a table say that has just grown, or was restored: each step is a query of its own, which PostgreSQL
+    // doesn't turn around (`offset 0`). They are fast on a connection that reads by index, or inside `byIndex`.
+
+    /// For each row of `list`, the rows as `r` whose columns have some values of it.
+    func found(by columns: [String], in values: [SQL], of list: SQL, where condition: SQL? = nil) -> SQL {
+        let wanted = [columns.isEmpty ? nil : equal(columns, to: values), condition].compactMap(\.self)
+        return "\(list) cross join lateral (select r.* from \(name) r\(wanted.isEmpty ? "" : " where \(SQL.joined(wanted, by: " and "))" as SQL) offset 0) r"
+    }
+
+    /// For each row of `list`, which has a fact's id as `f`, the fact's versions as `r`.
+    func versions(of list: SQL) -> SQL { found(by: source.id, in: source.id.map { "f.\(identifier: $0)" }, of: list) }
+
+    /// Facts as `f`: the ids of the rows as `r` of a list.
+    func facts(of list: SQL) -> SQL { "(select distinct \(ids) from \(list)) f" }
+
+    /// The rows as `r` of a list, each with its batch as `b` for which a condition holds.
+    func withBatches(_ list: SQL, where condition: SQL) -> SQL {
+        "\(list) cross join lateral (select b.base_offset, b.known_at from firn.batches b where b.batch = r.firn_batch and \(condition) offset 0) b"
+    }
+
+    /// A stretch of the log of so many rows is short: they are few.
+    static let shortStretch: Int64 = 100_000
+    static func isShort(after: Int64, upTo: Int64) -> Bool { upTo - after <= shortStretch }
+
+    /// The rows of a stretch of the log, and every other version of their facts up to its end: a list of `r` and `b` with a condition, to which more may be added.
+    func touched(after: Int64, upTo: Int64) -> SQL {
+        let hasFacts = !source.id.isEmpty && !source.isStatic, isCommitted: SQL = "b.base_offset + b.count <= \(upTo)"
+        if SourceTable.isShort(after: after, upTo: upTo) {
+            let stretch = stretch(after: after, upTo: upTo)
+            return "\(hasFacts ? withBatches(versions(of: facts(of: stretch)), where: isCommitted) : stretch) where true"
+        }
+        if after == 0 { return "\(rows) where \(isCommitted)" }
+        let fresh = offsets(after: after, upTo: upTo)
+        return "\(rows) where \(hasFacts ? "\(isCommitted) and \(hasVersion(where: fresh))" : fresh)"
+    }
+
+    /// Runs what reads a stretch of the log: by index where it is short, else from end to end.
+    func reading<T>(after: Int64, upTo: Int64, _ connection: Connection, _ body: () throws -> T) throws -> T {
+        try SourceTable.isShort(after: after, upTo: upTo) ? connection.byIndex(body) : connection.byScan(body)
+    }
+
+    /// The rows as `r`, with their batches as `b`, of a short stretch of the log.
+    func stretch(after: Int64, upTo: Int64) -> SQL {
+        let batches: SQL = "(select b.batch, b.base_offset, b.known_at from firn.batches b where \(offsets(after: after, upTo: upTo)) offset 0) b"
+        return "\(batches) cross join lateral (select r.* from \(name) r where r.firn_batch = b.batch offset 0) r"
+    }
 
     /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy takes no values.
     func offsets(after: Int64, upTo: Int64) -> SQL {
@@ -93,13 +158,30 @@ struct SourceTable {
     ///   - names: the declared columns to read.
     ///   - condition: over `r`, the rows, and `b`, their batches.
     func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
-        try rows(declared(names), "\(prefix)\(query(names, where: condition))", connection)
+        try connection.byScan { try read(names, from: "\(rows) where \(condition)", with: prefix, connection) }
+    }
+
+    /// The same of few rows, in a list of `r` and `b`: found by index.
+    func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        try connection.byIndex { try read(names, from: list, with: prefix, connection) }
+    }
+
+    private func read(_ names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        try rows(declared(names), "\(prefix)\(query(names, from: list))", connection)
+    }
+
+    /// The rows of a stretch of the log; with all versions, those of their facts too.
+    func read(_ names: [String], after: Int64, upTo: Int64, allVersions: Bool, _ connection: Connection) throws -> SourceRows {
+        try reading(after: after, upTo: upTo, connection) {
+            let own: SQL = SourceTable.isShort(after: after, upTo: upTo) ? stretch(after: after, upTo: upTo) : "\(rows) where \(offsets(after: after, upTo: upTo))"
+            return try read(names, from: allVersions ? touched(after: after, upTo: upTo) : own, connection)
+        }
     }
 
     /// What such a reading asks.
-    func query(_ names: [String], where condition: SQL) -> SQL {
+    func query(_ names: [String], from list: SQL) -> SQL {
         let own: [SQL] = ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime]
-        return "select \(SQL.joined(declared(names).map { "r.\(identifier: $0.name)" } + own, by: ", ")) from \(rows) where \(condition)"
+        return "select \(SQL.joined(declared(names).map { "r.\(identifier: $0.name)" } + own, by: ", ")) from \(list)"
     }
 
     /// What came of it.
@@ -154,7 +236,45 @@ struct SourceTable {
     }
 }
 
+/// What a row of a table may come to, by its columns' types.
+enum RowWidth {
+    /// The columns that each source's table has beside the declared ones.
+    static let columnsOfOurs: [ValueType] = [.int64, .int64, .timestamp]
+
+    /// What a page of PostgreSQL's has for a row, as it is built everywhere (8 KiB), and the columns that a table can have.
+    private static let mostBytes = 8160, mostColumns = 1600
+
+    /// - Parameter types: of the columns, in their order.
+    /// - Throws: where a row with a value in each may be larger than what can be stored.
+    static func check(_ types: [ValueType], of what: String, advice: () -> String) throws {
+        // A header, with a bit for each column.
+        var bytes = (23 + (types.count + 7) / 8 + 7) / 8 * 8, isAligned = true
+        for type in types {
+            switch type {
+            case .bool: (bytes, isAligned) = (bytes + 1, false)
+            // What is longer goes elsewhere.
+            case .string: (bytes, isAligned) = (bytes + 24, false)
+            // A multiple of eight is where it begins.
+            case .int64, .float64, .timestamp: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
+            }
+        }
+        guard bytes <= mostBytes, types.count <= mostColumns else {
+            throw StoreError(
+                .invalidRequest, "\(what) has \(types.count) columns, whose values may come to \(bytes) bytes in a row; PostgreSQL stores \(mostBytes) bytes and \(mostColumns) columns",
+                advice: advice())
+        }
+    }
+}
+
+extension SQL {
+    /// A text as an index has it (migrations/0009_hashed_keys.sql).
+    fileprivate var hashed: SQL { "hashtextextended(\(self), 0)" }
+}
+
 extension ValueType {
+    /// Whether two of its values are equal, in a form that an index answers.
+    func equal(_ left: SQL, _ right: SQL) -> SQL { self == .string ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
+
     /// PostgreSQL's type.
     var sql: SQL { SQL(stringLiteral: sqlName) }
 

@@ -111,7 +111,7 @@ extension Store {
             do {
                 return try connection.transaction {
                     // Nothing is registered meanwhile: what is read of the registry now is all there is.
-                    try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+                    try connection.execute(Lock.statement(Lock.registry))
                     let work = try ErasureWork(entity, keys, reason, Registry(connection).load(), connection), erasure = try work.run(actor)
                     if isTried { throw TakenBack(erasure: erasure) }
                     return (erasure, work.sources)
@@ -214,7 +214,7 @@ private struct ErasureWork {
         var erasure = Erasure(entity: entity.name)
         // Whoever makes something of these rows just now ends first, and others begin after it: segments, online state, current values.
         let making = sources.flatMap { [Lock.segments(of: $0), Lock.online(of: $0)] } + catalog.sets.keys.map { Lock.segments(of: $0.description) }
-        for lock in Set(making).sorted() { try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(lock)::int)") }
+        for lock in Set(making).sorted() { try connection.execute(Lock.statement(lock)) }
         // Nobody writes to these sources, or to the ledger, until it is done.
         for name in sources { try connection.execute("lock table firn_source.\(identifier: name) in share row exclusive mode") }
         let ledger = Ledger(connection: connection, actor: actor)
@@ -251,16 +251,15 @@ private struct ErasureWork {
     private func mark(_ carrier: (source: Source, columns: [[String]])) throws -> Int {
         let table = SourceTable(carrier.source)
         let matches = carrier.columns.map { columns in
-            SQL.joined(zip(columns, parameters).map { column, value -> SQL in "r.\(identifier: column) = \(value)" }, by: " and ")
+            table.equal(columns, to: parameters.map { "\($0)" })
         }
         let match: SQL = "(\(SQL.joined(matches.map { "(\($0))" }, by: " or ")))"
         var rows: SQL = "select r.firn_batch, r.firn_position from \(table.name) r where \(match)"
         if !carrier.source.id.isEmpty {
-            let ids = SQL.joined(carrier.source.id.map { "\(identifier: $0)" }, by: ", ")
             rows = """
-                \(rows) union select r.firn_batch, r.firn_position from \(table.name) r where (\(table.ids)) in (
-                    select \(ids) from (select distinct on (\(table.ids)) \(table.ids), coalesce(\(match), false) as is_its from \(table.rows)
-                        where (\(table.ids)) in (select \(table.ids) from \(table.name) r where \(match))
+                \(rows) union select r.firn_batch, r.firn_position from \(table.name) r where (\(table.indexedIDs)) in (
+                    select \(table.indexed(carrier.source.id, of: "newest")) from (select distinct on (\(table.ids)) \(table.ids), coalesce(\(match), false) as is_its from \(table.rows)
+                        where (\(table.indexedIDs)) in (select \(table.indexedIDs) from \(table.name) r where \(match))
                         order by \(table.ids), coalesce(b.known_at, r.firn_known_at) desc nulls last, b.base_offset + r.firn_position desc) newest where is_its)
                 """
         }
@@ -509,10 +508,9 @@ private final class GoneRows {
         var query: SQL = "select \(list)min(b.base_offset + r.firn_position) from \(table.rows) join \(gone)"
         if !source.id.isEmpty {
             // A version that is gone had replaced others of its fact, which stand longer now, whosever they are.
-            let ids = SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ")
             query = """
                 select \(list)min(f.first) from \(table.name) r join (select \(table.ids), min(b.base_offset + r.firn_position) as first from \(table.rows) join \(gone)
-                    group by \(table.ids)) f using (\(ids))
+                    group by \(table.ids)) f on \(table.equal(source.id, to: source.id.map { "f.\(identifier: $0)" }))
                 """
         }
         try connection.stream("\(query)\(columns.isEmpty ? "" : " group by \(places)" as SQL)") { row in

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
@@ -30,7 +31,7 @@ struct Ledger {
 
     /// Holds the ledger to the transaction's end, so that entries follow each other.
     func lock() throws {
-        try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.ledger)::int)")
+        try connection.execute(Lock.statement(Lock.ledger))
     }
 
     /// Under the lock: refuses what was computed of rows that are gone meanwhile.
@@ -126,7 +127,9 @@ struct ChainHash {
     mutating func add(bytes: [UInt8]) { hash.update(data: bytes) }
 
     mutating func add(_ number: Int64) {
-        hash.update(data: (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) })
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: number)
+        hash.update(data: bytes)
     }
 
     mutating func add(text: String) {

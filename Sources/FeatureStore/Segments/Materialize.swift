@@ -116,10 +116,12 @@ private struct SegmentWork {
     private var source: String { need.source.name }
     private var columns: Set<String> { need.columns.union(need.source.segmentColumns) }
 
+    /// One at a time for each source; a second one finds the work done.
     func run(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
-        // One at a time for each source; a second one finds the work done.
-        try connection.execute("select pg_advisory_lock(\(Lock.space)::int, \(Lock.segments(of: source))::int)")
-        defer { _ = try? connection.execute("select pg_advisory_unlock(\(Lock.space)::int, \(Lock.segments(of: source))::int)") }
+        try Lock.holding(Lock.segments(of: source), connection) { try bringUpToDate(minimumRows: minimumRows, rebuilds: rebuilds, progress: progress) }
+    }
+
+    private func bringUpToDate(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
         var result: Materialized?
         func add(_ rows: Int, _ upTo: Int64, _ segments: Int, _ bytes: Int) {
             var sum = result ?? Materialized(source: source, keys: need.keys, rows: 0, upTo: 0, segments: 0, bytes: 0)

@@ -53,7 +53,7 @@ final class PlainBlock: Sendable {
 
     /// All of it, decoded.
     func column() throws -> Column {
-        guard let layout, layout.type != .bool, !hasNull else { return try ArrowBlock.decode(bytes) }
+        guard let layout, !hasNull else { return try ArrowBlock.decode(bytes) }
         func copied<T: BitwiseCopyable>(_ type: T.Type) -> [T] {
             unsafe [T](unsafeUninitializedCapacity: layout.rowCount) { space, count in
                 unsafe bytes.withUnsafeBytes {
@@ -62,10 +62,11 @@ final class PlainBlock: Sendable {
                 count = layout.rowCount
             }
         }
-        return switch layout.type {
-        case .int64: Column(.int64(copied(Int64.self)))
-        case .timestamp: Column(.timestamp(copied(Int64.self)))
-        default: Column(.float64(copied(Double.self)))
+        switch layout.type {
+        case .int64: return Column(.int64(copied(Int64.self)))
+        case .timestamp: return Column(.timestamp(copied(Int64.self)))
+        case .float64: return Column(.float64(copied(Double.self)))
+        case .bool, .string: return try ArrowBlock.decode(bytes)
         }
     }
 }

@@ -123,10 +123,15 @@ struct Sealer {
 
     /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost them.
     private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
-        let table = SourceTable(source)
-        let touched = after == 0 ? "true" : table.hasVersion(where: table.offsets(after: after, upTo: upTo))
-        let several: SQL = "select \(table.ids) from \(table.rows) where b.base_offset + b.count <= \(upTo) and \(touched) group by \(table.ids) having count(*) > 1"
-        let rows = try table.read(columns.map(\.name), where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
+        let table = SourceTable(source), names = columns.map(\.name)
+        let rows: SourceRows
+        if SourceTable.isShort(after: after, upTo: upTo) {
+            rows = try table.read(names, after: after, upTo: upTo, allVersions: true, connection)
+        } else {
+            // Mostly a fact has one version: the others are few.
+            let several: SQL = "select \(table.ids) from \(table.touched(after: after, upTo: upTo)) group by \(table.ids) having count(*) > 1"
+            rows = try table.read(names, where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
+        }
         return rows.retractions(of: source, keys: keys, after: after)
     }
 }

@@ -26,20 +26,21 @@ extension Store {
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
             // Before the transaction, so that it sees what was done while it waited.
-            try connection.execute("select pg_advisory_lock(\(Lock.space)::int, \(values.lock)::int)")
-            defer { _ = try? connection.execute("select pg_advisory_unlock(\(Lock.space)::int, \(values.lock)::int)") }
-            return try connection.transaction(.repeatableRead) {
-                try values.prepare()
-                let heads = try Heads(plan.sources, connection)
-                let now = lastNow.advance(to: heads.now)
-                let keys = try values.entities(since: values.cuts(), upTo: heads.cuts, now: now)
-                let spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(plan.keys.map(\.name), keys)), instants: Array(repeating: now, count: keys.first?.count ?? 1))
-                if spine.instants.count > 0 {
-                    let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true)
-                    try values.write(keys, outputs, at: now)
+            return try Lock.holding(values.lock, connection) {
+                try connection.transaction(.repeatableRead) {
+                    try values.prepare()
+                    let heads = try Heads(plan.sources, connection)
+                    let now = lastNow.advance(to: heads.now)
+                    let keys = try values.entities(since: values.cuts(), upTo: heads.cuts, now: now)
+                    let spine = Spine(
+                        columns: Dictionary(uniqueKeysWithValues: zip(plan.keys.map(\.name), keys)), instants: Array(repeating: now, count: keys.first?.count ?? 1))
+                    if spine.instants.count > 0 {
+                        let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true)
+                        try values.write(keys, outputs, at: now)
+                    }
+                    try values.remember(heads.cuts, now: now)
+                    return RefreshedValues(table: values.name, refreshed: spine.instants.count, entities: try values.count(), asOf: Instant(microseconds: now))
                 }
-                try values.remember(heads.cuts, now: now)
-                return RefreshedValues(table: values.name, refreshed: spine.instants.count, entities: try values.count(), asOf: Instant(microseconds: now))
             }
         }
     }
@@ -72,6 +73,9 @@ struct CurrentValues {
         if let taken = (plan.keys.map(\.name) + plan.outputs.map(\.name)).first(where: { ["as_of", "changes_at", "firn_only"].contains($0) }) {
             throw StoreError(.invalidRequest, "'\(taken)' is a column that the table of current values has for itself", advice: "name the output otherwise in a set of its own")
         }
+        try RowWidth.check(
+            plan.keys.map(\.type) + [.timestamp] + plan.outputs.map(\.type) + [.timestamp], of: "the table of current values of \(set.definition.name)",
+            advice: { "make sets of fewer outputs for what is to be kept as tables" })
         self.plan = plan
         self.connection = connection
         var table = "\(set.definition.name.name)_v\(set.definition.name.version)"
@@ -94,9 +98,15 @@ struct CurrentValues {
         if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { return }
         var parts = plan.keys.map { key -> SQL in "\(identifier: key.name) \(key.type.sql) not null" }
         parts += columns.map { column -> SQL in "\(identifier: column.name) \(column.type)" }
+        let hasTexts = plan.keys.contains { $0.type == .string }
         // Without keys there is one entity, and one row.
-        parts.append(plan.keys.isEmpty ? "firn_only boolean not null default true primary key check (firn_only)" : "primary key (\(keyList))")
+        if plan.keys.isEmpty { parts.append("firn_only boolean not null default true primary key check (firn_only)") } else if !hasTexts { parts.append("primary key (\(keyList))") }
         try connection.execute("create table \(table) (\(SQL.joined(parts, by: ", ")))")
+        // No primary key holds a text of any length.
+        if hasTexts {
+            let index = SourceTable.name("values", [name]), keys = Parameter.array(.text, plan.keys.map { .text($0.name) })
+            try connection.execute(plan.keys.count == 1 ? "create index on \(table) using hash (\(keyList))" : "select firn.index_table(\(index), \(name)::regclass, \(keys))")
+        }
         try connection.execute("create index on \(table) (changes_at)")
         try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
     }
@@ -127,25 +137,24 @@ struct CurrentValues {
     /// The keys of the entities to compute, a column for each of the plan's: all that are new, have news, or whose time has come.
     func entities(since last: [String: Int64]?, upTo cuts: [String: Int64], now: Int64) throws -> [Column] {
         guard !plan.keys.isEmpty else { return [] }
-        var parts: [SQL] = []
+        var parts: [SQL] = [], areFew = last != nil
         for group in plan.groups {
             let after = last?[group.source.name] ?? 0, upTo = cuts[group.source.name] ?? 0
             if after < upTo { parts.append(touched(group, after, upTo)) }
+            areFew = areFew && SourceTable.isShort(after: after, upTo: upTo)
         }
         if last != nil { parts.append("select \(keyList) from \(table) where changes_at <= \(.timestamp(now))") }
         guard !parts.isEmpty else { return plan.keys.map { Column(repeating: .null, type: $0.type, count: 0) } }
         var builders = plan.keys.map { ColumnBuilder($0.type) }
+        func read() throws { try connection.stream(all) { row in for index in builders.indices { builders[index].append(&row) } } }
         let all: SQL = "select distinct * from (\(SQL.joined(parts, by: " union all "))) entities"
-        try connection.stream(all) { row in for index in builders.indices { builders[index].append(&row) } }
+        try areFew ? connection.byIndex(read) : connection.byScan(read)
         return builders.indices.map { builders[$0].finish() }
     }
 
     /// The set's entities of which a group has new rows, and those that lost a fact to them.
     private func touched(_ group: Plan.Group, _ after: Int64, _ upTo: Int64) -> SQL {
-        let source = SourceTable(group.source)
-        var condition = source.offsets(after: after, upTo: upTo)
-        if !group.source.id.isEmpty, !group.source.isStatic { condition = "b.base_offset + b.count <= \(upTo) and \(source.hasVersion(where: condition))" }
-        let rows: SQL = "\(source.rows) where \(condition)"
+        let rows = SourceTable(group.source).touched(after: after, upTo: upTo)
         let notNull = SQL.joined(group.keys.map { "r.\(identifier: $0.column) is not null" }, by: " and ")
         if Swift.Set(group.keys.map(\.spine)).count == plan.keys.count {
             let list = SQL.joined(plan.keys.map { key in "r.\(identifier: group.keys.first { $0.spine == key.name }!.column)" }, by: ", ")
@@ -171,8 +180,8 @@ struct CurrentValues {
                 for column in all { writer.write(column, row) }
             }
         }
-        let updates = SQL.joined(columns.map { "\(identifier: $0.name) = excluded.\(identifier: $0.name)" }, by: ", ")
-        let target: SQL = plan.keys.isEmpty ? "firn_only" : keyList
-        try connection.execute("insert into \(table) (\(names)) select \(names) from pg_temp.firn_fresh on conflict (\(target)) do update set \(updates)")
+        let isFresh = SQL.joined(plan.keys.map { $0.type.equal("v.\(identifier: $0.name)", "f.\(identifier: $0.name)") } + ["true"], by: " and ")
+        try connection.execute("delete from \(table) v using pg_temp.firn_fresh f where \(isFresh)")
+        try connection.execute("insert into \(table) (\(names)) select \(names) from pg_temp.firn_fresh")
     }
 }

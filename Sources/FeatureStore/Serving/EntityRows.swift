@@ -27,7 +27,7 @@ struct RowForm {
 
     /// Adds a row to its entity's.
     func append(_ rows: SourceRows, _ row: Int, to entity: inout EntityRows) {
-        func word(_ value: Int64) { unsafe withUnsafeBytes(of: value.littleEndian) { unsafe entity.bytes.append(contentsOf: $0) } }
+        func word(_ value: Int64) { entity.bytes.append(littleEndian: value) }
         word(rows.offsets[row])
         word(rows.knownAt[row])
         if !isStatic { word(rows.eventTimes[row]) }
@@ -46,7 +46,7 @@ struct RowForm {
             case .float64(let values): word(Int64(bitPattern: values[row].bitPattern))
             case .string(let texts):
                 let range = texts.range(row)
-                unsafe withUnsafeBytes(of: UInt32(range.count).littleEndian) { unsafe entity.bytes.append(contentsOf: $0) }
+                entity.bytes.append(littleEndian: UInt32(range.count))
                 entity.bytes += texts.bytes[range]
             }
         }

@@ -34,11 +34,15 @@ enum EntityKey: Hashable {
 
     /// As bytes, from which it can be read again: a word's eight, or a text's length and its own, part after part.
     var bytes: [UInt8] {
+        var bytes: [UInt8] = []
         switch self {
-        case .word(let word): unsafe withUnsafeBytes(of: word.littleEndian) { unsafe Array($0) }
-        case .text(let text): unsafe withUnsafeBytes(of: UInt32(text.count).littleEndian) { unsafe Array($0) } + text
-        case .tuple(let parts): parts.flatMap(\.bytes)
+        case .word(let word): bytes.append(littleEndian: word)
+        case .text(let text):
+            bytes.append(littleEndian: UInt32(text.count))
+            bytes += text
+        case .tuple(let parts): bytes = parts.flatMap(\.bytes)
         }
+        return bytes
     }
 
     /// - Parameter types: of its parts. Nil where the bytes aren't such a key's.

@@ -17,7 +17,7 @@ actor Follower {
     static let moment = Duration.milliseconds(100)
 
     /// News of more rows than this isn't read: what is in memory is asked for again.
-    private static let mostRows: Int64 = 100_000
+    private static let mostRows = SourceTable.shortStretch
 
     /// - Parameter primary: where `pool` is a standby's.
     init(pool: Pool, memory: OnlineMemory, primary: Pool? = nil) {
@@ -127,10 +127,9 @@ actor Follower {
 extension SourceTable {
     /// The rows of a stretch of the log, with what they say of facts under other keys.
     func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
-        let fresh = offsets(after: after, upTo: upTo)
-        let rows = try read(names, where: fresh, connection)
+        let rows = try read(names, after: after, upTo: upTo, allVersions: false, connection)
         guard rows.count > 0, !source.id.isEmpty, !source.isStatic else { return rows }
-        let all = try read(names, where: "b.base_offset + b.count <= \(upTo) and \(hasVersion(where: fresh))", connection)
+        let all = try read(names, after: after, upTo: upTo, allVersions: true, connection)
         return rows.followed(by: all.retractions(of: source, keys: keys, after: after))
     }
 }

@@ -7,6 +7,9 @@ internal import Synchronization
 ///
 /// Which tables are kept is decided by what servers were asked for; `OnlineWork` brings them up to date.
 struct KeptEntities: Sendable {
+    /// Keys of more bytes aren't kept: no index holds them.
+    static let longestKey = 2000
+
     /// Tables of memory for which something is kept, by their generations: others aren't asked for.
     private let known = SharedSet()
 
@@ -45,7 +48,7 @@ struct KeptEntities: Sendable {
         let covered = first.int64(0)
         // One that is ahead of this server's cut would show rows from behind it.
         guard covered <= missing.cut, memory.remembers(missing.table, missing.generation, since: covered) else { return missing }
-        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], tooLarge: Set<EntityKey> = []
+        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], tooLarge = Set(missing.keys.filter { $0.bytes.count > KeptEntities.longestKey })
         for row in answer.map({ $0 }) where !row.isNull(2) {
             guard let key = EntityKey(bytes: row.bytes(2), types) else { return missing }
             if row.int64(4) < 0 { tooLarge.insert(key) } else { found[key] = (row.int64(3), EntityRows(bytes: row.bytes(5), count: Int(row.int64(4)))) }

@@ -110,14 +110,14 @@ private struct OnlineWork {
     /// Reads every entity that got a row since, or lost one, and keeps it as it is now.
     private func reload(keysSince covered: Int64, upTo: Int64, _ online: Int64, at now: Int64) throws -> Int {
         let table = SourceTable(source)
-        var condition = table.offsets(after: covered, upTo: upTo)
-        if !source.id.isEmpty, !source.isStatic { condition = "b.base_offset + b.count <= \(upTo) and \(table.hasVersion(where: condition))" }
         let notNull = SQL.joined(keys.map { "r.\(identifier: $0) is not null" } + ["true"], by: " and ")
         let list = keys.isEmpty ? "1" : SQL.joined(keys.map { "r.\(identifier: $0)" }, by: ", ")
         var builders = group.keyTypes.map { ColumnBuilder($0) }, count = 0
-        try connection.stream("select distinct \(list) from \(table.rows) where \(condition) and \(notNull)") { row in
-            for index in builders.indices { builders[index].append(&row) }
-            count += 1
+        try table.reading(after: covered, upTo: upTo, connection) {
+            try connection.stream("select distinct \(list) from \(table.touched(after: covered, upTo: upTo)) and \(notNull)") { row in
+                for index in builders.indices { builders[index].append(&row) }
+                count += 1
+            }
         }
         let columns = builders.indices.map { builders[$0].finish() }
         let entities = (0..<count).compactMap { EntityKey(columns, $0) }
@@ -176,7 +176,7 @@ private struct OnlineWork {
     /// Writes entities; gives those that have twice the rows they were read with, some of which no window reaches any more.
     @discardableResult
     private func write(_ kept: [Kept], _ online: Int64, replacing: Bool) throws -> [EntityKey] {
-        let most = EntityTable.maximumEntityBytes
+        let most = EntityTable.maximumEntityBytes, kept = kept.filter { $0.entity.bytes.count <= KeptEntities.longestKey }
         var grown: [EntityKey] = []
         for start in stride(from: 0, to: kept.count, by: 1000) {
             let some = kept[start..<min(start + 1000, kept.count)]

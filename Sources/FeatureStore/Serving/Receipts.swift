@@ -140,9 +140,6 @@ public final class Receipts: Sendable {
     }
 }
 
-/// This engine, as manifests of lookups name it.
-public let firnBuild = "0.1.0"
-
 extension JSON {
     /// A column's values.
     fileprivate init(_ column: Column) { self = .array((0..<column.count).map { JSON(column[$0]) }) }

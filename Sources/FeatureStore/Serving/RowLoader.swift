@@ -18,36 +18,52 @@ struct RowLoader {
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
     func load(_ group: Plan.Group) throws -> SourceRows {
-        let conditions = [keyCondition(group), timeCondition(group)].compactMap { $0 }
-        return try read(group, conditions.isEmpty ? nil : SQL.joined(conditions, by: " and "))
+        let table = SourceTable(group.source, progress: progress), names = group.columns.sorted()
+        if isFew(group) { return try table.read(few: names, from: few(group), connection) }
+        let condition = timeCondition(group).map { hasFacts(group.source) ? "(\(table.ids)) in (select \(table.ids) from \(table.name) r where \($0))" : $0 } ?? "true"
+        return try table.read(names, where: "\(upToCut(group)) and \(condition)", connection)
     }
 
     /// The same for a spine of one row, and for each edge of the windows so many rows beyond it: those that nearly counted.
     func load(_ group: Plan.Group, beyond count: Int) throws -> SourceRows {
         guard let (after, upTo) = times(group), let eventTime = group.source.eventTime else { return try load(group) }
-        let key = keyCondition(group) ?? "true", time: SQL = "r.\(identifier: eventTime)"
-        var parts: [SQL] = ["(select ctid from \(table(group)) r where \(key) and \(timeCondition(group)!))"]
-        parts.append("(select ctid from \(table(group)) r where \(key) and \(time) > \(.timestamp(upTo)) order by \(time) limit \(count))")
-        if let after { parts.append("(select ctid from \(table(group)) r where \(key) and \(time) <= \(.timestamp(after)) order by \(time) desc limit \(count))") }
-        return try read(group, "r.ctid in (\(SQL.joined(parts, by: " union all ")))")
+        let table = SourceTable(group.source, progress: progress), time: SQL = "r.\(identifier: eventTime)"
+        let key = group.keys.isEmpty ? "true" : table.equal(group.keys.map(\.column), to: keyArrays(group).map { "(\($0))[1]" })
+        var parts: [SQL] = ["(select ctid from \(table.name) r where \(key) and \(timeCondition(group)!))"]
+        parts.append("(select ctid from \(table.name) r where \(key) and \(time) > \(.timestamp(upTo)) order by \(time) limit \(count))")
+        if let after { parts.append("(select ctid from \(table.name) r where \(key) and \(time) <= \(.timestamp(after)) order by \(time) desc limit \(count))") }
+        let places: SQL = "(select distinct ctid as place from (\(SQL.joined(parts, by: " union all "))) c) c"
+        return try table.read(few: group.columns.sorted(), from: whole(group, table.found(by: [], in: [], of: places, where: "r.ctid = c.place")), connection)
     }
 
-    private func table(_ group: Plan.Group) -> SQL { SourceTable(group.source).name }
+    /// Whether rows are looked up by key, by what index there is for it; else the whole source is read.
+    private func isFew(_ group: Plan.Group) -> Bool { !group.keys.isEmpty && spine.instants.count <= RowLoader.fewKeys }
 
-    /// Rows for which a condition over `r` holds, with the other versions of their facts; without one, all.
-    private func read(_ group: Plan.Group, _ condition: SQL?) throws -> SourceRows {
-        try SourceTable(group.source, progress: progress).read(group.columns.sorted(), where: whole(group, condition), connection)
+    private func hasFacts(_ source: Source) -> Bool { !source.id.isEmpty && !source.isStatic }
+
+    /// The rows of the spine's entities that a window reaches, with every version of their facts.
+    private func few(_ group: Plan.Group) -> SQL {
+        let names = keyNames(group), values = SQL.joined(keyArrays(group), by: ", "), list = SQL.joined(names, by: ", ")
+        let keys: SQL = group.keys.isEmpty ? "(values (true)) one" : "(select distinct \(list) from unnest(\(values)) u(\(list))) u"
+        return whole(group, SourceTable(group.source).found(by: group.keys.map(\.column), in: names.map { "u.\($0)" }, of: keys, where: timeCondition(group)))
     }
 
-    private func whole(_ group: Plan.Group, _ condition: SQL?) -> SQL {
-        let source = group.source, wanted = condition.map { withOtherVersions($0, source) } ?? "true"
-        return "b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0) and \(wanted)"
+    /// A list of rows with their batches up to the cut. With an id, the other versions of the same facts too, wherever they lie: they may hide ours.
+    private func whole(_ group: Plan.Group, _ list: SQL) -> SQL {
+        let table = SourceTable(group.source)
+        return table.withBatches(hasFacts(group.source) ? table.versions(of: table.facts(of: list)) : list, where: upToCut(group))
     }
 
-    /// What `load` asks.
+    private func upToCut(_ group: Plan.Group) -> SQL { "b.source = \(group.source.name) and b.base_offset + b.count <= \(cuts[group.source.name] ?? 0)" }
+
+    private func keyNames(_ group: Plan.Group) -> [SQL] { group.keys.indices.map { SQL(stringLiteral: "k\($0)") } }
+
+    /// Of each key, the spine's values as an array.
+    private func keyArrays(_ group: Plan.Group) -> [SQL] { group.keys.map { "\(spine.columns[$0.spine]!.parameter)" } }
+
+    /// What `load` asks for few entities, or where there are no keys.
     func query(_ group: Plan.Group) -> SQL {
-        let conditions = [keyCondition(group), timeCondition(group)].compactMap { $0 }
-        return SourceTable(group.source).query(group.columns.sorted(), where: whole(group, conditions.isEmpty ? nil : SQL.joined(conditions, by: " and ")))
+        SourceTable(group.source).query(group.columns.sorted(), from: few(group))
     }
 
     /// Asks, for each spine row, since when its entity has a known row, whatever its event time: -infinity where it had one at the spine's first instant, NULL
@@ -70,7 +86,7 @@ struct RowLoader {
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
     func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
         let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(instant))"
-        let answers = try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { $0.bool(0) }
+        let answers = try connection.byIndex { try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { $0.bool(0) } }
         // Without keys all are one entity.
         return group.keys.isEmpty ? Array(repeating: answers[0], count: spine.instants.count) : answers
     }
@@ -82,21 +98,12 @@ struct RowLoader {
     ///
     /// - Parameter question: over the rows of an entity: a table and its condition, to which more may be added.
     private func asking(_ group: Plan.Group, _ question: (SQL) -> SQL) -> SQL {
-        let source = group.source, names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
-        var conditions: [SQL] = zip(group.keys, names).map { "r.\(identifier: $0.column) = u.\($1)" }
-        conditions.append("b.source = \(source.name) and b.base_offset + b.count <= \(cuts[source.name] ?? 0)")
-        let asked = question("\(SourceTable(source).rows) where \(SQL.joined(conditions, by: " and "))")
+        let table = SourceTable(group.source), names = keyNames(group)
+        let rows = table.withBatches(
+            table.found(by: group.keys.map(\.column), in: names.map { "u.\($0)" }, of: "(values (true)) one"), where: upToCut(group))
+        let asked = question("\(rows) where true")
         if group.keys.isEmpty { return "select \(asked)" }
-        let values = SQL.joined(group.keys.map { "\(spine.columns[$0.spine]!.parameter)" }, by: ", ")
-        return "select \(asked) from unnest(\(values)) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n"
-    }
-
-    /// Over `r`: rows of the spine's entities; nil where the whole source is to be read.
-    private func keyCondition(_ group: Plan.Group) -> SQL? {
-        guard !group.keys.isEmpty, spine.instants.count <= RowLoader.fewKeys else { return nil }
-        let names = SQL.joined(group.keys.map { "r.\(identifier: $0.column)" }, by: ", ")
-        let values = group.keys.map { key -> SQL in "\(spine.columns[key.spine]!.parameter)" }
-        return "(\(names)) in (select * from unnest(\(SQL.joined(values, by: ", "))))"
+        return "select \(asked) from unnest(\(SQL.joined(keyArrays(group), by: ", "))) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n"
     }
 
     /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
@@ -125,12 +132,5 @@ struct RowLoader {
         let (difference, overflow) = instant.subtractingReportingOverflow(span)
         if overflow { return span > 0 ? Instant.range.lowerBound.microseconds : Instant.range.upperBound.microseconds }
         return min(max(difference, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds)
-    }
-
-    /// With an id, the other versions of the same facts too, wherever they lie: they may hide ours.
-    private func withOtherVersions(_ condition: SQL, _ source: Source) -> SQL {
-        guard !source.id.isEmpty, !source.isStatic else { return condition }
-        let ids = SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ")
-        return "(\(ids)) in (select \(ids) from \(SourceTable(source).name) r where \(condition))"
     }
 }
