@@ -168,8 +168,9 @@ extension RegistrationPlan {
                     return .object([
                         "kind": .string(step.definition.kind.rawValue), "name": .string(step.definition.name), "change": .string(change),
                         "fingerprint": .string(step.fingerprint.description), "detail": detail,
+                        "stage": JSON(step.stage),
                     ])
-                }), "warnings": .array(warnings.map { .string($0) }), "comparisons": .array(comparisons.map(\.json)),
+                }), "unlisted": .array(unlisted.map { .string($0) }), "warnings": .array(warnings.map { .string($0) }), "comparisons": .array(comparisons.map(\.json)),
         ])
     }
 }
@@ -201,15 +202,17 @@ extension ColumnStatistics {
 }
 
 extension Drift {
-    /// - Parameter beyond: features that are beyond a bound.
-    public func json(beyond: [String]) -> JSON {
+    /// - Parameters:
+    ///   - beyond: features that are beyond a bound.
+    ///   - tooFew: features of which there are too few rows to tell.
+    public func json(beyond: [String], tooFew: [String]) -> JSON {
         .object([
             "left": .string(left), "right": .string(right), "passes": .bool(beyond.isEmpty),
             "features": .array(
                 features.map {
                     .object([
                         "name": .string($0.name), "psi": JSON(.float64($0.stability)), "ks": $0.distance.map { JSON(.float64($0)) } ?? .null,
-                        "redefined": .bool($0.isRedefined), "beyond": .bool(beyond.contains($0.name)), "left": $0.left.json, "right": $0.right.json,
+                        "redefined": .bool($0.isRedefined), "beyond": .bool(beyond.contains($0.name)), "too_few": .bool(tooFew.contains($0.name)), "left": $0.left.json, "right": $0.right.json,
                     ])
                 }), "alone": .array(alone.map { .string($0) }),
         ])
@@ -270,6 +273,27 @@ extension Verification {
             "id": .string(manifest.id), "identical": .bool(isIdentical), "digest": .string(manifest.digest), "rows": JSON(manifest.rows),
             "faults": .array(faults.map { .string($0.description) }),
             "erased": .array(erased.map { .object(["first_row": JSON($0.lowerBound), "last_row": JSON($0.upperBound)]) }),
+        ])
+    }
+}
+
+extension ImportedWatermark {
+    /// `next` says what isn't found: rows that are committed later with a smaller value.
+    public var json: JSON {
+        .object([
+            JSON.Member("column", .string(column)), JSON.Member("from", from.map { JSON($0) } ?? .null), JSON.Member("held_back", JSON(heldBack)),
+            JSON.Member("next_from", next.map { JSON($0) } ?? .null),
+            JSON.Member("not_found", .string("rows that are committed later with a \(column) before next_from")),
+        ])
+    }
+}
+
+extension SourceFigures {
+    /// Delays in microseconds.
+    public var json: JSON {
+        .object([
+            "loaded": JSON(rows), "batches": JSON(batches), "bytes": JSON(bytes),
+            "delay": delay.map { .object(["median_us": JSON($0.median.microseconds), "p95_us": JSON($0.high.microseconds)]) } ?? .null,
         ])
     }
 }

@@ -12,6 +12,8 @@ extension Store {
         public var duplicates: Int
         public var lastOffset: Int64
         public var warnings: [String]
+        /// Of a query that went by one.
+        public var watermark: ImportedWatermark?
     }
 
     public struct ImportOptions: Sendable {
@@ -46,9 +48,10 @@ extension Store {
     ///   - file: what they are called in the ledger and in errors.
     ///   - digest: SHA-256 of them; nil where they can't be told again.
     ///   - after: refuses where rows came in beyond this offset meanwhile.
+    ///   - notes: what more the ledger says of it.
     ///   - read: opens them for the source's columns.
     public func importRows(
-        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), after: Int64? = nil,
+        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), after: Int64? = nil, notes: [JSON.Member] = [],
         progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
         read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
     ) async throws -> Imported {
@@ -64,7 +67,8 @@ extension Store {
                     // Rows that say themselves when they were known need no word about it.
                     let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
                     let writer = try BatchWriter(
-                        source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection))
+                        source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection),
+                        wantsDelay: !source.isStatic && (options.knownNow || source.knownAt.isColumn || reader.names.contains(Source.knownAtColumn)))
                     try writer.write {
                         try Task.checkCancellation()
                         let rows = try reader.next()
@@ -82,11 +86,17 @@ extension Store {
                     }[0]
                     if writer.count > 0 {
                         let file = URL(fileURLWithPath: path).lastPathComponent
-                        let body: JSON = .object([
-                            "duplicates": JSON(written.duplicates), "file": .string(file), "file_digest": JSON(digest?.hexadecimal), "known_now": .bool(options.knownNow),
-                            "last_offset": JSON(written.lastOffset), "rows": JSON(written.accepted),
-                        ])
+                        let members = [
+                            JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)), JSON.Member("file_digest", JSON(digest?.hexadecimal)),
+                            JSON.Member("known_now", .bool(options.knownNow)), JSON.Member("last_offset", JSON(written.lastOffset)), JSON.Member("rows", JSON(written.accepted)),
+                        ]
+                        let body = JSON.object((members + notes).sorted { $0.key < $1.key })
                         _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
+                    }
+                    if let delay = writer.medianDelay, delay > SourceDelay.long {
+                        warnings.append(
+                            "half of these rows were known \(delay.rough) or more after they happened, and as served count only from then on: if that is when a history was loaded, "
+                                + "it hides it from training; firn why shows when each row was known")
                     }
                     return written
                 }

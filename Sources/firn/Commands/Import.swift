@@ -22,6 +22,9 @@ struct Import: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
     var watermark: String?
 
+    @Option(help: ArgumentHelp("How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.", valueName: "span"))
+    var overlap: String?
+
     @OptionGroup var files: FileOptions
 
     @Flag(help: "Rows are known from now on, as if they were pushed.")
@@ -36,6 +39,7 @@ struct Import: AsyncParsableCommand {
     func validate() throws {
         guard (file == nil) != (query == nil) else { throw ValidationError("Give either a file or --query.") }
         guard query != nil || from == nil && watermark == nil else { throw ValidationError("--from and --watermark go with --query.") }
+        guard watermark != nil || overlap == nil else { throw ValidationError("--overlap goes with --watermark.") }
     }
 
     func run() async throws {
@@ -46,7 +50,7 @@ struct Import: AsyncParsableCommand {
         let store = try await Environment.store(connections: 1)
         let imported: Store.Imported
         if let query {
-            imported = try await store.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark), into: source, options: options) { rows, _, _ in
+            imported = try await store.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source, options: options) { rows, _, _ in
                 progress.show(rows: rows, share: nil)
             }
         } else {
@@ -58,7 +62,9 @@ struct Import: AsyncParsableCommand {
         let seconds = (ContinuousClock.now - start).seconds
         for warning in imported.warnings { Terminal.note("warning: \(warning)") }
         if json {
-            return Terminal.out(JSON.object(["rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset)]).pretty())
+            var members = [JSON.Member("rows", JSON(imported.rows)), JSON.Member("duplicates", JSON(imported.duplicates)), JSON.Member("last_offset", JSON(imported.lastOffset))]
+            if let watermark = imported.watermark { members.append(JSON.Member("watermark", watermark.json)) }
+            return Terminal.out(JSON.object(members).pretty())
         }
         let dropped = imported.duplicates > 0 ? ", \(imported.duplicates) duplicates dropped" : ""
         Terminal.out("\(imported.rows) rows into \(source)\(dropped), up to offset \(imported.lastOffset) (\(Int(Double(imported.rows) / max(seconds, 0.001))) rows/s)")
