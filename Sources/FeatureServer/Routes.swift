@@ -23,6 +23,9 @@ struct Routes {
     private static let pushLimit = 16 << 20
     static let arrow = "application/vnd.apache.arrow.stream"
 
+    /// The API's description, which leaves its version to the build.
+    private static let description = Array(String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing("\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1).utf8)
+
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: MetricsMiddleware(metrics: metrics))
@@ -44,7 +47,7 @@ struct Routes {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.figures()))))
         }
         routes(nil, .free).get("/openapi.json") { _, _ in
-            Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
+            Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
         }
         routes(.read).post("/v1/lookup") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit)

@@ -2,6 +2,7 @@ import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import Foundation
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import NIOCore
@@ -53,7 +54,7 @@ extension Routes {
                     try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
                 }
                 guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
-                let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = try await store.set(named: manifest.set.description).warnings
+                let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = manifest.warnings
                 return try await Response.json(
                     .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
@@ -82,16 +83,31 @@ extension Routes {
             let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
             drift = try await store.drift(id, live: given["set"], since: since ?? yesterday)
         }
-        return drift.json(beyond: drift.beyond(stability: stability, distance: distance).map(\.name))
+        return drift.json(
+            beyond: drift.beyond(stability: stability, distance: distance).map(\.name), tooFew: drift.tooFew(stability: stability, distance: distance).map(\.name))
     }
 
     private func rows(_ set: TrainingSet) -> Response {
         Response(
-            status: .ok, headers: [.contentType: Routes.arrow],
+            status: .ok, headers: set.warnings.isEmpty ? [.contentType: Routes.arrow] : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
             body: ResponseBody { writer in
                 for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
                 try await writer.finish(nil)
             })
+    }
+}
+
+extension HTTPField.Name {
+    /// What is to be said of rows that are the answer themselves: a JSON array of texts.
+    fileprivate static let warnings = HTTPField.Name("Firn-Warnings")!
+}
+
+extension JSON {
+    /// As text of ASCII alone, for a header.
+    fileprivate var ascii: String {
+        description.utf16.reduce(into: "") { text, unit in
+            if unit < 0x7F, let scalar = UnicodeScalar(unit) { text.unicodeScalars.append(scalar) } else { text += "\\u\(String(0x10000 + Int(unit), radix: 16).dropFirst())" }
+        }
     }
 }
 

@@ -61,6 +61,11 @@ import Testing
             "POST /v1/sources/{name}/import file": Asked(query: "/v1/sources/clicks/import?file=*", body: "customer_id,at,other\n1,2024-01-01,1\n"),
             "POST /v1/sources/{name}/import null": Asked(
                 query: "/v1/sources/clicks/import?again=true&null=*", body: "customer_id,at,seconds\n1,2024-01-01,a b+c%d\n", says: #""rows":1"#),
+            // A plus is a delimiter like any other, and a space alone would be one too.
+            "POST /v1/sources/{name}/import delimiter": Asked(
+                query: "/v1/sources/clicks/import?again=true&delimiter=*", body: "customer_id+at+seconds\n1+2024-01-01+1\n", text: "+", says: #""rows":1"#),
+            "POST /v1/snapshots delimiter": Asked(
+                query: "/v1/snapshots?set=web.v1&delimiter=*", body: "customer_id+event_timestamp\n1+2024-05-08\n", text: "+", says: #""id":"snap_"#),
             "GET /v1/diff left": Asked(query: "/v1/diff?left=*&right=clicks.v1"), "GET /v1/diff right": Asked(query: "/v1/diff?left=clicks.v1&right=*"),
             "GET /v1/search q": Asked(query: "/v1/search?q=*"), "POST /v1/snapshots set": Asked(query: "/v1/snapshots?set=*"),
             "POST /v1/snapshots timestamp": Asked(query: "/v1/snapshots?set=web.v1&timestamp=*"), "POST /v1/snapshots name": Asked(query: "/v1/snapshots?set=web.v1&name=*"),

@@ -82,6 +82,10 @@ import Testing
         #expect(same.beyond(stability: 0.2, distance: 0.2).map(\.name) == ["country"], "\(same.features.map { ($0.name, $0.stability, $0.distance) })")
         #expect(abs(moved.features.first { $0.name == "spend" }!.distance! - 0.5) < 0.02 && moved.beyond(stability: 0.2, distance: 0.2).map(\.name).contains("spend"))
         #expect(try await store.drift(late.id, late.id).features.allSatisfy { $0.stability == 0 && $0.distance ?? 0 == 0 })
+        // Of a handful of rows chance alone may be beyond any bound.
+        let handful = try await snapshot("handful", "2024-02-02", 0..<5), few = try await store.drift(early.id, handful.id)
+        #expect(few.beyond(stability: 0.2, distance: 0.2).isEmpty && few.tooFew(stability: 0.2, distance: 0.2).map(\.name).contains("spend"))
+        #expect(few.json(beyond: [], tooFew: ["spend"])["features"]?.description.contains("\"too_few\":true") == true)
         // What is served beside what was trained on.
         await #expect(throws: StoreError.self) { _ = try await store.drift(early.id, since: Instant(text: "2024-01-01")!) }
         var request = LookupRequest(.set("all.v1"), entities: ["customer_id": (0..<200).map { .json(JSON($0)) }], request: ["amount": [.json(1)]])
@@ -90,6 +94,6 @@ import Testing
         await store.receipts.flush()
         let live = try await store.drift(early.id, since: Instant(text: "2024-01-01")!)
         #expect(live.beyond(stability: 0.2, distance: 0.2).map(\.name).contains("spend") && live.features.map(\.name) == ["spend", "payments", "clicks", "country", "ratio"])
-        #expect(try await store.statistics(of: VersionedName("spend.v1")!)?.snapshot.id == again.id)
+        #expect(try await store.statistics(of: VersionedName("spend.v1")!)?.snapshot.id == handful.id)
     }
 }

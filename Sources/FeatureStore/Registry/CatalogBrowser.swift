@@ -251,11 +251,26 @@ extension Store {
         guard case .object(var members) = entry.json else { return entry.json }
         let history = try await ledger(subject: "\(entry.kind.rawValue) \(entry.name)")
         members.append(JSON.Member("history", .array(history.map(\.json))))
+        if entry.kind == .source { members.append(JSON.Member("rows", try await figures(ofSource: entry.name).json)) }
         if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
             let seen = try await statistics(of: name)
             members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
         }
         return .object(members)
+    }
+
+    /// How large a source is, and how late its rows were known.
+    public func figures(ofSource name: String) async throws -> SourceFigures {
+        try await withCatalog { connection, catalog in
+            let source = try catalog.source(named: name)
+            let row = try connection.execute(
+                """
+                select (select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(name)),
+                    pg_total_relation_size(\("firn_source." + SQL.quoted(name))::regclass), (select count(*) from firn.batches where source = \(name))
+                """
+            ).first!
+            return SourceFigures(rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2), delay: try SourceDelay(source, connection))
+        }
     }
 
     /// What a set computes, in words.

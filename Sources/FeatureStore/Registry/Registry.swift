@@ -11,6 +11,7 @@ extension Store {
         try await withRegistry { connection, known in
             var plan = try RegistrationPlan(documents: documents, registered: known.catalog, notes: Registry(connection).notes())
             plan.heed(known.governance)
+            try plan.checkWidths()
             return plan
         }
     }
@@ -22,10 +23,11 @@ extension Store {
         let actor = actor
         return try await pool.run { connection in
             try connection.transaction {
-                try connection.execute("select pg_advisory_xact_lock(\(Lock.space)::int, \(Lock.registry)::int)")
+                try connection.execute(Lock.statement(Lock.registry))
                 let registry = Registry(connection)
                 var plan = try RegistrationPlan(documents: documents, registered: registry.load(), notes: registry.notes())
                 plan.heed(try Governance(connection))
+                try plan.checkWidths()
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
                 // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger meanwhile.
                 for step in plan.steps { try registry.prepare(step, plan.catalog) }
@@ -43,8 +45,20 @@ extension Store {
 }
 
 extension RegistrationPlan {
+    /// Documents by themselves, as if nothing were registered.
+    ///
+    /// - Throws: everything that is wrong with them.
+    public init(checking documents: [DefinitionDocument]) throws {
+        try self.init(documents: documents, registered: Catalog([]))
+        try checkWidths()
+    }
+
     /// Refuses new definitions made of retired ones, and warns of deprecated ones.
     fileprivate mutating func heed(_ governance: Governance) {
+        for index in steps.indices {
+            let definition = steps[index].definition
+            steps[index].stage = Subject("\(definition.kind.rawValue) \(definition.name)").flatMap { governance.stages[$0] }.map { "\($0)" }
+        }
         for index in steps.indices where steps[index].change == .new {
             var parts: [Function] = []
             switch steps[index].definition {
@@ -60,6 +74,20 @@ extension RegistrationPlan {
                 } else {
                     warnings.append(what)
                 }
+            }
+        }
+    }
+
+    /// Refuses sources of which a row may be more than PostgreSQL stores.
+    fileprivate func checkWidths() throws {
+        for step in steps {
+            guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else { continue }
+            switch step.change {
+            case .new, .extended:
+                try RowWidth.check(RowWidth.columnsOfOurs + joined.columns.map(\.type), of: "source \(source.name)") {
+                    "make it two sources with the same keys, or declare what features read alone"
+                }
+            default: break
             }
         }
     }

@@ -16,6 +16,8 @@ public struct Drift: Sendable {
         public var right: ColumnStatistics
         /// Where the outputs are other functions.
         public var isRedefined: Bool
+        /// What both come to where two samples of these sizes are drawn from one distribution: the mean of the index, and what one in twenty distances is beyond.
+        public private(set) var chance: (stability: Double, distance: Double) = (0, 0)
     }
 
     public var left: String
@@ -24,8 +26,13 @@ public struct Drift: Sendable {
     /// Outputs that only one has.
     public var alone: [String] = []
 
-    /// Features beyond a bound.
-    public func beyond(stability: Double, distance: Double) -> [Feature] { features.filter { $0.stability > stability || $0.distance ?? 0 > distance } }
+    /// Features beyond a bound, of those that have rows enough to tell.
+    public func beyond(stability: Double, distance: Double) -> [Feature] {
+        features.filter { ($0.stability > stability || $0.distance ?? 0 > distance) && !$0.isOfTooFew(stability, distance) }
+    }
+
+    /// Features of which there are so few rows that chance alone may be beyond a bound.
+    public func tooFew(stability: Double, distance: Double) -> [Feature] { features.filter { $0.isOfTooFew(stability, distance) } }
 }
 
 extension Drift.Feature {
@@ -61,12 +68,16 @@ extension Drift.Feature {
         } else {
             shares.append(whole)
         }
+        func sum(_ rows: (ColumnStatistics) -> Int) -> Double { 1 / Double(max(rows(left), 1)) + 1 / Double(max(rows(right), 1)) }
+        chance = (Double(shares.count - 1) * sum { $0.rows }, distance == nil ? 0 : 1.36 * sum { $0.sampled }.squareRoot())
         // What never happened is taken for very rare, so that the logarithm is finite.
         stability = shares.reduce(0) { sum, share in
             let left = max(share.left, 1e-4), right = max(share.right, 1e-4)
             return sum + (right - left) * ln(right / left)
         }
     }
+
+    fileprivate func isOfTooFew(_ stability: Double, _ distance: Double) -> Bool { chance.stability > stability || chance.distance > distance }
 
     private func ln(_ value: Double) -> Double { Foundation.log(value) }
 }

@@ -47,6 +47,12 @@ public struct Manifest: Sendable, Codable {
     public var createdAt: String
     public var actor: String
     public var engine: String
+    /// What was to be said when it was made: not part of the record.
+    public var warnings: [String] = []
+
+    private enum CodingKeys: CodingKey {
+        case id, name, set, fingerprint, outputs, mode, knownBy, cuts, newestCommits, at, split, rows, digest, blocks, spine, createdAt, actor, engine
+    }
 
     /// Which rows there were.
     var reading: Reading {

@@ -93,7 +93,7 @@ extension Store {
         _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> TrainingSet {
-        try await computing(request, name, progress, spine) { computed, _ in TrainingSet(file: computed.file, values: computed.values) }
+        try await computing(request, name, progress, spine) { computed, _ in TrainingSet(file: computed.file, values: computed.values, warnings: computed.warnings) }
     }
 
     private func computing<Result: Sendable>(
@@ -111,15 +111,16 @@ extension Store {
             try file.requireText(name: name)
             try file.requireFree(
                 plan.outputs.map { ($0.name, "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(Split.column, "the split's column")]), name: name)
-            let (outputs, heads) = try connection.transaction(.repeatableReadOnly) {
+            let (outputs, heads, empty) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                return (try plan.train(file.spine, reading, store, connection, progress: progress), heads)
+                let outputs = try plan.train(file.spine, reading, store, connection, progress: progress)
+                return (outputs, heads, try Emptiness(plan, file.spine, reading, connection).warnings(outputs))
             }
             let values = try plan.values(outputs, request.split, file)
-            return try body(Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id), connection)
+            return try body(Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: known.governance.warnings(set, catalog) + empty), connection)
         }
     }
 
@@ -141,6 +142,7 @@ extension Store {
             createdAt: Instant(microseconds: heads.now).description, actor: actor, engine: "firn 1")
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
         let record = manifest
+        manifest.warnings = computed.warnings
         try connection.transaction {
             let ledger = Ledger(connection: connection, actor: actor)
             try ledger.lock()
@@ -175,7 +177,7 @@ extension Store {
                 try writer.finish()
             }
         }
-        return record
+        return manifest
     }
 
     /// Every snapshot, the newest first.
@@ -210,6 +212,7 @@ private struct Computed {
     let heads: Heads
     /// The snapshot whose cuts these are.
     let at: String?
+    let warnings: [String]
 }
 
 /// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is kept.

@@ -9,6 +9,8 @@ public struct TrainingSet: Sendable {
     let file: SpineFile
     /// Outputs, and the column of the split where there is one.
     let values: Table
+    /// What was to be said when it was computed.
+    public var warnings: [String] = []
 
     /// Writes it to a file, which appears then.
     public func write(to writer: TableWriter) throws {

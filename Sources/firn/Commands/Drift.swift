@@ -9,7 +9,7 @@ struct DriftCommand: AsyncParsableCommand {
         commandName: "drift", abstract: "Say how far the values of two training sets are apart, or training and serving.",
         discussion: """
             PSI is the population stability index (beyond 0.2 much has moved), KS the greatest distance of the two distributions. Exits with 1 where a feature is beyond \
-            a bound, for pipelines. With --live the snapshot is held against the lookups that are kept (firn serve --log-lookups).
+            a bound, for pipelines; not where there are so few rows that chance alone may be. With --live the snapshot is held against the lookups that are kept (firn serve --log-lookups).
             """)
 
     @Argument(help: "A snapshot, by id or name.")
@@ -51,15 +51,15 @@ struct DriftCommand: AsyncParsableCommand {
             let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
             drift = try await store.drift(snapshot, live: set, since: since ?? yesterday)
         }
-        let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name)
+        let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name), tooFew = drift.tooFew(stability: maxPsi, distance: maxKs).map(\.name)
         if json {
-            Terminal.out(drift.json(beyond: beyond).pretty())
+            Terminal.out(drift.json(beyond: beyond, tooFew: tooFew).pretty())
         } else {
             Terminal.out("\(drift.left) and \(drift.right)")
             var table = TextTable("FEATURE", "PSI", "KS", "NULLS", "MEAN", "MEDIAN", "DISTRIBUTIONS", "")
             for feature in drift.features {
                 func both(_ value: (ColumnStatistics) -> String?) -> String { "\(value(feature.left) ?? "–") → \(value(feature.right) ?? "–")" }
-                let words = (beyond.contains(feature.name) ? ["✗ beyond"] : []) + (feature.isRedefined ? ["other functions"] : [])
+                let words = (beyond.contains(feature.name) ? ["✗ beyond"] : tooFew.contains(feature.name) ? ["too few rows to tell"] : []) + (feature.isRedefined ? ["other functions"] : [])
                 table.rows.append([
                     feature.name, String(format: "%.3f", feature.stability), feature.distance.map { String(format: "%.2f", $0) } ?? "",
                     both { String(format: "%.1f%%", $0.rows == 0 ? 0 : 100 * Double($0.nulls) / Double($0.rows)) }, both { $0.mean.map { String(format: "%.4g", $0) } },

@@ -2,6 +2,7 @@ import ArgumentParser
 import FeatureEngine
 import FeatureLanguage
 import FeatureStore
+import Foundation
 import Tables
 
 struct Show: AsyncParsableCommand {
@@ -31,6 +32,11 @@ struct Show: AsyncParsableCommand {
             for (title, value) in entry.details { show(title, value) }
             if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name), let seen = try await store.statistics(of: name) {
                 show("values", seen.statistics.summary + "\nin \(seen.snapshot.id), \(seen.snapshot.createdAt)")
+            }
+            if entry.kind == .source {
+                let figures = try await store.figures(ofSource: entry.name)
+                show("rows", "\(figures.rows) in \(figures.batches) \(figures.batches == 1 ? "batch" : "batches"), \(ByteCountFormatter.string(fromByteCount: figures.bytes, countStyle: .binary)) with indexes")
+                if let delay = figures.delay { show("known", "\(delay.median.rough) after they happened (median), 95 of 100 within \(delay.high.rough)") }
             }
             let history = try await store.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }
             show("history", history.joined(separator: "\n"))

@@ -72,7 +72,6 @@ struct Snapshot: AsyncParsableCommand {
                 }
             }
             let store = try await Environment.store(connections: 1)
-            for warning in try await store.set(named: set).warnings { Terminal.note("warning: \(warning)") }
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
@@ -82,10 +81,12 @@ struct Snapshot: AsyncParsableCommand {
                 }
                 try rows.write(to: writer)
                 progress.end()
+                for warning in rows.warnings { Terminal.note("warning: \(warning)") }
                 return Terminal.beside(out, "written to \(out), not recorded")
             }
             let manifest = try await store.createSnapshot(request, spine: spine, output: out, progress: show)
             progress.end()
+            for warning in manifest.warnings { Terminal.note("warning: \(warning)") }
             if json { return Terminal.beside(out, manifest.json(whole: false).pretty()) }
             let seconds = (ContinuousClock.now - start).seconds
             Terminal.beside(

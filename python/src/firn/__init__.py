@@ -16,6 +16,7 @@ from ._evaluate import eval
 from ._lookup import Lookup
 from ._snapshot import Snapshot, Verification
 from ._tables import to_pandas
+from ._version import version
 
 __all__ = ["Client", "FirnError", "FirnWarning", "Import", "Lookup", "Push", "Snapshot", "Verification", "connect", "eval", "to_pandas"]
-__version__ = "0.1.0"
+__version__ = version

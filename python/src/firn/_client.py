@@ -157,7 +157,12 @@ class Client:
         """
         params = {**_reading(set, timestamp, hindsight, known_by, at), "record": "false"}
         table = to_table(spine)
-        return self._http.table("POST", "/v1/snapshots", params=params, content=lambda: to_bytes(table), headers={"Content-Type": ARROW}, timeout=timeout)
+        rows, said = self._http.table_and_warnings(
+            "POST", "/v1/snapshots", params=params, content=lambda: to_bytes(table), headers={"Content-Type": ARROW}, timeout=timeout
+        )
+        for warning in said:
+            warnings.warn(warning, FirnWarning, stacklevel=2)
+        return rows
 
     def fetch(self, id: str) -> Snapshot:
         """A snapshot by its id, or the newest of a name."""
@@ -411,3 +416,35 @@ def _first_with(rows: Any, message: str) -> str:
         return ""
     row = next((place for place, row in enumerate(rows, 1) if isinstance(row, Mapping) and any(str(name)[:63] == found[1] for name in row)), None)
     return "" if row is None else f"; row {row} has it first"
+
+    # What is held against what was
+
+    def drift(
+        self,
+        snapshot: "str | Snapshot",
+        other: "str | Snapshot | None" = None,
+        *,
+        set: str | None = None,
+        since: Instant | None = None,
+        max_psi: float = 0.2,
+        max_ks: float = 0.2,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """How far the values of two snapshots are apart, feature by feature; without another, of a snapshot and the lookups that are kept.
+
+        Args:
+            set: the set or pointer that is served, where it isn't the snapshot's.
+            since: lookups from then on; without it of the last day.
+            max_psi, max_ks: the bounds; features with so few rows that chance alone may be beyond one are ``too_few``, and pass.
+        """
+        names = [one.id if isinstance(one, Snapshot) else one for one in (snapshot, other)]
+        params = {"other": names[1], "live": None if names[1] is not None else "true", "set": set, "since": as_text(since), "max_psi": max_psi, "max_ks": max_ks}
+        given = {key: value for key, value in params.items() if value is not None}
+        found: dict[str, Any] = self._http.json("GET", f"/v1/snapshots/{quote(str(names[0]), safe='')}/drift", params=given, timeout=timeout)
+        return found
+
+    def verify_lookups(self, *, since: Instant | None = None, receipt: str | None = None, timeout: float | None = None) -> dict[str, Any]:
+        """Computes lookups that are kept again, as training rows at their cuts, and compares every bit: of all, of those since an instant, or of one receipt."""
+        params = {key: value for key, value in (("since", as_text(since)), ("receipt", receipt)) if value is not None}
+        found: dict[str, Any] = self._http.json("POST", "/v1/lookups/verify", params=params, timeout=timeout)
+        return found

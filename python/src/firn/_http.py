@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -46,10 +47,15 @@ class Connection:
         return self._answer(lambda response: (response.read(), response.json())[1], method, path, **arguments)
 
     def table(self, method: str, path: str, **arguments: Any) -> "pa.Table":
-        def read(response: httpx.Response) -> "pa.Table":
+        return self.table_and_warnings(method, path, **arguments)[0]
+
+    def table_and_warnings(self, method: str, path: str, **arguments: Any) -> "tuple[pa.Table, list[str]]":
+        """Rows that are the answer themselves, and what is to be said of them."""
+
+        def read(response: httpx.Response) -> "tuple[pa.Table, list[str]]":
             try:
                 with pa.ipc.open_stream(pa.PythonFile(_Body(response.iter_bytes()), mode="r")) as reader:
-                    return reader.read_all()
+                    return reader.read_all(), json.loads(response.headers.get("Firn-Warnings", "[]"))
             except pa.ArrowException as error:
                 raise FirnError(f"{self.url} broke off its answer: {error}", code="unreachable") from error
 

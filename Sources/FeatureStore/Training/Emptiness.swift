@@ -1,0 +1,80 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+
+/// Outputs of a training set that say nothing in any row, though somebody will have meant them to.
+struct Emptiness {
+    private let plan: Plan
+    private let spine: Spine
+    private let reading: Reading
+    private let connection: Connection
+
+    /// Rows of the spine that are looked at again.
+    private static let sample = 200
+
+    /// Inside the transaction that the training set was computed in.
+    init(_ plan: Plan, _ spine: Spine, _ reading: Reading, _ connection: Connection) {
+        self.plan = plan
+        self.spine = spine
+        self.reading = reading
+        self.connection = connection
+    }
+
+    /// What to say of features that are NULL, or 0 where they count, in all rows: their source is empty, has no rows of these entities, or the rows were known too late.
+    func warnings(_ outputs: Outputs) throws -> [String] {
+        let empty = plan.outputs.indices.filter { plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing }
+        guard !spine.instants.isEmpty, !empty.isEmpty else { return [] }
+        let seen = try hindsight()
+        var warnings: [String] = [], delays: [String: SourceDelay?] = [:]
+        for output in empty {
+            let name = "\(plan.outputs[output].name) is \(outputs.columns[output].validity == nil ? "0" : "NULL") in all \(spine.instants.count) rows"
+            let groups = plan.outputs[output].groups.map { plan.groups[$0] }
+            let bare = groups.map(\.source.name).filter { reading.cuts[$0] ?? 0 == 0 }
+            if !bare.isEmpty {
+                warnings.append("\(name): source \(Set(bare).sorted().joined(separator: " and ")) has no rows")
+            } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }), try !hasRows(groups) {
+                warnings.append("\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of their entities; compare how both write the keys")
+            } else if reading.mode == .asServed, !seen.columns[output].saysNothing {
+                var late: [String] = []
+                for source in Set(groups.map(\.source)).sorted(by: { $0.name < $1.name }) where !source.isStatic {
+                    let delay = try delays[source.name] ?? SourceDelay(source, connection)
+                    delays[source.name] = delay
+                    if let delay { late.append("rows of \(source.name) were known a median of \(delay.median.rough) after they happened") }
+                }
+                warnings.append("\(name), though in hindsight it has values: \(late.joined(separator: ", ")); firn why \(plan.outputs[output].name) … --as-of … says of each row when it was known")
+            }
+        }
+        return warnings
+    }
+
+    /// Some rows of the spine, evenly spaced.
+    private var loader: RowLoader {
+        let step = max(1, (spine.instants.count + Emptiness.sample - 1) / Emptiness.sample)
+        let rows = stride(from: 0, to: spine.instants.count, by: step).map { Int32($0) }
+        let some = Spine(columns: spine.columns.mapValues { $0.gathered(rows) }, instants: rows.map { spine.instants[Int($0)] })
+        return RowLoader(spine: some, cuts: reading.cuts, connection: connection)
+    }
+
+    /// The outputs as they are for them in hindsight.
+    private func hindsight() throws -> Outputs {
+        var reading = reading
+        (reading.mode, reading.knownBy) = (.hindsight, nil)
+        let loader = loader
+        return try plan.evaluate(loader.spine, reading, rows: loader.load)
+    }
+
+    /// Whether any of their entities has a row at all, whatever its time.
+    private func hasRows(_ groups: [Plan.Group]) throws -> Bool {
+        let loader = loader
+        return try groups.contains { try loader.isKnown($0, at: Instant.range.upperBound.microseconds).contains(true) }
+    }
+}
+
+extension Column {
+    /// Whether it is NULL in each row, or in none and 0 in each.
+    fileprivate var saysNothing: Bool {
+        if let validity { return !validity.contains(true) }
+        if case .int64(let values) = values { return values.allSatisfy { $0 == 0 } }
+        return false
+    }
+}
