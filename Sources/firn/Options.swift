@@ -51,6 +51,17 @@ func parseInstant(_ text: String) throws -> Instant {
     return instant
 }
 
+/// A file itself; of a directory all files of definitions below it, in the order of their paths' bytes.
+private func definitionsFiles(_ path: String) throws -> [String] {
+    guard path != "-", (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else { return [path] }
+    let below = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+    let found = below.filter { file in
+        (file.hasSuffix(".yaml") || file.hasSuffix(".yml")) && !file.split(separator: "/").contains { $0.hasPrefix(".") }
+    }
+    guard !found.isEmpty else { throw Failure("\(path): no .yaml or .yml file is in this directory") }
+    return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+}
+
 func parseDelimiter(_ text: String) throws -> UInt8 {
     guard let delimiter = ReadOptions.delimiter(text) else { throw ValidationError("'\(text)' is no delimiter; it is one character of ASCII, such as ';' or '\\t'") }
     return delimiter
@@ -60,7 +71,7 @@ func parseDelimiter(_ text: String) throws -> UInt8 {
 func readDocuments(_ paths: [String]) throws -> [DefinitionDocument] {
     var documents: [DefinitionDocument] = []
     var diagnostics: [Diagnostic] = []
-    for path in paths {
+    for path in try paths.flatMap(definitionsFiles) {
         let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
         guard let data = try handle?.read(upToCount: DefinitionDocument.maximumBytes + 1) else {
             guard handle != nil else { throw Failure("\(path): can't be read") }

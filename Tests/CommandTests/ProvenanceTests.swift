@@ -82,9 +82,15 @@ import Testing
         #expect(try project.run("eval", "--set", "web.v1").status == 2)
         #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "spine.csv", "--name", "june", "--hindsight").status == 0)
         #expect(try project.run("drift", "may", "june").status == 0)
-        try project.write("one.csv", "customer_id,event_timestamp\n" + (0..<50).map { "\($0 + 100),2024-01-09\n" }.joined())
-        #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "one.csv", "--name", "strangers").status == 0)
-        let drift = try project.run("drift", "may", "strangers")
+        for (name, first) in [("known", 1), ("strangers", 100)] {
+            let spine = (0..<500).map { "\(name == "known" ? 1 + $0 % 2 : $0 + first),2024-01-09\n" }.joined()
+            try project.write("\(name).csv", "customer_id,event_timestamp\n" + spine)
+            #expect(try project.run("snapshot", "create", "--set", "web.v1", "--spine", "\(name).csv", "--name", name).status == 0)
+        }
+        // Of a handful of rows nothing can be told.
+        let few = try project.run("drift", "may", "strangers")
+        #expect(few.status == 0 && few.text.contains("too few rows to tell"), "\(few.text)")
+        let drift = try project.run("drift", "known", "strangers")
         #expect(drift.status == 1 && drift.text.contains("✗ beyond"), "\(drift.text)")
         #expect(try project.run("drift", "may").status == 2)
         #expect(try project.run("drift", "may", "--live").text.contains("no lookup of web.v1 is kept"))

@@ -18,9 +18,13 @@ public struct RegistrationPlan: Sendable {
         public var notes: Notes
         public var change: Change
         public var fingerprint: Fingerprint
+        /// Where in its life it is, if it isn't active any more: `retired on …`.
+        public var stage: String?
     }
 
     public var steps: [Step]
+    /// What is registered and stands in none of the documents, as kind and name.
+    public private(set) var unlisted: [String] = []
     /// Registered and planned definitions together.
     public var catalog: Catalog
     public var warnings: [String]
@@ -47,6 +51,8 @@ public struct RegistrationPlan: Sendable {
             steps.append(Step(definition: item.definition, notes: item.notes, change: renewed ? .notes : change, fingerprint: fingerprint))
             warnings += RegistrationPlan.warnings(item.definition)
         }
+        let listed = Set(steps.map { "\($0.definition.kind.rawValue) \($0.definition.name)" })
+        unlisted = registered.names.filter { !listed.contains($0) }
     }
 
     private static func change(_ definition: Definition, _ catalog: Catalog, _ registered: Catalog) -> (Fingerprint, Change) {
@@ -71,7 +77,8 @@ public struct RegistrationPlan: Sendable {
             let new = catalog.functions[function.name]
             let fingerprint = new?.fingerprint ?? Fingerprint(of: "")
             guard let old = registered.functions[function.name] else { return (fingerprint, .new) }
-            if old.fingerprint == fingerprint { return (fingerprint, .unchanged) }
+            // Where the text is the same, what it refers to has changed: that is refused, and this isn't at fault.
+            if old.fingerprint == fingerprint || old.definition == function { return (old.fingerprint, .unchanged) }
             let highest = registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max() ?? function.name.version
             return (
                 fingerprint,
@@ -80,9 +87,9 @@ public struct RegistrationPlan: Sendable {
         case .set(let set):
             let fingerprint = catalog.sets[set.name]?.fingerprint ?? Fingerprint(of: "")
             guard let old = registered.sets[set.name] else { return (fingerprint, .new) }
-            let same = old.fingerprint == fingerprint
+            let same = old.fingerprint == fingerprint || old.definition == set
             return (
-                fingerprint,
+                same ? old.fingerprint : fingerprint,
                 same ? .unchanged : .refused(reason: "set \(set.name) is registered with other entries", advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)")
             )
         }
@@ -105,6 +112,14 @@ public struct RegistrationPlan: Sendable {
             return unused.map { "\(function.name) declares the request input '\($0)' and doesn't use it" }
         default: return []
         }
+    }
+}
+
+extension Catalog {
+    /// Everything in it as kind and name, in their order.
+    fileprivate var names: [String] {
+        let functions = functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map { "\($0.kind.rawValue) \($0.name)" }
+        return entities.keys.sorted().map { "entity \($0)" } + sources.keys.sorted().map { "source \($0)" } + functions + sets.keys.sorted().map { "set \($0)" }
     }
 }
 

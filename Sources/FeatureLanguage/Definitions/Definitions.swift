@@ -28,6 +28,8 @@ public enum KnownAt: Sendable, Hashable, Codable {
     case after(microseconds: Int64)
     /// At the instant in a declared column; NULL there is never known.
     case column(String)
+
+    package var isColumn: Bool { if case .column = self { true } else { false } }
 }
 
 /// A named, typed, append-only stream of rows.

@@ -276,6 +276,7 @@ struct Parser {
         case let name where AggregateOperator.spellings[name] != nil:
             return try aggregate(name, offset)
         default:
+            if let unknown = TypeChecker.unknown(name, offset) { throw unknown }
             var arguments: [Syntax.Node] = []
             if take(symbols: [")"]) == nil {
                 arguments.append(try expression())
@@ -291,6 +292,9 @@ struct Parser {
                 } else {
                     try expect(symbol: ")")
                 }
+            }
+            if isWord("over") || isWord("filter") {
+                throw SyntaxError(offset: token.offset, message: "\(name) is no aggregate, and has no rows to choose", advice: "as in \(name)(sum(x) over last_7d)")
             }
             return try call(name, arguments, offset)
         }

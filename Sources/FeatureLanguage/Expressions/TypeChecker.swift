@@ -313,7 +313,8 @@ struct TypeChecker {
     ]
     static let truncations = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"]
 
-    private static let functions = [
+    /// What the scalar functions are called.
+    private static let functions: Set<String> = [
         "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt", "ln", "log", "log10", "exp",
         "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
     ]
@@ -395,11 +396,17 @@ struct TypeChecker {
                     offset: arguments[0].offset, message: "unknown unit '\(unit.prefix(40))'", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
             return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
-        default:
-            if let own = TypeChecker.foreign[name] { throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: "write \(own)") }
-            let known = TypeChecker.functions + AggregateOperator.spellings.keys
-            throw SyntaxError(offset: node.offset, message: "unknown function '\(name)'", advice: suggestion(for: name, among: known, what: "functions"))
+        default: throw TypeChecker.unknown(name, node.offset) ?? SyntaxError(offset: node.offset, message: "\(name) is no function of values", advice: nil)
         }
+    }
+
+    /// What to say of a function that isn't there; nil of one that is.
+    static func unknown(_ name: String, _ offset: Int) -> SyntaxError? {
+        if functions.contains(name) || AggregateOperator.spellings[name] != nil { return nil }
+        if let own = foreign[name] { return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "write \(own)") }
+        // Of three letters nearly every other three are near.
+        let near = name.utf8.count < 4 ? nil : nearestName(to: name, among: functions.union(AggregateOperator.spellings.keys)).map { "did you mean \($0)? " }
+        return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "\(near ?? "")docs/language.md lists them all")
     }
 
     private mutating func all(_ nodes: [Syntax.Node]) throws(SyntaxError) -> [Typed] {

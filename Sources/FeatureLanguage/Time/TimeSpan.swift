@@ -124,3 +124,18 @@ extension TimeSpan: CustomStringConvertible {
         return "\(microseconds / unit.microseconds)\(unit.name)"
     }
 }
+
+extension TimeSpan {
+    /// For people: in its two largest units, as in `30d 5h`.
+    public var rough: String {
+        var rest = microseconds.magnitude, parts: [String] = []
+        for unit in TimeSpan.units.dropFirst() where parts.count < 2 {
+            let (count, left) = rest.quotientAndRemainder(dividingBy: UInt64(unit.microseconds))
+            if count == 0, parts.isEmpty { continue }
+            if count > 0 { parts.append("\(count)\(unit.name)") }
+            if count == 0 { break }
+            rest = left
+        }
+        return (microseconds < 0 ? "-" : "") + (parts.isEmpty ? "0s" : parts.joined(separator: " "))
+    }
+}

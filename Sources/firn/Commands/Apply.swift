@@ -7,7 +7,7 @@ struct Apply: AsyncParsableCommand {
         abstract: "Register definitions, all or none; what is registered never changes.",
         discussion: "Makes the project's PostgreSQL where there is none, and brings the schema up to date.")
 
-    @Argument(help: "Definitions files (YAML).")
+    @Argument(help: "Definitions files (YAML), or directories of them.")
     var definitions: [String]
 
     @Flag(help: "Print what was registered as JSON.")
