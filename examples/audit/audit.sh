@@ -48,21 +48,40 @@ run firn snapshot create --set fraud.v1 --spine data/spine.csv --name fraud-may 
 awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
     { part = $column["amount_surprise"] > 2 ? "unusual" : "usual"; count[part]++; bad[part] += $column["reversed_14d"] == "true" }
     END { for (part in count) printf "%s %.4f\n", part, bad[part] / count[part] }' training.csv | sort >model.txt
-run firn model record fraud.v1 --snapshot fraud-may --set fraud.v1 --commit 3f2c9e1 --metric "lift=1.8" --artifact model.txt
-run firn point fraud@production model:fraud.v1
+run firn model record chargeback.v1 --snapshot fraud-may --set fraud.v1 --commit 3f2c9e1 --metric "lift=1.8" --artifact model.txt
+run firn point chargeback@production chargeback.v1
 before=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
 
 step "A prediction"
-run firn lookup --set fraud@production --log customer_id=7 merchant_id=m1 amount=250
-receipt=$(firn lookup --set fraud@production --log --json customer_id=7 merchant_id=m1 amount=250 | member receipt)
+# The generated payments are of 2024; these are of the last days, as they come in while one serves.
+ago() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
+{
+    head -n 1 data/transactions.csv
+    number=0
+    while read -r merchant amount country status when; do
+        number=$((number + 1))
+        awk -F, -v OFS=, -v id="live-$number" -v merchant="$merchant" -v amount="$amount" -v country="$country" -v status="$status" -v at="$(ago "$when")" '
+            NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; $c["transaction_id"] = id; $c["customer_id"] = 7; $c["merchant_id"] = merchant; $c["amount"] = amount
+                $c["country"] = country; $c["status"] = status; $c["reversed"] = ""; $c["occurred_at"] = at; $c["recorded_at"] = at; print }' data/transactions.csv
+    done <<'ROWS'
+m1 18.5 ES settled 20 days ago
+m4 42 ES settled 9 days ago
+m1 23.75 PT settled 5 days ago
+m9 61.2 ES declined 2 days ago
+m1 19.9 ES settled 40 minutes ago
+ROWS
+} >live.csv
+run firn import transactions live.csv --known-now
+run firn lookup --set chargeback@production --log customer_id=7 merchant_id=m1 amount=250
+receipt=$(firn lookup --set chargeback@production --log --json customer_id=7 merchant_id=m1 amount=250 | member receipt)
 head=$(firn ledger head)
 
 step "Which function computed this value, and which data and features trained the model?"
 run firn lineage "$receipt" --up
 
 step "From which rows, known when?"
-# firn lineage RECEIPT --up --rows says this of each of its values; this customer bought nothing of late, so here is a day when it did.
-run firn why spend_7d.v1 customer_id=7 --as-of "$(tail -n 1 data/transactions.csv | grep -o '20[0-9-]*T[0-9:.]*Z' | head -n 1)" --rows 3
+# firn lineage RECEIPT --up --rows says this of each of its values.
+run firn why spend_7d.v1 customer_id=7 --rows 3
 
 step "Which models use this column?"
 run firn lineage transactions.amount --down
@@ -81,12 +100,12 @@ sets:
 YAML
 run firn apply second.yaml
 run firn snapshot create --set fraud.v2 --spine data/spine.csv --name fraud-june
-run firn model record fraud.v2 --snapshot fraud-june
-run firn point fraud@production model:fraud.v2
-run firn point fraud@production --as-of "$before"
-run firn point fraud@production --history
+run firn model record chargeback.v2 --snapshot fraud-june
+run firn point chargeback@production chargeback.v2
+run firn point chargeback@production --as-of "$before"
+run firn point chargeback@production --history
 finds firn retire fraud.v1 --reason "replaced"
-run firn deprecate model:fraud.v1 --reason "replaced" --successor fraud.v2
+run firn deprecate chargeback.v1 --reason "replaced" --successor chargeback.v2
 
 step "How far is what is served from what was trained on?"
 run firn drift fraud-may fraud-june --max-psi 0.2
