@@ -20,7 +20,7 @@ $$;
 revoke execute on function firn.index_table, firn.index_source from public;
 select firn.admit_server();
 
--- Those that there are, made anew under their names. Current values keep no primary key over texts; a refresh sees to it that each entity has one row.
+-- Those of ours that there are, made anew under their names. Current values keep no primary key over texts; a refresh sees to it that each entity has one row.
 do $$
 declare
     found record;
@@ -31,7 +31,8 @@ begin
                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = p.number) as columns
         from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
             left join pg_constraint k on k.conindid = i.indexrelid and k.contype = 'p'
-        where n.nspname in ('firn_source', 'firn_values') and exists (
+        where (n.nspname = 'firn_source' and c.relname like 'rows\_%' or n.nspname = 'firn_values' and k.conname is not null
+                and not exists (select from pg_constraint f where f.confrelid = i.indrelid)) and exists (
             select from unnest(i.indkey::int2[]) p(number) join pg_attribute a on a.attrelid = i.indrelid and a.attnum = p.number where a.atttypid = 'text'::regtype)
     loop
         if found.conname is null then

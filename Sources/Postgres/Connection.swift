@@ -175,15 +175,23 @@ internal import Synchronization
         readsByIndex ? try body() : try planning(without: Connection.scans, body)
     }
 
-    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is looked up one by one. Inside a transaction.
+    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is looked up one by one. Inside a transaction,
+    /// on a connection that doesn't read by index anyhow.
     public func byScan<T>(_ body: () throws -> T) throws -> T {
-        precondition(!readsByIndex, "a connection that reads by index")
-        return try planning(without: ["enable_nestloop"], body)
+        readsByIndex ? try body() : try planning(without: ["enable_nestloop"], body)
     }
 
     private func planning<T>(without ways: [String], _ body: () throws -> T) throws -> T {
         later(Connection.turn(ways, "off", isLocal: true))
-        defer { later(Connection.turn(ways, "on", isLocal: true)) }
+        defer { for way in ways { later(SQL(stringLiteral: "set local \(way) to default")) } }
+        return try body()
+    }
+
+    /// Lets the statements of `body` join by hash, on a connection that reads by index too: for rows that no index is over. Inside a transaction.
+    public func byHash<T>(_ body: () throws -> T) throws -> T {
+        guard readsByIndex else { return try body() }
+        later(Connection.turn(["enable_hashjoin"], "on", isLocal: true))
+        defer { later(Connection.turn(["enable_hashjoin"], "off", isLocal: true)) }
         return try body()
     }
 

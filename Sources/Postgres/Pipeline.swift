@@ -18,6 +18,8 @@ extension Connection {
     /// Answers must be short: they come back only when everything has been sent.
     /// - Throws: what is wrong with the first that fails.
     public func pipeline(_ statements: [SQL]) throws(PostgresError) -> [Rows] {
+        let before = takeDeferred()
+        if !before.isEmpty { return Array(try pipeline(before + statements).dropFirst(before.count)) }
         if isStreaming {
             // Any statement outside a pipeline ends it.
             unsafe PQclear(PQexec(handle, ""))

@@ -87,4 +87,22 @@ import Testing
         let sales = try await store.lookup(LookupRequest(.features(["sales.v1"]), entities: ["s": [.init("s3"), .init("nowhere")]], asOf: Instant(text: "2024-02-01T00:00:00Z")!))
         #expect((0..<2).map { sales.columns[0][$0] } == [.int64(40), .int64(0)])
     }
+
+    @Test func `a server begins though what is kept for it is far behind`() async throws {
+        let fixture = try await Fixture(applying: FreshTableTests.definitions + FreshTableTests.sets)
+        defer { fixture.remove() }
+        func load(_ name: String, _ rows: Range<Int>) async throws {
+            let text = "id,k,s,amount,at\n" + rows.map { "p\($0),\($0 % 1000),s,1,2024-01-10\n" }.joined()
+            _ = try await fixture.store.importFile(fixture.file(name, text), into: "payments")
+        }
+        try await load("few.csv", 0..<10)
+        #expect(try await fixture.store.keepOnline(["all.v1"]).count == 1)
+        try await load("many.csv", 10..<150_010)
+        let served = Store(uri: fixture.uri, actor: "server", memory: OnlineMemory(maximumBytes: 1 << 26, clock: DatabaseClock()))
+        try await served.warmUp()
+        await served.connectKept()
+        #expect(try await served.lookup(LookupRequest(.set("all.v1"), entities: ["k": [.init(3)]])).columns[1][0] == .int64(151))
+        #expect(try await fixture.store.keepOnline().first?.entities == 1000)
+        #expect(try await served.lookup(LookupRequest(.set("all.v1"), entities: ["k": [.init(4)]])).columns[1][0] == .int64(151))
+    }
 }

@@ -135,6 +135,26 @@ import Testing
         #expect(try fixture.connection().execute("select string_agg(page, '' order by page) from firn_source.clicks").first!.text(0) == "abcd")
     }
 
+    @Test func `numbers of a query are read where nothing is lost`() async throws {
+        let fixture = try await Fixture(
+            applying: "entities: {one: {keys: {k: int64}}}\nsources: {numbers: {columns: {k: int64, f: float64, i: int64, at: timestamp}, event_time: at}}")
+        defer { fixture.remove() }
+        func take(_ f: String, _ i: String) async throws -> String {
+            let before = try fixture.connection().execute("select count(*) from firn_source.numbers").first!.int64(0)
+            _ = try await fixture.store.importQuery(ImportQuery(sql: "select 1 as k, \(f) as f, \(i) as i, now() as at"), into: "numbers")
+            let row = try fixture.connection().execute("select f::text || ' ' || i::text from firn_source.numbers order by firn_batch desc limit 1").first!
+            #expect(try fixture.connection().execute("select count(*) from firn_source.numbers").first!.int64(0) == before + 1)
+            return row.text(0)
+        }
+        #expect(try await take("19.90::numeric(9, 2)", "42.00::numeric") == "19.9 42")
+        #expect(try await take("9007199254740992::bigint", "9007199254740993::numeric") == "9.007199254740992e+15 9007199254740993")
+        #expect(try await take("'NaN'::numeric", "-7::smallint") == "NaN -7")
+        for (f, i) in [("9007199254740993::bigint", "1"), ("0.12345678901234567890::numeric", "1"), ("9007199254740993::numeric", "1"), ("1", "1.5::numeric"), ("1", "9223372036854775808::numeric"), ("1", "'NaN'::numeric")] {
+            let fault = await #expect(throws: TableError.self) { try await take(f, i) }
+            #expect(fault?.column == (f == "1" ? "i" : "f") && fault?.advice?.contains("cast it in the query") == true, "\(f) \(i)")
+        }
+    }
+
     @Test func `a watermark that rises without an id by number, or an overlap that fits nothing, is refused`() async throws {
         let fixture = try await Fixture(
             applying: """

@@ -99,8 +99,7 @@ final class BatchWriter {
     }
 
     /// Whether rows are looked up one by one.
-    private var areFew: Bool { connection.readsByIndex || count <= BatchWriter.fewRows }
-    private func lookingUp<T>(_ body: () throws -> T) throws -> T { try areFew ? connection.byIndex(body) : body() }
+    private var areFew: Bool { connection.readsByIndex || SourceTable.isShort(after: 0, upTo: Int64(count)) }
 
     /// Up to so many rows one statement with arrays is faster than a copy.
     private static let fewRows = 4000
@@ -165,7 +164,7 @@ final class BatchWriter {
         var duplicates: [Place] = [], seen: Int64?, state: BatchLog.State
         if hasID, count > BatchWriter.fewRows {
             // Before the lock, so that it isn't held for long.
-            let before = try log.state(haveVersions)
+            let before = try self.state()
             seen = before.head.offset
             duplicates = try decide(knownAt: knownNow ? before.clock : nil, mayHaveSome: before.holds)
             connection.later("savepoint rows")
@@ -174,7 +173,7 @@ final class BatchWriter {
         }
         try beforeLock()
         log.lock()
-        state = try lookingUp { try log.state(hasID ? haveVersions : "false") }
+        state = try self.state()
         try check(state.head.offset)
         if hasID, state.head.offset != seen || knownNow {
             let again = try decide(knownAt: knownNow && !source.isStatic ? state.clock : nil, mayHaveSome: state.holds)
@@ -209,6 +208,12 @@ final class BatchWriter {
         // Of few rows each is looked up. What is asked with `exists` may be turned around, where nothing is known of a table, and then all of it is read.
         return areFew ? "select \(ids) from \(staging) s cross join lateral (\(found) limit 1) f" : "select \(ids) from \(staging) s where exists (\(found))"
     }
+    /// Where the log ends, and whether some fact has several versions.
+    private func state() throws -> BatchLog.State {
+        let ask = { [self] in try log.state(hasID ? haveVersions : "false") }
+        return try areFew ? connection.byIndex(ask) : ask()
+    }
+
     private var haveVersions: SQL { "exists (\(twice)) or exists (\(committedToo))" }
 
     /// The duplicates, in the order of the rows.
@@ -226,7 +231,7 @@ final class BatchWriter {
         let offset = Int64.max / 2, first = batches[0].number
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
-        let staged = try lookingUp {
+        let staged = try connection.byHash {
             try table.rows(
                 source.columns,
                 "\(prefix)select \(declared), \(offset) + ((firn_batch - \(first)) << 32) + firn_position, coalesce(\(known), firn_known_at), \(time) from \(staging) s where (\(ids)) in (select * from again)",

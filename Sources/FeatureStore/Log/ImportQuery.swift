@@ -1,3 +1,4 @@
+internal import Crypto
 internal import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
@@ -91,10 +92,13 @@ private struct Watermark {
     /// Since when the oldest transaction of the query's database is open, or now where there is none.
     private let openSince: Int64
     private let hasOpen: Bool
+    private let isStandby: Bool
     /// Without an id: only rows before this value are taken.
     private let ceiling: Int64?
     /// How far the source's log went.
     let head: Int64
+    /// The digest of the query and where it runs, by which it is told again.
+    private let asked: String
 
     /// - Parameter other: where the query runs; its transaction has not begun.
     init?(_ query: ImportQuery, _ source: Source, _ store: Store, _ other: Connection) async throws {
@@ -113,10 +117,14 @@ private struct Watermark {
                 advice: "take a timestamp for a watermark, or declare an id in a source of another name")
         }
         overlap = try Watermark.overlap(query, column, source)
+        // The same question of the same database.
+        let place = try other.execute("select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')").first!.text(0)
+        let asked = SHA256.hash(data: Array("\(place)\u{0}\(query.text.text)".utf8)).hexadecimal
+        self.asked = asked
         (greatest, openBefore, head) = try await store.withCatalog { connection, _ in
             try connection.transaction(.repeatableReadOnly) {
                 let body = try connection.execute(
-                    "select body from firn.ledger where subject = \("source \(source.name)") and kind = 'import' and body::json ->> 'watermark' = \(name) order by entry desc limit 1"
+                    "select body from firn.ledger where subject = \("source \(source.name)") and kind = 'import' and body::json ->> 'watermark' = \(name) order by body::json ->> 'query' = \(asked) desc, entry desc limit 1"
                 ).first.map { try JSON(parsing: $0.bytes(0)) }
                 let open: Int64? = if case .string(let text)? = body?["open_since"] { Instant(text: text)?.microseconds } else { nil }
                 return (try Watermark.greatest(column, source, connection), open, try BatchLog(source: source, connection: connection).head().offset)
@@ -125,22 +133,31 @@ private struct Watermark {
         // Asked before the query sees anything: whatever isn't committed then has begun no earlier. What others do shows where the user may see it.
         let activity = try other.execute(
             """
-            select clock_timestamp(), least((select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'),
-                (select min(prepared) from pg_prepared_xacts where database = current_database()))
+            select clock_timestamp(), least((select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+                    and backend_type not in ('walsender', 'autovacuum worker')),
+                (select min(prepared) from pg_prepared_xacts where database = current_database())), pg_is_in_recovery()
             """
         ).first!
+        isStandby = activity.bool(2)
+        guard !isStandby || !source.id.isEmpty else {
+            throw StoreError(
+                .invalidRequest, "the query's database is a standby, which doesn't say what is open on its primary, and \(source.name) has no id: rows that are committed late would be lost",
+                advice: "ask the primary")
+        }
         hasOpen = !activity.isNull(1)
         openSince = min(activity.timestamp(0), activity.optionalTimestamp(1) ?? .max)
         try other.execute("begin isolation level repeatable read, read only")
-        guard try ofQuery({ try other.columns("select * from (\(query.text)\n) q limit 0") }).contains(where: { $0.name == name }) else {
+        guard let given = try ofQuery({ try other.columns("select * from (\(query.text)\n) q limit 0") }).first(where: { $0.name == name }) else {
             throw TableError(file: "query", column: name, message: "is missing", advice: "the query gives its watermark, too")
         }
+        try QueryRows.check(given, column)
         guard source.id.isEmpty else {
             ceiling = nil
             return
         }
         let newest = try ofQuery { try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q") }.first!.optionalTimestamp(0)
-        ceiling = hasOpen ? min(newest ?? .min, openSince) : newest ?? .min
+        // Somebody may have begun since, and commit after another who began later.
+        ceiling = min(newest ?? .min, openSince)
     }
 
     private static func greatest(_ column: ColumnDefinition, _ source: Source, _ connection: Connection) throws -> Int64? {
@@ -202,15 +219,17 @@ private struct Watermark {
     /// What the ledger says of it.
     var notes: [JSON.Member] {
         let open = column.type == .timestamp ? [JSON.Member("open_since", .string(Instant(microseconds: openSince).description))] : []
-        return open + [JSON.Member("watermark", .string(column.name))]
+        return open + [JSON.Member("query", .string(asked)), JSON.Member("watermark", .string(column.name))]
     }
 
     func warning(heldBack: Int) -> String? {
+        if isStandby { return "the query's database is a standby, which doesn't say what is open on its primary: rows that are committed later than the overlap are missed" }
         guard heldBack > 0, let ceiling else { return nil }
         let since = Instant(microseconds: ceiling)
-        return hasOpen && ceiling == openSince
-            ? "\(heldBack) rows from \(since) on are held back: a transaction has been open since, and may commit rows as old"
-            : "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
+        if ceiling == openSince {
+            return "\(heldBack) rows from \(since) on are held back: \(hasOpen ? "a transaction has been open since" : "transactions that began since"), and may commit rows as old"
+        }
+        return "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
     }
 
     /// - Parameter store: asked for the greatest value that the source has by now.
@@ -262,12 +281,7 @@ private final class QueryRows {
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
             throw TableError(file: "query", column: missing, message: "is missing", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
         }
-        for (name, type) in given {
-            guard let column = source.columns.first(where: { $0.name == name }), !column.type.takes(type) else { continue }
-            throw TableError(
-                file: "query", column: name, message: "is of a type that isn't \(column.type.phrase) without loss",
-                advice: "cast it in the query, as in \(name)::\(column.type.sql.text)")
-        }
+        for one in given { if let column = source.columns.first(where: { $0.name == one.name }) { try QueryRows.check(one, column) } }
         columns = source.columns.filter { names.contains($0.name) }
         let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
         numbers = columns.map { column in
@@ -315,6 +329,13 @@ private final class QueryRows {
 }
 
 extension QueryRows {
+    static func check(_ given: (name: String, type: UInt32), _ column: ColumnDefinition) throws {
+        guard !column.type.takes(given.type) else { return }
+        throw TableError(
+            file: "query", column: given.name, message: "is of a type that isn't \(column.type.phrase) without loss",
+            advice: "cast it in the query, as in \(given.name)::\(column.type.sql.text)")
+    }
+
     /// A field of a row, as a value of the column where it is one without loss.
     private func append(_ row: inout RowReader, _ index: Int, to builder: inout ColumnBuilder) throws {
         switch numbers[index] {

@@ -13,7 +13,7 @@ public struct SourceDelay: Sendable {
     /// Nil where no row has both times. As served rows count only from when they were known.
     init?(_ source: Source, _ connection: Connection) throws {
         guard let eventTime = source.eventTime else { return nil }
-        let rows = try connection.execute("select coalesce(sum(count), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
+        let rows = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
         let percent = min(100, 100 * SourceDelay.sample / Double(max(rows, 1)))
         let row = try connection.execute(
             """

@@ -142,10 +142,13 @@ extension Store {
             let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").first!.bool(0)
             for table in tables + valueTables {
                 try connection.execute("vacuum (analyze) \(SQL(stringLiteral: table))")
-                // Of a table without rows, PostgreSQL keeps the statistics that it had.
+                // Of a table without rows, and of what its indexes compute, PostgreSQL keeps the statistics that it had.
                 guard mayForget, try connection.execute("select from \(SQL(stringLiteral: table)) limit 1").count == 0 else { continue }
                 try connection.execute(
-                    "delete from pg_statistic where starelid in (select \(table)::regclass union select inhrelid from pg_inherits where inhparent = \(table)::regclass)")
+                    """
+                    with t as (select \(table)::regclass as own union select inhrelid from pg_inherits where inhparent = \(table)::regclass)
+                    delete from pg_statistic where starelid in (select own from t union select indexrelid from pg_index where indrelid in (select own from t))
+                    """)
             }
         }
     }

@@ -120,7 +120,7 @@ private struct Comparer {
     /// Of a large source the entities are looked for in a part of its pages.
     private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads) throws -> Spine {
         let source = group.source, table = SourceTable(source).name
-        let total = try connection.execute("select coalesce(sum(count), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
+        let total = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
         // Some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
@@ -130,7 +130,7 @@ private struct Comparer {
         let times: SQL
         if ofNewestRows, let eventTime = source.eventTime {
             let time: SQL = "greatest(r.\(identifier: eventTime), coalesce(b.known_at, r.firn_known_at))"
-            let ofEntity = SQL.joined([isKept, "\(time) <= \(.timestamp(heads.now))"] + zip(keys, names).map { "\($0) = e.\($1)" }, by: " and ")
+            let ofEntity = SQL.joined([isKept, "\(time) <= \(.timestamp(heads.now))"] + (keys.isEmpty ? [] : [SourceTable(source).equal(group.keys.map(\.column), to: names.map { "e.\($0)" })]), by: " and ")
             times = """
                 (select distinct \(time) as t from \(table) r join firn.batches b on b.batch = r.firn_batch where \(ofEntity) order by t desc limit \(Comparer.mostPerEntity))
                 """

@@ -73,9 +73,6 @@ struct CurrentValues {
         if let taken = (plan.keys.map(\.name) + plan.outputs.map(\.name)).first(where: { ["as_of", "changes_at", "firn_only"].contains($0) }) {
             throw StoreError(.invalidRequest, "'\(taken)' is a column that the table of current values has for itself", advice: "name the output otherwise in a set of its own")
         }
-        try RowWidth.check(
-            plan.keys.map(\.type) + [.timestamp] + plan.outputs.map(\.type) + [.timestamp], of: "the table of current values of \(set.definition.name)",
-            advice: { "make sets of fewer outputs for what is to be kept as tables" })
         self.plan = plan
         self.connection = connection
         var table = "\(set.definition.name.name)_v\(set.definition.name.version)"
@@ -96,6 +93,9 @@ struct CurrentValues {
 
     func prepare() throws {
         if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { return }
+        try RowWidth.check(plan.keys.map(\.type) + [.timestamp] + plan.outputs.map(\.type) + [.timestamp], of: "the table of current values of \(setName)") {
+            "make sets of fewer outputs for what is to be kept as tables"
+        }
         var parts = plan.keys.map { key -> SQL in "\(identifier: key.name) \(key.type.sql) not null" }
         parts += columns.map { column -> SQL in "\(identifier: column.name) \(column.type)" }
         let hasTexts = plan.keys.contains { $0.type == .string }
@@ -137,18 +137,16 @@ struct CurrentValues {
     /// The keys of the entities to compute, a column for each of the plan's: all that are new, have news, or whose time has come.
     func entities(since last: [String: Int64]?, upTo cuts: [String: Int64], now: Int64) throws -> [Column] {
         guard !plan.keys.isEmpty else { return [] }
-        var parts: [SQL] = [], areFew = last != nil
+        var parts: [SQL] = []
         for group in plan.groups {
             let after = last?[group.source.name] ?? 0, upTo = cuts[group.source.name] ?? 0
             if after < upTo { parts.append(touched(group, after, upTo)) }
-            areFew = areFew && SourceTable.isShort(after: after, upTo: upTo)
         }
         if last != nil { parts.append("select \(keyList) from \(table) where changes_at <= \(.timestamp(now))") }
         guard !parts.isEmpty else { return plan.keys.map { Column(repeating: .null, type: $0.type, count: 0) } }
         var builders = plan.keys.map { ColumnBuilder($0.type) }
-        func read() throws { try connection.stream(all) { row in for index in builders.indices { builders[index].append(&row) } } }
         let all: SQL = "select distinct * from (\(SQL.joined(parts, by: " union all "))) entities"
-        try areFew ? connection.byIndex(read) : connection.byScan(read)
+        try connection.stream(all) { row in for index in builders.indices { builders[index].append(&row) } }
         return builders.indices.map { builders[$0].finish() }
     }
 

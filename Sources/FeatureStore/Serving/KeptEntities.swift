@@ -78,7 +78,7 @@ struct KeptEntities: Sendable {
         ).first
         guard let covered = row?.int64(0), covered > 0 || need.cut == 0 else { return false }
         if covered < need.cut, !memory.remembers(need.table, need.generation, since: covered) {
-            guard need.cut - covered <= EntityTable.mostLately else { return false }
+            guard SourceTable.isShort(after: covered, upTo: need.cut) else { return false }
             memory.remember(need, try Follower.delta(group, after: covered, upTo: need.cut, connection))
         }
         known.insert(need.generation)

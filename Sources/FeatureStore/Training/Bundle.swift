@@ -193,7 +193,7 @@ private struct BundledRows {
                     for column in keys { writer.write(column, row) }
                 }
             }
-            let same = SQL.joined(zip(group.keys, fields).map { "r.\(identifier: $0.column) = w.\($1)" }, by: " and ")
+            let same = SourceTable(source).equal(group.keys.map(\.column), to: fields.map { "w.\($0)" })
             parts.append("exists (select from \(name) w where \(same))")
         }
         let condition: SQL = "(\(SQL.joined(parts, by: " or ")))"

@@ -24,7 +24,7 @@ struct Emptiness {
     func warnings(_ outputs: Outputs) throws -> [String] {
         let empty = plan.outputs.indices.filter { plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing }
         guard !spine.instants.isEmpty, !empty.isEmpty else { return [] }
-        let seen = try hindsight()
+        let seen = try hindsight(), whose = spine.instants.count > Emptiness.sample ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
         var warnings: [String] = [], delays: [String: SourceDelay?] = [:]
         for output in empty {
             let name = "\(plan.outputs[output].name) is \(outputs.columns[output].validity == nil ? "0" : "NULL") in all \(spine.instants.count) rows"
@@ -33,7 +33,7 @@ struct Emptiness {
             if !bare.isEmpty {
                 warnings.append("\(name): source \(Set(bare).sorted().joined(separator: " and ")) has no rows")
             } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }), try !hasRows(groups) {
-                warnings.append("\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of their entities; compare how both write the keys")
+                warnings.append("\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of \(whose); compare how both write the keys")
             } else if reading.mode == .asServed, !seen.columns[output].saysNothing {
                 var late: [String] = []
                 for source in Set(groups.map(\.source)).sorted(by: { $0.name < $1.name }) where !source.isStatic {
@@ -41,6 +41,7 @@ struct Emptiness {
                     delays[source.name] = delay
                     if let delay { late.append("rows of \(source.name) were known a median of \(delay.median.rough) after they happened") }
                 }
+                if late.isEmpty { late.append("their rows were never known") }
                 warnings.append("\(name), though in hindsight it has values: \(late.joined(separator: ", ")); firn why \(plan.outputs[output].name) … --as-of … says of each row when it was known")
             }
         }
