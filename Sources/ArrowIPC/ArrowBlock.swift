@@ -72,7 +72,11 @@ public enum ArrowBlock {
             position = body.upperBound
             guard let known = type else {
                 type = ValueType.allCases.first { candidate in (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate) }
-                if type == nil || type == .string { return nil }
+                switch type {
+                case nil, .string: return nil
+                // A bit or eight bytes each.
+                case .bool, .int64, .float64, .timestamp: break
+                }
                 continue
             }
             let buffers = try header.pairs(2), rows = Int(try header.int64(0))

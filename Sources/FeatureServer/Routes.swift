@@ -24,7 +24,8 @@ struct Routes {
     static let arrow = "application/vnd.apache.arrow.stream"
 
     /// The API's description, which leaves its version to the build.
-    private static let description = Array(String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing("\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1).utf8)
+    private static let description = Array(
+        String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing("\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1).utf8)
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
@@ -120,7 +121,8 @@ struct Routes {
         switch request.mediaType {
         case Routes.arrow: return .arrows
         case "text/csv": return .csv
-        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a file of rows travels as \(Routes.arrow) or text/csv")
+        case "application/x-ndjson": return .ndjson
+        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a file of rows travels as \(Routes.arrow), text/csv or application/x-ndjson")
         }
     }
 

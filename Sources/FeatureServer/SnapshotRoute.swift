@@ -89,7 +89,8 @@ extension Routes {
 
     private func rows(_ set: TrainingSet) -> Response {
         Response(
-            status: .ok, headers: set.warnings.isEmpty ? [.contentType: Routes.arrow] : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
+            status: .ok,
+            headers: set.warnings.isEmpty ? [.contentType: Routes.arrow] : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
             body: ResponseBody { writer in
                 for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
                 try await writer.finish(nil)

@@ -212,7 +212,8 @@ extension Drift {
                 features.map {
                     .object([
                         "name": .string($0.name), "psi": JSON(.float64($0.stability)), "ks": $0.distance.map { JSON(.float64($0)) } ?? .null,
-                        "redefined": .bool($0.isRedefined), "beyond": .bool(beyond.contains($0.name)), "too_few": .bool(tooFew.contains($0.name)), "left": $0.left.json, "right": $0.right.json,
+                        "redefined": .bool($0.isRedefined), "beyond": .bool(beyond.contains($0.name)), "too_few": .bool(tooFew.contains($0.name)), "left": $0.left.json,
+                        "right": $0.right.json,
                     ])
                 }), "alone": .array(alone.map { .string($0) }),
         ])

@@ -39,13 +39,14 @@ public struct RowWriter {
         }
         var bytes: [UInt8] = []
         for row in 0..<count {
-            if layout == .csv {
+            switch layout {
+            case .csv:
                 for (index, column) in rows.enumerated() {
                     if index > 0 { bytes.append(UInt8(ascii: ",")) }
                     CSVField.write(column, row, to: &bytes)
                 }
-            } else {
-                JSON.object(zip(columns, rows).map { JSON.Member($0.name, JSON($1[row])) }).write(to: &bytes)
+            case .ndjson: JSON.object(zip(columns, rows).map { JSON.Member($0.name, JSON($1[row])) }).write(to: &bytes)
+            case .arrow, .arrows: preconditionFailure("written above")
             }
             bytes.append(UInt8(ascii: "\n"))
         }

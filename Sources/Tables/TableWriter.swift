@@ -49,7 +49,11 @@ public struct TableWriter {
             bytes.append(UInt8(ascii: "\n"))
         }
         for row in 0..<spine.rowCount {
-            if layout == .csv { csv(row, passed, outputs, &bytes) } else { ndjson(row, passed, outputs, &bytes) }
+            switch layout {
+            case .csv: csv(row, passed, outputs, &bytes)
+            case .ndjson: ndjson(row, passed, outputs, &bytes)
+            case .arrow, .arrows: preconditionFailure("written above")
+            }
             if bytes.count >= 1 << 16 {
                 try writer.write(bytes)
                 bytes.removeAll(keepingCapacity: true)

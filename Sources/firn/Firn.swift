@@ -14,7 +14,8 @@ struct Firn: AsyncParsableCommand {
         abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
         version: firnBuild,
         subcommands: [
-            Init.self, Check.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self, Search.self, Why.self,
+            Init.self, Check.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self,
+            Search.self, Why.self,
             Diff.self, DriftCommand.self, LineageCommand.self, Verify.self,
             ModelCommand.self, Point.self, Deprecate.self, Retire.self, LedgerCommand.self, Erase.self, Serve.self, TokenCommand.self, Stop.self, Url.self, Migrate.self,
             Cache.self, Doctor.self,

@@ -24,7 +24,8 @@ import Testing
 
     /// Commands in their order; what a later one shows, an earlier one made. `RECEIPT` stands for the lookup's.
     private static let commands: [[String]] = [
-        ["--help"], ["apply", "d.yaml"], ["apply", "d.yaml", "--json"], ["check", "d.yaml"], ["check", "d.yaml", "--json"], ["plan", "more.yaml"], ["plan", "more.yaml", "--json"], ["plan", "more.yaml", "--markdown"], ["plan", "d.yaml", "--exit-code"], ["import", "payments", "rows.csv"],
+        ["--help"], ["apply", "d.yaml"], ["apply", "d.yaml", "--json"], ["check", "d.yaml"], ["check", "d.yaml", "--json"], ["plan", "more.yaml"], ["plan", "more.yaml", "--json"],
+        ["plan", "more.yaml", "--markdown"], ["plan", "d.yaml", "--exit-code"], ["import", "payments", "rows.csv"],
         ["import", "payments", "rows.csv"], ["materialize"], ["snapshot", "create", "--set", "fraud.v1", "--spine", "spine.csv", "--name", "may", "--out", "out.csv"],
         ["snapshot", "create", "--set", "fraud.v2", "--spine", "small.csv", "--name", "june"], ["snapshot", "list"], ["snapshot", "list", "--json"], ["snapshot", "show", "may"],
         ["snapshot", "show", "may", "--json"], ["snapshot", "verify", "may"], ["snapshot", "verify", "may", "--json"], ["snapshot", "diff", "may", "june"],
@@ -54,7 +55,8 @@ import Testing
         for (pattern, what) in [
             (#"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"#, "<receipt>"), (#"snap_[0-9a-f]{16}"#, "<snapshot>"),
             (#"20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|\+00)"#, "<time>"),
-            (#"\b[0-9a-f]{64}\b"#, "<hash>"), (#"\b(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b|\b[0-9]{12}\b"#, "<hash>"), (#"[0-9]+ rows/s"#, "<rate>"), (#"[0-9.]+ [kKM]B with"#, "<size> with"),
+            (#"\b[0-9a-f]{64}\b"#, "<hash>"), (#"\b(?=[0-9a-f]*[a-f])[0-9a-f]{12}\b|\b[0-9]{12}\b"#, "<hash>"), (#"[0-9]+ rows/s"#, "<rate>"),
+            (#"[0-9.]+ [kKM]B with"#, "<size> with"),
             (#"\b\#(NSUserName())\b"#, "<user>"),
         ] { text = text.replacing(try! Regex(pattern), with: what) }
         return text

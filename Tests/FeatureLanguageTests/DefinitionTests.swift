@@ -57,7 +57,8 @@ func catalog(_ yaml: String) throws -> Catalog {
     @Test(arguments: [
         ("product(amount) over last_7d", "unknown function 'product'"), ("product(*)", "unknown function 'product'"),
         ("product(distinct amount) filter (where ok)", "docs/language.md lists them all"), ("sin(amount)", "advice: docs/language.md lists them all"),
-        ("round(sum(amount)) over last_7d", "round is no aggregate"), ("sum(amonut)", "did you mean amount?"), ("amount", "outside an aggregate"), ("sum(sum(amount))", "aggregate inside"),
+        ("round(sum(amount)) over last_7d", "round is no aggregate"), ("sum(amonut)", "did you mean amount?"), ("amount", "outside an aggregate"),
+        ("sum(sum(amount))", "aggregate inside"),
         ("sum(status)", "takes int64 or float64, not string"),
         ("count(*) over next_7d", "can't look forward"), ("sum(amount) over last_0d", "is not a window"), ("now()", "pure function"), ("sum(amount", "expected ')'"),
         ("", "expected a value"),

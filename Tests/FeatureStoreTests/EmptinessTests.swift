@@ -46,7 +46,9 @@ import Testing
         #expect(warnings.contains { $0 == "none is NULL in all 9 rows: source bare has no rows" })
         // What isn't recorded, the same.
         let request = SnapshotRequest(set: "late.v1")
-        let computed = try await fixture.store.trainingSet(request, name: "spine") { plan in try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options) }
+        let computed = try await fixture.store.trainingSet(request, name: "spine") { plan in
+            try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
+        }
         #expect(computed.warnings == warnings)
     }
 

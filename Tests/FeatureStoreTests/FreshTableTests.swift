@@ -47,13 +47,13 @@ import Testing
         try await askOfAnotherKey(fixture)
     }
 
-
     /// Rows of the table that were read so far, once they are at least so many and no more for a second.
     private func read(_ connection: Connection, atLeast least: Int64) throws -> Int64 {
         var last: Int64 = -1, unchanged = 0
         for _ in 0..<400 where unchanged < 10 {
             let count = try connection.execute(
-                "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = 'payments'").first!.int64(0)
+                "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = 'payments'"
+            ).first!.int64(0)
             unchanged = count == last && count >= least ? unchanged + 1 : 0
             last = count
             Thread.sleep(forTimeInterval: 0.1)

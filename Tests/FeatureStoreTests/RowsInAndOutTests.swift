@@ -104,7 +104,9 @@ import Testing
         // What is NULL would never be asked for.
         try writer.execute("insert into public.bills values ('7', 1, 5, null, 7)")
         let fault = await #expect(throws: TableError.self) {
-            try await fixture.store.importQuery(ImportQuery(sql: "select payment_id, customer_id, amount, false as gone, '2024-01-01Z'::timestamptz as at, at as recorded from bills", watermark: "recorded"), into: "payments")
+            try await fixture.store.importQuery(
+                ImportQuery(sql: "select payment_id, customer_id, amount, false as gone, '2024-01-01Z'::timestamptz as at, at as recorded from bills", watermark: "recorded"),
+                into: "payments")
         }
         #expect(fault?.column == "recorded")
         #expect(try sum() == 111_111)
@@ -149,7 +151,10 @@ import Testing
         #expect(try await take("19.90::numeric(9, 2)", "42.00::numeric") == "19.9 42")
         #expect(try await take("9007199254740992::bigint", "9007199254740993::numeric") == "9.007199254740992e+15 9007199254740993")
         #expect(try await take("'NaN'::numeric", "-7::smallint") == "NaN -7")
-        for (f, i) in [("9007199254740993::bigint", "1"), ("0.12345678901234567890::numeric", "1"), ("9007199254740993::numeric", "1"), ("1", "1.5::numeric"), ("1", "9223372036854775808::numeric"), ("1", "'NaN'::numeric")] {
+        for (f, i) in [
+            ("9007199254740993::bigint", "1"), ("0.12345678901234567890::numeric", "1"), ("9007199254740993::numeric", "1"), ("1", "1.5::numeric"),
+            ("1", "9223372036854775808::numeric"), ("1", "'NaN'::numeric"),
+        ] {
             let fault = await #expect(throws: TableError.self) { try await take(f, i) }
             #expect(fault?.column == (f == "1" ? "i" : "f") && fault?.advice?.contains("cast it in the query") == true, "\(f) \(i)")
         }
@@ -165,7 +170,9 @@ import Testing
                 """)
         defer { fixture.remove() }
         try fixture.connection().run(script: "create table public.facts as select 1 as k, n, '2024-01-01Z'::timestamptz as at from generate_series(1, 20000) n where n <> 15000")
-        for (source, column, overlap) in [("counted", "n", nil), ("counted", "at", "1h"), ("facts", "n", "1h"), ("facts", "n", "-1"), ("facts", "at", "12"), ("facts", "k", nil as String?)] {
+        for (source, column, overlap) in [
+            ("counted", "n", nil), ("counted", "at", "1h"), ("facts", "n", "1h"), ("facts", "n", "-1"), ("facts", "at", "12"), ("facts", "k", nil as String?),
+        ] {
             let query = ImportQuery(sql: "select k as more, n, at from facts", watermark: column, overlap: overlap)
             await #expect(throws: (any Error).self) { try await fixture.store.importQuery(query, into: source) }
         }
@@ -218,7 +225,10 @@ import Testing
     @Test func `a query with a watermark is refused where rows came in while it ran`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        try fixture.connection().run(script: "create table public.visits as select n as customer_id, 'p'::text as page, '2024-01-01Z'::timestamptz + n * interval '1 day' as at from pg_catalog.generate_series(1, 2) n")
+        try fixture.connection().run(
+            script:
+                "create table public.visits as select n as customer_id, 'p'::text as page, '2024-01-01Z'::timestamptz + n * interval '1 day' as at from pg_catalog.generate_series(1, 2) n"
+        )
         let query = ImportQuery(sql: "select * from visits", watermark: "at"), gate = Gate(), started = Gate()
         let slow = Task {
             try await fixture.store.importQuery(query, into: "clicks") { _, _, _ in

@@ -250,6 +250,24 @@ def test_files_that_pandas_and_pyarrow_write(kinds: firn.Client, binary: str, tm
     assert values["i"].to_pylist() == [ODD]
 
 
+def test_files_of_text_by_any_name(kinds: firn.Client, tmp_path: Path) -> None:
+    (tmp_path / "A.CSV").write_text(f"k;i;at\n85;{ODD};{AT.isoformat()}\n")
+    assert kinds.import_file("things", tmp_path / "A.CSV", known_now=True, delimiter=";").rows == 1
+    (tmp_path / "b.jsonl").write_text(f'{{"k": 86, "i": "{ODD}", "at": "{AT.isoformat()}"}}\n')
+    assert kinds.import_file("things", tmp_path / "b.jsonl", known_now=True).rows == 1
+    assert [row[0] for row in kinds.lookup("kinds.v1", {"k": [85, 86]}).rows] == [ODD, ODD]
+
+
+def test_a_name_keeps_its_spaces_and_what_is_empty_is_said(kinds: firn.Client) -> None:
+    with pytest.warns(firn.FirnWarning, match="i is NULL in all 1 rows"):
+        assert kinds.snapshot("kinds.v1", spine([900]), name="a b+c%d").manifest["name"] == "a b+c%d"
+    assert kinds.fetch("a b+c%d").manifest["name"] == "a b+c%d"
+    with pytest.warns(firn.FirnWarning, match="i is NULL in all 1 rows"):
+        kinds.compute("kinds.v1", spine([900]))
+    assert kinds.catalog.ledger("source things") != [] and kinds.drift("a b+c%d", "a b+c%d")["passes"]
+    assert kinds.verify_lookups()["differences"] == 0
+
+
 def test_files_that_are_not_there(kinds: firn.Client, binary: str, tmp_path: Path) -> None:
     away = tmp_path / "away"
     calls = [

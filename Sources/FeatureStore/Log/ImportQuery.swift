@@ -141,7 +141,8 @@ private struct Watermark {
         isStandby = activity.bool(2)
         guard !isStandby || !source.id.isEmpty else {
             throw StoreError(
-                .invalidRequest, "the query's database is a standby, which doesn't say what is open on its primary, and \(source.name) has no id: rows that are committed late would be lost",
+                .invalidRequest,
+                "the query's database is a standby, which doesn't say what is open on its primary, and \(source.name) has no id: rows that are committed late would be lost",
                 advice: "ask the primary")
         }
         hasOpen = !activity.isNull(1)
@@ -316,7 +317,9 @@ private final class QueryRows {
         if builders[0].count == 0 { return nil }
         let table = Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
         if let watermark, table[watermark]?.validity?.contains(false) ?? false {
-            throw TableError(file: "query", column: watermark, message: "is NULL in some row, and no later import would ask for it", advice: "a watermark has a value in each row: coalesce it in the query")
+            throw TableError(
+                file: "query", column: watermark, message: "is NULL in some row, and no later import would ask for it",
+                advice: "a watermark has a value in each row: coalesce it in the query")
         }
         for (name, column) in zip(table.names, table.columns) {
             guard case .timestamp(let times) = column.values else { continue }

@@ -260,7 +260,8 @@ enum RowWidth {
         }
         guard bytes <= mostBytes, types.count <= mostColumns else {
             throw StoreError(
-                .invalidRequest, "\(what) has \(types.count) columns, whose values may come to \(bytes) bytes in a row; PostgreSQL stores \(mostBytes) bytes and \(mostColumns) columns",
+                .invalidRequest,
+                "\(what) has \(types.count) columns, whose values may come to \(bytes) bytes in a row; PostgreSQL stores \(mostBytes) bytes and \(mostColumns) columns",
                 advice: advice())
         }
     }

@@ -130,7 +130,9 @@ private struct Comparer {
         let times: SQL
         if ofNewestRows, let eventTime = source.eventTime {
             let time: SQL = "greatest(r.\(identifier: eventTime), coalesce(b.known_at, r.firn_known_at))"
-            let ofEntity = SQL.joined([isKept, "\(time) <= \(.timestamp(heads.now))"] + (keys.isEmpty ? [] : [SourceTable(source).equal(group.keys.map(\.column), to: names.map { "e.\($0)" })]), by: " and ")
+            let ofEntity = SQL.joined(
+                [isKept, "\(time) <= \(.timestamp(heads.now))"] + (keys.isEmpty ? [] : [SourceTable(source).equal(group.keys.map(\.column), to: names.map { "e.\($0)" })]),
+                by: " and ")
             times = """
                 (select distinct \(time) as t from \(table) r join firn.batches b on b.batch = r.firn_batch where \(ofEntity) order by t desc limit \(Comparer.mostPerEntity))
                 """

@@ -100,7 +100,11 @@ struct CurrentValues {
         parts += columns.map { column -> SQL in "\(identifier: column.name) \(column.type)" }
         let hasTexts = plan.keys.contains { $0.type == .string }
         // Without keys there is one entity, and one row.
-        if plan.keys.isEmpty { parts.append("firn_only boolean not null default true primary key check (firn_only)") } else if !hasTexts { parts.append("primary key (\(keyList))") }
+        if plan.keys.isEmpty {
+            parts.append("firn_only boolean not null default true primary key check (firn_only)")
+        } else if !hasTexts {
+            parts.append("primary key (\(keyList))")
+        }
         try connection.execute("create table \(table) (\(SQL.joined(parts, by: ", ")))")
         // No primary key holds a text of any length.
         if hasTexts {

@@ -42,7 +42,9 @@ struct Emptiness {
                     if let delay { late.append("rows of \(source.name) were known a median of \(delay.median.rough) after they happened") }
                 }
                 if late.isEmpty { late.append("their rows were never known") }
-                warnings.append("\(name), though in hindsight it has values: \(late.joined(separator: ", ")); firn why \(plan.outputs[output].name) … --as-of … says of each row when it was known")
+                warnings.append(
+                    "\(name), though in hindsight it has values: \(late.joined(separator: ", ")); firn why \(plan.outputs[output].name) … --as-of … says of each row when it was known"
+                )
             }
         }
         return warnings

@@ -120,7 +120,10 @@ extension Store {
                 return (outputs, heads, try Emptiness(plan, file.spine, reading, connection).warnings(outputs))
             }
             let values = try plan.values(outputs, request.split, file)
-            return try body(Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: known.governance.warnings(set, catalog) + empty), connection)
+            return try body(
+                Computed(
+                    set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: known.governance.warnings(set, catalog) + empty),
+                connection)
         }
     }
 

@@ -59,7 +59,9 @@ struct DriftCommand: AsyncParsableCommand {
             var table = TextTable("FEATURE", "PSI", "KS", "NULLS", "MEAN", "MEDIAN", "DISTRIBUTIONS", "")
             for feature in drift.features {
                 func both(_ value: (ColumnStatistics) -> String?) -> String { "\(value(feature.left) ?? "–") → \(value(feature.right) ?? "–")" }
-                let words = (beyond.contains(feature.name) ? ["✗ beyond"] : tooFew.contains(feature.name) ? ["too few rows to tell"] : []) + (feature.isRedefined ? ["other functions"] : [])
+                let words =
+                    (beyond.contains(feature.name) ? ["✗ beyond"] : tooFew.contains(feature.name) ? ["too few rows to tell"] : [])
+                    + (feature.isRedefined ? ["other functions"] : [])
                 table.rows.append([
                     feature.name, String(format: "%.3f", feature.stability), feature.distance.map { String(format: "%.2f", $0) } ?? "",
                     both { String(format: "%.1f%%", $0.rows == 0 ? 0 : 100 * Double($0.nulls) / Double($0.rows)) }, both { $0.mean.map { String(format: "%.4g", $0) } },

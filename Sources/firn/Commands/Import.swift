@@ -22,7 +22,8 @@ struct Import: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
     var watermark: String?
 
-    @Option(help: ArgumentHelp("How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.", valueName: "span"))
+    @Option(
+        help: ArgumentHelp("How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.", valueName: "span"))
     var overlap: String?
 
     @OptionGroup var files: FileOptions

@@ -35,7 +35,10 @@ struct Show: AsyncParsableCommand {
             }
             if entry.kind == .source {
                 let figures = try await store.figures(ofSource: entry.name)
-                show("rows", "\(figures.rows) in \(figures.batches) \(figures.batches == 1 ? "batch" : "batches"), \(ByteCountFormatter.string(fromByteCount: figures.bytes, countStyle: .binary)) with indexes")
+                show(
+                    "rows",
+                    "\(figures.rows) in \(figures.batches) \(figures.batches == 1 ? "batch" : "batches"), \(ByteCountFormatter.string(fromByteCount: figures.bytes, countStyle: .binary)) with indexes"
+                )
                 if let delay = figures.delay { show("known", "\(delay.median.rough) after they happened (median), 95 of 100 within \(delay.high.rough)") }
             }
             let history = try await store.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }

@@ -349,10 +349,11 @@ class Client:
         ignore_extra: bool = False,
         null: str | None = None,
         epoch: Literal["s", "ms", "us"] | None = None,
+        delimiter: str | None = None,
         columns: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Import:
-        """Takes a file's history into a source, all rows or none: Parquet, Arrow (``.arrow``, ``.arrows``) or CSV (also ``.gz``, ``.zst``).
+        """Takes a file's history into a source, all rows or none: Parquet, Arrow (``.arrow``, ``.arrows``, ``.feather``), CSV or NDJSON (also ``.gz``, ``.zst``).
 
         Args:
             known_now: rows are known from now on, as if they were pushed.
@@ -360,6 +361,7 @@ class Client:
             ignore_extra: passes over columns that the source doesn't declare.
             null: one more word that means NULL in CSV, such as ``NA``.
             epoch: the unit of times that are integers since 1970.
+            delimiter: what stands between the fields of CSV, where it is no comma.
             columns: names in the file by the source's names, where they differ.
         """
         path = Path(path)
@@ -371,10 +373,12 @@ class Client:
             params["null"] = null
         if epoch is not None:
             params["epoch"] = epoch
-        if path.name.endswith((".csv", ".csv.gz", ".csv.zst")):
+        if delimiter is not None:
+            params["delimiter"] = delimiter
+        if (text := _files.text_kind(path)) is not None:
             if columns:
                 raise FirnError("columns are renamed in Parquet and Arrow files only", code="invalid_request")
-            content, kind = _files.csv_bytes(path), "text/csv"
+            content, kind = _files.text_bytes(path), text
         else:
             # What isn't declared may be of any type, and needn't travel.
             declared = {*self.catalog.get("sources", source)["columns"], "firn_known_at"} if ignore_extra else None
@@ -401,21 +405,6 @@ class Client:
         """Registers definitions, given as for ``plan``: all of them or nothing."""
         applied: dict[str, Any] = self._http.json("POST", "/v1/definitions/apply", content=_definitions.document(definitions).encode())
         return applied
-
-
-def _part(key: str, part: int) -> str:
-    """The key of a later part of a push; keys have at most 255 bytes."""
-    made = f"{key}/{part}"
-    return made if len(made.encode()) <= 255 else hashlib.sha256(made.encode()).hexdigest()
-
-
-def _first_with(rows: Any, message: str) -> str:
-    """Of rows that are dicts, which one has an undeclared column first."""
-    found = re.search(r"column '(.+?)': is not declared", message)
-    if found is None or not isinstance(rows, Sequence):
-        return ""
-    row = next((place for place, row in enumerate(rows, 1) if isinstance(row, Mapping) and any(str(name)[:63] == found[1] for name in row)), None)
-    return "" if row is None else f"; row {row} has it first"
 
     # What is held against what was
 
@@ -448,3 +437,19 @@ def _first_with(rows: Any, message: str) -> str:
         params = {key: value for key, value in (("since", as_text(since)), ("receipt", receipt)) if value is not None}
         found: dict[str, Any] = self._http.json("POST", "/v1/lookups/verify", params=params, timeout=timeout)
         return found
+
+
+
+def _part(key: str, part: int) -> str:
+    """The key of a later part of a push; keys have at most 255 bytes."""
+    made = f"{key}/{part}"
+    return made if len(made.encode()) <= 255 else hashlib.sha256(made.encode()).hexdigest()
+
+
+def _first_with(rows: Any, message: str) -> str:
+    """Of rows that are dicts, which one has an undeclared column first."""
+    found = re.search(r"column '(.+?)': is not declared", message)
+    if found is None or not isinstance(rows, Sequence):
+        return ""
+    row = next((place for place, row in enumerate(rows, 1) if isinstance(row, Mapping) and any(str(name)[:63] == found[1] for name in row)), None)
+    return "" if row is None else f"; row {row} has it first"

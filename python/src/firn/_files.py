@@ -28,13 +28,19 @@ def explaining(path: Path) -> Iterator[None]:
         raise FirnError.of_file(error, path) from error
 
 
-def csv_bytes(path: Path) -> Callable[[], Iterator[bytes]]:
+def text_kind(path: Path) -> str | None:
+    """What a file of text travels as, by its name in whatever case; nothing of other files."""
+    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    return "text/csv" if name.endswith(".csv") else "application/x-ndjson" if name.endswith((".ndjson", ".jsonl")) else None
+
+
+def text_bytes(path: Path) -> Callable[[], Iterator[bytes]]:
     """A text file, unpacked; each call reads it anew."""
     with explaining(path):
         path.open("rb").close()
 
     def read() -> Iterator[bytes]:
-        with explaining(path), pa.input_stream(str(path), compression={".gz": "gzip", ".zst": "zstd"}.get(path.suffix)) as text:
+        with explaining(path), pa.input_stream(str(path), compression={".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())) as text:
             yield from iter(lambda: text.read(1 << 20), b"")
 
     return read
@@ -85,7 +91,7 @@ def open_rows(path: Path) -> tuple["pa.Schema", Iterable["pa.RecordBatch"]]:
     if path.suffix == ".arrows":
         stream = pa.ipc.open_stream(pa.memory_map(str(path)))
         return stream.schema, iter(stream)
-    raise FirnError(f"{path.name}: unknown kind of file (name it .parquet, .arrow, .arrows or .csv)", code="invalid_request")
+    raise FirnError(f"{path.name}: unknown kind of file (name it .parquet, .arrow, .arrows, .csv or .ndjson)", code="invalid_request")
 
 
 def _parquet(path: Path) -> tuple["pa.Schema", Iterator["pa.RecordBatch"]]:
