@@ -73,6 +73,9 @@ struct SourceTable {
     /// Its rows as `r`, each with its batch as `b`: what conditions are over.
     var rows: SQL { "\(name) r join firn.batches b on b.batch = r.firn_batch" }
 
+    /// Whether later rows may be versions of facts that came before.
+    var hasFacts: Bool { !source.id.isEmpty && !source.isStatic }
+
     /// The columns of the id, over `r`.
     var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
 
@@ -124,7 +127,7 @@ struct SourceTable {
 
     /// The rows of a stretch of the log, and every other version of their facts up to its end: a list of `r` and `b` with a condition, to which more may be added.
     func touched(after: Int64, upTo: Int64) -> SQL {
-        let hasFacts = !source.id.isEmpty && !source.isStatic, isCommitted: SQL = "b.base_offset + b.count <= \(upTo)"
+        let isCommitted: SQL = "b.base_offset + b.count <= \(upTo)"
         if SourceTable.isShort(after: after, upTo: upTo) {
             let stretch = stretch(after: after, upTo: upTo)
             return "\(hasFacts ? withBatches(versions(of: facts(of: stretch)), where: isCommitted) : stretch) where true"

@@ -128,7 +128,7 @@ extension SourceTable {
     /// The rows of a stretch of the log, with what they say of facts under other keys.
     func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
         let rows = try read(names, after: after, upTo: upTo, allVersions: false, connection)
-        guard rows.count > 0, !source.id.isEmpty, !source.isStatic else { return rows }
+        guard rows.count > 0, hasFacts else { return rows }
         let all = try read(names, after: after, upTo: upTo, allVersions: true, connection)
         return rows.followed(by: all.retractions(of: source, keys: keys, after: after))
     }

@@ -20,7 +20,7 @@ struct RowLoader {
     func load(_ group: Plan.Group) throws -> SourceRows {
         let table = SourceTable(group.source, progress: progress), names = group.columns.sorted()
         if isFew(group) { return try table.read(few: names, from: few(group), connection) }
-        let condition = timeCondition(group).map { hasFacts(group.source) ? "(\(table.ids)) in (select \(table.ids) from \(table.name) r where \($0))" : $0 } ?? "true"
+        let condition = timeCondition(group).map { table.hasFacts ? "(\(table.ids)) in (select \(table.ids) from \(table.name) r where \($0))" : $0 } ?? "true"
         return try table.read(names, where: "\(upToCut(group)) and \(condition)", connection)
     }
 
@@ -39,8 +39,6 @@ struct RowLoader {
     /// Whether rows are looked up by key, by what index there is for it; else the whole source is read.
     private func isFew(_ group: Plan.Group) -> Bool { !group.keys.isEmpty && spine.instants.count <= RowLoader.fewKeys }
 
-    private func hasFacts(_ source: Source) -> Bool { !source.id.isEmpty && !source.isStatic }
-
     /// The rows of the spine's entities that a window reaches, with every version of their facts.
     private func few(_ group: Plan.Group) -> SQL {
         let names = keyNames(group), values = SQL.joined(keyArrays(group), by: ", "), list = SQL.joined(names, by: ", ")
@@ -51,7 +49,7 @@ struct RowLoader {
     /// A list of rows with their batches up to the cut. With an id, the other versions of the same facts too, wherever they lie: they may hide ours.
     private func whole(_ group: Plan.Group, _ list: SQL) -> SQL {
         let table = SourceTable(group.source)
-        return table.withBatches(hasFacts(group.source) ? table.versions(of: table.facts(of: list)) : list, where: upToCut(group))
+        return table.withBatches(table.hasFacts ? table.versions(of: table.facts(of: list)) : list, where: upToCut(group))
     }
 
     private func upToCut(_ group: Plan.Group) -> SQL { "b.source = \(group.source.name) and b.base_offset + b.count <= \(cuts[group.source.name] ?? 0)" }

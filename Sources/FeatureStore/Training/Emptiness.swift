@@ -24,15 +24,23 @@ struct Emptiness {
     func warnings(_ outputs: Outputs) throws -> [String] {
         let empty = plan.outputs.indices.filter { plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing }
         guard !spine.instants.isEmpty, !empty.isEmpty else { return [] }
-        let seen = try hindsight(), whose = spine.instants.count > Emptiness.sample ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
-        var warnings: [String] = [], delays: [String: SourceDelay?] = [:]
+        let loader = loader, seen = try hindsight(loader)
+        let whose = spine.instants.count > Emptiness.sample ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
+        // Asked once of each group and source, however many outputs read them.
+        var warnings: [String] = [], delays: [String: SourceDelay?] = [:], known: [Int: Bool] = [:]
+        func hasRows(_ group: Int) throws -> Bool {
+            if let known = known[group] { return known }
+            let has = try loader.isKnown(plan.groups[group], at: Instant.range.upperBound.microseconds).contains(true)
+            known[group] = has
+            return has
+        }
         for output in empty {
             let name = "\(plan.outputs[output].name) is \(outputs.columns[output].validity == nil ? "0" : "NULL") in all \(spine.instants.count) rows"
             let groups = plan.outputs[output].groups.map { plan.groups[$0] }
             let bare = groups.map(\.source.name).filter { reading.cuts[$0] ?? 0 == 0 }
             if !bare.isEmpty {
                 warnings.append("\(name): source \(Set(bare).sorted().joined(separator: " and ")) has no rows")
-            } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }), try !hasRows(groups) {
+            } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }), try !plan.outputs[output].groups.contains(where: hasRows) {
                 warnings.append("\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of \(whose); compare how both write the keys")
             } else if reading.mode == .asServed, !seen.columns[output].saysNothing {
                 var late: [String] = []
@@ -59,17 +67,10 @@ struct Emptiness {
     }
 
     /// The outputs as they are for them in hindsight.
-    private func hindsight() throws -> Outputs {
+    private func hindsight(_ loader: RowLoader) throws -> Outputs {
         var reading = reading
         (reading.mode, reading.knownBy) = (.hindsight, nil)
-        let loader = loader
         return try plan.evaluate(loader.spine, reading, rows: loader.load)
-    }
-
-    /// Whether any of their entities has a row at all, whatever its time.
-    private func hasRows(_ groups: [Plan.Group]) throws -> Bool {
-        let loader = loader
-        return try groups.contains { try loader.isKnown($0, at: Instant.range.upperBound.microseconds).contains(true) }
     }
 }
 
