@@ -11,5 +11,6 @@ public enum Migrations {
         (7, "0007_online_state.sql", PackageResources._007_online_state_sql),
         (8, "0008_governance.sql", PackageResources._008_governance_sql),
         (9, "0009_hashed_keys.sql", PackageResources._009_hashed_keys_sql),
+        (10, "0010_server_functions.sql", PackageResources._010_server_functions_sql),
     ]
 }

@@ -1,3 +1,4 @@
+import FeatureLanguage
 import FeatureStore
 import HTTPTypes
 import Hummingbird
@@ -10,6 +11,8 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     let gatekeeper: Gatekeeper?
     /// What a request of the route needs.
     let needed: @Sendable (Request) -> TokenRole
+    /// Whether its handler holds what is asked for against a token's bounds; else a token that has some is refused.
+    let heedsBounds: Bool
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
         let needed = needed(request), route: Logger.MetadataValue = "\(context.endpointPath ?? "unknown")"
@@ -17,7 +20,7 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
             if needed == .admin { context.logger.notice("administration", metadata: ["route": route]) }
             return try await next(request, context)
         }
-        guard let token = gatekeeper.token(request.headers[.authorization]) else {
+        guard let token = try await gatekeeper.findToken(request.headers[.authorization]) else {
             context.logger.notice("denied", metadata: ["route": route, "why": "no token"])
             throw Problem(.unauthorized, "unauthorized", "a bearer token is needed; firn token create makes one")
         }
@@ -25,7 +28,81 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
             context.logger.notice("denied", metadata: ["route": route, "why": "role", "token": "\(token.id)"])
             throw Problem(.forbidden, "forbidden", "this needs a token of role \(needed.rawValue), and this one's is \(token.role.rawValue)")
         }
+        guard heedsBounds || !token.bounds.isBounded else {
+            context.logger.notice("denied", metadata: ["route": route, "why": "bounds", "token": "\(token.id)"])
+            throw Problem(.forbidden, "forbidden", "this needs a token without bounds, and this one's are: \(token.bounds)")
+        }
         if needed == .admin { context.logger.notice("administration", metadata: ["route": route, "token": "\(token.id)"]) }
-        return try await store.acting(as: token.name) { try await next(request, context) }
+        return try await Bearer.$current.withValue(Bearer(token: token, gatekeeper: gatekeeper)) {
+            try await store.acting(as: token.name) { try await next(request, context) }
+        }
     }
+}
+
+/// Who asks. Where nobody is asked for a token there is no bearer, and everything is allowed.
+struct Bearer: Sendable {
+    @TaskLocal static var current: Bearer?
+
+    let token: Token
+    let gatekeeper: Gatekeeper
+
+    private static var bounds: TokenBounds { current?.token.bounds ?? .none }
+
+    static var isBounded: Bool { bounds.isBounded }
+
+    /// An auditor is shown no values.
+    static var seesValues: Bool { current?.token.role != .audit }
+
+    static func includes(set name: String) -> Bool { bounds.includes(set: name) }
+
+    private static func refusal(_ what: String) -> Problem { Problem(.forbidden, "forbidden", "this needs a token for \(what), and this one's bounds are: \(bounds)") }
+
+    /// - Parameter name: a set itself, what a pointer stands for.
+    static func permit(set name: String) throws {
+        guard bounds.includes(set: name) else { throw refusal("set \(name.prefix(130))") }
+    }
+
+    static func permit(source name: String) throws {
+        guard bounds.includes(source: name) else { throw refusal("source \(name.prefix(130))") }
+    }
+
+    /// What a lookup asks for: a set, a pointer to one, or features as outputs of sets. Features by themselves are in nobody's bounds.
+    static func permit(_ target: LookupRequest.Target, _ governance: Governance) throws {
+        guard isBounded else { return }
+        switch target {
+        case .set(let name): try permit(set: governance.setName(name))
+        case .features(let names):
+            for name in names {
+                let parts = name.split(separator: ":", maxSplits: 1)
+                guard parts.count == 2 else { throw refusal("features by themselves, without bounds") }
+                try permit(set: governance.setName(String(parts[0])))
+            }
+        }
+    }
+
+    /// What is registered, moved or ended under a name: a team's own, or, without bounds, what is no team's.
+    static func permit(owning name: String) throws {
+        guard let bearer = current else { return }
+        if bearer.token.bounds.owns(name) { return }
+        guard !isBounded else { throw refusal("the name \(name.prefix(130))") }
+        guard let owner = bearer.gatekeeper.owners(of: name).first else { return }
+        throw Problem(.forbidden, "forbidden", "\(name.prefix(130)) is one of the names of \(owner.name) (\(owner.bounds)): it takes a token of theirs")
+    }
+
+    static func permit(_ plan: RegistrationPlan) throws {
+        for step in plan.steps where step.change != .unchanged { try permit(owning: step.definition.name) }
+    }
+
+    /// Values of a feature or label and the rows behind them: every source that it reads has to be within the bounds.
+    static func permit(functions names: [String], _ catalog: Catalog) throws {
+        guard isBounded else { return }
+        for name in names where !bounds.owns(name) {
+            let sources = catalog.sources(readBy: try catalog.resolve(features: [name]))
+            if sources.isEmpty { throw refusal("\(name.prefix(130)), without bounds") }
+            for source in sources.sorted() { try permit(source: source) }
+        }
+    }
+
+    /// What of the catalog is shown, as `set fraud.v1`; nil for all of it.
+    static func visible(_ catalog: Catalog) -> Set<String>? { isBounded ? catalog.visible(bounds) : nil }
 }

@@ -63,6 +63,9 @@ struct FeastRequest: Sendable {
         self.lookup = lookup
     }
 
+    /// What is looked up.
+    var target: LookupRequest.Target { lookup.target }
+
     private static func view(_ name: String) -> String { String(name.map { $0 == "." ? "_" : $0 }) }
 
     /// The answer: one element for each entity column and feature, each with a value for each row.

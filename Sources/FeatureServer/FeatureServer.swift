@@ -51,9 +51,11 @@ public struct FeatureServer: Sendable {
 
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.
     ///
-    /// - Parameter listening: called with the port once it listens.
+    /// - Parameters:
+    ///   - preparing: what has to be done before it is ready; it listens meanwhile. What it throws ends the server.
+    ///   - listening: called with the port once it listens.
     /// - Throws: that it can't listen there, and why.
-    public func run(listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+    public func run(preparing: (@Sendable () async throws -> Void)? = nil, listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
         let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
         let channel = HTTP1Channel.Configuration(
@@ -71,12 +73,24 @@ public struct FeatureServer: Sendable {
                 listens.withLock { $0 = true }
                 await listening(channel.localAddress?.port ?? port)
             }, logger: logger)
-        try await gatekeeper?.refresh()
-        let beside: [Task<Void, Never>] = [Task { await warmUp() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
+        if preparing == nil { try await gatekeeper?.refresh() }
+        let beside: [Task<Void, Never>] = [Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
         defer { beside.forEach { $0.cancel() } }
         // What was looked up until the end is in its log.
         do {
-            try await application.runService()
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    try await application.runService()
+                    return true
+                }
+                group.addTask {
+                    try await preparing?()
+                    await warmUp()
+                    return false
+                }
+                while try await group.next() == false {}
+                group.cancelAll()
+            }
             await store.receipts.flush(atMost: .seconds(5))
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode

@@ -57,7 +57,7 @@ struct Problem: Error {
         case .invalidRequest, .asOfInFuture: .badRequest
         case .notFound: .notFound
         case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict, .retired, .inUse: .conflict
-        case .notMigrated, .behind, .overloaded: .serviceUnavailable
+        case .notMigrated, .behind, .overloaded, .unsupported: .serviceUnavailable
         case .damaged: .internalServerError
         }
     }

@@ -7,14 +7,18 @@ struct RouteGroups {
     let router: Router<BasicRequestContext>
     let shared: Routes
 
-    /// - Parameter role: nil for what anybody may ask.
-    func callAsFunction(_ role: TokenRole?, _ lane: Admission.Lane = .request) -> RouterGroup<BasicRequestContext> {
+    /// - Parameters:
+    ///   - role: nil for what anybody may ask.
+    ///   - bounded: its handler holds what is asked for against the bearer's bounds (`Bearer.permit`); without, no token that has some gets there.
+    func callAsFunction(_ role: TokenRole?, _ lane: Admission.Lane = .request, bounded: Bool = false) -> RouterGroup<BasicRequestContext> {
         guard let role else { return admitted(router.group(), lane) }
-        return self({ _ in role }, lane)
+        return self({ _ in role }, lane, bounded: bounded)
     }
 
-    func callAsFunction(_ role: @escaping @Sendable (Request) -> TokenRole, _ lane: Admission.Lane = .request) -> RouterGroup<BasicRequestContext> {
-        admitted(router.group().add(middleware: AccessMiddleware(store: shared.store, gatekeeper: shared.gatekeeper, needed: role)), lane)
+    func callAsFunction(
+        _ role: @escaping @Sendable (Request) -> TokenRole, _ lane: Admission.Lane = .request, bounded: Bool = false
+    ) -> RouterGroup<BasicRequestContext> {
+        admitted(router.group().add(middleware: AccessMiddleware(store: shared.store, gatekeeper: shared.gatekeeper, needed: role, heedsBounds: bounded)), lane)
     }
 
     private func admitted(_ group: RouterGroup<BasicRequestContext>, _ lane: Admission.Lane) -> RouterGroup<BasicRequestContext> {

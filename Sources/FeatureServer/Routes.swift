@@ -42,7 +42,7 @@ struct Routes {
                 throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(Int(difference / .milliseconds(1))) ms apart")
             }
         }
-        routes(.read, .free).get("/metrics") { [metrics] _, _ in
+        routes(.audit, .free).get("/metrics") { [metrics] _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.figures()))))
@@ -50,29 +50,38 @@ struct Routes {
         routes(nil, .free).get("/openapi.json") { _, _ in
             Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
         }
-        routes(.read).post("/v1/lookup") { request, _ in
-            let body = try await request.json(atMost: Routes.lookupLimit)
-            let answer = try await store.lookup(LookupRequest(body))
+        routes(.read, bounded: true).post("/v1/lookup") { request, _ in
+            let body = try await request.json(atMost: Routes.lookupLimit), asked = try LookupRequest(body)
+            if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(asked.target, $1) } }
+            let answer = try await store.lookup(asked)
             var text: [UInt8] = []
             answer.write(to: &text, cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true))
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
         }
-        routes(.read).post("/get-online-features") { request, _ in
+        routes(.read, bounded: true).post("/get-online-features") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit)
-            return Response.json(try await store.withKnownCatalog { try FeastRequest(body, in: $0, $1) }.answer(store))
+            let asked = try await store.withKnownCatalog { catalog, governance in
+                let asked = try FeastRequest(body, in: catalog, governance)
+                try Bearer.permit(asked.target, governance)
+                return asked
+            }
+            return Response.json(try await asked.answer(store))
         }
-        routes(.read).post("/v1/why") { request, _ in
-            let body = try await request.json(atMost: Routes.lookupLimit)
-            return Response.json(try await store.why(WhyRequest(body)).json)
+        routes(.read, bounded: true).post("/v1/why") { request, _ in
+            let body = try await request.json(atMost: Routes.lookupLimit), asked = try WhyRequest(body)
+            if case .features(let names) = asked.lookup.target { try await store.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) } }
+            return Response.json(try await store.why(asked).json)
         }
-        routes(.write).post("/v1/sources/:name/rows") { request, context in
+        routes(.write, bounded: true).post("/v1/sources/:name/rows") { request, context in
             let name = try context.parameter("name")
+            try Bearer.permit(source: name)
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let pushed = try await store.push(request.bytes(atMost: Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
         }
-        routes(.write, .job).post("/v1/sources/:name/import") { request, context in
+        routes(.write, .job, bounded: true).post("/v1/sources/:name/import") { request, context in
+            try Bearer.permit(source: context.parameter("name"))
             let given = try Parameters(request, known: Store.ImportOptions.parameters), options = try Store.ImportOptions(given)
             let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body"
             return try await spooled(request, Routes.importLimit) { body in
@@ -86,11 +95,15 @@ struct Routes {
                     ]))
             }
         }
-        routes(.read, .job).post("/v1/definitions/plan") { request, _ in
+        routes(.read, .job, bounded: true).post("/v1/definitions/plan") { request, _ in
             let plan = try await store.plan([request.document()])
+            if Bearer.isBounded { try Bearer.permit(plan) }
             return Response.json(plan.json(try await store.comparisons(plan)))
         }
-        routes(.admin).post("/v1/definitions/apply") { request, _ in Response.json(try await store.apply([request.document()]).json()) }
+        routes(.admin, bounded: true).post("/v1/definitions/apply") { request, _ in
+            let commit = try Parameters(request, known: ["commit"])["commit"], document = try await request.document()
+            return Response.json(try await store.apply([document], commit: commit) { try Bearer.permit($0) }.json())
+        }
         catalog(routes)
         snapshots(routes)
         governance(routes)

@@ -23,7 +23,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         var head: HTTPRequest
         var kind: Kind
         /// Who asks; nil where no tokens are asked for.
-        var actor: String?
+        var token: Token?
         var body = ByteBuffer()
     }
 
@@ -96,7 +96,8 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         }
         guard let gatekeeper else { return Held(head: head, kind: kind) }
         guard let token = gatekeeper.token(head.headerFields[.authorization]), token.role >= needed else { return nil }
-        return Held(head: head, kind: kind, actor: token.name)
+        if case .push(let source, _) = kind, !token.bounds.includes(source: source) { return nil }
+        return Held(head: head, kind: kind, token: token)
     }
 
     /// False where it can't be answered here.
@@ -104,13 +105,13 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         let began = ContinuousClock.now, body = Array(request.body.readableBytesView)
         switch request.kind {
         case .lookup:
-            guard let answer = store.answerFromMemory(body, actor: request.actor) else { return false }
+            guard let answer = store.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none) else { return false }
             held = nil
             metrics.count(.lookup, .now - began)
             respond(.ok, answer, in: context)
         case .push(let source, let key):
             let (loop, bound) = (context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop))
-            let isTaken = store.pushAhead(body, into: source, idempotencyKey: key, actor: request.actor) { result in
+            let isTaken = store.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
                 loop.execute { bound.value.handler.finish(result, since: began, bound.value.context) }
             }
             guard isTaken else { return false }

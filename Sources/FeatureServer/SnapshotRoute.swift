@@ -44,10 +44,16 @@ struct SnapshotParameters {
 /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
 extension Routes {
     func snapshots(_ routes: RouteGroups) {
-        routes(.read).get("/v1/snapshots") { _, _ in Response.json(.array(try await store.snapshots().map { $0.json(whole: false) })) }
-        routes(.read).get("/v1/snapshots/:id") { _, context in Response.json(.object(try await store.manifest(context.parameter("id")))) }
-        routes(SnapshotParameters.role, .job).post("/v1/snapshots") { request, _ in
+        routes(.audit, bounded: true).get("/v1/snapshots") { _, _ in
+            Response.json(.array(try await store.snapshots().filter { Bearer.includes(set: $0.set.description) }.map { $0.json(whole: false) }))
+        }
+        routes(.audit, bounded: true).get("/v1/snapshots/:id") { _, context in
+            let members = try await store.manifest(permitted(context.parameter("id")))
+            return Response.json(.object(Bearer.seesValues ? members : members.map { $0.key == "statistics" ? JSON.Member("statistics", .null) : $0 }))
+        }
+        routes(SnapshotParameters.role, .job, bounded: true).post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request)
+            if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
             let layout = try fileLayout(request)
             return try await spooled(request, Routes.spineLimit) { body in
                 let spine = { @Sendable (plan: Plan) in
@@ -59,14 +65,22 @@ extension Routes {
                     .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
-        routes(.read, .job).get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(context.parameter("id")).rows) }
-        routes(.read, .job).post("/v1/snapshots/:id/verify") { _, context in Response.json(try await store.verify(context.parameter("id")).json) }
-        routes(.read, .job).get("/v1/snapshots/:id/diff/:other") { _, context in
-            Response.json(try await store.compareSnapshots(context.parameter("id"), context.parameter("other")).json)
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(permitted(context.parameter("id"))).rows) }
+        routes(.audit, .job, bounded: true).post("/v1/snapshots/:id/verify") { _, context in
+            Response.json(try await store.verify(permitted(context.parameter("id"))).json)
         }
-        routes(.read, .job).get("/v1/snapshots/:id/drift") { request, context in
-            Response.json(try await drift(context.parameter("id"), request))
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/diff/:other") { _, context in
+            Response.json(try await store.compareSnapshots(permitted(context.parameter("id")), permitted(context.parameter("other"))).json)
         }
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/drift") { request, context in
+            Response.json(try await drift(permitted(context.parameter("id")), request))
+        }
+    }
+
+    /// A snapshot's id or name, of a set that the bearer's bounds include.
+    private func permitted(_ id: String) async throws -> String {
+        if Bearer.isBounded { try Bearer.permit(set: await store.snapshot(id).set.description) }
+        return id
     }
 
     /// A snapshot beside another, or beside what is served.
@@ -78,8 +92,9 @@ extension Routes {
         let stability = try given.bound("max_psi"), distance = try given.bound("max_ks")
         let drift: Drift
         if let other = given["other"] {
-            drift = try await store.drift(id, other)
+            drift = try await store.drift(id, permitted(other))
         } else {
+            if let set = given["set"], Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(set), $1) } }
             let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
             drift = try await store.drift(id, live: given["set"], since: since ?? yesterday)
         }

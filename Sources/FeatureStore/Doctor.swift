@@ -28,6 +28,11 @@ extension Store {
 
     private func examineDatabase() async -> [Finding] {
         do {
+            do {
+                try await Store.check(Pooler.found(uri))
+            } catch let error as StoreError {
+                return [Finding(what: "pooler", fault: error.message, remedy: error.advice)]
+            }
             return try await pool.run { connection in
                 let version = connection.serverVersion / 10000
                 var findings = [Finding(what: "PostgreSQL \(version)", fault: version < 14 ? "too old" : nil, remedy: version < 14 ? "use PostgreSQL 14 or newer" : nil)]
@@ -41,6 +46,8 @@ extension Store {
                 findings.append(Finding(what: "schema", fault: pending.isEmpty ? nil : "not applied yet: \(pending)", remedy: pending.isEmpty ? nil : "run firn migrate"))
                 guard pending.isEmpty else { return findings }
                 findings += try guards(connection)
+                let fault = try ServerRole.fault(connection)
+                findings.append(Finding(what: "servers' role", fault: fault.map { _ in "servers can't act as their role in this database" }, remedy: fault?.remedy))
                 do {
                     let catalog = try Registry(connection).load(), entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").first!.int64(0)
                     findings.append(Finding(what: "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"))

@@ -25,7 +25,7 @@ struct Migrator {
             throw StoreError(.notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old", advice: "Firn needs version 14 or newer")
         }
         // Where there is nothing to do, nobody has to be allowed to.
-        if try status().pending.isEmpty { return [] }
+        if try status().pending.isEmpty, try ServerRole.fault(connection) == nil || !ServerRole.isOwner(connection) { return [] }
         return try connection.transaction {
             try connection.execute(Lock.statement(Lock.registry))
             try connection.run(script: Migrator.bookkeeping)
@@ -35,6 +35,8 @@ struct Migrator {
                 try connection.execute(
                     "insert into firn.migrations (number, name, checksum) values (\(migration.number), \(migration.name), \(Migrator.checksum(migration.sql)))")
             }
+            // Here too, where the database was restored, or somebody made the role since.
+            try ServerRole.admit(connection)
             return pending.map(\.name)
         }
     }
@@ -49,8 +51,16 @@ struct Migrator {
     private static let bookkeeping = """
         create schema if not exists firn;
         create table if not exists firn.migrations (
-            number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())
+            number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now());
+        grant select on firn.migrations to public
         """
+
+    /// Refuses a schema that isn't this version's.
+    static func requireThisVersion(_ connection: Connection) throws {
+        let applied = try connection.execute("select max(number) from firn.migrations").single().int64(0), known = Int64(Migrations.all.map(\.number).max() ?? 0)
+        if applied > known { throw StoreError(.migrationChanged, "the database was migrated by a newer Firn", advice: "upgrade this one") }
+        if applied < known { throw StoreError(.notMigrated, "the database's schema is an older Firn's", advice: "run firn migrate") }
+    }
 
     private func check() throws -> [(number: Int, name: String, sql: [UInt8])] {
         let rows = try connection.execute("select number, name, checksum from firn.migrations order by number")

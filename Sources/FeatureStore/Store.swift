@@ -40,12 +40,13 @@ public final class Store: Sendable {
     ///   - threads: how many compute at once.
     ///   - temporaryDirectory: room for the rows of a source while they are sealed.
     ///   - memory: answers lookups at now; without it each asks the database.
-    ///   - role: what its connections act as; `serverRole` can't change what is true.
+    ///   - isServer: its connections act as the role of this store's servers, which can't change what is true.
     ///   - replica: a hot standby of the database, which lookups are answered from.
     public init(
         uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
-        role: String? = nil, replica: String? = nil
+        isServer: Bool = false, replica: String? = nil
     ) {
+        let role = isServer ? ServerRole.name : nil
         let settings = Connection.Settings(role: role), quick = Connection.Settings(role: role, statementTimeout: .seconds(10), readsByIndex: true), read = replica ?? uri
         if replica != nil { memory?.followStandby() }
         online = memory.map { memory in
@@ -63,9 +64,6 @@ public final class Store: Sendable {
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory
     }
-
-    /// The role under which a server reads everything and appends, but can't change what is true; migrations make it.
-    public static let serverRole = "firn_server"
 
     /// Runs `body` with a connection and what is registered now.
     ///
@@ -92,9 +90,33 @@ public final class Store: Sendable {
         }
     }
 
-    /// Brings the schema to this version's; gives the names of the migrations it applied.
+    /// Brings the schema to this version's, and admits servers; gives the names of the migrations it applied.
     public func migrate() async throws -> [String] {
         try await pool.run { try Migrator($0).migrate() }
+    }
+
+    /// Whether servers can work with this store's database: it tries to act as their role, and looks what stands between.
+    /// Asked of a store that doesn't act as a server.
+    ///
+    /// - Throws: `notMigrated` with what has to be done; `unsupported`.
+    public func checkServing(asOwner: Bool) async throws {
+        try await Store.check(Pooler.found(uri))
+        guard !asOwner else { return }
+        let fault = try await pool.run { try ServerRole.fault($0) }
+        if let fault { throw StoreError(.notMigrated, "servers can't act as their role in this database", advice: fault.remedy) }
+    }
+
+    static func check(_ pooler: Pooler) throws {
+        switch pooler {
+        case .none, .session: return
+        case .transaction:
+            throw StoreError(
+                .unsupported, "a pooler such as PgBouncer stands between in transaction mode, in which statements of one connection go to several sessions",
+                advice: "set pool_mode = session for this database, or name PostgreSQL itself")
+        case .tooSmall:
+            throw StoreError(
+                .unsupported, "a pooler stands between, and didn't give three connections within 10 s", advice: "give it as many as firn serve uses: --connections, and 13 more")
+        }
     }
 
     /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where something came since, or a name is unknown.

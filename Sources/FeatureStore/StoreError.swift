@@ -17,6 +17,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case inUse = "in_use"
         /// More is asked for at once than can be done soon.
         case overloaded = "overloaded"
+        /// The surroundings don't allow it.
+        case unsupported = "unsupported"
         /// What is kept isn't what it was when it was written.
         case damaged = "damaged"
     }

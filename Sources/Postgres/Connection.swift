@@ -22,8 +22,8 @@ internal import Synchronization
 
     /// What a connection is for.
     public struct Settings: Sendable {
-        /// The role it acts as from the beginning; nil leaves it at the user's own.
-        public var role: String?
+        /// What gives the name of the role that it acts as from the beginning; nil leaves it at the user's own.
+        public var role: SQL?
         /// A statement that takes longer is given up, with the code 57014.
         public var statementTimeout: Duration?
         /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just grown, none is read whole.
@@ -31,7 +31,7 @@ internal import Synchronization
         /// Leaves the search path as the database has it, for queries of its owner.
         public var searches: Bool
 
-        public init(role: String? = nil, statementTimeout: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
+        public init(role: SQL? = nil, statementTimeout: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
             self.role = role
             self.statementTimeout = statementTimeout
             self.readsByIndex = readsByIndex
@@ -70,11 +70,9 @@ internal import Synchronization
         if let timeout = settings.statementTimeout { _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)") }
         if let role = settings.role {
             do {
-                _ = try execute("set role \(identifier: role)")
+                _ = try execute("select set_config('role', \(role), false)")
             } catch {
-                throw PostgresError(
-                    code: error.code, message: "can't act as the role \(role): \(error.message)",
-                    advice: "firn migrate makes it, where it may; docs/operating.md says how otherwise")
+                throw PostgresError(code: error.code, message: "can't act as the servers' role: \(error.message)", advice: "firn doctor says how to mend it")
             }
         }
     }
@@ -361,7 +359,7 @@ struct BoundValues {
 }
 
 /// Lends two lists of C strings, each with a null behind its last.
-@unsafe private func withCStrings<R>(
+@unsafe func withCStrings<R>(
     _ first: [String], _ second: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
 ) -> R {
     let copies = unsafe [first, second].map { unsafe $0.map { unsafe strdup($0) } }

@@ -32,6 +32,12 @@ internal import CLibPQ
 
     public var first: Row? { count > 0 ? self[0] : nil }
 
+    /// The row of a statement that always gives one, such as a count.
+    public func single() throws(PostgresError) -> Row {
+        guard count == 1 else { throw PostgresError(code: "XX001", message: "PostgreSQL gave \(count) rows where there is always one") }
+        return self[0]
+    }
+
     public func map<T, E: Error>(_ body: (Row) throws(E) -> T) throws(E) -> [T] {
         var values: [T] = []
         for row in 0..<count { values.append(try body(self[row])) }

@@ -13,7 +13,7 @@ enum Environment {
     private static let path = variable("PATH") ?? ""
     private static let directory = FileManager.default.currentDirectoryPath
 
-    static var actor: String { NSUserName() }
+    static var actor: String { variable("FIRN_ACTOR") ?? NSUserName() }
 
     private static let variables = ProcessInfo.processInfo.environment
 
@@ -52,30 +52,43 @@ enum Environment {
     }
 
     /// The store to work on, its schema brought up to date where `creating`.
-    static func store(creating: Bool = false, connections: Int = 2) async throws -> Store {
-        let store = try store(at: uri(creating: creating), connections: connections)
+    /// - Parameter actor: in whose name it writes down what it does.
+    static func store(creating: Bool = false, connections: Int = 2, _ actor: ActorOption? = nil) async throws -> Store {
+        let store = try store(at: uri(creating: creating), connections: connections, actor: actor?.actor)
         if creating { _ = try await store.migrate() }
         return store
     }
 
-    /// The store that a server works on.
+    /// The database is away, or still starting.
+    struct DatabaseAway: Error { var message: String }
+
+    /// The store that a server works on, and what has to be done before it can be asked: it throws `DatabaseAway` where that may be tried again.
     ///
     /// - Parameters:
     ///   - memory: what lookups are answered from.
-    ///   - role: what it acts as in the database; nil leaves it what its user is.
-    static func served(connections: Int, memory: OnlineMemory, role: String?) async throws -> Store {
-        let uri = try uri(creating: true)
-        do {
-            _ = try await store(at: uri, connections: 1).migrate()
-        } catch let error as PostgresError where error.isConnectionLost && replicaURL != nil {
-            Terminal.note("the database is away; lookups are answered from its standby")
-        }
-        return try store(at: uri, connections: connections, memory: memory, role: role, replica: replicaURL)
+    ///   - asOwner: it acts as its user, instead of the servers' role.
+    static func served(connections: Int, memory: OnlineMemory, asOwner: Bool) throws -> (store: Store, prepare: @Sendable () async throws -> Void) {
+        let uri = try uri(creating: true), store = try store(at: uri, connections: connections, memory: memory, isServer: !asOwner, replica: replicaURL)
+        let owner = try Environment.store(at: uri, connections: 1)
+        return (
+            store,
+            {
+                do {
+                    _ = try await owner.migrate()
+                    try await owner.checkServing(asOwner: asOwner)
+                } catch let error as PostgresError where error.isConnectionLost && Connection.isAway(uri) {
+                    guard replicaURL != nil else { throw DatabaseAway(message: error.message) }
+                    Terminal.note("the database is away; lookups are answered from its standby")
+                }
+            }
+        )
     }
 
-    private static func store(at uri: String, connections: Int, memory: OnlineMemory? = nil, role: String? = nil, replica: String? = nil) throws -> Store {
+    private static func store(
+        at uri: String, connections: Int, actor: String? = nil, memory: OnlineMemory? = nil, isServer: Bool = false, replica: String? = nil
+    ) throws -> Store {
         try Store(
-            uri: uri, actor: actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
-            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, role: role, replica: replica)
+            uri: uri, actor: actor ?? Environment.actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
+            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, isServer: isServer, replica: replica)
     }
 }

@@ -21,6 +21,16 @@ struct FileOptions: ParsableArguments {
     var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, delimiter: delimiter, names: .flags) }
 }
 
+/// In whose name something is written down.
+struct ActorOption: ParsableArguments {
+    @Option(help: ArgumentHelp("Whoever does it, for the ledger; FIRN_ACTOR stands for it, else the user's name.", valueName: "name"))
+    var actor: String?
+
+    func validate() throws {
+        guard (1...200).contains((actor ?? Environment.actor).utf8.count) else { throw ValidationError("An actor has 1 to 200 bytes.") }
+    }
+}
+
 /// What is known at the instants of a spine.
 struct ReadingOptions: ParsableArguments {
     @Flag(help: "Read what is known today at every instant, instead of what was known then.")

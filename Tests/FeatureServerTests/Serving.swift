@@ -16,7 +16,7 @@ func serving(
 ) async throws {
     let uri = try uri ?? TestCluster.newDatabase()
     _ = try await Store(uri: uri, actor: "owner").migrate()
-    let store = Store(uri: uri, actor: "tester", connections: 3, memory: memory, role: Store.serverRole)
+    let store = Store(uri: uri, actor: "tester", connections: 3, memory: memory, isServer: true)
     var configuration = FeatureServer.Configuration()
     configuration.port = 0
     try configure(&configuration)

@@ -13,7 +13,7 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         let memory = OnlineMemory(maximumBytes: 1 << 22)
-        let server = Store(uri: fixture.uri, actor: "server", temporaryDirectory: fixture.directory, memory: memory, role: Store.serverRole)
+        let server = Store(uri: fixture.uri, actor: "server", temporaryDirectory: fixture.directory, memory: memory, isServer: true)
         let more = """
             sources:
               visits: {columns: {customer_id: int64, "odd \\"name": string, at: timestamp}, event_time: at}
@@ -38,7 +38,7 @@ import Testing
         #expect(try await server.replayLookups().lookups == 1)
         _ = try await server.createToken(name: "x", role: .read)
 
-        let connection = try Connection(uri: fixture.uri, Connection.Settings(role: Store.serverRole))
+        let connection = try Connection(uri: fixture.uri, Connection.Settings(isServer: true))
         let tables = try fixture.connection().execute("select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source')").map { ($0.text(0), $0.text(1)) }
         #expect(tables.count > 12)
         for (schema, table) in tables {

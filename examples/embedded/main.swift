@@ -43,7 +43,7 @@ guard let uri = environment["FIRN_DATABASE_URL"] else {
     exit(2)
 }
 // As a server: it reads everything and appends receipts, but can't change what is true.
-let store = Store(uri: uri, actor: "inference", memory: OnlineMemory(maximumBytes: 256 << 20), role: Store.serverRole)
+let store = Store(uri: uri, actor: "inference", memory: OnlineMemory(maximumBytes: 256 << 20), isServer: true)
 store.receipts.configure(rate: 0.01, retention: 30)
 try await store.warmUp()
 

@@ -54,6 +54,8 @@ struct BatchLog {
         var idempotencyKey: String?
         var requestDigest: [UInt8]?
         var fileDigest: [UInt8]?
+        /// Where its rows came from, in canonical JSON.
+        var origin = "{}"
     }
 
     /// What a batch brings, but for its place in the log.
@@ -69,48 +71,48 @@ struct BatchLog {
     }
 
     /// Writes batches, one after the other: the last act before the commit, with which it is sent, under the lock. Gives the log's end after each; one
-    /// without rows leaves no trace.
-    ///
-    ///     hash = SHA-256( hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
-    ///                     u64 known_at or −2^63  u64 committed_at  text actor  salt  rows digest )
+    /// without rows leaves no trace. A function of the owner's holds them against the log and the clock (migrations/0010_server_functions.sql).
     func append(_ entries: [Entry], knownAt: Int64?, at state: State) -> [Int64] {
         var head = state.head, ends: [Int64] = []
-        // A column of firn.batches each.
-        var columns: [[Parameter]] = Array(repeating: [], count: 13)
+        // A parameter of the function each.
+        var columns: [[Parameter]] = Array(repeating: [], count: BatchLog.appended.count)
         for entry in entries {
             guard entry.count > 0 else {
                 ends.append(head.offset)
                 continue
             }
             var rows = entry.rows
-            let digest = rows.finish()
-            let hash = BatchLog.hash(
-                previous: head.hash, source: source.name, numbers: [entry.batch, head.offset, Int64(entry.count), Int64(entry.duplicates)], kind: entry.kind.rawValue,
-                knownAt: knownAt, committedAt: state.committedAt, actor: entry.origin.actor, salt: rows.salt, rows: digest)
+            let origin = entry.origin
+            var batch = Recorded(
+                number: entry.batch, baseOffset: head.offset, count: Int64(entry.count), duplicates: Int64(entry.duplicates), kind: entry.kind.rawValue, knownAt: knownAt,
+                committedAt: state.committedAt, actor: origin.actor, idempotencyKey: origin.idempotencyKey, requestDigest: origin.requestDigest, fileDigest: origin.fileDigest,
+                origin: origin.origin, salt: rows.salt, digest: rows.finish(), previous: head.hash)
+            batch.hash = batch.computedHash(source.name)
             let values: [Parameter] = [
-                .int64(entry.batch), .int64(head.offset), .int64(Int64(entry.count)), .int64(Int64(entry.duplicates)), .text(entry.kind.rawValue), .text(entry.origin.actor),
-                entry.origin.idempotencyKey.map { .text($0) } ?? .null(.text), entry.origin.requestDigest.map { .bytes($0) } ?? .null(.bytes),
-                entry.origin.fileDigest.map { .bytes($0) } ?? .null(.bytes), .bytes(rows.salt), .bytes(digest), .bytes(head.hash), .bytes(hash),
+                .int64(batch.number), .int64(batch.baseOffset), .int64(batch.count), .int64(batch.duplicates), .text(batch.kind), .text(batch.actor),
+                batch.idempotencyKey.map { .text($0) } ?? .null(.text), batch.requestDigest.map { .bytes($0) } ?? .null(.bytes),
+                batch.fileDigest.map { .bytes($0) } ?? .null(.bytes), .text(batch.origin), .bytes(batch.salt), .bytes(batch.digest), .bytes(batch.previous), .bytes(batch.hash),
             ]
             for (column, value) in values.enumerated() { columns[column].append(value) }
-            head = Head(offset: head.offset + Int64(entry.count), hash: hash)
+            head = Head(offset: head.offset + batch.count, hash: batch.hash)
             ends.append(head.offset)
         }
-        let kinds: [Parameter.Kind] = [.int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .bytes, .bytes, .bytes, .bytes]
-        let arrays = SQL.joined(zip(kinds, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
+        guard !columns[0].isEmpty else { return ends }
+        let arrays = SQL.joined(zip(BatchLog.appended, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
-        connection.later(
-            """
-            insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest,
-                file_digest, salt, rows_digest, previous, hash)
-            select batch, \(source.name), base_offset, count, duplicates, kind, \(known), \(.timestamp(state.committedAt)), actor, idempotency_key, request_digest,
-                file_digest, salt, rows_digest, previous, hash
-            from unnest(\(arrays)) b(batch, base_offset, count, duplicates, kind, actor, idempotency_key, request_digest, file_digest, salt, rows_digest, previous, hash)
-            """)
+        connection.later("select firn.append_batches(\(source.name), \(known), \(.timestamp(state.committedAt)), \(arrays))")
         return ends
     }
 
+    private static let appended: [Parameter.Kind] = [.int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .text, .bytes, .bytes, .bytes, .bytes]
+
     /// A batch as it is recorded.
+    ///
+    ///     hash, version 2 = SHA-256( "firn batch 2"  hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
+    ///                       u64 known_at or −2^63  u64 committed_at  text actor  text idempotency key  bytes request digest  bytes file digest  text origin
+    ///                       salt  rows digest )      numbers big-endian, as PostgreSQL sends them; text, bytes = 0 for NULL, else 1 u64 length, UTF-8 or bytes
+    ///     version 1 = SHA-256( hash of the batch before  text source  u64 batch  u64 base offset  u64 count  u64 duplicates  text kind
+    ///                       u64 known_at or −2^63  u64 committed_at  text actor  salt  rows digest )      numbers little-endian; text = u64 length, UTF-8
     struct Recorded {
         var number: Int64
         var baseOffset: Int64
@@ -121,50 +123,80 @@ struct BatchLog {
         var knownAt: Int64?
         var committedAt: Int64
         var actor: String
+        var idempotencyKey: String?
+        var requestDigest: [UInt8]?
+        var fileDigest: [UInt8]?
+        var origin: String
         var salt: [UInt8]
         var digest: [UInt8]
         var previous: [UInt8]
-        var hash: [UInt8]
-
-        /// How many columns it takes.
-        static let width = 12
-
-        /// - Parameter row: begins with `BatchLog.columns`.
-        init(_ row: Rows.Row) {
-            (number, baseOffset, count, duplicates) = (row.int64(0), row.int64(1), row.int64(2), row.int64(3))
-            (kind, knownAt, committedAt, actor) = (row.text(4), row.optionalTimestamp(5), row.timestamp(6), row.text(7))
-            (salt, digest, previous, hash) = (row.bytes(8), row.bytes(9), row.bytes(10), row.bytes(11))
-        }
+        var hash: [UInt8] = []
+        /// Of the hash's form. A log never goes back to an older one.
+        var version = 2
 
         /// The hash that it has if nothing of it was changed.
-        func computedHash(_ source: String) -> [UInt8] {
-            BatchLog.hash(
-                previous: previous, source: source, numbers: [number, baseOffset, count, duplicates], kind: kind, knownAt: knownAt, committedAt: committedAt, actor: actor,
-                salt: salt, rows: digest)
+        func computedHash(_ source: String) -> [UInt8] { version == 1 ? firstHash(source) : secondHash(source) }
+
+        private func firstHash(_ source: String) -> [UInt8] {
+            var chain = ChainHash()
+            chain.add(bytes: previous)
+            chain.add(text: source)
+            for number in [number, baseOffset, count, duplicates] { chain.add(number) }
+            chain.add(text: kind)
+            chain.add(knownAt ?? .min)
+            chain.add(committedAt)
+            chain.add(text: actor)
+            chain.add(bytes: salt)
+            chain.add(bytes: digest)
+            return chain.finish()
+        }
+
+        private func secondHash(_ source: String) -> [UInt8] {
+            var bytes = Array("firn batch 2".utf8)
+            func word(_ value: Int64) { for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) } }
+            func part(_ value: [UInt8]?) {
+                bytes.append(value == nil ? 0 : 1)
+                guard let value else { return }
+                word(Int64(value.count))
+                bytes += value
+            }
+            bytes += previous
+            part(Array(source.utf8))
+            for number in [number, baseOffset, count, duplicates] { word(number) }
+            part(Array(kind.utf8))
+            word(knownAt ?? .min)
+            word(committedAt)
+            part(Array(actor.utf8))
+            part(idempotencyKey.map { Array($0.utf8) })
+            part(requestDigest)
+            part(fileDigest)
+            part(Array(origin.utf8))
+            bytes += salt + digest
+            return Array(SHA256.hash(data: bytes))
         }
     }
 
-    static let columns: SQL = "b.batch, b.base_offset, b.count, b.duplicates, b.kind, b.known_at, b.committed_at, b.actor, b.salt, b.rows_digest, b.previous, b.hash"
-
-    static func hash(
-        previous: [UInt8], source: String, numbers: [Int64], kind: String, knownAt: Int64?, committedAt: Int64, actor: String, salt: [UInt8], rows: [UInt8]
-    ) -> [UInt8] {
-        var chain = ChainHash()
-        chain.add(bytes: previous)
-        chain.add(text: source)
-        for number in numbers { chain.add(number) }
-        chain.add(text: kind)
-        chain.add(knownAt ?? .min)
-        chain.add(committedAt)
-        chain.add(text: actor)
-        chain.add(bytes: salt)
-        chain.add(bytes: rows)
-        return chain.finish()
-    }
+    static let columns: SQL = """
+        b.batch, b.base_offset, b.count, b.duplicates, b.kind, b.known_at, b.committed_at, b.actor, b.idempotency_key, b.request_digest, b.file_digest, b.origin, b.salt,
+        b.rows_digest, b.previous, b.hash, b.version
+        """
 
     /// Numbers for batches, ascending.
     static func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
         try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
+    }
+}
+
+extension BatchLog.Recorded {
+    /// How many columns it takes.
+    static let width = 17
+
+    /// - Parameter row: begins with `BatchLog.columns`.
+    init(_ row: Rows.Row) {
+        self.init(
+            number: row.int64(0), baseOffset: row.int64(1), count: row.int64(2), duplicates: row.int64(3), kind: row.text(4), knownAt: row.optionalTimestamp(5),
+            committedAt: row.timestamp(6), actor: row.text(7), idempotencyKey: row.optionalText(8), requestDigest: row.optionalBytes(9), fileDigest: row.optionalBytes(10),
+            origin: row.text(11), salt: row.bytes(12), digest: row.bytes(13), previous: row.bytes(14), hash: row.bytes(15), version: Int(row.int64(16)))
     }
 }
 

@@ -301,7 +301,7 @@ private struct ErasureWork {
         }
         return touched.indices.map { index in
             var batch = touched[index].batch
-            (batch.salt, batch.digest) = (salts[index], digests[index])
+            (batch.salt, batch.digest, batch.requestDigest, batch.idempotencyKey) = (salts[index], digests[index], nil, nil)
             return ErasureRecord.Batch(batch: batch.number, rows: touched[index].rows, seal: ErasureRecord.seal(hash: batch.hash, now: batch.computedHash(source.name)))
         }
     }

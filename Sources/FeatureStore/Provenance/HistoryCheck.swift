@@ -116,7 +116,9 @@ private struct LedgerCheck {
         for row in try connection.execute("select kind, name, fingerprint, body, entry from firn.definitions order by entry").map({ $0 }) {
             check.definitions += 1
             let what = "\(row.text(0)) \(row.text(1))", body = row.text(3), fingerprint = row.text(2)
-            var isWhole = bodies[row.int64(4)] == "{\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}"
+            let recorded = "\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}", entry = bodies[row.int64(4)] ?? ""
+            // Before it there may be the commit that it came from.
+            var isWhole = entry == "{\(recorded)" || entry.hasPrefix("{\"commit\":") && entry.hasSuffix("," + recorded)
             if isWhole, let catalog {
                 let definition = try? JSONDecoder().decode(Definition.self, from: Data(body.utf8))
                 isWhole = definition.flatMap { fingerprintNow($0, catalog) } == fingerprint
@@ -170,10 +172,15 @@ private struct LedgerCheck {
             }
         }
         for row in try connection.execute(
-            "select t.id, t.name, t.role, l.subject, l.body, encode(t.hash, 'hex') from firn.tokens t left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry"
+            """
+            select t.id, t.name, t.role, l.subject, l.body, t.hash, t.bounds, t.ends_at from firn.tokens t
+            left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry
+            """
         ).map({ $0 }) {
             guard !row.isNull(4), row.text(3) == "token \(row.text(0))", let body = try? JSON(parsing: row.bytes(4)), body["name"] == .string(row.text(1)),
-                body["role"] == .string(row.text(2)), body["hash"].map({ $0 == .string(row.text(5)) }) ?? true
+                body["role"] == .string(row.text(2)), body["hash"].map({ $0 == .string(row.bytes(5).hexadecimal) }) ?? true,
+                body["hash_digest"].map({ $0 == .string(Token.digest(row.bytes(5))) }) ?? true, (body["bounds"]?.description ?? "{}") == row.text(6),
+                body["ends_at"] == row.optionalTimestamp(7).map({ .string(Instant(microseconds: $0).description) })
             else {
                 check.faults.append("token \(row.text(0)) isn't what was recorded")
                 break
@@ -256,17 +263,18 @@ private struct LogCheck {
     private typealias Batch = (recorded: BatchLog.Recorded, kept: Int)
 
     func run(_ check: inout HistoryCheck, progress: (Int) -> Void) throws {
-        var previous: [UInt8] = [], end: Int64 = 0, batches: [Batch] = []
+        var previous: [UInt8] = [], end: Int64 = 0, version = 1, batches: [Batch] = []
         for row in try connection.execute("select \(BatchLog.columns) from firn.batches b where b.source = \(source.name) order by b.base_offset").map({ $0 }) {
             check.batches += 1
             let batch = BatchLog.Recorded(row), computed = batch.computedHash(source.name), erased = erasures.batches[batch.number]
             // Where rows were erased, salt and digest are new ones, and the ledger vouches for them.
             let isWhole = erased.map { $0.seal == ErasureRecord.seal(hash: batch.hash, now: computed) } ?? (computed == batch.hash)
-            guard batch.baseOffset == end, batch.previous == previous, isWhole else {
+            // A batch of an older form after one of a newer would hide what the older doesn't cover.
+            guard batch.baseOffset == end, batch.previous == previous, isWhole, batch.version >= version else {
                 check.faults.append("the batch of \(source.name) at offset \(end) isn't what it was when it was written")
                 return
             }
-            previous = batch.hash
+            (previous, version) = (batch.hash, batch.version)
             end += batch.count
             batches.append((batch, Int(batch.count - batch.duplicates) - (erased?.rows ?? 0)))
         }

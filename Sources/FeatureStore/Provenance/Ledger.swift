@@ -42,17 +42,15 @@ struct Ledger {
         throw StoreError(.behind, "something was erased while this was computed", advice: "ask again")
     }
 
-    /// Adds an entry. Inside a transaction, of which it should be nearly the last act.
+    /// What no server writes.
+    private static let ownersKinds: Set = ["token", "revoke", "erase"]
+
+    /// Adds an entry, by the owner's functions (migrations/0010_server_functions.sql). Inside a transaction, of which it should be nearly the last act.
     func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
-        try lock()
-        let last = try connection.execute(
-            "select entry, hash, clock_timestamp() from (select entry, hash from firn.ledger union all select 0, ''::bytea) l order by entry desc limit 1"
-        ).first!
-        let entry = last.int64(0) + 1, previous = last.bytes(1), at = last.timestamp(2)
-        let hash = Ledger.hash(previous: previous, entry: entry, at: at, actor: actor, kind: kind, subject: subject, body: body)
-        try connection.execute(
-            "insert into firn.ledger values (\(entry), \(.timestamp(at)), \(actor), \(kind), \(subject), \(body), \(previous), \(hash))")
-        return LedgerEntry(number: entry, at: Instant(microseconds: at), actor: actor, kind: kind, subject: subject, body: body, hash: hash)
+        let function: SQL = Ledger.ownersKinds.contains(kind) ? "write_entry" : "append_entry"
+        let written = try connection.execute("select entry, at, hash from firn.\(function)(\(actor), \(kind), \(subject), \(body))").single()
+        return LedgerEntry(
+            number: written.int64(0), at: Instant(microseconds: written.timestamp(1)), actor: actor, kind: kind, subject: subject, body: body, hash: written.bytes(2))
     }
 
     /// The newest entry that changed what is registered or served.
@@ -88,10 +86,19 @@ extension LedgerEntry {
     }
 
     public var json: JSON {
-        .object([
-            "entry": JSON(number), "at": .string(at.description), "actor": .string(actor), "kind": .string(kind), "subject": .string(subject),
-            "body": (try? JSON(parsing: Array(body.utf8))) ?? .string(body), "hash": .string(hash.hexadecimal),
-        ])
+        let (body, isRedacted) = shown
+        return .object(
+            [
+                JSON.Member("entry", JSON(number)), JSON.Member("at", .string(at.description)), JSON.Member("actor", .string(actor)), JSON.Member("kind", .string(kind)),
+                JSON.Member("subject", .string(subject)), JSON.Member("body", body), JSON.Member("hash", .string(hash.hexadecimal)),
+            ] + (isRedacted ? [JSON.Member("redacted", .bool(true))] : []))
+    }
+
+    /// The body for whoever may read the ledger: the hashes of tokens' secrets, which older entries have, are nobody's.
+    private var shown: (body: JSON, isRedacted: Bool) {
+        guard let body = try? JSON(parsing: Array(body.utf8)) else { return (.string(body), false) }
+        guard kind == "token", case .object(let members) = body, body["hash"] != nil else { return (body, false) }
+        return (.object(members.map { $0.key == "hash" ? JSON.Member("hash", .null) : $0 } + [JSON.Member("redacted", .bool(true))]), true)
     }
 }
 

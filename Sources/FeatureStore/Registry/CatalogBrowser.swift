@@ -247,13 +247,15 @@ private struct CatalogDescriber {
 
 extension Store {
     /// An entry as JSON, with its history in the ledger, and of a feature or label what it looks like in the newest snapshot that has it.
-    public func history(of entry: CatalogEntry) async throws -> JSON {
+    ///
+    /// - Parameter withStatistics: whether what it looks like is told.
+    public func history(of entry: CatalogEntry, withStatistics: Bool = true) async throws -> JSON {
         guard case .object(var members) = entry.json else { return entry.json }
         let history = try await ledger(subject: "\(entry.kind.rawValue) \(entry.name)")
         members.append(JSON.Member("history", .array(history.map(\.json))))
         if entry.kind == .source { members.append(JSON.Member("rows", try await figures(ofSource: entry.name).json)) }
         if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
-            let seen = try await statistics(of: name)
+            let seen = withStatistics ? try await statistics(of: name) : nil
             members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
         }
         return .object(members)

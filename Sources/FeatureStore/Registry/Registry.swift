@@ -18,8 +18,16 @@ extension Store {
 
     /// Registers the documents, all or nothing. Safe against another apply at the same time: the second sees what the first registered.
     ///
+    /// - Parameters:
+    ///   - commit: the revision of the files they come from, which goes into the ledger.
+    ///   - permit: is shown what would be registered, and refuses what the caller may not.
     /// - Throws: everything that is wrong with the documents, or `definitionRefused` where one would change what is registered.
-    public func apply(_ documents: [DefinitionDocument]) async throws -> RegistrationPlan {
+    public func apply(
+        _ documents: [DefinitionDocument], commit: String? = nil, permit: @escaping @Sendable (RegistrationPlan) throws -> Void = { _ in }
+    ) async throws -> RegistrationPlan {
+        guard commit.map({ (1...100).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) ?? true else {
+            throw StoreError(.invalidRequest, "a commit has 1 to 100 characters of ASCII, such as the hash that git rev-parse HEAD prints")
+        }
         let actor = actor
         return try await pool.run { connection in
             try connection.transaction {
@@ -28,11 +36,12 @@ extension Store {
                 var plan = try RegistrationPlan(documents: documents, registered: registry.load(), notes: registry.notes())
                 plan.heed(try Governance(connection))
                 try plan.checkWidths()
+                try permit(plan)
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
                 // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger meanwhile.
                 for step in plan.steps { try registry.prepare(step, plan.catalog) }
                 try registry.index(plan.catalog)
-                for step in plan.steps { try registry.register(step, plan.catalog, actor: actor) }
+                for step in plan.steps { try registry.register(step, plan.catalog, actor: actor, commit: commit) }
                 return plan
             }
         }
@@ -148,9 +157,8 @@ struct Registry {
         }
     }
 
-    func register(_ step: RegistrationPlan.Step, _ catalog: Catalog, actor: String) throws {
+    func register(_ step: RegistrationPlan.Step, _ catalog: Catalog, actor: String, commit: String?) throws {
         let kind = step.definition.kind.rawValue, name = step.definition.name
-        let ledger = Ledger(connection: connection, actor: actor)
         var definition = step.definition
         switch step.change {
         case .unchanged, .refused: return
@@ -158,20 +166,10 @@ struct Registry {
         case .new, .extended:
             if case .source(let source) = definition { definition = .source(catalog.sources[source.name]!) }
             let body = try canonicalJSON(definition)
-            let entry = try ledger.append(
-                kind: step.change == .new ? "register" : "extend", subject: "\(kind) \(name)", body: "{\"definition\":\(body),\"fingerprint\":\"\(step.fingerprint)\"}"
-            ).number
-            try connection.execute(
-                """
-                insert into firn.definitions (kind, name, revision, fingerprint, body, entry)
-                select \(kind), \(name), coalesce(max(revision), 0) + 1, \(step.fingerprint.description), \(body), \(entry)
-                from firn.definitions where kind = \(kind) and name = \(name)
-                """)
+            try connection.execute("select firn.register(\(actor), \(kind), \(name), \(step.fingerprint.description), \(body), \(commit))")
         }
         if !step.notes.isEmpty {
-            let body = try canonicalJSON(step.notes)
-            let entry = try ledger.append(kind: "note", subject: "\(kind) \(name)", body: body).number
-            try connection.execute("insert into firn.notes (kind, name, entry, body) values (\(kind), \(name), \(entry), \(body))")
+            try connection.execute("select firn.note(\(actor), \(kind), \(name), \(try canonicalJSON(step.notes)))")
         }
     }
 
@@ -194,6 +192,7 @@ final class RegistryCache: Sendable {
     }
 
     private let state = Mutex<Known?>(nil)
+    private let isThisVersion = Atomic(false)
 
     /// What was read last.
     var known: Known? { state.withLock { $0 } }
@@ -201,10 +200,13 @@ final class RegistryCache: Sendable {
     func read(_ connection: Connection) throws -> Known {
         let newest: Int64
         do {
-            newest = try connection.execute("select \(Ledger.governed)").first!.int64(0)
-        } catch {
-            // 42P01, 3F000: no such table or schema.
-            guard ["42P01", "3F000"].contains(error.code) else { throw error }
+            if !isThisVersion.load(ordering: .relaxed) {
+                try Migrator.requireThisVersion(connection)
+                isThisVersion.store(true, ordering: .relaxed)
+            }
+            newest = try connection.execute("select \(Ledger.governed)").single().int64(0)
+        } catch let error as PostgresError where ["42P01", "3F000"].contains(error.code) {
+            // No such table or schema.
             throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
         }
         // A standby may be behind what was read from its primary.

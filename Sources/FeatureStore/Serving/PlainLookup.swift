@@ -185,9 +185,12 @@ private struct PlainReader {
 extension Store {
     /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way gives. Nil sends it that way.
     ///
-    /// - Parameter actor: who asks, for the lookup log; nil for the store's own.
-    public func answerFromMemory(_ body: [UInt8], actor: String? = nil) -> [UInt8]? {
+    /// - Parameters:
+    ///   - actor: who asks, for the lookup log; nil for the store's own.
+    ///   - bounds: what is asked for beyond them goes the long way, where it is refused.
+    public func answerFromMemory(_ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none) -> [UInt8]? {
         guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
+        if bounds.isBounded, !(asked.prepared.asked.target.set.map(bounds.includes(set:)) ?? false) { return nil }
         let isLogged = receipts.isSampled()
         if !isLogged, let bytes = memory.write(asked.prepared, asked) { return bytes }
         guard memory.owed(to: asked.prepared.plan.sources).isEmpty else { return nil }

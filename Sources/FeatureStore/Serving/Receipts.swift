@@ -3,7 +3,7 @@ public import FeatureLanguage
 internal import Foundation
 internal import Postgres
 internal import Synchronization
-internal import Tables
+public import Tables
 
 /// A lookup as it was answered: what is needed to compute it again.
 struct Receipt: Sendable {
@@ -203,6 +203,67 @@ extension Store {
     }
 }
 
+/// Who asked for what: a line of the lookup log without what was answered.
+public struct AskedLookup: Sendable {
+    public var receipt: String
+    /// The instant that it was answered for.
+    public var asOf: Instant
+    public var actor: String
+    public var target: LookupRequest.Target
+    public var pointer: String?
+    public var model: String?
+
+    fileprivate static let columns: SQL = "receipt::text, as_of, actor, set_name, to_json(features)::text, pointer, model"
+
+    fileprivate init(_ row: Rows.Row) throws {
+        (receipt, asOf, actor) = (row.text(0), Instant(microseconds: row.timestamp(1)), row.text(2))
+        target = row.isNull(3) ? .features(try LoggedLookup.texts(row.bytes(4))) : .set(row.text(3))
+        (pointer, model) = (row.optionalText(5), row.optionalText(6))
+    }
+
+    public var json: JSON {
+        let features: JSON = if case .features(let names) = target { .array(names.map { .string($0) }) } else { .null }
+        return .object([
+            "receipt": .string(receipt), "as_of": .string(asOf.description), "actor": .string(actor), "set": JSON(target.set), "features": features, "pointer": JSON(pointer),
+            "model": JSON(model),
+        ])
+    }
+}
+
+extension Store {
+    /// Lookups of the log, the newest first.
+    ///
+    /// - Parameters:
+    ///   - actor: who asked; nil for anybody.
+    ///   - set: which set was asked for; nil for all, and for features.
+    ///   - since: those answered for this instant or later.
+    ///   - count: at most so many.
+    public func lookups(actor: String? = nil, set: String? = nil, since: Instant? = nil, count: Int = 100) async throws -> [AskedLookup] {
+        try await withCatalog { connection, _ in
+            try connection.execute(
+                """
+                select \(AskedLookup.columns) from firn_log.lookups
+                where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and (\(actor) is null or actor = \(actor)) and (\(set) is null or set_name = \(set))
+                order by as_of desc, receipt limit \(count)
+                """
+            ).map { row in try AskedLookup(row) }
+        }
+    }
+
+    /// A line of the lookup log.
+    ///
+    /// - Throws: an unknown receipt.
+    public func loggedLookup(_ receipt: String) async throws -> AskedLookup {
+        guard UUID(uuidString: receipt) != nil else { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
+        return try await withCatalog { connection, _ in
+            guard let row = try connection.execute("select \(AskedLookup.columns) from firn_log.lookups where receipt = \(receipt)::text::uuid").first else {
+                throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+            }
+            return try AskedLookup(row)
+        }
+    }
+}
+
 /// A line of the lookup log.
 struct LoggedLookup {
     static let pageRows = 1000
@@ -248,7 +309,7 @@ struct LoggedLookup {
         answers = try JSON(parsing: row.bytes(7))
     }
 
-    private static func texts(_ list: [UInt8]) throws -> [String] {
+    fileprivate static func texts(_ list: [UInt8]) throws -> [String] {
         guard case .array(let values) = try JSON(parsing: list) else { return [] }
         return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
     }

@@ -37,6 +37,8 @@ struct Import: AsyncParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
+    @OptionGroup var actor: ActorOption
+
     func validate() throws {
         guard (file == nil) != (query == nil) else { throw ValidationError("Give either a file or --query.") }
         guard query != nil || from == nil && watermark == nil else { throw ValidationError("--from and --watermark go with --query.") }
@@ -48,7 +50,7 @@ struct Import: AsyncParsableCommand {
         defer { progress.end() }
         let options = Store.ImportOptions(reading: files.reading, knownNow: knownNow, again: again)
         let start = ContinuousClock.now
-        let store = try await Environment.store(connections: 1)
+        let store = try await Environment.store(connections: 1, actor)
         let imported: Store.Imported
         if let query {
             imported = try await store.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source, options: options) { rows, _, _ in

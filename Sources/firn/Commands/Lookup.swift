@@ -27,12 +27,14 @@ struct Lookup: AsyncParsableCommand {
     @Flag(help: "Print the answer as JSON, as the server gives it.")
     var json = false
 
+    @OptionGroup var actor: ActorOption
+
     func validate() throws {
         guard (set == nil) != feature.isEmpty else { throw ValidationError("Give either --set or --feature.") }
     }
 
     func run() async throws {
-        let store = try await Environment.store(connections: 1)
+        let store = try await Environment.store(connections: 1, actor)
         let chosen: FeatureSet
         if let set { chosen = try await store.set(named: set).set } else { chosen = try await store.catalog().resolve(features: feature) }
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)

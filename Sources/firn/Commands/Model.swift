@@ -37,6 +37,8 @@ struct ModelCommand: AsyncParsableCommand {
         @Flag(help: "Print the record as JSON.")
         var json = false
 
+        @OptionGroup var actor: ActorOption
+
         func run() async throws {
             var request = ModelRequest(name, snapshots: snapshot, set: set, commit: commit, run: run, description: description)
             for text in metric {
@@ -46,7 +48,7 @@ struct ModelCommand: AsyncParsableCommand {
                 }
             }
             request.artifacts = try artifact.map { try Model.Artifact(file: $0) }
-            let model = try await Environment.store(connections: 1).recordModel(request)
+            let model = try await Environment.store(connections: 1, actor).recordModel(request)
             Terminal.out(json ? model.json.pretty() : "recorded \(model.name): \(model.set) from \(model.snapshots.map(\.id).joined(separator: ", "))")
         }
     }

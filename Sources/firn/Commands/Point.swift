@@ -26,12 +26,14 @@ struct Point: AsyncParsableCommand {
     @Flag(help: "Print it as JSON.")
     var json = false
 
+    @OptionGroup var actor: ActorOption
+
     func validate() throws {
         guard target == nil || asOf == nil && !history else { throw ValidationError("--as-of and --history look back; they go without a target.") }
     }
 
     func run() async throws {
-        let store = try await Environment.store(connections: 1)
+        let store = try await Environment.store(connections: 1, actor)
         if let name, let target {
             let pointer = try await store.point(name, to: target)
             return Terminal.out(json ? pointer.json.pretty() : "\(pointer.name) points to \(pointer.target.kind.rawValue) \(pointer.target.name)")
@@ -59,8 +61,10 @@ struct Deprecate: AsyncParsableCommand {
     @Option(help: "What to use instead.")
     var successor: String?
 
+    @OptionGroup var actor: ActorOption
+
     func run() async throws {
-        let subject = try await Environment.store(connections: 1).deprecate(name, reason: reason, successor: successor)
+        let subject = try await Environment.store(connections: 1, actor).deprecate(name, reason: reason, successor: successor)
         Terminal.out("\(subject) is deprecated")
     }
 }
@@ -79,8 +83,10 @@ struct Retire: AsyncParsableCommand {
     @Flag(help: "Though it is in use.")
     var force = false
 
+    @OptionGroup var actor: ActorOption
+
     func run() async throws {
-        let subject = try await Environment.store(connections: 1).retire(name, reason: reason, force: force)
+        let subject = try await Environment.store(connections: 1, actor).retire(name, reason: reason, force: force)
         Terminal.out("\(subject) is retired")
     }
 }

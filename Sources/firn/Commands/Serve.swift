@@ -53,7 +53,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long the lookup log is kept.", valueName: "days"))
     var keepLookups = Serve.number("KEEP_LOOKUPS") ?? 30
 
-    @Flag(help: "Work as the database's user, who may own the tables, instead of the role firn_server.")
+    @Flag(help: "Work as the database's user, who may own the tables, instead of the servers' role.")
     var asOwner = Serve.flag("AS_OWNER")
 
     @Option(help: "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error.")
@@ -87,8 +87,7 @@ struct Serve: AsyncParsableCommand {
         logger.logLevel = logLevel
         var configuration = FeatureServer.Configuration()
         if let certificate = tls.certificate, let key = tls.key { configuration.certificates = try Certificates(certificate: certificate, key: key) }
-        let store = try await Environment.served(
-            connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), role: asOwner ? nil : Store.serverRole)
+        let (store, open) = try Environment.served(connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner)
         store.receipts.configure(rate: logLookups, retention: keepLookups)
         configuration.host = host
         configuration.port = port
@@ -96,11 +95,34 @@ struct Serve: AsyncParsableCommand {
         configuration.sealsEvery = materializeEvery > 0 ? .seconds(materializeEvery) : nil
         configuration.mostJobs = jobs
         configuration.mostConnections = Serve.files(for: clients)
-        if configuration.needsTokens, try await !store.tokens().contains(where: { $0.revokedAt == nil }) {
-            throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
+        let needsTokens = configuration.needsTokens, host = host
+        let prepare = { @Sendable in
+            try await open()
+            if needsTokens, try await !store.tokens().contains(where: { $0.isInForce(at: .now) }) {
+                throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
+            }
+        }
+        // Where the database is there, what is wrong with it is said before anybody listens.
+        var isPrepared = true
+        do {
+            try await prepare()
+        } catch let away as Environment.DatabaseAway {
+            Terminal.note("\(away.message); it is waited for, and until then the server isn't ready")
+            isPrepared = false
         }
         let scheme = configuration.certificates == nil ? "http" : "https"
-        try await FeatureServer(store, configuration, logger: logger).run { port in Terminal.note("listening on \(scheme)://\(host):\(port)") }
+        try await FeatureServer(store, configuration, logger: logger).run(preparing: isPrepared ? nil : Serve.patiently(prepare)) { port in
+            Terminal.note("listening on \(scheme)://\(host):\(port)")
+        }
+    }
+
+    /// Tries again for as long as the database is away.
+    private static func patiently(_ prepare: @escaping @Sendable () async throws -> Void) -> @Sendable () async throws -> Void {
+        {
+            while true {
+                do { return try await prepare() } catch is Environment.DatabaseAway { try await Task.sleep(for: .seconds(1)) }
+            }
+        }
     }
 
     /// Lets the process have as many files open as it may; gives how many connections fit.

@@ -49,6 +49,8 @@ struct Snapshot: AsyncParsableCommand {
         @Flag(help: "Print the snapshot as JSON.")
         var json = false
 
+        @OptionGroup var actor: ActorOption
+
         func validate() throws {
             guard (split == nil) == (by == nil) else { throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.") }
             guard !isUnrecorded || name == nil && !keep && !json else { throw ValidationError("--no-record leaves nothing to name, keep or print.") }
@@ -71,7 +73,7 @@ struct Snapshot: AsyncParsableCommand {
                 case .computing(let rows, let count): progress.show(rows: rows, share: count > 0 ? Double(rows) / Double(count) : nil)
                 }
             }
-            let store = try await Environment.store(connections: 1)
+            let store = try await Environment.store(connections: 1, actor)
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
                 let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in

@@ -10,15 +10,47 @@ struct TokenCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a bearer token and print it, once.",
-            discussion: "read: lookups, the catalog, computing and fetching rows. write: also pushes, imports and snapshots. admin: also definitions.")
+            discussion: """
+                audit: ledger, lineage, definitions and digests, but no values. read: also lookups, computing and fetching rows. write: also pushes, imports and snapshots. \
+                admin: also definitions.
+
+                Bounds are patterns of names, * standing for anything: firn token create svc --role read --set 'fraud.*' --source transactions. A team's own names: \
+                firn token create risk --role admin --names 'risk_*'.
+                """)
 
         @Argument(help: "Whose it is; what its bearer does is written down under this name.")
         var name: String
 
-        @Option(help: "read, write or admin.")
+        @Option(help: "audit, read, write or admin.")
         var role = TokenRole.read
 
-        func run() async throws { Terminal.out(try await Environment.store(connections: 1).createToken(name: name, role: role)) }
+        @Option(name: .customLong("set"), help: ArgumentHelp("Lookups, snapshots and drift of these sets alone; may be repeated.", valueName: "pattern"))
+        var sets: [String] = []
+
+        @Option(name: .customLong("source"), help: ArgumentHelp("Pushes and imports (write), rows and why (read) of these sources alone; may be repeated.", valueName: "pattern"))
+        var sources: [String] = []
+
+        @Option(help: ArgumentHelp("Registers under these names alone, and no other token does; may be repeated.", valueName: "pattern"))
+        var names: [String] = []
+
+        @Option(help: ArgumentHelp("Refused from then on.", valueName: "time"), transform: parseInstant)
+        var until: Instant?
+
+        @OptionGroup var actor: ActorOption
+
+        @Flag(help: "Print it as JSON.")
+        var json = false
+
+        func run() async throws {
+            let bounds = TokenBounds(sets: sets, sources: sources, names: names)
+            let token = try await Environment.store(connections: 1, actor).createToken(name: name, role: role, bounds: bounds, until: until)
+            guard json else { return Terminal.out(token) }
+            Terminal.out(
+                JSON.object([
+                    "id": .string(String(token.split(separator: "_")[1])), "name": .string(name), "role": .string(role.rawValue), "bounds": bounds.json,
+                    "ends_at": JSON(until?.description), "token": .string(token),
+                ]).pretty())
+        }
     }
 
     struct List: AsyncParsableCommand {
@@ -35,13 +67,18 @@ struct TokenCommand: AsyncParsableCommand {
                         tokens.map {
                             .object([
                                 "id": .string($0.id), "name": .string($0.name), "role": .string($0.role.rawValue), "created_at": .string($0.createdAt.description),
-                                "revoked_at": JSON($0.revokedAt?.description),
+                                "revoked_at": JSON($0.revokedAt?.description), "ends_at": JSON($0.endsAt?.description), "bounds": $0.bounds.json,
                             ])
                         }
                     ).pretty())
             }
-            var table = TextTable("ID", "NAME", "ROLE", "CREATED", "REVOKED")
-            for token in tokens { table.rows.append([token.id, token.name, token.role.rawValue, token.createdAt.description, token.revokedAt?.description ?? ""]) }
+            var table = TextTable("ID", "NAME", "ROLE", "BOUNDS", "CREATED", "ENDS", "REVOKED")
+            for token in tokens {
+                table.rows.append([
+                    token.id, token.name, token.role.rawValue, token.bounds.description, token.createdAt.description, token.endsAt?.description ?? "",
+                    token.revokedAt?.description ?? "",
+                ])
+            }
             table.print()
         }
     }
@@ -52,8 +89,10 @@ struct TokenCommand: AsyncParsableCommand {
         @Argument(help: "Its id, as firn token list shows it.")
         var id: String
 
+        @OptionGroup var actor: ActorOption
+
         func run() async throws {
-            try await Environment.store(connections: 1).revokeToken(id)
+            try await Environment.store(connections: 1, actor).revokeToken(id)
             Terminal.out("revoked \(id)")
         }
     }
