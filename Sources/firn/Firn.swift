@@ -17,7 +17,8 @@ struct Firn: AsyncParsableCommand {
             Init.self, Check.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self,
             Search.self, Why.self,
             Diff.self, DriftCommand.self, LineageCommand.self, Verify.self,
-            ModelCommand.self, Point.self, Deprecate.self, Retire.self, LedgerCommand.self, Lookups.self, Erase.self, Serve.self, TokenCommand.self, Stop.self, Url.self, Migrate.self,
+            ModelCommand.self, Point.self, Deprecate.self, Retire.self, LedgerCommand.self, Lookups.self, Erase.self, Serve.self, TokenCommand.self, Stop.self, Url.self,
+            Migrate.self,
             Cache.self, Doctor.self,
         ])
 

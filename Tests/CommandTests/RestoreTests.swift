@@ -39,7 +39,15 @@ import Testing
         func again(_ arguments: String...) throws -> (status: Int32, text: String) {
             try firn(arguments, in: project.directory, environment: project.environment.merging(["FIRN_DATABASE_URL": restored]) { $1 })
         }
+        // The original's server has no business in the copy, where the dump has given it its privileges.
+        let original = try Connection(uri: uri).execute("select firn.server_role()").first!.text(0)
+        #expect(try again("doctor").text.contains("run firn migrate"))
         #expect(try again("migrate").status == 0)
+        let own = try Connection(uri: restored).execute("select firn.server_role()").first!.text(0)
+        #expect(own != original && own.hasPrefix("firn_server_"))
+        #expect(throws: PostgresError.self) { try Connection(uri: restored, Connection.Settings(role: "\(original)")).run(script: "select from firn.ledger") }
+        try Connection(uri: uri, Connection.Settings(role: "\(original)")).run(script: "select from firn.ledger")
+        #expect(try project.run("migrate").status == 0 && project.run("doctor").status == 0)
         // Segments aren't in a dump: they come back.
         func settled(_ text: String) -> String { text.replacing(try! Regex(#""blocks": \d+"#), with: "") }
         #expect(try settled(again("verify", "--json").text) == settled(before.text))
@@ -51,7 +59,7 @@ import Testing
         // The guard came along, and so did what the server may do.
         #expect(throws: PostgresError.self) { try Connection(uri: restored).run(script: "delete from firn.ledger") }
         #expect(throws: PostgresError.self) {
-            try Connection(uri: restored, Connection.Settings(role: "firn_server")).run(script: "alter table firn.ledger disable trigger firn_guard")
+            try Connection(uri: restored, Connection.Settings(role: "firn.server_role()")).run(script: "alter table firn.ledger disable trigger firn_guard")
         }
         #expect(try again("doctor").status == 0)
     }

@@ -124,7 +124,7 @@ import Testing
         try await serving(uri) { url in
             _ = try await http("POST", url + "/v1/definitions/apply", RouteTests.definitions)
             let watching = try Connection(uri: uri), holding = try Connection(uri: uri)
-            func writers() throws -> Int { try watching.execute("select from pg_stat_activity where query like 'insert into firn.batches%' and wait_event_type = 'Lock'").count }
+            func writers() throws -> Int { try watching.execute("select from pg_stat_activity where query like 'select firn.append_batches%' and wait_event_type = 'Lock'").count }
             func wait(_ what: Comment, until condition: () throws -> Bool) async throws {
                 for _ in 0..<6000 {
                     if try condition() { return }

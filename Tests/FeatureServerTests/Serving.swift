@@ -22,7 +22,7 @@ func serving(
     try configure(&configuration)
     let server = FeatureServer(store, configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-    let running = Task { try await server.run { continuation.yield($0) } }
+    let running = Task { try await server.run(listening: { continuation.yield($0) }) }
     defer { running.cancel() }
     var iterator = ports.makeAsyncIterator()
     let port = try #require(await iterator.next())

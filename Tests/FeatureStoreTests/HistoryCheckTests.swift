@@ -58,6 +58,12 @@ import Testing
         ("update firn_source.payments set firn_known_at = firn_known_at + interval '1 s' where firn_position = 3", "rows of payments"),
         ("insert into firn_source.clicks values (999999, 1, null, 1, 'x', '2024-01-01')", "rows that came with no batch"),
         ("update firn.batches set known_at = known_at - interval '1 day' where source = 'clicks'", "the batch of clicks"),
+        // What decides whether a repeated push or file is taken twice.
+        ("update firn.batches set idempotency_key = 'other' where source = 'clicks'", "the batch of clicks"),
+        ("update firn.batches set request_digest = '\\x00' where source = 'clicks'", "the batch of clicks"),
+        ("update firn.batches set file_digest = '\\x00' where source = 'people'", "the batch of people"),
+        ("update firn.batches set origin = '{\"x\":1}' where source = 'people'", "the batch of people"),
+        ("update firn.tokens set bounds = '{\"sets\":[\"*\"]}'", "token "), ("update firn.tokens set ends_at = '2100-01-01'", "token "),
         ("delete from firn.batches where source = 'payments' and base_offset = 0", "the batch of payments"),
         ("update firn.definitions set body = replace(body, '7d', '8d') where name = 'spend.v1'", "feature spend.v1"),
         ("update firn.definitions set body = replace(body, 'spend', 'spent') where name = 'spend.v1'", "feature spend.v1"),

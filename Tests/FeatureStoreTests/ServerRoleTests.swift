@@ -9,7 +9,7 @@ import Testing
 
 /// What a server may do in the database, and what not.
 @Suite struct ServerRoleTests {
-    @Test func `a server registers, imports, pushes, seals and serves as firn_server, and can't change the past`() async throws {
+    @Test func `a server registers, imports, pushes, seals and serves as its role, and can't change the past`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
         let memory = OnlineMemory(maximumBytes: 1 << 22)
@@ -36,9 +36,11 @@ import Testing
         #expect(try await server.lookup(request).columns[0][0] == .int64(2))
         await server.receipts.flush()
         #expect(try await server.replayLookups().lookups == 1)
-        _ = try await server.createToken(name: "x", role: .read)
+        await #expect(throws: PostgresError.self) { _ = try await server.createToken(name: "x", role: .admin) }
+        let token = try await fixture.store.createToken(name: "x", role: .read)
+        await #expect(throws: PostgresError.self) { try await server.revokeToken(String(token.split(separator: "_")[1])) }
 
-        let connection = try Connection(uri: fixture.uri, Connection.Settings(isServer: true))
+        let connection = try Connection(uri: fixture.uri, Connection.Settings(role: "firn.server_role()"))
         let tables = try fixture.connection().execute("select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source')").map { ($0.text(0), $0.text(1)) }
         #expect(tables.count > 12)
         for (schema, table) in tables {
@@ -63,8 +65,99 @@ import Testing
         #expect(try await fixture.store.checkHistory().faults.isEmpty)
     }
 
+    /// What somebody who has taken over a server's connection may try.
+    @Test func `what is true is written by functions that take only what the API writes`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+        let server = try Connection(uri: fixture.uri, Connection.Settings(role: "firn.server_role()"))
+        func refused(_ statement: String, _ code: String, _ place: SourceLocation = #_sourceLocation) {
+            #expect { try server.run(script: statement) } throws: { error in
+                if (error as? PostgresError)?.code != code { Issue.record("\(statement): \(error)", sourceLocation: place) }
+                return true
+            }
+        }
+        for table in ["ledger", "definitions", "notes", "batches", "tokens", "token_revocations", "server_roles", "source_tables"] {
+            refused("insert into firn.\(table) select * from firn.\(table)", "42501")
+        }
+        // Entries that no server writes, or of what isn't there.
+        for (kind, subject) in [
+            ("token", "token 0123456789abcdef"), ("revoke", "token 0123456789abcdef"), ("erase", "entity customer"), ("register", "feature x.v1"), ("note", "set all.v1"),
+            ("import", "source nowhere"), ("snapshot", "snapshot x"), ("point", "pointer all@production"), ("anything", "x"),
+        ] { refused("select firn.append_entry('me', '\(kind)', '\(subject)', '{}')", "42501") }
+        refused("select firn.append_entry('me', 'point', 'pointer all@production', '{\"kind\":\"set\",\"name\":\"all.v9\"}')", "42501")
+        refused("select firn.append_entry('me', 'retire', 'set all.v1', 'no object')", "22P02")
+        refused("select firn.append_entry('', 'retire', 'set all.v1', '{}')", "23514")
+        refused("select firn.write_entry('me', 'token', 'x', '{}')", "42501")
+        // A definition that is there, notes of one that isn't, and tables without end.
+        refused("select firn.register('me', 'feature', 'spend.v1', repeat('0', 64), '{}', null)", "23000")
+        refused("select firn.note('me', 'feature', 'nobody.v1', '{}')", "23000")
+        refused("select firn.create_source('mine', array['a'], array['text'], array[false])", "23503")
+        refused("select firn.add_column('clicks', 'a', 'text')", "23503")
+        refused(
+            "select firn.create_source('mine', array['a'], array['text'], array[false]); select firn.register('me', 'source', 'mine', repeat('0', 64), '{\"source\":{\"_0\":{\"columns\":[{\"name\":\"b\",\"type\":\"string\"}]}}}', null)",
+            "23000")
+        // Batches that don't follow, and rows that were known earlier than now.
+        func batch(
+            base: String = "1", before: String = "(select hash from firn.batches where source = 'clicks')", hash: String = "'x'", known: String = "clock_timestamp()",
+            committed: String = "clock_timestamp()"
+        ) -> String {
+            """
+            select firn.append_batches('clicks', \(known), \(committed), array[77::bigint], array[\(base)::bigint], array[1::bigint], array[0::bigint], array['push'], array['me'],
+                array[null::text], array[null::bytea], array[null::bytea], array['{}'], array['s'::bytea], array['r'::bytea], array[\(before)::bytea], array[\(hash)::bytea])
+            """
+        }
+        refused(batch(), "23000")
+        refused(batch(base: "0"), "23505")
+        refused(batch(base: "5"), "23000")
+        refused(batch(before: "'x'"), "23000")
+        for time in ["clock_timestamp() - interval '1 hour'", "clock_timestamp() + interval '1 hour'", "null"] { refused(batch(known: time), "23000") }
+        refused(batch(committed: "clock_timestamp() - interval '1 hour'"), "23000")
+        refused(batch().replacing("'clicks'", with: "'nowhere'"), "23000")
+        #expect(try await fixture.store.checkHistory().faults.isEmpty)
+        #expect(try await fixture.store.ledgerHead()?.kind == "register")
+    }
+
+    @Test func `a store's servers see no other store`() async throws {
+        let fixture = try await Fixture(), other = try await Fixture()
+        defer {
+            fixture.remove()
+            other.remove()
+        }
+        let own = try fixture.connection().execute("select firn.server_role()").first!.text(0), others = try other.connection().execute("select firn.server_role()").first!.text(0)
+        let id = try fixture.connection().execute("select replace(id::text, '-', '') from firn.store").first!.text(0)
+        #expect(own == "firn_server_\(id.prefix(16))" && own != others)
+        let stranger = try Connection(uri: other.uri, Connection.Settings(role: "\(own)"))
+        for table in ["firn.ledger", "firn.tokens", "firn_source.clicks", "firn_cache.results", "firn_log.lookups"] {
+            #expect(throws: PostgresError.self, "\(table)") { try stranger.run(script: "select from \(table)") }
+        }
+    }
+
+    @Test func `an owner that may make no roles is told the one statement that helps`() async throws {
+        let uri = try TestCluster.newDatabase(), admin = try Connection(uri: uri), name = "owner_\(UInt32.random(in: 0 ... .max))"
+        let database = try admin.execute("select current_database()").first!.text(0)
+        try admin.run(script: "create role \(name) login; alter database \(database) owner to \(name); grant create on database \(database) to \(name)")
+        // The cluster lets nobody in but its own user, who acts as the owner from the beginning.
+        let owned = uri + "&options=-c%20role%3D\(name)", store = Store(uri: owned, actor: "owner")
+        try #require(try await store.migrate().count > 9)
+        _ = try await store.apply([DefinitionDocument(yaml: Fixture.definitions, file: "fixture.yaml")])
+        var statement = ""
+        do {
+            try await store.checkServing(asOwner: false)
+            Issue.record("it can't be")
+        } catch let error as StoreError {
+            statement = String(error.advice?.split(separator: ": ").last ?? "")
+        }
+        #expect(statement.hasPrefix("create role firn_server_") && statement.hasSuffix(" role \(name)"), "\(statement)")
+        #expect(await store.examine().contains { $0.what == "servers' role" && $0.remedy?.contains(statement) ?? false })
+        try admin.run(script: statement)
+        _ = try await store.migrate()
+        try await store.checkServing(asOwner: false)
+        _ = try await Store(uri: owned, actor: "server", isServer: true).push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+    }
+
     @Test func `a role that isn't there is refused with what to do`() async throws {
         let uri = try TestCluster.newDatabase()
-        #expect { try Connection(uri: uri, Connection.Settings(role: "nobody_there")) } throws: { ($0 as? PostgresError)?.description.contains("firn migrate makes it") ?? false }
+        #expect { try Connection(uri: uri, Connection.Settings(role: "'nobody_there'")) } throws: { ($0 as? PostgresError)?.description.contains("firn doctor") ?? false }
     }
 }
