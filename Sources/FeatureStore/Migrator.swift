@@ -57,7 +57,14 @@ struct Migrator {
 
     /// Refuses a schema that isn't this version's.
     static func requireThisVersion(_ connection: Connection) throws {
-        let applied = try connection.execute("select max(number) from firn.migrations").single().int64(0), known = Int64(Migrations.all.map(\.number).max() ?? 0)
+        let applied: Int64, known = Int64(Migrations.all.map(\.number).max() ?? 0)
+        do {
+            applied = try connection.execute("select max(number) from firn.migrations").single().int64(0)
+        } catch {
+            // No such table or schema.
+            guard error.code == "42P01" || error.code == "3F000" else { throw error }
+            throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
+        }
         if applied > known { throw StoreError(.migrationChanged, "the database was migrated by a newer Firn", advice: "upgrade this one") }
         if applied < known { throw StoreError(.notMigrated, "the database's schema is an older Firn's", advice: "run firn migrate") }
     }

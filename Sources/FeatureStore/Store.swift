@@ -95,13 +95,15 @@ public final class Store: Sendable {
         try await pool.run { try Migrator($0).migrate() }
     }
 
-    /// Whether servers can work with this store's database: it tries to act as their role, and looks what stands between.
-    /// Asked of a store that doesn't act as a server.
+    /// Looks what stands between this program and the database: before anything else, since it can go wrong in any way.
     ///
-    /// - Throws: `notMigrated` with what has to be done; `unsupported`.
-    public func checkServing(asOwner: Bool) async throws {
-        try await Store.check(Pooler.found(uri))
-        guard !asOwner else { return }
+    /// - Throws: `unsupported`.
+    public func checkConnections() async throws { try await Store.check(Pooler.found(uri)) }
+
+    /// Whether servers can act as their role in this store's database, by trying. Asked of a store that isn't one.
+    ///
+    /// - Throws: `notMigrated` with what has to be done.
+    public func checkServerRole() async throws {
         let fault = try await pool.run { try ServerRole.fault($0) }
         if let fault { throw StoreError(.notMigrated, "servers can't act as their role in this database", advice: fault.remedy) }
     }

@@ -48,11 +48,11 @@ internal import Synchronization
         readsByIndex = settings.readsByIndex
         // Of two that say the same, the later holds: what the URI says.
         let words = Connection.patience + [("dbname", uri)]
-        guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .connection("no memory for a connection") }
+        guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .unreachable("no memory for a connection") }
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             let text = unsafe String(cString: PQerrorMessage(handle))
             unsafe PQfinish(handle)
-            throw .connection("can't reach PostgreSQL: \(text.split(separator: "\n").first.map(String.init) ?? "no reason given")", advice: "firn doctor says more")
+            throw .unreachable("can't reach PostgreSQL: \(text.split(separator: "\n").first.map(String.init) ?? "no reason given")", advice: "firn doctor says more")
         }
         unsafe self.handle = unsafe handle
         // Notices go nowhere: they would land on standard error.

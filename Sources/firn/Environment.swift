@@ -74,9 +74,11 @@ enum Environment {
             store,
             {
                 do {
+                    try await owner.checkConnections()
                     _ = try await owner.migrate()
-                    try await owner.checkServing(asOwner: asOwner)
-                } catch let error as PostgresError where error.isConnectionLost && Connection.isAway(uri) {
+                    if !asOwner { try await owner.checkServerRole() }
+                } catch let error as PostgresError where error.isConnectionLost && (!error.isUnreachable || Connection.isAway(uri)) {
+                    // Not where it is there and lets nobody in. A pooler lets in though the database is away, and then cuts off.
                     guard replicaURL != nil else { throw DatabaseAway(message: error.message) }
                     Terminal.note("the database is away; lookups are answered from its standby")
                 }

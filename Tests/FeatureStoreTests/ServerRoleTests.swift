@@ -143,7 +143,7 @@ import Testing
         _ = try await store.apply([DefinitionDocument(yaml: Fixture.definitions, file: "fixture.yaml")])
         var statement = ""
         do {
-            try await store.checkServing(asOwner: false)
+            try await store.checkServerRole()
             Issue.record("it can't be")
         } catch let error as StoreError {
             statement = String(error.advice?.split(separator: ": ").last ?? "")
@@ -152,7 +152,7 @@ import Testing
         #expect(await store.examine().contains { $0.what == "servers' role" && $0.remedy?.contains(statement) ?? false })
         try admin.run(script: statement)
         _ = try await store.migrate()
-        try await store.checkServing(asOwner: false)
+        try await store.checkServerRole()
         _ = try await Store(uri: owned, actor: "server", isServer: true).push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
     }
 

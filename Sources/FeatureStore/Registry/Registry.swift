@@ -31,6 +31,7 @@ extension Store {
         let actor = actor
         return try await pool.run { connection in
             try connection.transaction {
+                try Migrator.requireThisVersion(connection)
                 try connection.execute(Lock.statement(Lock.registry))
                 let registry = Registry(connection)
                 var plan = try RegistrationPlan(documents: documents, registered: registry.load(), notes: registry.notes())
@@ -198,17 +199,11 @@ final class RegistryCache: Sendable {
     var known: Known? { state.withLock { $0 } }
 
     func read(_ connection: Connection) throws -> Known {
-        let newest: Int64
-        do {
-            if !isThisVersion.load(ordering: .relaxed) {
-                try Migrator.requireThisVersion(connection)
-                isThisVersion.store(true, ordering: .relaxed)
-            }
-            newest = try connection.execute("select \(Ledger.governed)").single().int64(0)
-        } catch let error as PostgresError where ["42P01", "3F000"].contains(error.code) {
-            // No such table or schema.
-            throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
+        if !isThisVersion.load(ordering: .relaxed) {
+            try Migrator.requireThisVersion(connection)
+            isThisVersion.store(true, ordering: .relaxed)
         }
+        let newest = try connection.execute("select \(Ledger.governed)").single().int64(0)
         // A standby may be behind what was read from its primary.
         if let known, known.entry >= newest { return known }
         let read = Known(catalog: try Registry(connection).load(), governance: try Governance(connection), entry: newest)
