@@ -100,7 +100,7 @@ def test_a_transformer_at_a_snapshot_is_cloned_pickled_and_searched(store: firn.
     target = pandas.Series(range(40), index=frame.index)
     snapshot = store.snapshot("all.v1", frame)
     features = FeatureTransformer("all.v1", url=url, at=snapshot, token="firn_very_secret")
-    assert clone(features).at == snapshot and clone(features).token == copy.deepcopy(features).token == "firn_very_secret"
+    assert clone(features).at == copy.deepcopy(features).at == snapshot
     pipeline = make_pipeline(features, _Numbers(), HistGradientBoostingRegressor(max_iter=3))
     recorded = len(store.catalog.snapshots())
     assert len(cross_val_score(pipeline, frame, target, cv=2, n_jobs=2, error_score="raise")) == 2

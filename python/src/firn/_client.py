@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import uuid
 import warnings
@@ -23,24 +24,29 @@ from ._lookup import Lookup
 from ._snapshot import Snapshot
 from ._tables import TableLike, bodies, to_bytes, to_table
 from ._times import Instant, as_text
+from ._token import Token
 from ._values import json_values
 
 #: Seconds that a lookup may take, unless the call says otherwise.
 LOOKUP_SECONDS = 10.0
+#: Where a server is that nobody names.
+_URL = "http://127.0.0.1:7070"
 #: What a server takes of a push in one body.
 _PUSH_BYTES = 16 << 20
 
 
-def connect(url: str = "http://127.0.0.1:7070", token: str | None = None, *, timeout: float = 600.0, retries: int = 3) -> "Client":
+def connect(url: str | None = None, token: "str | Token | None" = None, *, timeout: float = 600.0, retries: int = 3) -> "Client":
     """A client of the server at ``url``.
 
     Args:
-        token: sent as a bearer token, where the server asks for one.
+        url: without it the environment's ``FIRN_URL``, or ``http://127.0.0.1:7070``.
+        token: a text that is sent as a bearer token, where the server asks for one; without it the environment's ``FIRN_TOKEN``. An empty one is none.
         timeout: seconds that an answer may take; snapshots of millions of rows take some. Each call may have its own; a lookup's is 10 without one.
         retries: how often a request is made again that the server puts off, or that a lost connection leaves unanswered; within its time, and never where
             it might be done twice. A push has a key of its own, so that it isn't.
     """
-    return Client(url, token, timeout=timeout, retries=retries)
+    token = Token.of(os.environ.get("FIRN_TOKEN") if token is None else token)
+    return Client(url or os.environ.get("FIRN_URL") or _URL, token, timeout=timeout, retries=retries)
 
 
 def _reading(set: str, timestamp: str, hindsight: bool, known_by: Instant | None, at: "str | Snapshot | None") -> dict[str, str]:
@@ -77,7 +83,8 @@ class Import:
 class Client:
     """A Firn server. Safe to share between threads; ``close`` it, or use it in a ``with``."""
 
-    def __init__(self, url: str, token: str | None = None, *, timeout: float = 600.0, retries: int = 3) -> None:
+    def __init__(self, url: str, token: "str | Token | None" = None, *, timeout: float = 600.0, retries: int = 3) -> None:
+        token = Token.of(token)
         self._http = Connection(url, token, timeout, retries)
         self.catalog = Catalog(self._http)
 

@@ -14,6 +14,7 @@ import httpx
 import pyarrow as pa
 
 from ._errors import FirnError
+from ._token import Token
 
 ARROW = "application/vnd.apache.arrow.stream"
 T = TypeVar("T")
@@ -28,11 +29,10 @@ class Connection:
     time isn't over: not what might then be done twice.
     """
 
-    def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+    def __init__(self, url: str, token: Token | None, timeout: float, retries: int) -> None:
         self.timeout = timeout
         self._retries = retries
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        self._http = httpx.Client(base_url=url.rstrip("/"), auth=token, timeout=timeout)
 
     @property
     def url(self) -> str:

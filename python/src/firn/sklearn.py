@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import os
 from typing import Any
 
 import numpy
@@ -16,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._client import Client, connect
 from ._snapshot import Snapshot
 from ._tables import to_pandas, to_table
+from ._token import Token
 
 #: Entities that one lookup takes.
 _ENTITIES = 10_000
@@ -38,8 +37,10 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         set: such as ``flights.v1``.
         at: the snapshot whose cuts are read, itself or its id or name; without it, ``fit`` records one of its spine and keeps to it. Or ``now``.
-        url: the server.
-        token: a bearer token, where the server asks for one; without it the environment's ``FIRN_TOKEN``. Pickles, which leave the machine, don't hold it.
+        url: the server; without it the environment's ``FIRN_URL``, as ``firn.connect`` does.
+        token: a bearer token, where the server asks for one; without it the environment's ``FIRN_TOKEN``. It is no parameter that ``get_params``, a pipeline's
+            text or its page show, and pickles don't hold it: where one is loaded, other processes of this machine too, the environment's is taken. Clones and
+            copies keep it, and ``set_params`` takes another.
         timestamp: the spine's column of instants.
 
     Attributes:
@@ -47,20 +48,29 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         features_: the names of the columns that come out.
     """
 
-    def __init__(self, set: str, *, at: str | Snapshot | None = None, url: str = "http://127.0.0.1:7070", token: str | None = None, timestamp: str = "event_timestamp") -> None:
+    # Pickles of older versions have none.
+    _token: Token | None = None
+
+    def __init__(self, set: str, *, at: str | Snapshot | None = None, url: str | None = None, token: str | None = None, timestamp: str = "event_timestamp") -> None:
         self.set = set
         self.at = at
         self.url = url
-        self.token = token
         self.timestamp = timestamp
+        self._token = Token.of(token)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "token": None}
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return [name for name in super()._get_param_names() if name != "token"]
 
-    def __deepcopy__(self, memo: Any) -> "FeatureTransformer":
-        # Within the process a copy keeps its token.
-        other = type(self).__new__(type(self))
-        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+    def set_params(self, **params: Any) -> "FeatureTransformer":
+        if "token" in params:
+            self._token = Token.of(params.pop("token"))
+        super().set_params(**params)
+        return self
+
+    def __sklearn_clone__(self) -> "FeatureTransformer":
+        other: FeatureTransformer = super().__sklearn_clone__()
+        other._token = self._token
         return other
 
     def fit(self, X: Any, y: Any = None) -> "FeatureTransformer":
@@ -94,7 +104,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return isinstance(self.at, str) and self.at == "now"
 
     def _connect(self) -> Client:
-        return connect(self.url, self.token or os.environ.get("FIRN_TOKEN"))
+        return connect(self.url, self._token)
 
     def _features(self, X: Any, at: str | None) -> pandas.DataFrame:
         with self._connect() as client:
