@@ -275,9 +275,11 @@ class Store:
         children = subprocess.run(["pgrep", "-P", str(self.postmaster)], capture_output=True, text=True, check=False).stdout.split()
         return cpu_seconds([int(pid) for pid in children])
 
-    def serve(self, *options: str, port: int | None = None, under: list[str] | None = None, program: str = FIRN, patience: float = 60) -> Server:
+    def serve(
+        self, *options: str, port: int | None = None, under: list[str] | None = None, program: str = FIRN, patience: float = 60, environment: dict[str, str] | None = None
+    ) -> Server:
         port = port or free_port()
-        return Server([*(under or []), program, "serve", "--port", str(port), *options], port, self.directory, patience=patience)
+        return Server([*(under or []), program, "serve", "--port", str(port), *options], port, self.directory, patience=patience, environment=environment)
 
 
 @dataclass

@@ -106,9 +106,10 @@ def owned_directory(path: Path) -> Path:
 
 def debian() -> Path | None:
     """PostgreSQL's programs as the system has them."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found and need("pg_ctl", "postgresql"):
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    place = Path("/usr/lib/postgresql")
+    if not list(place.glob("*/bin/initdb")):
+        subprocess.run([str(ROOT / "scripts" / "setup")], stdout=sys.stderr, check=False)
+    found = sorted(place.glob("*/bin/initdb"))
     return found[-1].parent if found else None
 
 
