@@ -132,6 +132,9 @@ class Cluster:
         self.stop()
 
     def start(self) -> None:
+        """Where it doesn't run yet."""
+        if subprocess.run(as_user([str(self.programs / "pg_ctl"), "-D", str(self.directory / "data"), "status"]), cwd="/", capture_output=True, check=False).returncode == 0:
+            return
         given = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": str(self.directory), "shared_buffers": "64MB", **self.settings}
         options = " ".join(f"-c {name}={value}" for name, value in given.items())
         self._run("pg_ctl", "-D", str(self.directory / "data"), "-l", str(self.directory / "log"), "-w", "-o", options, "start")
@@ -190,7 +193,8 @@ class Firn:
         return found
 
     @contextmanager
-    def serve(self, *options: str) -> Iterator[Served]:
+    def serve(self, *options: str, is_ready: bool = True) -> Iterator[Served]:
+        """A server that is ready, or that has just been started."""
         port = free_port()
         log = self.directory / f"server-{port}.log"
         with log.open("wb") as file:
@@ -198,7 +202,8 @@ class Firn:
             process = subprocess.Popen(command, cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
         served = Served(port, process, log)
         try:
-            served.wait_ready()
+            if is_ready:
+                served.wait_ready()
             yield served
         finally:
             served.end()
