@@ -581,13 +581,23 @@ class Happenings:
     """Each fault, and what puts it right."""
 
     def __init__(self, store: Store, run: Run, serve: Callable[[], Server], disks: Disks | None, pooler: Pooler | None) -> None:
-        self.store, self.run, self.serve, self.disks, self.pooler = store, run, serve, disks, pooler
+        self.store, self.run, self.begin, self.disks, self.pooler = store, run, serve, disks, pooler
 
     @property
     def all(self) -> list[Callable[[], None]]:
         """In this order; what needs root or a pooler only with it."""
         found = [self.kill_server, self.leave_database, self.block, self.kill_database, self.kill_both, self.end_server, self.kill_backend, self.stop_backends, self.stop_database]
         return found + ([self.fill_tables, self.fill_wal, self.fill_bodies] if self.disks else []) + ([self.kill_pooler] if self.pooler else [])
+
+    def serve(self) -> Server:
+        """A server that ends as it begins is a fault, and the run goes on."""
+        for _ in range(10):
+            try:
+                return self.begin()
+            except RuntimeError as error:
+                self.run.faults.append(f"while {self.run.event}: {str(error)[-1000:]}")
+                time.sleep(1)
+        raise RuntimeError("no server begins any more")
 
     def begin_anew(self, number: int) -> None:
         self.run.server.end(number)
