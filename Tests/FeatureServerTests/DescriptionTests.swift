@@ -79,6 +79,9 @@ import Testing
             // No subject or kind has more of them than a space.
             "GET /v1/ledger subject": Asked(query: "/v1/ledger?subject=*", text: "feature clicks.v1", says: #""subject":"feature clicks.v1""#),
             "GET /v1/ledger kind": Asked(query: "/v1/ledger?kind=*", says: "[]"), "POST /v1/lookups/verify receipt": Asked(query: "/v1/lookups/verify?receipt=*"),
+            "GET /v1/lookups actor": Asked(query: "/v1/lookups?actor=*", says: "[]"), "GET /v1/lookups set": Asked(query: "/v1/lookups?set=*", says: "[]"),
+            "POST /v1/definitions/apply commit": Asked(
+                query: "/v1/definitions/apply?commit=*", type: "application/yaml", body: "entities: {shop: {keys: {shop_id: int64}}}", text: "a+b%c", says: #""change":"#),
         ]
         for kind in ["entities", "sources", "features", "labels", "sets"] {
             for name in ["owner", "tag"] { texts["GET /v1/\(kind) \(name)"] = Asked(query: "/v1/\(kind)?\(name)=*") }

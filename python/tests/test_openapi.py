@@ -276,7 +276,7 @@ def test_every_role_is_described(binary: str, filled: str, tmp_path_factory: pyt
         token = subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True, text=True).stdout.strip()
         return {"Authorization": f"Bearer {token}"}
 
-    roles = ["read", "write", "admin"]
+    roles = ["audit", "read", "write", "admin"]
     bearers = [bearer(role) for role in roles]
     server = subprocess.Popen([binary, "serve", "--port", "0", "--require-tokens"], cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
     try:
