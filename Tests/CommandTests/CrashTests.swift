@@ -174,6 +174,29 @@ import Testing
         #expect([counts.int64(0), counts.int64(1), counts.int64(2)] == [400_000, 400_000, 1])
     }
 
+    @Test func `a training set that is killed leaves no file for ever`() async throws {
+        let project = try Project()
+        try project.write("d.yaml", CrashTests.definitions + "\nsets: {all.v1: {features: [events.v1]}}\n")
+        #expect(try project.run("apply", "d.yaml").status == 0)
+        func outputs() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: project.directory).filter { $0.hasPrefix("out.csv") } }
+        for round in 0..<2 {
+            // A spine that doesn't end; the file is begun before it is read.
+            let spine = try RunningProgram(
+                "/bin/sh", ["-c", "mkfifo s\(round).csv && exec 3> s\(round).csv && echo open && echo customer_id,event_timestamp >&3 && exec sleep 600"], in: project.directory)
+            while !FileManager.default.fileExists(atPath: project.directory + "/s\(round).csv") { try await Task.sleep(for: .milliseconds(2)) }
+            let making = try project.start("snapshot", "create", "--set", "all.v1", "--spine", "s\(round).csv", "--out", "out.csv")
+            #expect(spine.wait(for: "open").contains("open"))
+            making.kill()
+            spine.kill()
+            // What an earlier version left, too.
+            if round == 0 { try project.write("out.csv.part-4194301", "customer_id") }
+            try project.write("spine.csv", "customer_id,event_timestamp\n\(round),2024-01-01\n")
+            #expect(try project.run("snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv").status == 0)
+            #expect(try outputs() == ["out.csv"])
+            #expect(try project.read("out.csv") == "customer_id,event_timestamp,events\n\(round),2024-01-01,0\n")
+        }
+    }
+
     @Test func `sealing and reading killed at any point leave nothing half done`() async throws {
         let project = try Project()
         try project.write("d.yaml", CrashTests.definitions + "\nsets: {all.v1: {features: [events.v1]}}\n")

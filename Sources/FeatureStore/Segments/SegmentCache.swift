@@ -1,6 +1,7 @@
 internal import FeatureLanguage
 internal import Foundation
 internal import Synchronization
+internal import Tables
 
 /// Copies of segments' blocks on this machine, uncompressed, so that reading one is reading a file.
 ///
@@ -41,8 +42,14 @@ public final class SegmentCache: Sendable {
     func write(_ bytes: [UInt8], for block: SegmentBlock, of store: String) {
         guard bytes.count <= maximumBytes else { return }
         let path = path(store, block.address)
-        guard let file = HiddenFile(directory: "\(root)/\(store)") else { return }
-        guard file.write(bytes), file.appear(as: path) else { return }
+        let directory = "\(root)/\(store)"
+        func file() -> HiddenFile? { HiddenFile(directory: directory, temporary: "\(directory)/\(UUID().uuidString).part", permissions: 0o600) }
+        var made = file()
+        if made == nil {
+            try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            made = file()
+        }
+        guard let file = made, WholeFile.write(bytes, to: file.descriptor), file.appear(as: path, replacing: false) else { return }
         makeRoom(bytes.count)
     }
 
@@ -135,56 +142,5 @@ extension [UInt8] {
             guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
             append(byte)
         }
-    }
-}
-
-/// A file that appears under its name when it is whole. Where the system can, it has none until then, so that what is interrupted leaves nothing.
-private struct HiddenFile: ~Copyable {
-    private let file: Int32
-    /// Its name until it appears, where it has to have one.
-    private let temporary: String?
-
-    /// - Parameter directory: where it will appear; made where it isn't there.
-    init?(directory: String) {
-        if let opened = HiddenFile.nameless(directory) {
-            (file, temporary) = (opened, nil)
-            return
-        }
-        try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        if let opened = HiddenFile.nameless(directory) {
-            (file, temporary) = (opened, nil)
-            return
-        }
-        let path = "\(directory)/\(UUID().uuidString).part"
-        let opened = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        guard opened >= 0 else { return nil }
-        (file, temporary) = (opened, path)
-    }
-
-    deinit {
-        close(file)
-        if let temporary { unsafe unlink(temporary) }
-    }
-
-    private static func nameless(_ directory: String) -> Int32? {
-        #if os(Linux)
-            // O_TMPFILE, which the C headers hide behind a feature macro.
-            let file = unsafe open(directory, 0o20_000_000 | O_DIRECTORY | O_WRONLY, 0o600)
-            return file >= 0 ? file : nil
-        #else
-            return nil
-        #endif
-    }
-
-    func write(_ bytes: [UInt8]) -> Bool { WholeFile.write(bytes, to: file) }
-
-    /// False where it can't; true also where another was first with the same content.
-    func appear(as path: String) -> Bool {
-        if let temporary { return unsafe rename(temporary, path) == 0 }
-        #if os(Linux)
-            return unsafe linkat(AT_FDCWD, "/proc/self/fd/\(file)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
-        #else
-            return false
-        #endif
     }
 }
