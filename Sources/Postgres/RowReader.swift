@@ -22,8 +22,10 @@ internal import CLibPQ
 
     private mutating func field<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T? {
         guard let result = unsafe result else {
+            guard unsafe copied.count >= 4 else { return nil }
             let length = unsafe Int(Int32(bigEndian: copied.loadUnaligned(as: Int32.self)))
-            let end = 4 + max(0, length)
+            // A row that is cut ends where it does.
+            let end = unsafe min(copied.count, 4 + max(0, length))
             defer { unsafe copied = UnsafeRawBufferPointer(rebasing: copied[end...]) }
             return unsafe length < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: copied[4..<end]))
         }
@@ -39,12 +41,14 @@ internal import CLibPQ
         return word
     }
 
-    /// Of any integer type.
+    /// Of any integer type; nil also for what is none, where a column's type was changed by hand.
     public mutating func int64() -> Int64? {
-        unsafe field { bytes in
+        let value: Int64?? = unsafe field { bytes in
+            guard 1...8 ~= bytes.count else { return nil }
             let shift = UInt64(64 - bytes.count * 8)
             return unsafe Int64(bitPattern: RowReader.word(bytes) << shift) >> Int64(shift)
         }
+        return value ?? nil
     }
 
     public mutating func float64() -> Double? { unsafe field { unsafe Double(bitPattern: RowReader.word($0)) } }

@@ -67,7 +67,7 @@ internal import CLibPQ
         public func optionalText(_ column: Int) -> String? {
             guard var bytes = rows.bytes(row, column) else { return nil }
             // jsonb's binary form begins with its version.
-            if rows.type(column) == 3802 { bytes.removeFirst() }
+            if rows.type(column) == 3802, !bytes.isEmpty { bytes.removeFirst() }
             return String(decoding: bytes, as: UTF8.self)
         }
 

@@ -18,6 +18,23 @@ import Testing
         #expect(row.isNull(6))
     }
 
+    @Test func `what isn't as it always is throws, and traps nobody`() throws {
+        let connection = try Connection(uri: TestCluster.newDatabase())
+        #expect(try connection.execute("select 1").single().int64(0) == 1)
+        for count in [0, 2] {
+            let error = #expect(throws: PostgresError.self) { try connection.execute("select from generate_series(1, \(count))").single() }
+            #expect(error?.code == "XX001")
+        }
+        // A column whose type was changed by hand.
+        var read: [Int64?] = []
+        try connection.stream("select 'no number of eight bytes'::text union all select ''") { row in read.append(row.int64()) }
+        #expect(read == [nil, nil])
+        try connection.copyOut("copy (select 'no number of eight bytes'::text, 7::int2) to stdout (format binary)") { row in
+            read = [row.int64(), row.int64(), row.int64(), row.timestamp()]
+        }
+        #expect(read == [nil, 7, nil, nil])
+    }
+
     @Test func `an array keeps its elements and NULLs`() throws {
         let connection = try Connection(uri: TestCluster.newDatabase())
         let rows = try connection.execute("select * from unnest(\(.array(.int64, [.int64(1), .null(.int64), .int64(-3)])), \(.array(.text, [.text("a"), .text(""), .text("c")])))")
