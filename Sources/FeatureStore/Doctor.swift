@@ -49,7 +49,7 @@ extension Store {
                 let fault = try ServerRole.fault(connection)
                 findings.append(Finding(what: "servers' role", fault: fault.map { _ in "servers can't act as their role in this database" }, remedy: fault?.remedy))
                 do {
-                    let catalog = try Registry(connection).load(), entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").first!.int64(0)
+                    let catalog = try Registry(connection).load(), entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").single().int64(0)
                     findings.append(Finding(what: "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"))
                 } catch {
                     findings.append(Finding(what: "registry", fault: "\(error)", remedy: "a definition was changed by hand; restore the database from a backup"))
@@ -62,19 +62,8 @@ extension Store {
     }
 }
 
-/// Every truth table has its guard, and the guard is awake.
+/// Every truth table has its guard, the guard is awake, and nobody has a way around it.
 private func guards(_ connection: Connection) throws -> [Finding] {
-    let rows = try connection.execute(
-        """
-        select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname in ('firn', 'firn_source') and c.relkind in ('r', 'p')
-            and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'firn_guard' and t.tgenabled = 'A')
-        order by 1
-        """)
-    guard rows.count > 0 else { return [Finding(what: "guards against change")] }
-    return (0..<rows.count).map {
-        Finding(
-            what: "guard of \(rows[$0].text(0))", fault: "is missing or switched off",
-            remedy: "select firn.guard('\(rows[$0].text(0))'), once it is clear who removed it and what changed since")
-    }
+    let faults = try Guards(connection: connection).faults()
+    return faults.isEmpty ? [Finding(what: "guards against change")] : faults.map { Finding(what: $0.what, fault: $0.fault, remedy: $0.remedy) }
 }
