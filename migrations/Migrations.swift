@@ -12,5 +12,6 @@ public enum Migrations {
         (8, "0008_governance.sql", PackageResources._008_governance_sql),
         (9, "0009_hashed_keys.sql", PackageResources._009_hashed_keys_sql),
         (10, "0010_server_functions.sql", PackageResources._010_server_functions_sql),
+        (11, "0011_checksums.sql", PackageResources._011_checksums_sql),
     ]
 }

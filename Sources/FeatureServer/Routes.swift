@@ -37,9 +37,9 @@ struct Routes {
             guard isWarm.isWarm else { throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first") }
             switch try await store.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
-            case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(Int(age / .milliseconds(1)))]))
+            case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(age.wholeMilliseconds)]))
             case .disagrees(let difference):
-                throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(Int(difference / .milliseconds(1))) ms apart")
+                throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(difference.wholeMilliseconds) ms apart")
             }
         }
         routes(.audit, .free).get("/metrics") { [metrics] _, _ in

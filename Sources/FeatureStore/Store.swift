@@ -31,6 +31,8 @@ public final class Store: Sendable {
     let pushes: PushQueues
     /// What lookups are answered from; nil where each asks the database.
     let online: Online?
+    /// Hears of what is kept and isn't what it was: rows are read instead, and it is made again.
+    let reportDamage: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
@@ -42,27 +44,40 @@ public final class Store: Sendable {
     ///   - memory: answers lookups at now; without it each asks the database.
     ///   - isServer: its connections act as the role of this store's servers, which can't change what is true.
     ///   - replica: a hot standby of the database, which lookups are answered from.
+    ///   - reportDamage: hears of what is kept for speed and isn't what it was, of which the rows are read instead.
     public init(
         uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
-        isServer: Bool = false, replica: String? = nil
+        isServer: Bool = false, replica: String? = nil, reportDamage: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         let role = isServer ? ServerRole.name : nil
         let settings = Connection.Settings(role: role), quick = Connection.Settings(role: role, statementTimeout: .seconds(10), readsByIndex: true), read = replica ?? uri
         if replica != nil { memory?.followStandby() }
         online = memory.map { memory in
             let primary = replica == nil ? nil : Pool(uri: uri, size: 1, quick)
-            return Online(memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick))
+            return Online(
+                memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick),
+                kept: KeptEntities(reportDamage: reportDamage))
         }
         pool = Pool(uri: uri, size: connections, settings)
         readPool = replica == nil ? pool : Pool(uri: read, size: connections, settings)
         hasReplica = replica != nil
         pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), Connection.Settings(role: role, readsByIndex: true)), memory: memory)
         receipts = Receipts(pool: Pool(uri: uri, size: 1, quick))
+        self.reportDamage = reportDamage
         self.uri = uri
         own = actor
         self.cache = cache
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory
+    }
+
+    /// Which store a database is, for copies elsewhere.
+    static func identity(_ connection: Connection) throws -> String {
+        let rows = try connection.execute("select id::text from firn.store")
+        guard rows.count == 1, let row = rows.first else {
+            throw StoreError(.damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is", advice: "restore the database from a backup")
+        }
+        return row.text(0)
     }
 
     /// Runs `body` with a connection and what is registered now.

@@ -67,8 +67,12 @@ enum Environment {
     /// - Parameters:
     ///   - memory: what lookups are answered from.
     ///   - asOwner: it acts as its user, instead of the servers' role.
-    static func served(connections: Int, memory: OnlineMemory, asOwner: Bool) throws -> (store: Store, prepare: @Sendable () async throws -> Void) {
-        let uri = try uri(creating: true), store = try store(at: uri, connections: connections, memory: memory, isServer: !asOwner, replica: replicaURL)
+    ///   - reportDamage: takes what is said of what is kept and isn't what it was.
+    static func served(
+        connections: Int, memory: OnlineMemory, asOwner: Bool, reportDamage: @escaping @Sendable (String) -> Void
+    ) throws -> (store: Store, prepare: @Sendable () async throws -> Void) {
+        let uri = try uri(creating: true)
+        let store = try store(at: uri, connections: connections, memory: memory, isServer: !asOwner, replica: replicaURL, reportDamage: reportDamage)
         let owner = try Environment.store(at: uri, connections: 1)
         return (
             store,
@@ -87,10 +91,11 @@ enum Environment {
     }
 
     private static func store(
-        at uri: String, connections: Int, actor: String? = nil, memory: OnlineMemory? = nil, isServer: Bool = false, replica: String? = nil
+        at uri: String, connections: Int, actor: String? = nil, memory: OnlineMemory? = nil, isServer: Bool = false, replica: String? = nil,
+        reportDamage: @escaping @Sendable (String) -> Void = { Terminal.note("warning: \($0)") }
     ) throws -> Store {
         try Store(
             uri: uri, actor: actor ?? Environment.actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
-            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, isServer: isServer, replica: replica)
+            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, isServer: isServer, replica: replica, reportDamage: reportDamage)
     }
 }

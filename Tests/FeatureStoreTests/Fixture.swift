@@ -2,6 +2,7 @@ import FeatureLanguage
 import FeatureStore
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Tables
 
@@ -66,4 +67,12 @@ struct Fixture: Sendable {
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: directory) }
+}
+
+/// What a store says of what is kept and isn't what it was.
+final class Reports: Sendable {
+    private let heard = Mutex<[String]>([])
+
+    var add: @Sendable (String) -> Void { { [self] text in heard.withLock { $0.append(text) } } }
+    var all: [String] { heard.withLock { $0 } }
 }

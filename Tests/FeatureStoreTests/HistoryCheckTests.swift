@@ -23,6 +23,129 @@ import Testing
         return fixture
     }
 
+    /// Puts the guards back, as who covers their tracks would.
+    private func guardAgain(_ fixture: Fixture) throws {
+        try fixture.connection().run(
+            script: """
+                do $$ declare t record; begin for t in select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source') loop
+                execute format('alter table %I.%I enable trigger all', t.schemaname, t.tablename);
+                execute format('alter table %I.%I enable always trigger firn_guard', t.schemaname, t.tablename); end loop; end $$
+                """)
+    }
+
+    /// The same with all that may be kept beside: rows of a snapshot, entities of online state, current values.
+    private func derivedWorld() async throws -> Fixture {
+        let fixture = try await world()
+        _ = try await fixture.store.apply([DefinitionDocument(yaml: "sets: {plain.v1: {features: [spend.v1, payments.v1, clicks.v1, country.v1]}}", file: "plain.yaml")])
+        let spine = try fixture.file("kept.csv", "customer_id,event_timestamp\n1,2024-01-05\n2,2024-01-05\n")
+        _ = try await fixture.store.createSnapshot(SnapshotRequest(set: "plain.v1", keeps: true), spine: spine, output: nil)
+        _ = try await fixture.store.keepOnline(["plain.v1"])
+        _ = try await fixture.store.refreshValues(of: "plain.v1")
+        return fixture
+    }
+
+    @Test func `what is derived and nobody touched holds, and so does a store that was just made`() async throws {
+        let fixture = try await derivedWorld()
+        defer { fixture.remove() }
+        for all in [false, true] {
+            let check = try await fixture.store.checkHistory(all: all)
+            #expect(check.faults.isEmpty, "\(check.faults)")
+            // Two customers, of payments, clicks and people, and in the table of values.
+            #expect(check.entities == 4 && check.values == 2 && check.blocks > 0, "\(check)")
+        }
+        let empty = Store(uri: try TestCluster.newDatabase(), actor: "tester")
+        _ = try await empty.migrate()
+        #expect(try await empty.checkHistory(all: true).faults.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("update firn_cache.segments set first_known = first_known + 1", "the list of segments of"), ("update firn_cache.segments set last_time = 1", "the list of segments of"),
+        ("update firn_cache.segments set bucket = bucket + 1", "the list of segments of"),
+        ("update firn_cache.segments set one_version = not one_version", "the list of segments of"),
+        ("update firn_cache.segments set rows = rows + 1", "the list of segments of"), ("delete from firn_cache.segments", "the list of segments of"),
+        ("set session_replication_role = replica; update firn_cache.segments set segment = -1 where segment = 0", "the list of segments of"),
+        ("update firn_cache.runs set up_to = up_to + 1", "the list of segments of"),
+        ("update firn_cache.runs set buckets = 0", "the list of segments of"), ("update firn_cache.runs set keys = array['nothing'] where source = 'people'", "aren't registered"),
+        ("update firn_cache.blocks set bytes = bytes + 1", ", column '"), ("update firn_cache.blocks set checksum = 0", ", column '"),
+        ("update firn_cache.results set body = set_byte(body, length(body) / 2, (get_byte(body, length(body) / 2) + 1) % 256)", "kept rows"),
+        ("update firn_cache.statistics set body = replace(body, '\"nulls\":0', '\"nulls\":1')", "statistics"),
+        ("update firn_values.plain_v1 set payments = payments + 1 where customer_id = 1", "the current values of plain.v1"),
+        ("update firn_values.plain_v1 set changes_at = now()", "the current values of plain.v1"),
+        ("update firn_cache.current_values set cuts = '{\"clicks\": 99}'", "the current values of plain.v1"),
+        ("update firn_cache.online_entities set body = set_byte(body, length(body) - 1, 77)", "online state of"),
+        ("update firn_cache.online_entities set rows = rows + 1", "online state of"),
+        ("update firn_cache.online_entities set body = '', rows = 0", "online state of"), ("delete from firn_cache.online_entities", "online state of"),
+        ("update firn_cache.online_tables set covered = covered + 1", "online state of"), ("update firn_cache.online_tables set reach = 1", "online state of"),
+    ]) func `what is derived and was changed by hand is found, all of it and of few rows a sample too`(change: String, what: String) async throws {
+        let fixture = try await derivedWorld()
+        defer { fixture.remove() }
+        try fixture.connection().run(script: change)
+        for all in [true, false] {
+            let faults = try await fixture.store.checkHistory(all: all).faults
+            #expect(faults.contains { $0.contains(what) }, "\(faults)")
+        }
+    }
+
+    @Test func `entities that current values lack are found`() async throws {
+        let fixture = try await derivedWorld()
+        defer { fixture.remove() }
+        try fixture.connection().run(script: "delete from firn_values.plain_v1 where customer_id = 2")
+        #expect(try await fixture.store.checkHistory(all: true).faults.contains { $0.contains("the current values of plain.v1") })
+    }
+
+    @Test(arguments: [
+        ("drop trigger firn_guard on firn.ledger", "the guard of firn.ledger is missing"),
+        ("alter table firn.batches disable trigger firn_guard", "the guard of firn.batches is switched off"),
+        ("alter table firn_source.clicks enable trigger firn_guard", "the guard of firn_source.clicks isn't enabled always"),
+        (
+            "drop trigger firn_guard on firn.notes; create trigger firn_guard before update on firn.notes for each statement execute function firn.refuse_change(); alter table firn.notes enable always trigger firn_guard",
+            "the guard of firn.notes is on other events"
+        ),
+        (
+            "drop trigger firn_guard on firn.notes; create trigger firn_guard before update or delete or truncate on firn.notes for each statement when (false) execute function firn.refuse_change(); alter table firn.notes enable always trigger firn_guard",
+            "the guard of firn.notes is on other events"
+        ),
+        (
+            "create function public.nothing() returns trigger language plpgsql as 'begin return null; end'; drop trigger firn_guard on firn.spines; create trigger firn_guard before update or delete or truncate on firn.spines for each statement execute function public.nothing(); alter table firn.spines enable always trigger firn_guard",
+            "the guard of firn.spines calls another function"
+        ),
+        (
+            "create or replace function firn.refuse_change() returns trigger language plpgsql as 'begin return null; end'", "refuse_change() isn't what the migration made"
+        ),
+        ("grant update on firn.ledger to public", "the table firn.ledger may be changed by everybody: update"),
+        ("grant truncate on firn.batches to pg_monitor", "the table firn.batches may be changed by pg_monitor: truncate"),
+        ("grant update (amount) on firn_source.payments to pg_monitor", "the table firn_source.payments may be changed by pg_monitor: update"),
+        ("grant create on schema firn_source to pg_monitor", "the schema firn_source may be changed by pg_monitor: create"),
+        ("grant create on schema firn to pg_monitor; alter table firn.tokens owner to pg_monitor", "the table firn.tokens belongs to pg_monitor"),
+    ]) func `what guards the past is looked at, by doctor too`(change: String, what: String) async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        #expect(try await fixture.store.checkHistory().faults.isEmpty)
+        try fixture.connection().run(script: change)
+        let faults = try await fixture.store.checkHistory().faults
+        #expect(faults.contains { $0.contains(what) }, "\(faults)")
+        let findings = await fixture.store.examine()
+        #expect(findings.contains { $0.fault != nil && $0.remedy != nil && "\($0.what) \($0.fault ?? "")".contains(what) }, "\(findings)")
+    }
+
+    @Test(arguments: [
+        ("truncate firn.ledger cascade", "the ledger is empty, but there is firn_source.clicks"),
+        ("delete from firn.definitions where name = 'clicks'", "there are batches of clicks, which isn't registered"),
+        ("drop table firn_source.clicks", "the table of clicks is gone"), ("alter table firn_source.clicks alter column customer_id type text", "another column 'customer_id'"),
+        ("update firn_source.clicks set firn_position = -firn_position", "rows of clicks"), ("delete from firn.store", "which store this is"),
+    ]) func `what was restored in part is not as it was written`(change: String, what: String) async throws {
+        let fixture = try await world()
+        defer { fixture.remove() }
+        try fixture.connection().run(
+            script: """
+                do $$ declare t record; begin for t in select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source') loop
+                execute format('alter table %I.%I disable trigger all', t.schemaname, t.tablename); end loop; end $$;
+                \(change)
+                """)
+        let faults = try await fixture.store.checkHistory().faults
+        #expect(faults.contains { $0.contains(what) }, "\(faults)")
+    }
+
     @Test func `a history that nobody touched holds`() async throws {
         let fixture = try await world()
         defer { fixture.remove() }
@@ -44,8 +167,10 @@ import Testing
         try fixture.connection().run(
             script: """
                 alter table firn.ledger disable trigger all; alter table firn.batches disable trigger all; alter table firn_source.clicks disable trigger all;
-                delete from firn.ledger where entry = (select max(entry) from firn.ledger); delete from firn_source.clicks; delete from firn.batches where source = 'clicks'
+                delete from firn.ledger where entry = (select max(entry) from firn.ledger); delete from firn_source.clicks; delete from firn.batches where source = 'clicks';
+                delete from firn_cache.runs where source = 'clicks'
                 """)
+        try guardAgain(fixture)
         #expect(try await fixture.store.checkHistory().faults.isEmpty)
         let faults = try await fixture.store.checkHistory(expecting: heads).faults
         #expect(faults.count == 1 && faults[0].contains("never had the head \(before.logHeads["clicks"]!)"), "\(faults)")

@@ -60,9 +60,9 @@ import Testing
         }
 
         /// Another server takes its place, with what is kept of entities.
-        mutating func restart(warm: Bool) async throws {
+        mutating func restart(warm: Bool, _ reports: Reports = Reports()) async throws {
             memory = OnlineMemory(maximumBytes: 1 << 24, clock: DatabaseClock())
-            served = Store(uri: fixture.uri, actor: "server", memory: memory)
+            served = Store(uri: fixture.uri, actor: "server", memory: memory, reportDamage: reports.add)
             if warm { try await served.warmUp() }
         }
 
@@ -174,6 +174,44 @@ import Testing
         #expect(try await store.keepOnline().isEmpty == false)
         try await world.restart(warm: true)
         #expect(world.memory.counts.entities > 3)
+    }
+
+    @Test(arguments: [
+        ("online_entities set rows = rows + 1", true), ("online_entities set rows = 1000000000", true), ("online_entities set rows = 0", true),
+        ("online_entities set body = ''", true), ("online_entities set body = '', rows = 0", true), ("online_entities set body = substr(body, 1, length(body) - 1)", true),
+        ("online_entities set body = body || '\\x00'", true), ("online_entities set body = set_byte(body, length(body) - 1, (get_byte(body, length(body) - 1) + 1) % 256)", true),
+        ("online_entities set body = set_byte(body, 8, 255)", true), ("online_entities set body = set_byte(body, 16, (get_byte(body, 16) + 1) % 256)", true),
+        ("online_entities e set body = o.body, rows = o.rows from firn_cache.online_entities o where o.online = e.online and o.entity <> e.entity", true),
+        ("online_tables set covered = covered - 1", true), ("online_tables set covered = -1", true), ("online_tables set columns = columns[2:]", false),
+        ("online_tables set reach = 9223372036854775807", false), ("online_entities set rows_at_first = 2147483647", false), ("online_entities set rows = -1, body = ''", false),
+    ])
+    func `an entity that isn't what it was when it was kept is read from rows, and kept anew`(damage: String, isSaid: Bool) async throws {
+        var random = Randomness(seed: 17)
+        var world = try await World()
+        let fixture = world.fixture, store = fixture.store
+        defer { fixture.remove() }
+        let now = Int64(Date().timeIntervalSince1970 * 1e6)
+        try await world.load(&random, around: now, count: 100)
+        _ = try await store.keepOnline(["all.v1", "some.v1"])
+        for warm in [false, true] {
+            try fixture.connection().run(script: "update firn_cache.\(damage)")
+            let reports = Reports()
+            try await world.restart(warm: warm, reports)
+            for step in 0..<10 { try await world.check(&random, "\(damage), step \(step)") }
+            #expect(!reports.all.isEmpty || !isSaid)
+            #expect(reports.all.allSatisfy { $0.hasPrefix("online state of ") && $0.contains("kept anew") }, "\(reports.all)")
+            // News may come before it is kept anew.
+            if warm { try await world.load(&random, around: now, count: 3) }
+            _ = try await store.keepOnline()
+        }
+        // What nobody came upon stays as it is.
+        try await world.restart(warm: true)
+        _ = try await store.keepOnline()
+        let again = Reports()
+        try await world.restart(warm: true, again)
+        for step in 0..<10 { try await world.check(&random, "\(damage), again, step \(step)") }
+        #expect(again.all.isEmpty, "\(again.all)")
+        #expect(try await store.checkHistory(all: true).faults.isEmpty)
     }
 
     @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`() async throws {

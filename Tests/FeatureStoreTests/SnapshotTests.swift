@@ -87,7 +87,7 @@ import Testing
         await #expect(throws: StoreError.self) { try await world.create(SnapshotRequest(set: "all.v1", at: "nobody")) }
     }
 
-    @Test func `kept rows are given, and refused where they were changed`() async throws {
+    @Test func `kept rows are given, and computed again where they were changed`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }
         let kept = try await world.create(SnapshotRequest(set: "all.v1", split: Split("a=0.5,b=0.5", by: "customer_id"), keeps: true), "kept.csv")
@@ -98,11 +98,31 @@ import Testing
         #expect(other.digest != kept.digest)
         try world.fixture.connection().execute(
             "update firn_cache.results k set body = o.body from firn_cache.results o where k.snapshot = \(kept.id) and o.snapshot = \(other.id) and o.piece = k.piece")
-        let refused = await #expect(throws: StoreError.self) { try await world.fixture.store.fetch(kept.id) }
-        #expect(refused?.code == .damaged)
+        let reports = Reports(), store = Store(uri: world.fixture.uri, actor: "other", reportDamage: reports.add)
+        try await store.fetch(kept.id).rows.write(to: TableWriter(path: world.fixture.directory + "/fetched.csv"))
+        #expect(try world.text("fetched.csv") == world.text("kept.csv"))
+        #expect(reports.all.count == 1 && reports.all[0].contains("the kept rows of \(kept.id)"), "\(reports.all)")
+        // They are gone: nobody comes upon them again.
+        try await store.fetch(kept.id).rows.write(to: TableWriter(path: world.fixture.directory + "/fetched.csv"))
+        #expect(reports.all.count == 1)
         try await world.fixture.store.dropResults()
         try await world.fixture.store.fetch(kept.id).rows.write(to: TableWriter(path: world.fixture.directory + "/fetched.csv"))
         #expect(try world.text("fetched.csv") == world.text("kept.csv"))
+    }
+
+    @Test func `statistics that were changed are computed again`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let manifest = try await world.create(SnapshotRequest(set: "all.v1"))
+        let before = try await world.fixture.store.statistics(ofSnapshot: manifest.id).map(\.statistics)
+        for change in ["body = replace(body, '\"nulls\":0', '\"nulls\":1')", "body = '{}'", "body = 'no JSON'", "checksum = 0"] {
+            try world.fixture.connection().run(script: "update firn_cache.statistics set \(change)")
+            let reports = Reports(), store = Store(uri: world.fixture.uri, actor: "other", reportDamage: reports.add)
+            #expect(try await store.statistics(ofSnapshot: manifest.id).map(\.statistics) == before, "\(change)")
+            #expect(reports.all.count == 1 && reports.all[0].contains("the statistics of \(manifest.id)"), "\(reports.all)")
+            #expect(try await store.statistics(ofSnapshot: manifest.id).map(\.statistics) == before)
+            #expect(reports.all.count == 1, "kept again")
+        }
     }
 
     @Test func `verify names the first block that differs`() async throws {

@@ -41,8 +41,11 @@ struct BatchLog {
                 left join lateral (select base_offset, count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1) h on true
                 left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
                 """
-        ).first!
+        ).single()
         let now = row.timestamp(2)
+        guard (0...Heads.lastOffset).contains(row.int64(0)) else {
+            throw StoreError(.damaged, "the log of \(source.name) ends at an offset that no log reaches", advice: "firn verify says more")
+        }
         return State(
             head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), holds: row.bool(4), clock: max(now, row.optionalTimestamp(3) ?? .min),
             committedAt: now)
@@ -228,7 +231,7 @@ struct RowsDigest {
     ///   - columns: every declared column, in the source's order.
     mutating func add(_ columns: [Column], positions: some Collection<Int>, knownAt: [Int64]?) {
         for (row, position) in positions.enumerated() {
-            append(UInt64(position))
+            append(UInt64(bitPattern: Int64(position)))
             append(UInt64(bitPattern: knownAt?[row] ?? .min))
             for (place, column) in columns.enumerated() where !column.isNull(row) {
                 append(UInt64(place))
@@ -272,7 +275,7 @@ extension SourceTable {
         take: (Int, [UInt8]) throws -> Void
     ) throws {
         guard !batches.isEmpty else { return }
-        let places = Dictionary(uniqueKeysWithValues: batches.enumerated().map { ($1.batch, $0) })
+        let places = Dictionary(batches.enumerated().map { ($1.batch, $0) }) { first, _ in first }
         let only: SQL = areAll ? "true" : "b.batch = any(\(Parameter.array(.int64, batches.map { .int64($0.batch) })))"
         let list = SQL.joined(["r.firn_batch", "r.firn_position", "r.firn_known_at"] + source.columns.map { "r.\(identifier: $0.name)" }, by: ", ")
         var next = 0, digest = RowsDigest(salt: batches[0].salt), kept = 0, total = 0

@@ -244,7 +244,7 @@ final class BatchWriter {
             throw StoreError(
                 .conflictingRow, "row \(position) says something else of an id that is taken, and \(source.name) is a static source", advice: "its rows are facts for all time")
         }
-        let places = Dictionary(uniqueKeysWithValues: batches.enumerated().map { ($1.number, $0) })
+        let places = Dictionary(batches.enumerated().map { ($1.number, $0) }) { first, _ in first }
         return staged.offsets.indices.filter { found.isDuplicate[committed.count + $0] }.map { row in
             let place = staged.offsets[row] - offset
             return Place(batch: places[first + place >> 32]!, position: Int(place & 0xFFFF_FFFF))

@@ -222,7 +222,7 @@ final class PushQueue: Sendable {
             guard row.bytes(0) == requests[request].origin.requestDigest else {
                 throw StoreError(.idempotencyConflict, "the Idempotency-Key was used with another body", advice: "a key belongs to one request")
             }
-            answers[request] = Store.Pushed(accepted: Int(row.int64(1) - row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
+            answers[request] = Store.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
         }
         return answers
     }

@@ -13,7 +13,7 @@ public struct SourceDelay: Sendable {
     /// Nil where no row has both times. As served rows count only from when they were known.
     init?(_ source: Source, _ connection: Connection) throws {
         guard let eventTime = source.eventTime else { return nil }
-        let rows = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
+        let rows = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").single().int64(0)
         let percent = min(100, 100 * SourceDelay.sample / Double(max(rows, 1)))
         let row = try connection.execute(
             """
@@ -21,7 +21,7 @@ public struct SourceDelay: Sendable {
                 select (extract(epoch from coalesce(b.known_at, r.firn_known_at) - r.\(identifier: eventTime)) * 1000000)::bigint as delay
                 from \(SourceTable(source).name) r tablesample system (\(.float64(percent))) join firn.batches b on b.batch = r.firn_batch) d
             """
-        ).first!
+        ).single()
         guard let median = row.optionalInt64(0), let high = row.optionalInt64(1) else { return nil }
         (self.median, self.high) = (TimeSpan(microseconds: median), TimeSpan(microseconds: high))
     }

@@ -45,7 +45,7 @@ struct SourceTable {
     func index(_ columns: [String], _ connection: Connection) throws {
         let index = SourceTable.name("rows", [source.name] + columns)
         // Asking first: create index waits for everybody who writes, also where there is nothing to do.
-        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").first!.bool(0) { return }
+        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").single().bool(0) { return }
         try connection.execute("select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
     }
 

@@ -58,7 +58,8 @@ struct Watermark {
         }
         overlap = try Watermark.overlap(query, column, source)
         // The same question of the same database.
-        let place = try other.execute("select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')").first!.text(0)
+        let place = try other.execute("select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')").single().text(
+            0)
         let asked = SHA256.hash(data: Array("\(place)\u{0}\(query.text.text)".utf8)).hexadecimal
         self.asked = asked
         (greatest, openBefore, head) = try await store.withCatalog { connection, _ in
@@ -77,7 +78,7 @@ struct Watermark {
                     and backend_type not in ('walsender', 'autovacuum worker')),
                 (select min(prepared) from pg_prepared_xacts where database = current_database())), pg_is_in_recovery()
             """
-        ).first!
+        ).single()
         isStandby = activity.bool(2)
         guard !isStandby || !source.id.isEmpty else {
             throw StoreError(
@@ -96,13 +97,13 @@ struct Watermark {
             ceiling = nil
             return
         }
-        let newest = try ofQuery { try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q") }.first!.optionalTimestamp(0)
+        let newest = try ofQuery { try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q") }.single().optionalTimestamp(0)
         // Somebody may have begun since, and commit after another who began later.
         ceiling = min(newest ?? .min, openSince)
     }
 
     private static func greatest(_ column: ColumnDefinition, _ source: Source, _ connection: Connection) throws -> Int64? {
-        let row = try connection.execute("select max(\(identifier: column.name)) from \(SourceTable(source).name)").first!
+        let row = try connection.execute("select max(\(identifier: column.name)) from \(SourceTable(source).name)").single()
         return row.isNull(0) ? nil : column.type == .int64 ? row.int64(0) : row.timestamp(0)
     }
 
@@ -154,7 +155,7 @@ struct Watermark {
         guard let ceiling else { return 0 }
         let value: SQL = "q.\(identifier: column.name)"
         let bounds = [from.map { "\(value) > \(written($0))" as SQL }, "\(value) >= \(written(ceiling))"].compactMap(\.self)
-        return Int(try ofQuery { try connection.execute("select count(*) from (\(query)\n) q where \(SQL.joined(bounds, by: " and "))") }.first!.int64(0))
+        return Int(try ofQuery { try connection.execute("select count(*) from (\(query)\n) q where \(SQL.joined(bounds, by: " and "))") }.single().int64(0))
     }
 
     /// What the ledger says of it.

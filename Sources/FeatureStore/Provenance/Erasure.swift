@@ -128,18 +128,18 @@ extension Store {
     private func tidy(_ sources: [String], _ erasure: Erasure) async throws {
         // Also what an erasure before this one, which was interrupted, took apart.
         let isSealed = try await withCatalog { connection, _ in
-            try connection.execute("select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))").first!.bool(0)
+            try connection.execute("select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))").single().bool(0)
         }
         if erasure.runs > 0 || isSealed { _ = try await materialize(MaterializeOptions(sources: sources)) }
         var kept: [String] = []
         for set in erasure.values { kept.append(try await refreshValues(of: set).table) }
         let cache = cache, valueTables = kept
         try await withCatalog { connection, _ in
-            try cache?.evictUnlisted(of: connection.execute("select id::text from firn.store").first!.text(0), connection)
+            try cache?.evictUnlisted(of: Store.identity(connection), connection)
             let tables =
                 sources.map { SQL.quoted("firn_source") + "." + SQL.quoted($0) }
                 + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.statistics", "firn_cache.online_entities"]
-            let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").first!.bool(0)
+            let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").single().bool(0)
             for table in tables + valueTables {
                 try connection.execute("vacuum (analyze) \(SQL(stringLiteral: table))")
                 // Of a table without rows, and of what its indexes compute, PostgreSQL keeps the statistics that it had.
@@ -267,7 +267,7 @@ private struct ErasureWork {
                 """
         }
         try connection.execute("insert into firn_gone select \(carrier.source.name), firn_batch, firn_position from (\(rows)) gone")
-        return Int(try connection.execute("select count(*) from firn_gone where source = \(carrier.source.name)").first!.int64(0))
+        return Int(try connection.execute("select count(*) from firn_gone where source = \(carrier.source.name)").single().int64(0))
     }
 
     /// Takes a source's rows away, and gives the batches they came with new digests.
@@ -464,7 +464,7 @@ private struct ErasureWork {
         for source in gone.sources.sorted() {
             let first = try connection.execute(
                 "select min(b.base_offset) from firn_gone g join firn.batches b on b.batch = g.firn_batch where g.source = \(source)"
-            ).first!.int64(0)
+            ).single().int64(0)
             for row in try connection.execute(
                 "delete from firn_cache.runs where source = \(source) and up_to > \(first) returning array_to_json(keys)::text, after_offset, up_to"
             ).map({ $0 }) {

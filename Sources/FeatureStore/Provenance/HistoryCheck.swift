@@ -11,6 +11,8 @@ public struct HistoryCheck: Sendable {
     public var entries = 0, definitions = 0, batches = 0, rows = 0
     /// Snapshots that were computed again, and blocks of segments that were read.
     public var snapshots = 0, blocks = 0
+    /// Of what is kept for lookups: entities of online state, and rows of current values.
+    public var entities = 0, values = 0
     /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past against them.
     public var ledgerHead = ""
     public var logHeads: [String: String] = [:]
@@ -19,20 +21,22 @@ public struct HistoryCheck: Sendable {
 }
 
 extension Store {
-    /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of segments and snapshots some or all.
+    /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of what is derived some or all; and looks at what
+    /// guards the tables of truth.
     ///
     /// It finds any change that doesn't rewrite all that follows it, and with a head that was written down elsewhere also that.
     /// - Parameters:
     ///   - heads: hashes that the ledger or a log had once, in hexadecimal: the past up to each has to be there.
-    ///   - all: every snapshot is computed again and every segment sealed again, not a sample.
+    ///   - all: every snapshot is computed again, every segment sealed again and all that is kept for lookups compared, not a sample.
     ///   - progress: what is checked, and how many of its rows were read.
     public func checkHistory(
         expecting heads: [String] = [], all: Bool = false, progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
     ) async throws -> HistoryCheck {
-        let threads = threads, directory = temporaryDirectory
+        let store = self, threads = threads, directory = temporaryDirectory
         var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
             try connection.transaction(.repeatableReadOnly) {
+                for fault in try Guards(connection: connection).faults() { check.faults.append("\(fault.what) \(fault.fault)") }
                 guard let catalog = try LedgerCheck(connection).run(expecting: heads, &check) else { return }
                 guard let erasures = try? Erasures(connection) else {
                     check.faults.append("what was erased can't be read any more")
@@ -40,11 +44,18 @@ extension Store {
                 }
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
-                    try LogCheck(source: source, erasures: erasures, connection: connection).run(&check) { progress(source.name, $0) }
+                    let log = LogCheck(source: source, erasures: erasures, connection: connection)
+                    if try log.hasTable(&check) { try log.run(&check) { progress(source.name, $0) } }
                 }
+                // What can't be read any more is said above; nothing can be computed of it.
+                guard check.faults.allSatisfy({ !$0.hasSuffix(LogCheck.unreadable) }) else { return }
                 let segments = SegmentCheck(connection: connection, threads: threads, temporaryDirectory: directory)
+                try segments.run(catalog, all: all, &check) { progress($0, $1) }
                 try segments.checkBodies(atMost: all ? .max : HistoryCheck.sampleOfBlocks, &check)
-                if all { try segments.sealAgain(catalog, &check) { progress($0, $1) } }
+                progress("online state", 0)
+                try OnlineWork.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, &check, connection)
+                progress("current values", 0)
+                try CurrentValues.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, store, &check, connection)
                 let limit = all ? Int.max : HistoryCheck.sampleOfSnapshots
                 snapshots = try connection.execute("select id from firn.snapshots order by random() limit \(limit)").map { $0.text(0) }
             }
@@ -55,7 +66,7 @@ extension Store {
             progress("snapshots", index)
             check.snapshots += 1
             do {
-                for fault in try await verify(id).faults { check.faults.append("snapshot \(id): \(fault)") }
+                check.faults += try await faults(ofSnapshot: id)
             } catch let error as StoreError {
                 check.faults.append("snapshot \(id): \(error.message)")
             } catch let error as PostgresError where error.isConnectionLost {
@@ -66,10 +77,23 @@ extension Store {
         }
         return check
     }
+
+    /// What of a snapshot doesn't come back, or is kept of it and isn't what its rows make.
+    private func faults(ofSnapshot id: String) async throws -> [String] {
+        let manifest = try await snapshot(id), (rows, verification, damage) = try await rebuild(manifest, mends: false)
+        var faults = damage + verification.faults.map { "snapshot \(id): \($0)" }
+        guard verification.isIdentical else { return faults }
+        if try await !holdsKeptResult(manifest) { faults.append("snapshot \(id): its kept rows aren't what its digest says") }
+        if let kept = try await withCatalog({ connection, _ in try KeptStatistics(of: id, connection) }) {
+            let made = manifest.outputs.reduce(into: [String: ColumnStatistics]()) { made, output in made[output.name] = rows.values[output.name].map { ColumnStatistics($0) } }
+            if kept.statistics != made { faults.append("snapshot \(id): its statistics aren't what its rows make") }
+        }
+        return faults
+    }
 }
 
 extension HistoryCheck {
-    fileprivate static let sampleOfSnapshots = 10, sampleOfBlocks = 200
+    fileprivate static let sampleOfSnapshots = 10, sampleOfBlocks = 200, sampleOfEntities = 200
 }
 
 /// The ledger's chain, and the registry held against it.
@@ -88,7 +112,7 @@ private struct LedgerCheck {
             }
             let isThere = try connection.execute(
                 "select exists (select from firn.ledger where hash = \(hash)) or exists (select from firn.batches where hash = \(hash))"
-            ).first!.bool(0)
+            ).single().bool(0)
             if !isThere { check.faults.append("the history never had the head \(head): what led to it was rewritten or cut off") }
         }
         try checkRecords(&check)
@@ -106,6 +130,7 @@ private struct LedgerCheck {
             bodies[entry] = body
         }
         check.ledgerHead = previous.hexadecimal
+        if check.entries == 0 { try checkEmpty(&check) }
         let catalog: Catalog?
         do {
             catalog = try Registry(connection).load()
@@ -135,8 +160,19 @@ private struct LedgerCheck {
         return catalog
     }
 
+    /// Without a ledger there is nothing that it would be of, unless not all of it was restored.
+    private func checkEmpty(_ check: inout HistoryCheck) throws {
+        let recorded = ["batches", "definitions", "notes", "snapshots", "spines", "tokens", "token_revocations"].map { "firn.\($0)" }
+        let tables = try connection.execute("select 'firn_source.' || quote_ident(tablename) from pg_tables where schemaname = 'firn_source' order by 1").map { $0.text(0) }
+        if !tables.isEmpty { check.faults.append("the ledger is empty, but there is \(tables[0])") }
+        for table in recorded where try connection.execute("select from \(SQL(stringLiteral: table)) limit 1").count > 0 {
+            check.faults.append("the ledger is empty, but \(table) has rows")
+        }
+    }
+
     /// What the ledger says was recorded has to be there, and as it was.
     private func checkRecords(_ check: inout HistoryCheck) throws {
+        if (try? Store.identity(connection)) == nil { check.faults.append("firn.store doesn't say any more which store this is") }
         for (kinds, table) in [
             (["register", "extend"], "firn.definitions"), (["note"], "firn.notes"), (["snapshot"], "firn.snapshots"), (["token"], "firn.tokens"),
             (["revoke"], "firn.token_revocations"),
@@ -186,6 +222,10 @@ private struct LedgerCheck {
                 break
             }
         }
+        let strays = try connection.execute(
+            "select distinct source from firn.batches where source not in (select name from firn.definitions where kind = 'source') order by 1 limit 1"
+        ).first
+        if let strays { check.faults.append("there are batches of \(strays.text(0)), which isn't registered") }
         let imports = try connection.execute("select 'source ' || source, base_offset + count from firn.batches where kind = 'import'").map { "\($0.text(0)) \($0.int64(1))" }
         let known = Set(imports)
         for entry in try Ledger.entries(of: ["import"], connection) {
@@ -212,44 +252,136 @@ private struct SegmentCheck {
     let threads: Int
     let temporaryDirectory: String
 
+    private static let sampleOfBuckets = 20
+
+    /// A bucket of a run, with the columns that it has.
+    private struct Bucket {
+        var source: Source
+        var keys: [String]
+        var run: Run
+        var bucket: Int
+        var columns: Set<String>
+    }
+
+    /// Looks at every list of segments, and seals what it lists again: of some buckets what their blocks hold, or of all runs the rows.
+    func run(_ catalog: Catalog, all: Bool, _ check: inout HistoryCheck, _ progress: (String, Int) -> Void) throws {
+        var buckets: [Bucket] = []
+        for row in try connection.execute("select distinct source, array_to_json(keys)::text from firn_cache.runs order by 1, 2").map({ $0 }) {
+            let keys = (try? JSONDecoder().decode([String].self, from: Data(row.bytes(1)))) ?? []
+            guard let source = catalog.sources[row.text(0)], keys.allSatisfy({ source.column($0) != nil }) else {
+                check.faults.append("there are segments of \(row.text(0)) by \(keys.joined(separator: ", ")), which aren't registered")
+                continue
+            }
+            let head = try BatchLog(source: source, connection: connection).head().offset
+            let columns = Set(source.columns.map(\.name)).union([SegmentColumn.offset, SegmentColumn.knownAt])
+            for run in try SegmentList(source.name, keys: keys, columns: columns, connection).runs {
+                try Task.checkCancellation()
+                if run.isDamaged {
+                    check.faults.append("\(SegmentDamage(source.name, keys, run))")
+                } else if run.upTo > head {
+                    check.faults.append("\(SegmentDamage(source.name, keys, run).place) goes beyond the log's end, offset \(head)")
+                } else {
+                    let listed = Set(run.segments.flatMap(\.blocks.keys)).intersection(columns)
+                    if all { try sealAgain(source, keys, run, listed.union(try dropped(run)), &check) { progress("segments of \(source.name)", $0) } }
+                    // Blocks whose content was dropped are built again when they are read.
+                    if !all, run.isWhole(listed) { buckets += Set(run.segments.map(\.bucket)).map { Bucket(source: source, keys: keys, run: run, bucket: $0, columns: listed) } }
+                }
+            }
+        }
+        for bucket in buckets.shuffled().prefix(SegmentCheck.sampleOfBuckets) {
+            try Task.checkCancellation()
+            if let damage = try sealAgain(bucket, &check) {
+                check.faults.append(damage.description)
+                return
+            }
+        }
+    }
+
     /// Reads blocks' contents, some taken by chance, and hashes them.
     func checkBodies(atMost limit: Int, _ check: inout HistoryCheck) throws {
-        // Blocks whose content was dropped are built again when they are read.
         let addresses = try connection.execute(
             "select address from firn_cache.bodies where address in (select address from firn_cache.blocks) order by random() limit \(limit)"
         ).map { $0.bytes(0) }
         for address in addresses {
             try Task.checkCancellation()
             check.blocks += 1
-            let body = try connection.execute("select body from firn_cache.bodies where address = \(address)").first!.bytes(0)
-            guard let column = try? ArrowBlock.decode(body), let plain = try? ArrowBlock.encode(column, isCompressed: false), Array(SHA256.hash(data: plain)) == address else {
+            let row = try connection.execute(
+                "select o.body, (select max(b.bytes) from firn_cache.blocks b where b.address = o.address) from firn_cache.bodies o where o.address = \(address)"
+            ).first
+            guard let row, let column = try? ArrowBlock.decode(row.bytes(0), maximumBytes: Int(row.int64(1))), let plain = try? ArrowBlock.encode(column, isCompressed: false),
+                Array(SHA256.hash(data: plain)) == address
+            else {
                 check.faults.append("a segment's block isn't what its address says: \(address.hexadecimal)")
                 return
             }
         }
     }
 
-    /// Seals every run again from the rows, and compares the addresses that are listed.
-    func sealAgain(_ catalog: Catalog, _ check: inout HistoryCheck, _ progress: (String, Int) -> Void) throws {
-        for row in try connection.execute("select distinct source, array_to_json(keys)::text from firn_cache.runs order by 1, 2").map({ $0 }) {
-            guard let source = catalog.sources[row.text(0)] else { continue }
-            let keys = try JSONDecoder().decode([String].self, from: Data(row.bytes(1))), columns = Set(source.columns.map(\.name))
-            for run in try SegmentList(source.name, keys: keys, columns: columns, connection).runs {
-                let listed = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)").map {
-                    (segment: $0.int64(0), column: $0.text(1), address: $0.bytes(2))
-                }
-                var addresses: [String: [UInt8]] = [:]
-                let names = Set(listed.map(\.column)).intersection(columns)
-                let sealer = Sealer(source, keys: keys, columns: names, threads: threads, temporaryDirectory: temporaryDirectory, connection)
-                try sealer.seal(run, progress: { progress("segments of \(source.name)", $0) }) { sealed in
-                    for (name, block) in sealed.segment.blocks { addresses["\(sealed.segment.number) \(name)"] = block.address }
-                }
-                if let wrong = listed.first(where: { addresses["\($0.segment) \($0.column)"] != $0.address }) {
-                    check.faults.append("segment \(wrong.segment) of \(source.name) up to offset \(run.upTo), column '\(wrong.column)', isn't what its rows make")
-                    break
-                }
+    /// The columns of a run's blocks, also of those whose content was dropped.
+    private func dropped(_ run: Run) throws -> Set<String> {
+        Set(try connection.execute("select distinct column_name from firn_cache.blocks where run = \(run.number)").map { $0.text(0) })
+    }
+
+    /// Seals a run again from the rows, and compares all that is listed.
+    private func sealAgain(_ source: Source, _ keys: [String], _ run: Run, _ columns: Set<String>, _ check: inout HistoryCheck, _ progress: (Int) -> Void) throws {
+        var sealed: [Int64: Segment] = [:]
+        let sealer = Sealer(source, keys: keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
+        try sealer.seal(run, progress: progress) { sealed[$0.segment.number] = $0.segment }
+        func fault(_ segment: Int64, _ column: String?) { check.faults.append("\(SegmentDamage(source.name, keys, run, segment, column).place) isn't what its rows make") }
+        guard sealed.count == run.segments.count else {
+            check.faults.append("\(SegmentDamage(source.name, keys, run).place) isn't what its rows make")
+            return
+        }
+        for segment in run.segments {
+            guard let again = sealed[segment.number], again.isListed(as: segment) else { return fault(segment.number, nil) }
+        }
+        for row in try connection.execute("select segment, column_name, address, bytes, checksum from firn_cache.blocks where run = \(run.number) order by 1, 2").map({ $0 }) {
+            let number = row.int64(0), name = row.text(1)
+            guard let block = sealed[number]?.blocks[name]?.listed(at: .init(run: run.number, segment: number, column: name)), block.address == row.bytes(2),
+                block.bytes == Int(row.int64(3)), block.checksum == row.int64(4)
+            else { return fault(number, name) }
+        }
+    }
+
+    /// Seals what a bucket's blocks hold again.
+    ///
+    /// - Returns: what isn't what is listed.
+    private func sealAgain(_ bucket: Bucket, _ check: inout HistoryCheck) throws -> SegmentDamage? {
+        let (source, run) = (bucket.source, bucket.run), layout = SegmentLayout(source, keys: bucket.keys, columns: bucket.columns)
+        let listed = run.segments.filter { $0.bucket == bucket.bucket }
+        func damage(_ segment: Int64, _ column: String? = nil) -> SegmentDamage { SegmentDamage(source.name, bucket.keys, run, segment, column) }
+        var parts: [SourceRows] = []
+        for segment in listed {
+            var columns: [String: Column] = [:]
+            for (name, block) in segment.blocks.sorted(by: { $0.key < $1.key }) {
+                check.blocks += 1
+                let body = try connection.execute("select body from firn_cache.bodies where address = \(block.address)").first?.bytes(0)
+                guard let body, let column = try? ArrowBlock.decode(body, maximumBytes: block.bytes), column.count == segment.rows, column.type == source.type(ofSegment: name)
+                else { return damage(segment.number, name) }
+                columns[name] = column
+            }
+            guard layout.columns.allSatisfy({ columns[$0.name] != nil }), let offsets = columns[SegmentColumn.offset] else { return damage(segment.number) }
+            let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : columns[SegmentColumn.knownAt]?.knownTimes
+            guard let known else { return damage(segment.number) }
+            var rows = SourceRows(
+                columns: columns.filter { name, _ in layout.columns.contains { $0.name == name } }, eventTimes: source.eventTime.flatMap { columns[$0]?.integers } ?? [],
+                knownAt: known, offsets: offsets.integers)
+            if case .bool(let flags)? = columns[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
+            parts.append(rows)
+        }
+        guard let first = listed.first else { return nil }
+        let rows = SourceRows(concatenating: parts).sorted(by: bucket.keys)
+        let buckets = RowBuckets.assign(bucket.keys.compactMap { rows.columns[$0] }, count: rows.count, buckets: run.buckets)
+        let sealed = try layout.segments(rows, bucket: bucket.bucket, ofRows: run.segmentRows)
+        guard sealed.count == listed.count, buckets.allSatisfy({ $0 == bucket.bucket }) else { return damage(first.number) }
+        for (segment, again) in zip(listed, sealed) {
+            guard again.segment.isListed(as: segment) else { return damage(segment.number) }
+            for (name, block) in segment.blocks {
+                let made = again.segment.blocks[name]?.listed(at: .init(run: run.number, segment: segment.number, column: name))
+                guard let made, made.address == block.address, made.bytes == block.bytes, made.checksum == block.checksum else { return damage(segment.number, name) }
             }
         }
+        return nil
     }
 }
 
@@ -258,6 +390,31 @@ private struct LogCheck {
     let source: Source
     let erasures: Erasures
     let connection: Connection
+
+    /// How the fault of a source ends whose rows can't be read.
+    static let unreadable = "can't be read"
+
+    /// Whether its table is there, with the columns that were registered.
+    func hasTable(_ check: inout HistoryCheck) throws -> Bool {
+        var types: [String: String] = [:]
+        for row in try connection.execute(
+            """
+            select a.attname, format_type(a.atttypid, null) from pg_attribute a
+            where a.attrelid = to_regclass(\("firn_source." + SQL.quoted(source.name))) and a.attnum > 0 and not a.attisdropped
+            """
+        ).map({ $0 }) {
+            types[row.text(0)] = row.text(1)
+        }
+        if types.isEmpty {
+            check.faults.append("the table of \(source.name) is gone: its rows \(LogCheck.unreadable)")
+            return false
+        }
+        let declared = source.columns.map { ($0.name, $0.type == .timestamp ? "timestamp with time zone" : $0.type.sqlName) }
+        let own = [("firn_batch", "bigint"), ("firn_position", "integer"), ("firn_known_at", "timestamp with time zone")]
+        guard let wrong = (own + declared).first(where: { types[$0.0] != $0.1 }) else { return true }
+        check.faults.append("the table of \(source.name) has another column '\(wrong.0)' than was registered: its rows \(LogCheck.unreadable)")
+        return false
+    }
 
     /// A batch, and how many of its rows are there.
     private typealias Batch = (recorded: BatchLog.Recorded, kept: Int)
@@ -275,8 +432,8 @@ private struct LogCheck {
                 return
             }
             (previous, version) = (batch.hash, batch.version)
-            end += batch.count
-            batches.append((batch, Int(batch.count - batch.duplicates) - (erased?.rows ?? 0)))
+            end &+= batch.count
+            batches.append((batch, Int(batch.count &- batch.duplicates) &- (erased?.rows ?? 0)))
         }
         check.logHeads[source.name] = previous.hexadecimal
         try checkRows(batches, &check, progress)
@@ -286,7 +443,7 @@ private struct LogCheck {
     private func checkRows(_ batches: [Batch], _ check: inout HistoryCheck, _ progress: (Int) -> Void) throws {
         let strays = try connection.execute(
             "select exists (select from \(SourceTable(source).name) r where not exists (select from firn.batches b where b.batch = r.firn_batch and b.source = \(source.name)))"
-        ).first!.bool(0)
+        ).single().bool(0)
         if strays { check.faults.append("\(source.name) has rows that came with no batch") }
         var place = 0, total = 0, fault: String?
         try SourceTable(source).digests(of: batches.map { ($0.recorded.number, $0.recorded.salt, $0.recorded.knownAt != nil) }, areAll: true, connection, progress: progress) {

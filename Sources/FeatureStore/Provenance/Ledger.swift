@@ -38,7 +38,7 @@ struct Ledger {
     ///
     /// - Parameter entry: the newest erasure when it was begun.
     func refuseErased(since entry: Int64) throws {
-        guard try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))").first!.bool(0) else { return }
+        guard try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))").single().bool(0) else { return }
         throw StoreError(.behind, "something was erased while this was computed", advice: "ask again")
     }
 

@@ -270,7 +270,7 @@ extension Store {
                 select (select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(name)),
                     pg_total_relation_size(\("firn_source." + SQL.quoted(name))::regclass), (select count(*) from firn.batches where source = \(name))
                 """
-            ).first!
+            ).single()
             return SourceFigures(rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2), delay: try SourceDelay(source, connection))
         }
     }

@@ -120,7 +120,7 @@ private struct Comparer {
     /// Of a large source the entities are looked for in a part of its pages.
     private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads) throws -> Spine {
         let source = group.source, table = SourceTable(source).name
-        let total = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").first!.int64(0)
+        let total = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").single().int64(0)
         // Some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }

@@ -42,12 +42,13 @@ extension Store {
     public func materialize(_ options: MaterializeOptions = MaterializeOptions(), progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }) async throws
         -> [Materialized]
     {
-        let threads = threads, directory = temporaryDirectory
+        let threads = threads, directory = temporaryDirectory, reportDamage = reportDamage
         return try await withCatalog { connection, catalog in
             for name in options.sources ?? [] { _ = try catalog.source(named: name) }
             var done: [Materialized] = []
             for need in SegmentNeed.all(catalog) where options.sources?.contains(need.source.name) ?? true {
-                let work = SegmentWork(need: need, connection: connection, threads: threads, temporaryDirectory: directory, segmentRows: options.segmentRows)
+                let work = SegmentWork(
+                    need: need, connection: connection, threads: threads, temporaryDirectory: directory, segmentRows: options.segmentRows, reportDamage: reportDamage)
                 let result = try work.run(minimumRows: options.minimumRows, rebuilds: options.rebuilds) { progress(need.source.name, $0, $1) }
                 if let result { done.append(result) }
             }
@@ -72,7 +73,7 @@ extension Store {
                 """
                 select (select count(*) from firn_cache.segments), (select coalesce(sum(length(body)), 0)::bigint from firn_cache.bodies), (select count(distinct snapshot) from firn_cache.results)
                 """
-            ).first!
+            ).single()
             return (Int(row.int64(0)), Int(row.int64(1)), Int(row.int64(2)))
         }
     }
@@ -109,6 +110,7 @@ private struct SegmentWork {
     let threads: Int
     let temporaryDirectory: String
     let segmentRows: Int
+    let reportDamage: @Sendable (String) -> Void
 
     /// A run holds no more rows than this, so that it can be sealed again in a bearable time.
     private static let maximumRows: Int64 = 1 << 24
@@ -132,11 +134,28 @@ private struct SegmentWork {
             result = sum
         }
         let list = try SegmentList(source, keys: need.keys, columns: columns, connection)
+        for run in list.runs where run.isDamaged {
+            reportDamage("\(SegmentDamage(source, need.keys, run)); it is sealed again")
+            try connection.execute("delete from firn_cache.runs where run = \(run.number)")
+        }
+        let kept = list.runs.filter { !$0.isDamaged }
         // Runs that lack a column that a feature reads now, or of which something was dropped.
-        for run in list.runs where rebuilds || !run.isWhole(columns) {
+        for run in kept where rebuilds || !run.isWhole(columns) {
             let (segments, bytes) = try complete(run, progress)
             add(Int(run.upTo - run.after), run.upTo, segments, bytes)
         }
+        // Runs that are gone from before others.
+        var before: Int64 = 0
+        for run in kept {
+            if run.after > before {
+                let segmentRows = try fitting(after: before, upTo: run.after)
+                let (segments, bytes) = try seal(
+                    after: before, upTo: run.after, buckets: buckets(run.after - before, ofRows: segmentRows, beside: kept), ofRows: segmentRows, replacing: [], progress)
+                add(Int(run.after - before), run.after, segments, bytes)
+            }
+            before = run.upTo
+        }
+        if kept.count < list.runs.count { try SegmentList.deleteUnlisted(connection) }
         while true {
             let head = try BatchLog(source: need.source, connection: connection).head().offset
             let runs = try SegmentList(source, keys: need.keys, columns: [], connection).runs
@@ -170,7 +189,7 @@ private struct SegmentWork {
             select coalesce(max(base_offset + count) filter (where base_offset + count <= \(after + rows)), min(base_offset + count))
             from firn.batches where source = \(source) and base_offset >= \(after)
             """
-        ).first!
+        ).single()
         return row.int64(0)
     }
 
@@ -184,7 +203,7 @@ private struct SegmentWork {
             select coalesce(max(length), 0) from (select avg(octet_length(r::text))::bigint from (select r.* from \(table.rows)
                 where \(table.offsets(after: after, upTo: upTo)) limit 1000) r) widths(length)
             """
-        ).first!
+        ).single()
         return min(segmentRows, max(64, (128 << 20) / max(1, Int(row.int64(0)))))
     }
 
@@ -205,12 +224,15 @@ private struct SegmentWork {
             for run in old { try connection.execute("delete from firn_cache.runs where run = \(run.number)") }
             let number = try connection.execute(
                 """
-                insert into firn_cache.runs (source, keys, after_offset, up_to, buckets, segment_rows, segments)
-                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int, 0) returning run
+                insert into firn_cache.runs (source, keys, after_offset, up_to, buckets, segment_rows, segments, checksum)
+                values (\(source), \(Parameter.array(.text, need.keys.map { .text($0) })), \(after), \(upTo), \(buckets)::int, \(segmentRows)::int, 0, 0) returning run
                 """
-            ).first!.int64(0)
-            let counts = try write(Run(number: number, after: after, upTo: upTo, buckets: buckets, segmentRows: segmentRows), known: [], progress)
-            try connection.execute("update firn_cache.runs set segments = \(counts.segments)::int where run = \(number)")
+            ).single().int64(0)
+            var run = Run(number: number, after: after, upTo: upTo, buckets: buckets, segmentRows: segmentRows)
+            let counts = try write(&run, known: [], progress)
+            run.segmentCount = run.segments.count
+            try connection.execute(
+                "update firn_cache.runs set segments = \(run.segmentCount)::int, checksum = \(run.checksum(source, keys: need.keys)) where run = \(number)")
             if !old.isEmpty { try SegmentList.deleteUnlisted(connection) }
             return counts
         }
@@ -220,7 +242,8 @@ private struct SegmentWork {
     private func complete(_ run: Run, _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
             let written = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
-            let counts = try write(run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
+            var run = run
+            let counts = try write(&run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
             guard counts.segments == run.segmentCount else {
                 throw StoreError(
                     .damaged, "\(source) up to offset \(run.upTo) makes \(counts.segments) segments now, and made \(run.segmentCount) when it was sealed",
@@ -231,36 +254,35 @@ private struct SegmentWork {
     }
 
     /// - Parameter known: blocks that are listed already; sealed again they have to be the same.
-    private func write(_ run: Run, known: [(segment: Int64, column: String, address: [UInt8])], _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
-        let listed = Dictionary(uniqueKeysWithValues: known.map { ("\($0.segment) \($0.column)", $0.address) })
-        let there = Set(run.segments.map(\.number))
+    private func write(_ run: inout Run, known: [(segment: Int64, column: String, address: [UInt8])], _ progress: @escaping (Int, Int) -> Void) throws -> (
+        segments: Int, bytes: Int
+    ) {
+        let listed = Dictionary(known.map { ("\($0.segment) \($0.column)", $0.address) }) { first, _ in first }
+        let there = run, numbers = Set(run.segments.map(\.number)), number = run.number, stretch = Int(run.upTo - run.after)
         let sealer = Sealer(need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
-        var segments = 0, bytes = 0
-        try sealer.seal(run, progress: { progress($0, Int(run.upTo - run.after)) }) { sealed in
+        var segments = 0, bytes = 0, added: [Segment] = []
+        try sealer.seal(run, progress: { progress($0, stretch) }) { sealed in
             let segment = sealed.segment
-            if !there.contains(segment.number) {
+            if !numbers.contains(segment.number) {
+                added.append(segment)
                 let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
                 try connection.execute(
                     """
-                    insert into firn_cache.segments values (\(run.number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
+                    insert into firn_cache.segments values (\(number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
                         \(segment.firstKnown), \(segment.isOneVersionEach))
                     """)
             }
             var names: [Parameter] = [], addresses: [Parameter] = [], sizes: [Parameter] = [], checksums: [Parameter] = []
-            for (name, body) in sealed.bodies {
-                let block = segment.blocks[name]!
-                if let address = listed["\(segment.number) \(name)"] {
-                    guard address == block.address else {
-                        throw StoreError(
-                            .damaged, "a segment of \(source) built again has another content: column '\(name)' up to offset \(run.upTo)",
-                            advice: "rows of the past have changed")
-                    }
-                } else {
-                    names.append(.text(name))
-                    addresses.append(.bytes(block.address))
-                    sizes.append(.int64(Int64(block.bytes)))
-                    checksums.append(.int64(block.checksum))
+            for (name, block, body) in sealed.bodies {
+                if let address = listed["\(segment.number) \(name)"], address != block.address {
+                    throw StoreError(
+                        .damaged, "\(SegmentDamage(source, need.keys, there, segment.number, name).place) built again has another content",
+                        advice: "rows of the past have changed, or its list: firn verify --all says which")
                 }
+                names.append(.text(name))
+                addresses.append(.bytes(block.address))
+                sizes.append(.int64(Int64(block.bytes)))
+                checksums.append(.int64(block.listed(at: .init(run: number, segment: segment.number, column: name)).checksum))
                 guard body.count < 1_000_000_000 else {
                     throw StoreError(
                         .invalidRequest, "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of it come to a gigabyte",
@@ -275,12 +297,15 @@ private struct SegmentWork {
             }
             try connection.execute(
                 """
-                insert into firn_cache.blocks (run, segment, column_name, address, bytes, checksum)
-                select \(run.number), \(segment.number)::int, n, a, s, c from unnest(\(Parameter.array(.text, names)), \(Parameter.array(.bytes, addresses)),
+                insert into firn_cache.blocks as b (run, segment, column_name, address, bytes, checksum)
+                select \(number), \(segment.number)::int, n, a, s, c from unnest(\(Parameter.array(.text, names)), \(Parameter.array(.bytes, addresses)),
                     \(Parameter.array(.int64, sizes)), \(Parameter.array(.int64, checksums))) u(n, a, s, c)
+                on conflict (run, segment, column_name) do update set bytes = excluded.bytes, checksum = excluded.checksum
+                    where (b.bytes, b.checksum) <> (excluded.bytes, excluded.checksum)
                 """)
             segments += 1
         }
+        run.segments += added
         return (segments, bytes)
     }
 }

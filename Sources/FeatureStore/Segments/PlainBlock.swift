@@ -6,10 +6,14 @@ internal import Foundation
 /// The uncompressed file of a block in memory: its values are read where they lie, and nothing is decoded for one of them.
 final class PlainBlock: Sendable {
     private let bytes: [UInt8]
+    private let checksum: Int64
     private let layout: ArrowBlock.Layout?
 
-    init(_ bytes: [UInt8]) {
+    /// - Returns: nil where it isn't the block's file, by length and checksum.
+    init?(_ bytes: [UInt8], _ block: SegmentBlock) {
         self.bytes = bytes
+        checksum = Checksum.of(bytes)
+        guard block.isLike(bytes.count, checksum) else { return nil }
         layout = unsafe bytes.withUnsafeBytes { unsafe (try? ArrowBlock.layout(of: $0)) ?? nil }
     }
 
@@ -19,9 +23,12 @@ final class PlainBlock: Sendable {
     convenience init?(_ file: Int32, _ block: SegmentBlock) {
         var status = stat()
         guard unsafe fstat(file, &status) == 0, Int(status.st_size) == block.bytes else { return nil }
-        guard let bytes = WholeFile.read(block.bytes, from: file), block.isLike(bytes) else { return nil }
-        self.init(bytes)
+        guard let bytes = WholeFile.read(block.bytes, from: file) else { return nil }
+        self.init(bytes, block)
     }
+
+    /// Whether it is another block's file too.
+    func isLike(_ block: SegmentBlock) -> Bool { block.isLike(bytes.count, checksum) }
 
     /// Whether single values can be read in place.
     var isReadInPlace: Bool { layout != nil }

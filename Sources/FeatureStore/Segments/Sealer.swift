@@ -9,7 +9,7 @@ internal import Postgres
 /// What comes out depends on the log alone: the rows of the stretch, and for each of their facts the versions before it. Rows are read
 /// once, in whatever order they lie, put aside by bucket, and sealed bucket after bucket, so that a few buckets are held in memory.
 struct Sealer {
-    private let layout: Layout
+    private let layout: SegmentLayout
     private let connection: Connection
     private let threads: Int
     private let temporaryDirectory: String
@@ -20,8 +20,9 @@ struct Sealer {
     private var keys: [String] { layout.keys }
     private var columns: [ColumnDefinition] { layout.columns }
 
+    /// - Parameter names: of the columns; those that every segment has are among them anyhow.
     init(_ source: Source, keys: [String], columns names: Set<String>, threads: Int, temporaryDirectory: String, _ connection: Connection) {
-        layout = Layout(source: source, keys: keys, columns: source.columns.filter { names.contains($0.name) })
+        layout = SegmentLayout(source, keys: keys, columns: names)
         self.connection = connection
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory
@@ -30,7 +31,7 @@ struct Sealer {
     /// One segment with all its columns, and their compressed files.
     struct Sealed: Sendable {
         var segment: Segment
-        var bodies: [(column: String, body: [UInt8])]
+        var bodies: [(column: String, block: SegmentBlock, body: [UInt8])]
     }
 
     /// - Parameters:
@@ -137,12 +138,19 @@ struct Sealer {
 }
 
 /// What is sealed, and how rows become segments.
-private struct Layout: Sendable {
+struct SegmentLayout: Sendable {
     let source: Source
     /// Sorted.
     let keys: [String]
     /// Declared columns.
     let columns: [ColumnDefinition]
+
+    init(_ source: Source, keys: [String], columns names: Set<String>) {
+        self.source = source
+        self.keys = keys
+        let all = names.union(keys).union(source.segmentColumns)
+        columns = source.columns.filter { all.contains($0.name) }
+    }
 
     func rows(_ batch: [Column]) -> SourceRows {
         var named: [String: Column] = [:]
@@ -160,16 +168,17 @@ private struct Layout: Sendable {
             var segment = Segment(
                 number: 0, bucket: bucket, rows: part.count, times: part.eventTimes.min().map { $0...part.eventTimes.max()! },
                 firstKnown: part.knownAt.min()!, isOneVersionEach: isOneVersionEach)
-            var sealed: [(column: String, body: [UInt8])] = []
+            var sealed: [(column: String, block: SegmentBlock, body: [UInt8])] = []
+            segment.hasRetractions = part.isRetraction?.contains(true) ?? false
             func add(_ name: String, _ column: Column) throws {
                 let (block, body) = try SegmentBlock.seal(column)
                 segment.blocks[name] = block
-                sealed.append((name, body))
+                sealed.append((name, block, body))
             }
             for column in columns { try add(column.name, part.columns[column.name]!) }
             try add(SegmentColumn.offset, Column(.int64(part.offsets)))
             if !source.isStatic { try add(SegmentColumn.knownAt, Column(knownTimes: part.knownAt)) }
-            if let isRetraction = part.isRetraction, isRetraction.contains(true) { try add(SegmentColumn.retraction, Column(.bool(isRetraction))) }
+            if segment.hasRetractions, let isRetraction = part.isRetraction { try add(SegmentColumn.retraction, Column(.bool(isRetraction))) }
             return Sealer.Sealed(segment: segment, bodies: sealed)
         }
     }

@@ -5,45 +5,52 @@ internal import FeatureLanguage
 
 /// A segment's column: an Arrow file of one column, named by what is in it.
 struct SegmentBlock: Sendable {
+    /// Where it is listed.
+    struct Place: Sendable {
+        var run: Int64
+        var segment: Int64
+        var column: String
+    }
+
     /// SHA-256 of the uncompressed file.
     var address: [UInt8]
-    /// Bytes of the uncompressed file, and a checksum of them that costs next to nothing.
+    /// Bytes of the uncompressed file.
     var bytes: Int
-    var checksum: Int64
+    /// Of the uncompressed file and, once it is listed, of the line that lists it: another block's line in its place is found as it is read.
+    private(set) var checksum: Int64
+    private(set) var place: Place?
+
+    /// A block that is listed.
+    init(address: [UInt8], bytes: Int, checksum: Int64, at place: Place) {
+        (self.address, self.bytes, self.checksum, self.place) = (address, bytes, checksum, place)
+    }
+
+    private init(address: [UInt8], of plain: [UInt8]) {
+        (self.address, bytes, checksum) = (address, plain.count, Checksum.of(plain))
+    }
 
     /// - Returns: the block, and its file with bodies compressed.
     static func seal(_ column: Column) throws -> (block: SegmentBlock, body: [UInt8]) {
         let plain = try ArrowBlock.encode(column, isCompressed: false)
-        let block = SegmentBlock(address: Array(SHA256.hash(data: plain)), bytes: plain.count, checksum: unsafe plain.withUnsafeBytes { unsafe checksum($0) })
-        return (block, try ArrowBlock.encode(column, isCompressed: true))
+        return (SegmentBlock(address: Array(SHA256.hash(data: plain)), of: plain), try ArrowBlock.encode(column, isCompressed: true))
     }
 
-    /// Whether these are the bytes of its uncompressed file, by length and checksum. The address proves it, at the price of a training job.
-    func isLike(_ plain: [UInt8]) -> Bool { unsafe plain.withUnsafeBytes { unsafe $0.count == bytes && SegmentBlock.checksum($0) == checksum } }
+    /// The same as it is to be listed.
+    func listed(at place: Place) -> SegmentBlock {
+        SegmentBlock(address: address, bytes: bytes, checksum: SegmentBlock.checksum(checksum, bytes, address, place), at: place)
+    }
 
-    /// Finds what disks and crashes do to a file, not what people do: four lanes of words, each multiplied and rotated in.
-    static func checksum(_ memory: UnsafeRawBufferPointer) -> Int64 {
-        var lanes: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, UInt64(memory.count))
-        func mixed(_ lane: UInt64, _ offset: Int) -> UInt64 {
-            let word = unsafe (lane ^ UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) &* 0x9E37_79B9_7F4A_7C15
-            return word << 29 | word >> 35
-        }
-        var offset = 0
-        while offset + 32 <= memory.count {
-            lanes = (mixed(lanes.0, offset), mixed(lanes.1, offset + 8), mixed(lanes.2, offset + 16), mixed(lanes.3, offset + 24))
-            offset += 32
-        }
-        while offset < memory.count {
-            lanes.0 = unsafe (lanes.0 ^ UInt64(memory[offset])) &* 0x9E37_79B9_7F4A_7C15
-            lanes.0 ^= lanes.0 >> 32
-            offset += 1
-        }
-        var hash = lanes.0
-        for lane in [lanes.1, lanes.2, lanes.3] {
-            hash = (hash ^ lane) &* 0xBF58_476D_1CE4_E5B9
-            hash ^= hash >> 31
-        }
-        return Int64(bitPattern: hash)
+    private static func checksum(_ content: Int64, _ bytes: Int, _ address: [UInt8], _ place: Place) -> Int64 {
+        var fields = Checksum.Fields()
+        for number in [content, Int64(bytes), place.run, place.segment] { fields.add(number) }
+        fields.add(place.column)
+        fields.add(address)
+        return fields.checksum
+    }
+
+    /// Whether its uncompressed file has such a length and checksum. The address proves it, at the price of a training job.
+    func isLike(_ count: Int, _ content: Int64) -> Bool {
+        count == bytes && (place.map { SegmentBlock.checksum(content, bytes, address, $0) } ?? content) == checksum
     }
 }
 

@@ -19,11 +19,16 @@ struct SegmentReader {
     private let table: SourceTable
     private let connection: Connection
 
+    /// - Parameter damage: runs that aren't read; those that turn out to be damaged here are added.
     /// - Returns: nil where nothing is sealed that could be used.
-    init?(_ group: Plan.Group, _ spine: Spine, _ reading: Reading, wantsChanges: Bool, cache: SegmentCache?, progress: @escaping (Int) -> Void, _ connection: Connection) throws {
+    init?(
+        _ group: Plan.Group, _ spine: Spine, _ reading: Reading, wantsChanges: Bool, cache: SegmentCache?, damage: FoundDamage, progress: @escaping (Int) -> Void,
+        _ connection: Connection
+    ) throws {
         let cut = reading.cuts[group.source.name] ?? 0
         let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns, connection)
-        runs = list.usable(upTo: cut, columns: group.segmentColumns)
+        for run in list.runs where run.isDamaged { _ = damage.add(SegmentDamage(group.source.name, group.segmentKeys, run)) }
+        runs = list.usable(upTo: cut, columns: group.segmentColumns, without: damage.runs)
         guard !runs.isEmpty, let last = spine.instants.max() else { return nil }
         self.group = group
         self.reading = reading
@@ -33,12 +38,12 @@ struct SegmentReader {
         // When a value changes depends on rows to come, too.
         lastInstant = wantsChanges ? .max : last
         reach = RowLoader.reach(group, spine, wantsChanges: wantsChanges)
-        reader = SegmentRows(group: group, blocks: try BlockSource(connection, cache: cache))
+        reader = SegmentRows(group: group, runs: Dictionary(runs.map { ($0.number, $0) }) { first, _ in first }, blocks: try BlockSource(connection, cache: cache))
     }
 
     /// The rows, in as many buckets as the largest run has.
     func buckets() throws -> RowBuckets {
-        let count = runs.map(\.buckets).max()!
+        let count = runs.map(\.buckets).max() ?? 1
         let keys = group.segmentKeys, source = group.source
         let isStraddling = runs.contains { $0.upTo > cut }
         // Runs of few buckets are small: they are read once, with the rows since, and divided here.
@@ -47,7 +52,7 @@ struct SegmentReader {
             let reached = run.segments.filter(isReached)
             if !reached.isEmpty { loose.append(try reader.rows(reached, versions: true, offsets: true, defers: false)) }
         }
-        if let recent = try recent(after: runs.last!.upTo) { loose.append(recent) }
+        if let recent = try recent(after: runs.last?.upTo ?? 0) { loose.append(recent) }
         let loosely = loose.isEmpty ? nil : SourceRows(concatenating: loose)
         let members = loosely.map { rows in
             RowBuckets.members(RowBuckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: count), buckets: count)
@@ -153,6 +158,8 @@ private struct MergedRuns {
 /// Segments as rows for one group.
 private struct SegmentRows: Sendable {
     let group: Plan.Group
+    /// By number.
+    let runs: [Int64: Run]
     let blocks: BlockSource
 
     /// Segments' rows, one segment after the other.
@@ -179,14 +186,27 @@ private struct SegmentRows: Sendable {
         var names = versions ? group.columns : group.valueColumns
         if let eventTime = source.eventTime { names.formUnion([eventTime, SegmentColumn.knownAt]) }
         if offsets { names.insert(SegmentColumn.offset) }
-        if versions, segment.blocks[SegmentColumn.retraction] != nil { names.insert(SegmentColumn.retraction) }
-        let (read, inPlace) = try blocks.columns(names.map { ($0, segment.blocks[$0]!) }, deferring: deferring)
-        let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]!.knownTimes
+        if versions, segment.hasRetractions { names.insert(SegmentColumn.retraction) }
+        var wanted: [(String, SegmentBlock)] = []
+        for name in names {
+            guard let block = segment.blocks[name] else { throw damage(segment, name) }
+            wanted.append((name, block))
+        }
+        let (read, inPlace) = try blocks.columns(wanted, deferring: deferring) { damage(segment, $0.place?.column) }
+        // What is written is as long as its segment, and of its type: who may write anything could have put something else here.
+        for (name, column) in read where column.count != segment.rows || column.type != source.type(ofSegment: name) { throw damage(segment, name) }
+        for (name, block) in inPlace where block.rowCount != segment.rows || block.type != source.type(ofSegment: name) { throw damage(segment, name) }
+        let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]?.knownTimes ?? []
         var rows = SourceRows(
-            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.map { read[$0]!.integers } ?? [], knownAt: known,
+            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.flatMap { read[$0]?.integers } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.integers ?? [])
         if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
         return (rows, inPlace)
+    }
+
+    private func damage(_ segment: Segment, _ column: String?) -> any Error {
+        guard let run = segment.blocks.values.first?.place?.run, let run = runs[run] else { return StoreError(.damaged, "a segment of \(group.source.name) has no blocks") }
+        return SegmentDamage(group.source.name, group.segmentKeys, run, segment.number, column)
     }
 
     /// No rows.
@@ -201,7 +221,7 @@ private struct SegmentRows: Sendable {
 extension SegmentCache {
     /// Deletes the copies of blocks that the store doesn't list any more.
     func evictUnlisted(of store: String, _ connection: Connection) throws {
-        try evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").first!.text(0)) {
+        try evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").single().text(0)) {
             let listed = try connection.execute(
                 "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
             return Set(listed.map { $0.bytes(0) })
@@ -221,31 +241,34 @@ private final class BlockSource: @unchecked Sendable {
     init(_ connection: Connection, cache: SegmentCache?) throws {
         self.connection = connection
         self.cache = cache
-        store = try connection.execute("select id::text from firn.store").first!.text(0)
+        store = try Store.identity(connection)
         try cache?.evictUnlisted(of: store, connection)
     }
 
-    /// - Parameter deferring: names of columns that may stay as they are, where their values can be read in place.
-    func columns(_ wanted: [(name: String, block: SegmentBlock)], deferring: Set<String>) throws -> (columns: [String: Column], inPlace: [String: PlainBlock]) {
+    /// - Parameters:
+    ///   - deferring: names of columns that may stay as they are, where their values can be read in place.
+    ///   - damage: what to throw where a block isn't what it was when it was sealed.
+    func columns(_ wanted: [(name: String, block: SegmentBlock)], deferring: Set<String>, damage: (SegmentBlock) -> any Error) throws -> (
+        columns: [String: Column], inPlace: [String: PlainBlock]
+    ) {
         // Two names may stand for the same content, such as event time and known-at.
         var found: [[UInt8]: PlainBlock] = [:]
         var missing: [[UInt8]: SegmentBlock] = [:]
         for (_, block) in wanted where found[block.address] == nil && missing[block.address] == nil {
             if let copy = cache?.read(block, of: store) { found[block.address] = copy } else { missing[block.address] = block }
         }
-        for (block, body) in try fetch(Array(missing.values)) {
-            let plain = try ArrowBlock.encode(try ArrowBlock.decode(body), isCompressed: false)
-            guard block.isLike(plain) else {
-                throw StoreError(
-                    .damaged, "a segment isn't what it was when it was sealed: block \(block.address.hexadecimal)", advice: "firn materialize --rebuild makes it again")
-            }
-            cache?.write(plain, for: block, of: store)
-            found[block.address] = PlainBlock(plain)
+        let bodies = try fetch(Array(missing.keys))
+        for (address, block) in missing {
+            guard let body = bodies[address], let column = try? ArrowBlock.decode(body, maximumBytes: block.bytes),
+                let bytes = try? ArrowBlock.encode(column, isCompressed: false), let plain = PlainBlock(bytes, block)
+            else { throw damage(block) }
+            cache?.write(bytes, for: block, of: store)
+            found[address] = plain
         }
         var columns: [String: Column] = [:], inPlace: [String: PlainBlock] = [:]
         var decoded: [[UInt8]: Column] = [:]
         for (name, block) in wanted {
-            let plain = found[block.address]!
+            guard let plain = found[block.address], plain.isLike(block) else { throw damage(block) }
             if deferring.contains(name), plain.isReadInPlace {
                 inPlace[name] = plain
             } else {
@@ -256,16 +279,12 @@ private final class BlockSource: @unchecked Sendable {
         return (columns, inPlace)
     }
 
-    private func fetch(_ blocks: [SegmentBlock]) throws -> [(SegmentBlock, [UInt8])] {
-        if blocks.isEmpty { return [] }
+    /// Files as the store has them, by their addresses.
+    private func fetch(_ addresses: [[UInt8]]) throws -> [[UInt8]: [UInt8]] {
+        if addresses.isEmpty { return [:] }
         let rows = try lock.withLock {
-            try connection.execute("select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, blocks.map { .bytes($0.address) })))")
+            try connection.execute("select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, addresses.map { .bytes($0) })))")
         }
-        var bodies: [[UInt8]: [UInt8]] = [:]
-        for row in rows.map({ $0 }) { bodies[row.bytes(0)] = row.bytes(1) }
-        return try blocks.map { block in
-            guard let body = bodies[block.address] else { throw StoreError(.damaged, "a segment's block is missing: \(block.address.hexadecimal)") }
-            return (block, body)
-        }
+        return Dictionary(rows.map { ($0.bytes(0), $0.bytes(1)) }) { first, _ in first }
     }
 }

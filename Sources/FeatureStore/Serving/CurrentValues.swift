@@ -20,22 +20,23 @@ extension Store {
     /// A row stands from its `as_of` on until then, or until a row of its entity arrives.
     /// - Throws: for a set with request inputs, or none of whose features has all its keys.
     public func refreshValues(of name: String) async throws -> RefreshedValues {
-        let store = self, lastNow = lastNow
+        let store = self, lastNow = lastNow, damage = FoundDamage()
         return try await withRegistry { connection, known in
             let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: name).set).served
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
             // Before the transaction, so that it sees what was done while it waited.
+            defer { store.mend(damage, connection) }
             return try Lock.holding(values.lock, connection) {
                 try connection.transaction(.repeatableRead) {
                     try values.prepare()
                     let heads = try Heads(plan.sources, connection)
                     let now = lastNow.advance(to: heads.now)
-                    let keys = try values.entities(since: values.cuts(), upTo: heads.cuts, now: now)
+                    let keys = try values.entities(since: values.cuts(within: heads.cuts), upTo: heads.cuts, now: now)
                     let spine = Spine(
                         columns: Dictionary(uniqueKeysWithValues: zip(plan.keys.map(\.name), keys)), instants: Array(repeating: now, count: keys.first?.count ?? 1))
                     if spine.instants.count > 0 {
-                        let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true)
+                        let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true, damage: damage)
                         try values.write(keys, outputs, at: now)
                     }
                     try values.remember(heads.cuts, now: now)
@@ -92,7 +93,7 @@ struct CurrentValues {
     }
 
     func prepare() throws {
-        if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { return }
+        if try connection.execute("select to_regclass(\(name)) is not null").single().bool(0) { return }
         try RowWidth.check(plan.keys.map(\.type) + [.timestamp] + plan.outputs.map(\.type) + [.timestamp], of: "the table of current values of \(setName)") {
             "make sets of fewer outputs for what is to be kept as tables"
         }
@@ -117,14 +118,15 @@ struct CurrentValues {
 
     /// Empties the table: the next refresh fills it anew. Without cuts, that is how it is told.
     func clear() throws {
-        if try connection.execute("select to_regclass(\(name)) is not null").first!.bool(0) { try connection.execute("truncate \(table)") }
+        if try connection.execute("select to_regclass(\(name)) is not null").single().bool(0) { try connection.execute("truncate \(table)") }
         try connection.execute("update firn_cache.current_values set cuts = '{}' where set_name = \(setName)")
     }
 
-    /// How far each source was read the last time; nil where there was none.
-    func cuts() throws -> [String: Int64]? {
+    /// How far each source was read the last time; nil where there was none, or what is written can't be so: then all is computed again.
+    func cuts(within heads: [String: Int64]) throws -> [String: Int64]? {
         guard let row = try connection.execute("select cuts::text from firn_cache.current_values where set_name = \(setName)").first else { return nil }
-        return try JSONDecoder().decode([String: Int64].self, from: Data(row.bytes(0)))
+        let cuts = try? JSONDecoder().decode([String: Int64].self, from: Data(row.bytes(0)))
+        return cuts.flatMap { cuts in cuts.allSatisfy { $0.value >= 0 && $0.value <= heads[$0.key] ?? .max } ? cuts : nil }
     }
 
     func remember(_ cuts: [String: Int64], now: Int64) throws {
@@ -136,7 +138,7 @@ struct CurrentValues {
             """)
     }
 
-    func count() throws -> Int { Int(try connection.execute("select count(*) from \(table)").first!.int64(0)) }
+    func count() throws -> Int { Int(try connection.execute("select count(*) from \(table)").single().int64(0)) }
 
     /// The keys of the entities to compute, a column for each of the plan's: all that are new, have news, or whose time has come.
     func entities(since last: [String: Int64]?, upTo cuts: [String: Int64], now: Int64) throws -> [Column] {
@@ -185,5 +187,67 @@ struct CurrentValues {
         let isFresh = SQL.joined(plan.keys.map { $0.type.equal("v.\(identifier: $0.name)", "f.\(identifier: $0.name)") } + ["true"], by: " and ")
         try connection.execute("delete from \(table) v using pg_temp.firn_fresh f where \(isFresh)")
         try connection.execute("insert into \(table) (\(names)) select \(names) from pg_temp.firn_fresh")
+    }
+}
+
+extension CurrentValues {
+    /// How many rows are computed again at once.
+    private static let page = 50_000
+
+    /// Computes current values again, some taken by chance or all, each row as of its own instant.
+    static func check(_ catalog: Catalog, atMost limit: Int?, _ store: Store, _ check: inout HistoryCheck, _ connection: Connection) throws {
+        for row in try connection.execute("select set_name, cuts::text from firn_cache.current_values order by set_name").map({ $0 }) {
+            try Task.checkCancellation()
+            let name = row.text(0)
+            guard let set = try? catalog.set(named: name).served else {
+                check.faults.append("there are current values of \(name), which isn't registered")
+                continue
+            }
+            let plan = Plan(set, in: catalog), values = try CurrentValues(set, plan, connection), heads = try Heads(plan.sources, connection).cuts
+            // What was dropped is made anew; what was emptied is filled.
+            guard try connection.execute("select to_regclass(\(values.name)) is not null").single().bool(0) else { continue }
+            guard let cuts = try? JSONDecoder().decode([String: Int64].self, from: Data(row.bytes(1))), cuts.allSatisfy({ 0 <= $0.value && $0.value <= heads[$0.key] ?? .max })
+            else {
+                check.faults.append("the current values of \(name) say that logs were read which aren't there")
+                continue
+            }
+            if try !values.hold(cuts, atMost: limit, store, &check) { check.faults.append("the current values of \(name) in \(values.name) aren't what their rows make") }
+        }
+    }
+
+    private func hold(_ cuts: [String: Int64], atMost limit: Int?, _ store: Store, _ check: inout HistoryCheck) throws -> Bool {
+        let names = SQL.joined((plan.keys.map(\.name) + columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
+        let chosen: SQL = limit.map { "order by random() limit \($0)" } ?? ""
+        try connection.execute("declare firn_values_check no scroll cursor for select \(names) from \(table) \(chosen)")
+        defer { _ = try? connection.execute("close firn_values_check") }
+        while true {
+            try Task.checkCancellation()
+            var builders = (plan.keys.map(\.type) + [.timestamp] + plan.outputs.map(\.type) + [.timestamp]).map { ColumnBuilder($0) }
+            let rows = try connection.execute("fetch \(literal: Int64(CurrentValues.page)) from firn_values_check")
+            rows.read { row in for index in builders.indices { builders[index].append(&row) } }
+            guard rows.count > 0 else { break }
+            check.values += rows.count
+            var read = builders.indices.map { builders[$0].finish() }[...]
+            let keys = read.prefix(plan.keys.count)
+            read = read.dropFirst(keys.count)
+            guard let instants = read.popFirst(), let changes = read.popLast() else { return false }
+            let spine = Spine(columns: Dictionary(zip(plan.keys.map(\.name), keys)) { first, _ in first }, instants: instants.integers)
+            let outputs = try plan.train(spine, Reading(cuts: cuts), store, connection, wantsChanges: true)
+            for (kept, made) in zip(read, outputs.columns) { for row in 0..<rows.count where kept[row] != made[row] { return false } }
+            for (row, next) in outputs.nextChanges.enumerated() {
+                let isRight = next == .max ? changes.isNull(row) : !changes.isNull(row) && changes.integers[row] == min(next, Instant.range.upperBound.microseconds)
+                if !isRight { return false }
+            }
+        }
+        return try limit != nil || plan.keys.isEmpty || hasAllEntities(cuts)
+    }
+
+    /// Whether there is a row for each entity up to the cuts, and for no other.
+    private func hasAllEntities(_ cuts: [String: Int64]) throws -> Bool {
+        let parts = whole.compactMap { group in cuts[group.source.name].flatMap { $0 > 0 ? touched(group, 0, $0) : nil } }
+        let there: SQL = "select \(keyList) from \(table)"
+        guard !parts.isEmpty else { return try connection.execute("\(there) limit 1").count == 0 }
+        let wanted: SQL = "(\(SQL.joined(parts, by: " union ")))"
+        return try connection.execute("(\(there) except \(wanted)) union all (\(wanted) except \(there)) limit 1").count == 0
     }
 }

@@ -50,7 +50,7 @@ package final class DatabaseClock: Sendable {
         state.withLock { state in
             state.sample = Sample(time: time, received: reading.received)
             state.latest = max(state.latest, time)
-            state.disagreement = .microseconds(max(0, reading.before - raw, raw - reading.after))
+            state.disagreement = .microseconds(max(0, reading.before &- raw, raw &- reading.after))
         }
     }
 
@@ -69,7 +69,7 @@ package final class DatabaseClock: Sendable {
         return state.withLock { state in
             guard let sample = state.sample else { return nil }
             let passed = (ContinuousClock.now - sample.received).components
-            state.latest = max(state.latest, sample.time + passed.seconds * 1_000_000 + passed.attoseconds / 1_000_000_000_000)
+            state.latest = max(state.latest, sample.time &+ passed.seconds * 1_000_000 &+ passed.attoseconds / 1_000_000_000_000)
             return state.latest
         }
     }

@@ -53,7 +53,29 @@ struct RowForm {
         entity.count += 1
     }
 
-    /// The rows of several entities, one entity's after the other's.
+    /// Whether bytes are so many rows of this form, and nothing else: of what was kept elsewhere, before it is read.
+    func holds(_ entity: EntityRows) -> Bool {
+        let bytes = entity.bytes
+        var position = 0
+        for _ in 0..<entity.count {
+            let nulls = position + (isStatic ? 17 : 25)
+            guard nulls + nullBytes <= bytes.count else { return false }
+            position = nulls + nullBytes
+            for index in columns.indices where bytes[nulls + index / 8] >> UInt8(index % 8) & 1 == 0 {
+                switch columns[index].type {
+                case .bool: position += 1
+                case .int64, .timestamp, .float64: position += 8
+                case .string:
+                    guard position + 4 <= bytes.count else { return false }
+                    position += 4 + bytes[position..<position + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
+                }
+            }
+            guard position <= bytes.count else { return false }
+        }
+        return position == bytes.count
+    }
+
+    /// The rows of several entities, one entity's after the other's: written here, or such as `holds` says.
     func rows(of entities: [EntityRows]) -> SourceRows {
         let count = entities.reduce(0) { $0 + $1.count }
         var builders = columns.map { ColumnBuilder($0.type) }

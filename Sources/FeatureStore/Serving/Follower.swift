@@ -119,7 +119,7 @@ actor Follower {
             try !group.source.id.isEmpty
             && connection.execute(
                 "select exists (select from firn.batches b where kind = 'import' and \(table.offsets(after: after, upTo: upTo)))"
-            ).first!.bool(0)
+            ).single().bool(0)
         return EntityTable.Delta(after: after, upTo: upTo, rows: rows, evicts: evicts)
     }
 }

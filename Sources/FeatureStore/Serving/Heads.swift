@@ -35,13 +35,20 @@ struct Heads: Sendable {
             let row = rows[row]
             clock = row.timestamp(4)
             now = max(now, row.optionalTimestamp(3) ?? .min, clock)
-            if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock - $0)) } ?? Heads.unknownLag }
+            if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue)) } ?? Heads.unknownLag }
             (governed, erased) = (row.int64(7), row.int64(8))
             if row.isNull(0) { continue }
-            cuts[row.text(0)] = row.optionalInt64(1) ?? 0
+            let cut = row.optionalInt64(1) ?? 0
+            guard (0...Heads.lastOffset).contains(cut) else {
+                throw StoreError(.damaged, "the log of \(row.text(0)) ends at an offset that no log reaches", advice: "firn verify says more")
+            }
+            cuts[row.text(0)] = cut
             newestCommits[row.text(0)] = row.optionalTimestamp(2)
         }
     }
+
+    /// No log reaches so far.
+    static let lastOffset: Int64 = 1 << 62
 
     /// Of a standby that has replayed nothing yet.
     private static let unknownLag = Duration.seconds(86_400)

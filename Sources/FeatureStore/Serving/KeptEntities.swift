@@ -2,6 +2,7 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
 internal import Synchronization
+internal import Tables
 
 /// What the database keeps of entities for servers: their rows as memory holds them, up to some offset. A server adds what it remembers of the log since.
 ///
@@ -12,6 +13,15 @@ struct KeptEntities: Sendable {
 
     /// Tables of memory for which something is kept, by their generations: others aren't asked for.
     private let known = SharedSet()
+    /// Hears of what isn't what it was when it was kept.
+    private let reportDamage: @Sendable (String) -> Void
+
+    /// Entities that are marked with this number of rows are read again by `OnlineWork`.
+    static let damaged = -2
+
+    init(reportDamage: @escaping @Sendable (String) -> Void) {
+        self.reportDamage = reportDamage
+    }
 
     /// Reads entities that memory lacks, one round trip for all; gives those that have to be read otherwise.
     func read(_ missing: [OnlineMemory.Missing], _ memory: OnlineMemory, _ connection: Connection) throws -> [OnlineMemory.Missing] {
@@ -20,7 +30,7 @@ struct KeptEntities: Sendable {
         let answers = try connection.pipeline(asked.map(KeptEntities.query))
         var rest = missing.filter { !known.contains($0.generation) }
         for (missing, answer) in zip(asked, answers) {
-            if let left = take(missing, answer, memory) { rest.append(left) }
+            if let left = take(missing, answer, memory, connection) { rest.append(left) }
         }
         return rest
     }
@@ -28,8 +38,7 @@ struct KeptEntities: Sendable {
     private static func query(_ missing: OnlineMemory.Missing) -> SQL {
         let group = missing.group
         return """
-            select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
-            from firn_cache.online_tables t left join firn_cache.online_entities e
+            select \(KeptEntities.columns) from firn_cache.online_tables t left join firn_cache.online_entities e
                 on e.online = t.online and e.entity = any(\(.array(.bytes, missing.keys.map { .bytes($0.bytes) })))
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
@@ -41,28 +50,64 @@ struct KeptEntities: Sendable {
         return "t.columns @> \(columns) and (t.reach is null or t.reach >= \(group.reach))"
     }
 
+    /// Of `t`, a table, and `e`, its entities.
+    private static let columns: SQL = "t.online, t.covered, to_json(t.columns)::text, t.reach, t.checksum, e.entity, e.rows, e.body"
+
+    /// A table as it is kept; nil where it isn't what it was.
+    ///
+    /// - Parameter row: begins with `columns`.
+    private func table(_ row: Rows.Row, _ group: Plan.Group) -> KeptTable? {
+        var columns: [String] = []
+        if case .array(let names)? = try? JSON(parsing: row.bytes(2)) { columns = names.compactMap { if case .string(let name) = $0 { name } else { nil } } }
+        let table = KeptTable(online: row.int64(0), covered: row.int64(1), columns: columns, reach: row.optionalInt64(3))
+        if table.checksum(group.source.name, keys: group.keys.map(\.column)) == row.int64(4), (0...Heads.lastOffset).contains(table.covered) { return table }
+        reportDamage("\(KeptEntities.place(group)) isn't what it was when it was kept: rows are read instead, and it is kept anew")
+        return nil
+    }
+
+    private static func place(_ group: Plan.Group) -> String {
+        "online state of \(group.source.name) by \(group.keys.isEmpty ? "no key" : group.keys.map(\.column).joined(separator: ", "))"
+    }
+
     /// Takes what was kept; gives the entities that are left.
-    private func take(_ missing: OnlineMemory.Missing, _ answer: Rows, _ memory: OnlineMemory) -> OnlineMemory.Missing? {
+    private func take(_ missing: OnlineMemory.Missing, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection) -> OnlineMemory.Missing? {
         let group = missing.group, types = group.keyTypes
-        guard let first = answer.first, let form = try? RowForm(group.source, columnsAsJSON: first.bytes(1)) else { return missing }
-        let covered = first.int64(0)
+        guard let first = answer.first, let table = table(first, group) else { return missing }
+        let form = RowForm(group.source, columns: Set(table.columns))
         // One that is ahead of this server's cut would show rows from behind it.
-        guard covered <= missing.cut, memory.remembers(missing.table, missing.generation, since: covered) else { return missing }
-        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], tooLarge = Set(missing.keys.filter { $0.bytes.count > KeptEntities.longestKey })
-        for row in answer.map({ $0 }) where !row.isNull(2) {
-            guard let key = EntityKey(bytes: row.bytes(2), types) else { return missing }
-            if row.int64(4) < 0 { tooLarge.insert(key) } else { found[key] = (row.int64(3), EntityRows(bytes: row.bytes(5), count: Int(row.int64(4)))) }
+        guard table.covered <= missing.cut, memory.remembers(missing.table, missing.generation, since: table.covered) else { return missing }
+        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], left = Set(missing.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
+        for row in answer.map({ $0 }) where !row.isNull(5) {
+            guard let key = EntityKey(bytes: row.bytes(5), types) else { continue }
+            let count = Int(row.int64(6))
+            if count >= 0, let kept = KeptPieces.read(row.bytes(7), of: key, in: table.online, count: count, form) {
+                found[key] = kept
+            } else {
+                left.insert(key)
+                if count >= 0 { damaged.append(row.bytes(5)) }
+            }
         }
+        if !damaged.isEmpty { mark(damaged, table, group, connection) }
         // Who isn't kept has no row.
         var taken = missing
-        (taken.keys, taken.cut) = (missing.keys.filter { !tooLarge.contains($0) }, covered)
+        (taken.keys, taken.cut) = (missing.keys.filter { !left.contains($0) }, table.covered)
         memory.insert(
             taken, foundFrom: taken.keys.map { found[$0]?.from ?? .max }, rows: form.rows(of: taken.keys.compactMap { found[$0]?.rows }))
-        guard !tooLarge.isEmpty else { return nil }
-        var left = missing
-        left.keys = Array(tooLarge)
-        left.keyColumns = EntityKey.columns(left.keys, types)
-        return left
+        guard !left.isEmpty else { return nil }
+        var rest = missing
+        rest.keys = Array(left)
+        rest.keyColumns = EntityKey.columns(rest.keys, types)
+        return rest
+    }
+
+    /// Has damaged entities read again. That it can't be said just now, or on a standby, keeps nobody from looking up.
+    private func mark(_ entities: [[UInt8]], _ table: KeptTable, _ group: Plan.Group, _ connection: Connection) {
+        reportDamage("\(KeptEntities.place(group)): entities (\(entities.count)) aren't what they were when they were kept; their rows are read instead, and they are kept anew")
+        _ = try? connection.execute(
+            """
+            update firn_cache.online_entities set rows = \(KeptEntities.damaged)::int, body = ''
+            where online = \(table.online) and entity = any(\(.array(.bytes, entities.map { .bytes($0) }))) and rows >= 0
+            """)
     }
 
     func isConnected(_ need: OnlineMemory.Need) -> Bool { known.contains(need.generation) }
@@ -72,11 +117,11 @@ struct KeptEntities: Sendable {
         let group = need.group
         let row = try connection.execute(
             """
-            select t.covered from firn_cache.online_tables t
+            select \(KeptEntities.columns) from firn_cache.online_tables t left join firn_cache.online_entities e on false
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
         ).first
-        guard let covered = row?.int64(0), covered > 0 || need.cut == 0 else { return false }
+        guard let covered = row.flatMap({ table($0, group)?.covered }), covered > 0 || need.cut == 0 else { return false }
         if covered < need.cut, !memory.remembers(need.table, need.generation, since: covered) {
             guard SourceTable.isShort(after: covered, upTo: need.cut) else { return false }
             memory.remember(need, try Follower.delta(group, after: covered, upTo: need.cut, connection))
@@ -92,14 +137,13 @@ struct KeptEntities: Sendable {
         while let last = after, memory.counts.bytes < memory.maximumBytes / 10 * 8 {
             let answer = try connection.execute(
                 prepared: """
-                    select t.covered, to_json(t.columns)::text, e.entity, e.found_from, e.rows, e.body
-                    from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
+                    select \(KeptEntities.columns) from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
                     where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
                         and e.entity > \(last) and e.rows >= 0 order by e.entity limit 1000
                     """)
-            let keys = answer.map { EntityKey(bytes: $0.bytes(2), types) }.compactMap(\.self)
-            _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory)
-            after = answer.count < 1000 ? nil : answer[answer.count - 1].bytes(2)
+            let keys = answer.map { EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
+            _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory, connection)
+            after = answer.count < 1000 ? nil : answer[answer.count - 1].bytes(5)
         }
     }
 }

@@ -169,7 +169,7 @@ struct Online: Sendable {
     /// Connections for entities that memory lacks.
     let pool: Pool
     /// What is kept of entities in the database.
-    let kept = KeptEntities()
+    let kept: KeptEntities
 }
 
 extension Store {

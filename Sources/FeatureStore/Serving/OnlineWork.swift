@@ -2,7 +2,6 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
-internal import Tables
 
 /// What was brought up to date of online state.
 public struct KeptOnline: Sendable {
@@ -24,12 +23,7 @@ extension Store {
                 _ = try catalog.set(named: set)
                 try connection.execute("insert into firn_cache.online_sets values (\(set)) on conflict do nothing")
             }
-            let registry = Registry(connection)
-            let plans = try connection.execute("select set_name from firn_cache.online_sets").map { $0.text(0) }.compactMap { name -> Plan? in
-                guard let set = try? catalog.set(named: name) else { return nil }
-                return try Plan(set.served, in: catalog, fresh: registry.fresh(name))
-            }
-            return try OnlineWork.needs(plans).compactMap { try OnlineWork(group: $0, connection: connection).run() }
+            return try OnlineWork.needs(catalog, connection).compactMap { try OnlineWork(group: $0, connection: connection).run() }
         }
     }
 
@@ -40,7 +34,7 @@ extension Store {
 }
 
 /// Brings what is kept of one source's entities by one key up to date.
-private struct OnlineWork {
+struct OnlineWork {
     /// Its keys go by the source's columns.
     let group: Plan.Group
     let connection: Connection
@@ -54,8 +48,13 @@ private struct OnlineWork {
     private var keys: [String] { group.keys.map(\.column) }
     private var form: RowForm { RowForm(source, columns: group.columns) }
 
-    /// What plans need, each source and key once.
-    static func needs(_ plans: [Plan]) -> [Plan.Group] {
+    /// What the sets need that servers were asked for, each source and key once.
+    static func needs(_ catalog: Catalog, _ connection: Connection) throws -> [Plan.Group] {
+        let registry = Registry(connection)
+        let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.compactMap { name -> Plan? in
+            guard let set = try? catalog.set(named: name) else { return nil }
+            return try Plan(set.served, in: catalog, fresh: registry.fresh(name))
+        }
         var needs: [Plan.Group] = []
         for group in plans.flatMap(\.groups) {
             let columns = group.keys.map(\.column).sorted()
@@ -71,38 +70,71 @@ private struct OnlineWork {
     func run() throws -> KeptOnline? {
         try connection.transaction {
             // One at a time; a second one leaves it to the first.
-            guard try connection.execute("select pg_try_advisory_xact_lock(\(Lock.space)::int, \(Lock.online(of: source.name))::int)").first!.bool(0) else { return nil }
-            let (online, covered) = try table()
+            guard try connection.execute("select pg_try_advisory_xact_lock(\(Lock.space)::int, \(Lock.online(of: source.name))::int)").single().bool(0) else { return nil }
+            var table = try table()
+            let (online, covered) = (table.online, table.covered)
             let state = try BatchLog(source: source, connection: connection).state()
-            guard state.head.offset > covered else { return nil }
             let upTo = state.head.offset
+            let damaged = try connection.execute("select entity from firn_cache.online_entities where online = \(online) and rows < -1").map { $0.bytes(0) }
+            guard upTo > covered || !damaged.isEmpty else { return nil }
             let entities: Int
-            if covered == 0 || upTo - covered > OnlineWork.mostNews {
+            if upTo == covered {
+                entities = damaged.count
+            } else if covered == 0 || upTo - covered > OnlineWork.mostNews {
                 entities = try reload(keysSince: covered, upTo: upTo, online, at: state.clock)
             } else {
                 let delta = try Follower.delta(group, after: covered, upTo: upTo, connection)
                 entities = try delta.evicts ? reload(keysSince: covered, upTo: upTo, online, at: state.clock) : append(delta.rows, online, upTo: upTo, at: state.clock)
             }
-            try connection.execute("update firn_cache.online_tables set covered = \(upTo) where online = \(online)")
+            try keepAnew(damaged, upTo: upTo, online, at: state.clock)
+            table.covered = upTo
+            try put(table)
             return KeptOnline(source: source.name, keys: keys, entities: entities, upTo: upTo)
         }
     }
 
-    /// Its number, and how far it goes; begun anew where what is kept has too few columns or rows.
-    private func table() throws -> (online: Int64, covered: Int64) {
-        let names: Parameter = .array(.text, keys.map { .text($0) }), columns: Parameter = .array(.text, group.columns.sorted().map { .text($0) })
-        let known = try connection.execute(
+    /// As it is kept; begun anew where that has other columns or too few rows, or isn't what it was.
+    private func table() throws -> KeptTable {
+        let names: Parameter = .array(.text, keys.map { .text($0) }), columns = group.columns.sorted(), list: Parameter = .array(.text, columns.map { .text($0) })
+        if let (known, isWhole) = try kept() {
+            if isWhole, known.columns == columns, known.reach.map({ $0 >= group.reach }) ?? true { return known }
+            try connection.execute("delete from firn_cache.online_tables where online = \(known.online)")
+        }
+        let reach = group.reach == .max ? nil : group.reach
+        let online = try connection.execute(
             """
-            select online, covered, columns @> \(columns) and (reach is null or reach >= \(group.reach)) from firn_cache.online_tables
-            where source = \(source.name) and keys = \(names)
+            insert into firn_cache.online_tables (source, keys, columns, reach, covered, checksum) values (\(source.name), \(names), \(list), \(reach), 0, 0) returning online
+            """
+        ).single().int64(0)
+        let table = KeptTable(online: online, covered: 0, columns: columns, reach: reach)
+        try put(table)
+        return table
+    }
+
+    /// Writes how far a table goes.
+    private func put(_ table: KeptTable) throws {
+        try connection.execute(
+            "update firn_cache.online_tables set covered = \(table.covered), checksum = \(table.checksum(source.name, keys: keys)) where online = \(table.online)")
+    }
+
+    /// What is kept, and whether it is what it was; nil where nothing is.
+    private func kept() throws -> (table: KeptTable, isWhole: Bool)? {
+        let row = try connection.execute(
+            """
+            select online, covered, to_json(columns)::text, reach, checksum from firn_cache.online_tables
+            where source = \(source.name) and keys = \(.array(.text, keys.map { .text($0) }))
             """
         ).first
-        if let known, known.bool(2) { return (known.int64(0), known.int64(1)) }
-        if let known { try connection.execute("delete from firn_cache.online_tables where online = \(known.int64(0))") }
-        let reach: Parameter = group.reach == .max ? .null(.int64) : .int64(group.reach)
-        let made = try connection.execute(
-            "insert into firn_cache.online_tables (source, keys, columns, reach, covered) values (\(source.name), \(names), \(columns), \(reach), 0) returning online")
-        return (made.first!.int64(0), 0)
+        return row.map { row in
+            let table = KeptTable(
+                online: row.int64(0), covered: row.int64(1), columns: (try? JSONDecoder().decode([String].self, from: Data(row.bytes(2)))) ?? [], reach: row.optionalInt64(3))
+            return (table, table.checksum(source.name, keys: keys) == row.int64(4) && (0...Heads.lastOffset).contains(table.covered))
+        }
+    }
+
+    /// Reads entities again that weren't what they were.
+    private func keepAnew(_ entities: [[UInt8]], upTo: Int64, _ online: Int64, at now: Int64) throws {
+        try reload(entities.compactMap { EntityKey(bytes: $0, group.keyTypes) }, upTo: upTo, online, at: now)
     }
 
     // MARK: Entities anew
@@ -181,23 +213,24 @@ private struct OnlineWork {
         for start in stride(from: 0, to: kept.count, by: 1000) {
             let some = kept[start..<min(start + 1000, kept.count)]
             let tooLarge = some.map { $0.rows.bytes.count > most }
-            let entities: Parameter = .array(.bytes, some.map { .bytes($0.entity.bytes) }), from: Parameter = .array(.int64, some.map { .int64($0.from) })
+            let entities: Parameter = .array(.bytes, some.map { .bytes($0.entity.bytes) })
             let counts: Parameter = .array(.int64, zip(some, tooLarge).map { .int64($1 ? -1 : Int64($0.rows.count)) })
-            let bodies: Parameter = .array(.bytes, zip(some, tooLarge).map { .bytes($1 ? [] : $0.rows.bytes) })
+            let bodies: Parameter = .array(.bytes, zip(some, tooLarge).map { .bytes($1 ? [] : KeptPieces.piece($0.entity, in: online, knownFrom: $0.from, $0.rows)) })
+            // What is damaged stays so until it is read again, whatever comes.
+            let isTooLarge: SQL = "excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most)"
             let update: SQL =
                 replacing
-                ? "found_from = excluded.found_from, rows = excluded.rows, rows_at_first = excluded.rows_at_first, body = excluded.body"
+                ? "rows = excluded.rows, rows_at_first = excluded.rows_at_first, body = excluded.body"
                 : """
-                found_from = least(e.found_from, excluded.found_from),
-                rows = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then -1 else e.rows + excluded.rows end,
-                body = case when e.rows < 0 or excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most) then '' else e.body || excluded.body end
+                rows = case when e.rows < 0 then e.rows when \(isTooLarge) then -1 else least(e.rows::bigint + excluded.rows, 2147483647)::int end,
+                body = case when e.rows < 0 or \(isTooLarge) then '' else e.body || excluded.body end
                 """
             let answer = try connection.execute(
                 prepared: """
-                    insert into firn_cache.online_entities as e (online, entity, found_from, rows, rows_at_first, body)
-                    select \(online), entity, found_from, rows::int, rows::int, body from unnest(\(entities), \(from), \(counts), \(bodies)) u(entity, found_from, rows, body)
+                    insert into firn_cache.online_entities as e (online, entity, rows, rows_at_first, body)
+                    select \(online), entity, rows::int, rows::int, body from unnest(\(entities), \(counts), \(bodies)) u(entity, rows, body)
                     on conflict (online, entity) do update set \(update)
-                    returning case when rows > 2 * rows_at_first + 256 then entity end
+                    returning case when rows > 2 * rows_at_first::bigint + 256 then entity end
                     """)
             grown += answer.map { $0.optionalBytes(0) }.compactMap { $0.flatMap { EntityKey(bytes: $0, group.keyTypes) } }
         }
@@ -205,14 +238,85 @@ private struct OnlineWork {
     }
 }
 
+extension OnlineWork {
+    /// Holds what is kept of entities, some taken by chance or all, against their rows: what every aggregate comes to now, and whether they are known.
+    static func check(_ catalog: Catalog, atMost limit: Int?, _ check: inout HistoryCheck, _ connection: Connection) throws {
+        for group in try needs(catalog, connection) { try OnlineWork(group: group, connection: connection).check(atMost: limit, &check) }
+    }
+
+    private func check(atMost limit: Int?, _ check: inout HistoryCheck) throws {
+        guard let (kept, isWhole) = try kept() else { return }
+        let place = "online state of \(source.name) by \(keys.isEmpty ? "no key" : keys.joined(separator: ", "))", log = BatchLog(source: source, connection: connection)
+        guard isWhole, try log.head().offset >= kept.covered else {
+            check.faults.append("\(place) isn't what it was when it was kept")
+            return
+        }
+        // Of another shape, it is begun anew before it is used.
+        guard kept.columns == group.columns.sorted(), kept.covered > 0 else { return }
+        let table = SourceTable(source), now = try log.state().clock
+        let chosen: SQL = limit.map { "order by random() limit \($0)" } ?? ""
+        var builders = group.keyTypes.map { ColumnBuilder($0) }, count = 0
+        let list = keys.isEmpty ? "1" : SQL.joined(keys.map { "r.\(identifier: $0)" }, by: ", ")
+        try connection.byScan {
+            try connection.stream("select k.* from (select distinct \(list) from \(table.rows) where \(table.offsets(after: 0, upTo: kept.covered))) k \(chosen)") { row in
+                for index in builders.indices { builders[index].append(&row) }
+                count += 1
+            }
+        }
+        let columns = builders.indices.map { builders[$0].finish() }
+        var entities = Set((0..<count).compactMap { EntityKey(columns, $0) })
+        for row in try connection.execute("select entity from firn_cache.online_entities where online = \(kept.online) \(chosen)").map({ $0 }) {
+            guard let entity = EntityKey(bytes: row.bytes(0), group.keyTypes) else {
+                check.faults.append("\(place) has an entity that is none")
+                return
+            }
+            entities.insert(entity)
+        }
+        let all = entities.filter { $0.bytes.count <= KeptEntities.longestKey }
+        check.entities += all.count
+        for start in stride(from: 0, to: all.count, by: RowLoader.fewKeys) {
+            try Task.checkCancellation()
+            let some = Array(all.dropFirst(start).prefix(RowLoader.fewKeys))
+            if try !holds(some, kept, at: now) {
+                check.faults.append("\(place) isn't what its rows make")
+                return
+            }
+        }
+    }
+
+    /// Whether entities come to the same as they are kept and by their rows.
+    private func holds(_ entities: [EntityKey], _ table: KeptTable, at now: Int64) throws -> Bool {
+        var kept: [EntityKey: (from: Int64, rows: EntityRows)] = [:], isElsewhere: Set<EntityKey> = []
+        for row in try connection.execute(
+            "select entity, rows, body from firn_cache.online_entities where online = \(table.online) and entity = any(\(.array(.bytes, entities.map { .bytes($0.bytes) })))"
+        ).map({ $0 }) {
+            guard let entity = EntityKey(bytes: row.bytes(0), group.keyTypes) else { return false }
+            // Of one that has too many rows, or was found damaged, nothing is believed.
+            if row.int64(1) < 0 {
+                isElsewhere.insert(entity)
+            } else if let rows = KeptPieces.read(row.bytes(2), of: entity, in: table.online, count: Int(row.int64(1)), form) {
+                kept[entity] = rows
+            } else {
+                return false
+            }
+        }
+        let some = entities.filter { !isElsewhere.contains($0) }
+        guard !some.isEmpty else { return true }
+        var missing = OnlineMemory.Missing(OnlineMemory.Need(table: 0, generation: 0, group: group, cut: table.covered), some, cut: table.covered)
+        missing.keyColumns = EntityKey.columns(some, group.keyTypes)
+        missing.now = now
+        guard let (rows, foundFrom) = try connection.byIndex({ try RowLoader.load([missing], connection) }).first else { return false }
+        let here = group.values(of: missing.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
+        let there = group.values(of: missing.keyColumns, count: some.count, at: now, rows: rows)
+        return some.indices.allSatisfy { index in
+            let isKnown = min(kept[some[index]]?.from ?? .max, here.foundFrom[index]) <= now
+            return isKnown == (min(foundFrom[index], there.foundFrom[index]) <= now) && zip(here.columns, there.columns).allSatisfy { $0[index] == $1[index] }
+        }
+    }
+}
+
 extension RowForm {
     init(_ source: Source, columns: Set<String>) {
         self.init(columns: source.columns.filter { columns.contains($0.name) }, isStatic: source.isStatic)
-    }
-
-    /// - Parameter columnsAsJSON: a list of names, as it is kept.
-    init?(_ source: Source, columnsAsJSON: [UInt8]) throws {
-        guard case .array(let names) = try JSON(parsing: columnsAsJSON) else { return nil }
-        self.init(source, columns: Set(names.compactMap { if case .string(let name) = $0 { name } else { nil } }))
     }
 }

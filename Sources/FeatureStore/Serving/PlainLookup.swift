@@ -254,7 +254,7 @@ extension LookupAnswer {
             bytes += "]}".utf8
         }
         bytes.append(UInt8(ascii: "]"))
-        if let age = cells.age { bytes += ",\"age_ms\":\(Int(age / .milliseconds(1)))".utf8 }
+        if let age = cells.age { bytes += ",\"age_ms\":\(age.wholeMilliseconds)".utf8 }
         bytes.append(UInt8(ascii: "}"))
         return bytes
     }
@@ -284,10 +284,18 @@ extension LookupAnswer {
             bytes += "]}".utf8
         }
         bytes.append(UInt8(ascii: "]"))
-        if let age { bytes += ",\"age_ms\":\(Int(age / .milliseconds(1)))".utf8 }
+        if let age { bytes += ",\"age_ms\":\(age.wholeMilliseconds)".utf8 }
         if let receipt { bytes += ",\"receipt\":\"\(receipt)\"".utf8 }
         if withTypes { bytes += (",\"types\":" + JSON.array(columns.map { .string($0.type.rawValue) }).description).utf8 }
         if withCuts { bytes += (",\"cuts\":" + JSON.object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }).description).utf8 }
         bytes.append(UInt8(ascii: "}"))
+    }
+}
+
+extension Duration {
+    /// Of one without a bound, such as since something that never was, as many as a number holds.
+    public var wholeMilliseconds: Int {
+        let milliseconds = self / .milliseconds(1)
+        return milliseconds < 9e18 ? Int(milliseconds) : .max
     }
 }

@@ -99,7 +99,9 @@ extension Store {
                 }
                 return (rows, erasures)
             }
-            let recorded = try connection.execute("select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)").first!
+            guard
+                let recorded = try connection.execute("select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)").first
+            else { throw StoreError(.damaged, "the ledger's entry of \(manifest.id) is gone", advice: "firn verify says more") }
             let about = SnapshotBundle.About(
                 format: SnapshotBundle.About.format, build: firnBuild, entry: recorded.int64(1), hash: recorded.bytes(2).hexadecimal,
                 erased: (erasures.blocks[manifest.id] ?? []).sorted(), rows: rows)

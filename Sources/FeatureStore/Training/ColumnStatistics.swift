@@ -100,5 +100,11 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         return low == 0 ? 0 : Double(low - 1) / Double(quantiles.count - 1)
     }
 
+    /// Whether it has what those that are computed have.
+    var isWhole: Bool {
+        rows >= 0 && (0...rows).contains(nulls) && sampled >= 0 && [0, 101].contains(quantiles.count) && [0, ColumnStatistics.bins].contains(histogram.count)
+            && histogram.allSatisfy { (0...ColumnStatistics.sample).contains($0) }
+    }
+
     var nullShare: Double { rows == 0 ? 0 : Double(nulls) / Double(rows) }
 }

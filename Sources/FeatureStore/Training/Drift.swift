@@ -87,36 +87,34 @@ extension Store {
     public func statistics(ofSnapshot id: String) async throws -> [(name: String, statistics: ColumnStatistics)] {
         let manifest = try await snapshot(id)
         let all: [String: ColumnStatistics]
-        if let kept = try await keptStatistics(manifest.id) {
+        if let kept = try await keptStatistics(manifest) {
             all = kept
         } else {
             let erased = try await withCatalog { connection, _ in try Heads([], connection).erased }
             let rows = try await fetch(manifest.id).rows.values
-            all = Dictionary(uniqueKeysWithValues: manifest.outputs.map { ($0.name, ColumnStatistics(rows[$0.name]!)) })
-            let body = try canonicalJSON(all), actor = actor
+            all = Dictionary(manifest.outputs.compactMap { output in rows[output.name].map { (output.name, ColumnStatistics($0)) } }) { first, _ in first }
+            let actor = actor, keeping = try KeptStatistics.keeping(all, of: manifest.id)
             try await withCatalog { connection, _ in
                 try connection.transaction {
                     let ledger = Ledger(connection: connection, actor: actor)
                     try ledger.lock()
                     try ledger.refuseErased(since: erased)
-                    _ = try connection.execute("insert into firn_cache.statistics values (\(manifest.id), \(body)) on conflict do nothing")
+                    _ = try connection.execute(keeping)
                 }
             }
         }
         return manifest.outputs.compactMap { output in all[output.name].map { (output.name, $0) } }
     }
 
-    private func keptStatistics(_ id: String) async throws -> [String: ColumnStatistics]? {
-        try await withCatalog { connection, _ in
-            try connection.execute("select body from firn_cache.statistics where snapshot = \(id)").first.map { row in
-                try JSONDecoder().decode([String: ColumnStatistics].self, from: Data(row.bytes(0)))
-            }
-        }
+    private func keptStatistics(_ manifest: Manifest) async throws -> [String: ColumnStatistics]? {
+        let kept = try await withCatalog { connection, _ in try KeptStatistics(of: manifest.id, connection) }
+        if kept?.isDamaged ?? false { reportDamage("the statistics of \(manifest.id) aren't what they were when they were kept: they are computed again") }
+        return kept?.statistics
     }
 
     /// A snapshot's whole manifest as JSON, and what its outputs look like where that is kept.
     public func manifest(_ id: String) async throws -> [JSON.Member] {
-        let manifest = try await snapshot(id), kept = try await keptStatistics(manifest.id)
+        let manifest = try await snapshot(id), kept = try await keptStatistics(manifest)
         guard case .object(let members) = manifest.json(whole: true) else { return [] }
         let statistics = kept.map { kept in JSON.object(manifest.outputs.compactMap { output in kept[output.name].map { JSON.Member(output.name, $0.json) } }) }
         return members + [JSON.Member("statistics", statistics ?? .null)]
@@ -125,11 +123,11 @@ extension Store {
     /// How far two snapshots are apart.
     public func drift(_ left: String, _ right: String) async throws -> Drift {
         let left = try await snapshot(left), right = try await snapshot(right)
-        let theirs = Dictionary(uniqueKeysWithValues: try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) })
+        let theirs = Dictionary(try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) }) { first, _ in first }
         var drift = Drift(left: left.id, right: right.id, features: [])
         for (name, statistics) in try await statistics(ofSnapshot: left.id) {
             guard let other = theirs[name] else { continue }
-            let functions = [left, right].map { manifest in manifest.outputs.first { $0.name == name }!.fingerprint }
+            let functions = [left, right].map { manifest in manifest.outputs.first { $0.name == name }?.fingerprint }
             drift.features.append(Drift.Feature(name, statistics, other, isRedefined: functions[0] != functions[1]))
         }
         drift.alone = Set(left.outputs.map(\.name)).symmetricDifference(right.outputs.map(\.name)).sorted()
@@ -168,7 +166,7 @@ extension Store {
         var drift = Drift(left: manifest.id, right: "lookups of \(served.definition.name) since \(since)", features: [])
         for (entry, column) in zip(served.features, columns) {
             guard let column, let statistics = own.first(where: { $0.name == entry.output })?.statistics else { continue }
-            let trained = manifest.outputs.first { $0.name == entry.output }!.fingerprint
+            let trained = manifest.outputs.first { $0.name == entry.output }?.fingerprint
             drift.features.append(Drift.Feature(entry.output, statistics, ColumnStatistics(column), isRedefined: trained != entry.function.fingerprint))
         }
         drift.alone = Set(manifest.outputs.filter { $0.kind == .feature }.map(\.name)).symmetricDifference(served.features.map(\.output)).sorted()
@@ -184,11 +182,42 @@ extension Store {
             return manifest.flatMap { manifest in manifest.outputs.first { $0.function == function }.map { (manifest, $0.name) } }
         }
         guard let found else { return nil }
-        return try await keptStatistics(found.manifest.id)?[found.output].map { (found.manifest, $0) }
+        return try await keptStatistics(found.manifest)?[found.output].map { (found.manifest, $0) }
     }
 }
 
 extension Drift {
     /// Rows of lookups that are looked at.
     fileprivate static let mostLive = 200_000
+}
+
+/// What the outputs of a snapshot look like, as it is kept.
+struct KeptStatistics {
+    /// By output; nil where they aren't what they were when they were kept.
+    let statistics: [String: ColumnStatistics]?
+
+    var isDamaged: Bool { statistics == nil }
+
+    /// - Returns: nil where none are kept.
+    init?(of snapshot: String, _ connection: Connection) throws {
+        guard let row = try connection.execute("select body, checksum from firn_cache.statistics where snapshot = \(snapshot)").first else { return nil }
+        let body = row.bytes(0), read = try? JSONDecoder().decode([String: ColumnStatistics].self, from: Data(body))
+        statistics = KeptStatistics.checksum(body, snapshot) == row.int64(1) && read?.values.allSatisfy(\.isWhole) ?? false ? read : nil
+    }
+
+    /// Keeps them, in the place of what may be there.
+    static func keeping(_ statistics: [String: ColumnStatistics], of snapshot: String) throws -> SQL {
+        let body = try canonicalJSON(statistics)
+        return """
+            insert into firn_cache.statistics (snapshot, body, checksum) values (\(snapshot), \(body), \(checksum(Array(body.utf8), snapshot)))
+            on conflict (snapshot) do update set body = excluded.body, checksum = excluded.checksum
+            """
+    }
+
+    private static func checksum(_ body: [UInt8], _ snapshot: String) -> Int64 {
+        var fields = Checksum.Fields()
+        fields.add(snapshot)
+        fields.add(body)
+        return fields.checksum
+    }
 }

@@ -111,19 +111,19 @@ extension Store {
             try file.requireText(name: name)
             try file.requireFree(
                 plan.outputs.map { ($0.name, "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(Split.column, "the split's column")]), name: name)
+            let damage = FoundDamage()
             let (outputs, heads, empty) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                let outputs = try plan.train(file.spine, reading, store, connection, progress: progress)
+                let outputs = try plan.train(file.spine, reading, store, connection, damage: damage, progress: progress)
                 return (outputs, heads, try Emptiness(plan, file.spine, reading, connection).warnings(outputs))
             }
-            let values = try plan.values(outputs, request.split, file)
+            damage.forget(connection)
+            let values = try plan.values(outputs, request.split, file), warnings = known.governance.warnings(set, catalog) + empty + damage.warnings
             return try body(
-                Computed(
-                    set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: known.governance.warnings(set, catalog) + empty),
-                connection)
+                Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: warnings), connection)
         }
     }
 
@@ -138,7 +138,7 @@ extension Store {
                 Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint)
             },
             mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: computed.at,
-            split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(uniqueKeysWithValues: digest.blocks.filter { names.contains($0.name) }),
+            split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(digest.blocks.filter { names.contains($0.name) }) { first, _ in first },
             spine: Manifest.SpineRecord(
                 digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
                 layout: file.isArrow ? file.archiveLayout.rawValue : nil),
@@ -169,7 +169,7 @@ extension Store {
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)
                 values (\(record.id), \(record.name), \(record.set.description), \(body), \(record.spine.digest), \(.timestamp(heads.now)), \(actor), \(entry))
                 """)
-            try connection.execute("insert into firn_cache.statistics values (\(record.id), \(try canonicalJSON(prepared.statistics)))")
+            try connection.execute(KeptStatistics.keeping(prepared.statistics, of: record.id))
             if request.keeps {
                 var number = 0
                 let writer = try ByteWriter(.zstd, name: "result") { bytes throws(TableError) in

@@ -26,16 +26,33 @@ extension Plan {
     /// Computes a training set's values: from segments where rows are sealed and the spine is large, else from the sources' tables.
     ///
     /// Inside a transaction, so that what is sealed and what isn't fit together.
+    ///
+    /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows are read instead.
     func train(
-        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false,
+        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
         progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
+    ) throws -> Outputs {
+        while true {
+            do {
+                return try trainOnce(spine, reading, store, connection, wantsChanges: wantsChanges, damage: damage, progress: progress)
+            } catch let found as SegmentDamage {
+                guard damage.add(found) else { throw found.error }
+            }
+        }
+    }
+
+    private func trainOnce(
+        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
+        progress: @escaping @Sendable (TrainingProgress) -> Void
     ) throws -> Outputs {
         let count = spine.instants.count
         return try evaluate(
             spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: { progress(.computing(rows: Int($0 * Double(count)), of: count)) }
         ) { group in
             let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
-            if count > RowLoader.fewKeys, let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, progress: read, connection) {
+            if count > RowLoader.fewKeys,
+                let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, damage: damage, progress: read, connection)
+            {
                 return try reader.buckets()
             }
             let rows = try RowLoader(spine: spine, cuts: reading.cuts, wantsChanges: wantsChanges, progress: read, connection: connection).load(group)
@@ -51,7 +68,7 @@ extension Store {
     public func fetch(_ id: String) async throws -> (manifest: Manifest, rows: TrainingSet) {
         let manifest = try await snapshot(id)
         if let kept = try await keptResult(manifest) { return (manifest, kept) }
-        let (set, verification) = try await rebuild(manifest)
+        let (set, verification, _) = try await rebuild(manifest)
         if let fault = verification.faults.first {
             throw StoreError(.damaged, "\(manifest.id) doesn't come back as it was: \(fault)", advice: "firn snapshot verify \(manifest.id) says more")
         }
@@ -59,9 +76,10 @@ extension Store {
     }
 
     /// Computes a snapshot again and compares.
-    public func verify(_ id: String) async throws -> Verification { try await rebuild(snapshot(id)).1 }
+    public func verify(_ id: String) async throws -> Verification { try await rebuild(snapshot(id)).verification }
 
-    private func rebuild(_ manifest: Manifest) async throws -> (TrainingSet, Verification) {
+    /// - Parameter mends: whether damaged segments, whose rows were read instead, are reported and taken away, so that they are sealed again.
+    func rebuild(_ manifest: Manifest, mends: Bool = true) async throws -> (rows: TrainingSet, verification: Verification, damage: [String]) {
         let store = self
         return try await withCatalog { connection, catalog in
             var verification = Verification(manifest: manifest)
@@ -70,20 +88,50 @@ extension Store {
             for (entry, output) in zip(set.features + set.labels, manifest.outputs) where entry.function.fingerprint != output.fingerprint {
                 verification.faults.append(.definition(output.function.description))
             }
-            let plan = Plan(set, in: catalog)
+            let plan = Plan(set, in: catalog), damage = FoundDamage()
             // Spine and rows as they are at one moment: something may be erased just now.
             let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
                 let erasures = try Erasures(connection), (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
-                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection))
+                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection, damage: damage))
             }
+            if mends { store.mend(damage, connection) }
             if !isWhole { verification.faults.append(.spine) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
-            return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification)
+            return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification, damage.all)
         }
     }
 
+    /// Says what was damaged, and sees to it that it is made again. Outside a transaction.
+    func mend(_ damage: FoundDamage, _ connection: Connection) {
+        damage.warnings.forEach(reportDamage)
+        damage.forget(connection)
+    }
+
+    /// Whether the kept rows of a snapshot, if there are any, are what its digest says.
+    func holdsKeptResult(_ manifest: Manifest) async throws -> Bool {
+        do {
+            _ = try await readKeptResult(manifest)
+            return true
+        } catch is KeptResultDamage {
+            return false
+        }
+    }
+
+    /// The kept rows of a snapshot; nil where there are none, or they aren't what they were: then they go, and are computed again.
     private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
+        do {
+            return try await readKeptResult(manifest)
+        } catch is KeptResultDamage {
+            reportDamage("the kept rows of \(manifest.id) aren't what its digest says: they are computed again")
+            try? await pool.run { _ = try $0.execute("delete from firn_cache.results where snapshot = \(manifest.id)") }
+            return nil
+        }
+    }
+
+    private struct KeptResultDamage: Error {}
+
+    private func readKeptResult(_ manifest: Manifest) async throws -> TrainingSet? {
         try await withCatalog { connection, catalog in
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
             let (pieces, spine) = try connection.transaction(.repeatableReadOnly) {
@@ -101,10 +149,9 @@ extension Store {
                 var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions(ignoresExtra: true))
                 outputs = Outputs(kept: try reader.all().columns)
             } catch {}
-            guard let outputs, FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads).description == manifest.digest else {
-                throw StoreError(
-                    .damaged, "the kept rows of \(manifest.id) aren't what its digest says", advice: "firn cache clear --results drops them, and they are computed again")
-            }
+            guard let outputs, outputs.columns.allSatisfy({ $0.count == file.rowCount }),
+                FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads).description == manifest.digest
+            else { throw KeptResultDamage() }
             return TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file))
         }
     }
@@ -172,6 +219,8 @@ public struct Verification: Sendable {
         // Where nothing but inputs differs, it is in these blocks: the spine itself is held against its digest.
         let blocks = differing.intersection(erased)
         for block in (blocks.isEmpty ? erased : blocks).sorted() {
+            // The ledger names the blocks, and the manifest says how many rows there are.
+            guard (0...1 << 40).contains(block), block * rows < manifest.rows else { continue }
             let range = block * rows + 1...min(manifest.rows, (block + 1) * rows)
             if let last = self.erased.last, last.upperBound + 1 == range.lowerBound {
                 self.erased[self.erased.count - 1] = last.lowerBound...range.upperBound

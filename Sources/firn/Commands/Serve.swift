@@ -87,7 +87,9 @@ struct Serve: AsyncParsableCommand {
         logger.logLevel = logLevel
         var configuration = FeatureServer.Configuration()
         if let certificate = tls.certificate, let key = tls.key { configuration.certificates = try Certificates(certificate: certificate, key: key) }
-        let (store, open) = try Environment.served(connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner)
+        let (store, open) = try Environment.served(
+            connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner,
+            reportDamage: { [logger] in logger.warning("something kept is damaged", metadata: ["what": "\($0)"]) })
         store.receipts.configure(rate: logLookups, retention: keepLookups)
         configuration.host = host
         configuration.port = port

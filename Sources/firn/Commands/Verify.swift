@@ -33,12 +33,14 @@ struct Verify: AsyncParsableCommand {
                 Terminal.out(
                     JSON.object([
                         "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries), "definitions": JSON(check.definitions), "batches": JSON(check.batches),
-                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "ledger_head": .string(check.ledgerHead),
+                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "entities": JSON(check.entities),
+                        "values": JSON(check.values), "ledger_head": .string(check.ledgerHead),
                         "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
                     ]).pretty())
             } else {
                 Terminal.out("\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows")
                 Terminal.out("\(check.snapshots) snapshots and \(check.blocks) blocks of segments\(all ? "" : ", taken by chance")")
+                if check.entities + check.values > 0 { Terminal.out("\(check.entities) kept entities and \(check.values) rows of current values") }
                 for fault in check.faults { Terminal.out("✗ \(fault)") }
                 if check.faults.isEmpty { Terminal.out("all is as it was written; the ledger's head is \(check.ledgerHead)") }
             }
