@@ -136,10 +136,13 @@ for change in \
     "update firn_source.transactions set amount = 0 where firn_position = 5" \
     "update firn_cache.bodies set body = (select body from firn_cache.bodies order by address limit 1)" \
     "update firn.snapshots set manifest = replace(manifest, '\"mode\":\"as_served\"', '\"mode\":\"hindsight\"')"; do
-    # Each on a copy of its own.
+    # Each on a copy of its own, and with its guards back as they were.
     psql -qX "$admin" -c "create database tampered template firn"
     psql -qX "$tampered" -c "do \$\$ declare t record; begin for t in select schemaname, tablename from pg_tables where schemaname like 'firn%' loop
-        execute format('alter table %I.%I disable trigger all', t.schemaname, t.tablename); end loop; end \$\$" -c "$change"
+        execute format('alter table %I.%I disable trigger all', t.schemaname, t.tablename); end loop; end \$\$" -c "$change" \
+        -c "do \$\$ declare t record; begin for t in select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source') loop
+        execute format('alter table %I.%I enable trigger all', t.schemaname, t.tablename);
+        execute format('alter table %I.%I enable always trigger firn_guard', t.schemaname, t.tablename); end loop; end \$\$"
     echo "-- $change"
     FIRN_DATABASE_URL=$tampered finds firn verify --all --expect "$head"
     psql -qX "$admin" -c "drop database tampered"
