@@ -35,6 +35,7 @@ extension Store {
         let store = self, threads = threads, directory = temporaryDirectory
         var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
+            try Migrator.requireThisVersion(connection)
             try connection.transaction(.repeatableReadOnly) {
                 for fault in try Guards(connection: connection).faults() { check.faults.append("\(fault.what) \(fault.fault)") }
                 guard let catalog = try LedgerCheck(connection).run(expecting: heads, &check) else { return }

@@ -149,7 +149,7 @@ public struct Cluster: Sendable {
             max_wal_size = 2GB
 
             """
-        if isThrowaway { settings += "fsync = off\nfull_page_writes = off\nmax_connections = 400\n" }
+        if isThrowaway { settings += "fsync = off\nfull_page_writes = off\nmax_connections = 1000\n" }
         try append(settings, to: data + "/postgresql.conf", replacing: false)
     }
 
