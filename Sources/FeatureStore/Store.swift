@@ -33,6 +33,8 @@ public final class Store: Sendable {
     let online: Online?
     /// Hears of what is kept and isn't what it was: rows are read instead, and it is made again.
     let reportDamage: @Sendable (String) -> Void
+    /// Whether the database can be read and written, as it was seen last.
+    let watch: Watch
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
@@ -50,7 +52,7 @@ public final class Store: Sendable {
         isServer: Bool = false, replica: String? = nil, reportDamage: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         let role = isServer ? ServerRole.name : nil
-        let settings = Connection.Settings(role: role), quick = Connection.Settings(role: role, statementTimeout: .seconds(10), readsByIndex: true), read = replica ?? uri
+        let settings = Connection.Settings(role: role), quick = Store.quick(role), read = replica ?? uri
         if replica != nil { memory?.followStandby() }
         online = memory.map { memory in
             let primary = replica == nil ? nil : Pool(uri: uri, size: 1, quick)
@@ -61,9 +63,11 @@ public final class Store: Sendable {
         pool = Pool(uri: uri, size: connections, settings)
         readPool = replica == nil ? pool : Pool(uri: read, size: connections, settings)
         hasReplica = replica != nil
-        pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), Connection.Settings(role: role, readsByIndex: true)), memory: memory)
+        let pushing = Connection.Settings(role: role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
+        pushes = PushQueues(pool: Pool(uri: uri, size: min(connections, 4), pushing), memory: memory)
         receipts = Receipts(pool: Pool(uri: uri, size: 1, quick))
         self.reportDamage = reportDamage
+        watch = Watch(pool: Pool(uri: uri, size: 1, quick))
         self.uri = uri
         own = actor
         self.cache = cache
@@ -78,6 +82,11 @@ public final class Store: Sendable {
             throw StoreError(.damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is", advice: "restore the database from a backup")
         }
         return row.text(0)
+    }
+
+    /// Connections whose statements are short. The database gives one up first; what it doesn't answer at all is given up here.
+    private static func quick(_ role: SQL?) -> Connection.Settings {
+        Connection.Settings(role: role, statementTimeout: .seconds(10), deadline: .seconds(12), readsByIndex: true)
     }
 
     /// Runs `body` with a connection and what is registered now.

@@ -16,6 +16,12 @@ internal import Synchronization
     var deferred: [SQL] = []
     /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15 forgets to stop.
     var isStreaming = false
+    /// Until when its calls may wait. Beyond, it is given up.
+    var deadline: ContinuousClock.Instant?
+    /// The same for a statement that was cancelled: a server that hangs doesn't heed that.
+    let cancelled = CancelledUntil()
+    /// Whether it was given up: whatever is asked of it from now on fails.
+    private(set) var isGivenUp = false
 
     /// A program has few texts; more are those that name what users made.
     private static let mostPrepared = 256
@@ -26,14 +32,17 @@ internal import Synchronization
         public var role: SQL?
         /// A statement that takes longer is given up, with the code 57014.
         public var statementTimeout: Duration?
+        /// A connection whose server doesn't answer is given up: what is run with it may take so long, all together.
+        public var deadline: Duration?
         /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just grown, none is read whole.
         public var readsByIndex: Bool
         /// Leaves the search path as the database has it, for queries of its owner.
         public var searches: Bool
 
-        public init(role: SQL? = nil, statementTimeout: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
+        public init(role: SQL? = nil, statementTimeout: Duration? = nil, deadline: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
             self.role = role
             self.statementTimeout = statementTimeout
+            self.deadline = deadline
             self.readsByIndex = readsByIndex
             self.searches = searches
         }
@@ -41,6 +50,9 @@ internal import Synchronization
 
     /// What holds where the URI says nothing else: a server that doesn't answer is given up.
     private static let patience = [("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3")]
+
+    /// What a server may take over the first statements.
+    private static let greeting = Duration.seconds(10)
 
     /// - Parameter uri: `postgresql://…`, as libpq reads it.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
@@ -58,6 +70,10 @@ internal import Synchronization
         // Notices go nowhere: they would land on standard error.
         _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_TERSE)
         unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        // libpq never waits by itself from here on: `wait` knows for how long.
+        _ = unsafe PQsetnonblocking(handle, 1)
+        deadline = .now + Connection.greeting
+        defer { deadline = nil }
         // Where one of these fails, deinit closes the connection.
         _ = try execute("set application_name = 'firn'")
         _ = try execute("set timezone = 'UTC'")
@@ -80,7 +96,7 @@ internal import Synchronization
     deinit { unsafe PQfinish(handle) }
 
     /// Whether it is connected, as far as what the server sent since says, and no transaction was left open.
-    public var isUsable: Bool { unsafe PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
+    public var isUsable: Bool { unsafe !isGivenUp && PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
 
     /// The server's version, 150018 for 15.18.
     public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
@@ -92,10 +108,11 @@ internal import Synchronization
     public func execute(_ sql: SQL) throws(PostgresError) -> Rows {
         try flush()
         let bound = BoundValues(sql.parameters)
-        let result = unsafe bound.withPointers { types, values, lengths, formats in
-            unsafe PQexecParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
-        }
-        return try unsafe check(result)
+        try sendOff(
+            unsafe bound.withPointers { types, values, lengths, formats in
+                unsafe PQsendQueryParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
+            })
+        return try unsafe check(lastResult())
     }
 
     /// The same for a statement that is run again and again: parsed and planned once for the connection.
@@ -120,8 +137,91 @@ internal import Synchronization
     /// Runs several statements without values: a migration.
     public func run(script: String) throws(PostgresError) {
         try flush()
-        _ = try unsafe check(PQexec(handle, script))
+        try sendOff(unsafe PQsendQuery(handle, script))
+        _ = try unsafe check(lastResult())
     }
+
+    // MARK: Waiting
+
+    /// Runs `body`, whose statements may take so long.
+    public func within<T>(_ duration: Duration, _ body: () throws -> T) rethrows -> T {
+        let before = deadline
+        deadline = Deadline.earlier(.now + duration, before)
+        defer { deadline = before }
+        return try body()
+    }
+
+    /// Waits until more has come from the server, or there is room to send more to it.
+    ///
+    /// - Throws: that it took too long. The connection is given up then: what may come yet would be taken for the answer to something else.
+    private func wait(toSend: Bool = false) throws(PostgresError) {
+        // What TLS has taken in and not handed out yet, no socket tells of.
+        let isWrapped = unsafe PQsslInUse(handle) == 1 || PQgssEncInUse(handle) == 1
+        while true {
+            guard !isGivenUp else { throw .tooSlow }
+            let socket = unsafe PQsocket(handle)
+            // It was lost: whoever reads on is told why.
+            guard socket >= 0 else { return }
+            let limit = Deadline.earlier(deadline, cancelled.instant), left = limit.map { $0 - .now }
+            // Now and then it looks whether it was cancelled meanwhile.
+            let longest = isWrapped ? Duration.milliseconds(10) : .seconds(1), pause = max(.zero, min(left ?? longest, longest))
+            var watched = pollfd(fd: socket, events: Int16(POLLIN) | (toSend ? Int16(POLLOUT) : 0), revents: 0)
+            let count = unsafe poll(&watched, 1, Int32((pause / .milliseconds(1)).rounded(.up)))
+            if count > 0 || isWrapped && (left ?? longest) > .zero { return }
+            if let left, left <= .zero { throw giveUp() }
+        }
+    }
+
+    private func giveUp() -> PostgresError {
+        isGivenUp = true
+        // A server that only waits for something stops waiting, once.
+        if let canceller = canceller() { DispatchQueue.global().async { canceller.cancelOnce() } }
+        // Whatever libpq does with it from now on fails at once.
+        _ = unsafe shutdown(PQsocket(handle), Int32(SHUT_RDWR))
+        return .tooSlow
+    }
+
+    /// Sends a question whole. What comes back meanwhile is taken in, so that the server can go on reading.
+    ///
+    /// - Parameter sent: what libpq said when it took the question.
+    func sendOff(_ sent: Int32) throws(PostgresError) {
+        guard !isGivenUp else { throw .tooSlow }
+        guard sent == 1 else { throw failure() }
+        // Where the connection was lost, the result says so.
+        while unsafe PQflush(handle) == 1 {
+            try wait(toSend: true)
+            guard unsafe PQconsumeInput(handle) == 1 else { return }
+        }
+    }
+
+    /// The next result of what was sent; nil after the last.
+    func nextResult() throws(PostgresError) -> OpaquePointer? {
+        while unsafe PQisBusy(handle) == 1 {
+            try wait()
+            // Where the connection was lost, the result says so.
+            guard unsafe PQconsumeInput(handle) == 1 else { break }
+        }
+        return unsafe PQgetResult(handle)
+    }
+
+    /// The last result of what was sent, or that a copy begins.
+    private func lastResult() throws(PostgresError) -> OpaquePointer? {
+        var last: OpaquePointer?
+        do throws(PostgresError) {
+            while let result = try unsafe nextResult() {
+                unsafe PQclear(last)
+                unsafe last = unsafe result
+                if unsafe [PGRES_COPY_IN, PGRES_COPY_OUT].contains(PQresultStatus(result)) || PQstatus(handle) == CONNECTION_BAD { break }
+            }
+        } catch {
+            unsafe PQclear(last)
+            throw error
+        }
+        return unsafe last
+    }
+
+    /// Reads and throws away what results are left.
+    func skipResults() throws(PostgresError) { while let result = try unsafe nextResult() { unsafe PQclear(result) } }
 
     func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
         guard let result = unsafe result else { throw failure() }
@@ -209,17 +309,17 @@ internal import Synchronization
             let sent = unsafe bytes.withUnsafeBytes { memory in
                 unsafe PQputCopyData(handle, memory.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(memory.count))
             }
-            guard sent == 1 else { throw failure() }
+            try sendOff(sent)
         }
         do {
             try body(&writer)
             try writer.finish()
         } catch {
-            _ = unsafe PQputCopyEnd(handle, "given up")
-            while let result = unsafe PQgetResult(handle) { unsafe PQclear(result) }
+            try? sendOff(unsafe PQputCopyEnd(handle, "given up"))
+            try? skipResults()
             throw error
         }
-        guard unsafe PQputCopyEnd(handle, nil) == 1 else { throw failure() }
+        try sendOff(unsafe PQputCopyEnd(handle, nil))
         try drain()
     }
 
@@ -232,8 +332,9 @@ internal import Synchronization
         }
         guard sent == 1, unsafe PQsetSingleRowMode(handle) == 1 else { throw failure() }
         isStreaming = true
+        try sendOff(sent)
         var fault: (any Error)?
-        while let result = unsafe PQgetResult(handle) {
+        while let result = try unsafe nextResult() {
             // What is left after a fault is read and thrown away, so that the connection stays in step.
             if unsafe PQresultStatus(result) == PGRES_SINGLE_TUPLE {
                 defer { unsafe PQclear(result) }
@@ -280,7 +381,15 @@ internal import Synchronization
         public func next(_ body: (inout RowReader) throws -> Void) throws -> Bool {
             while !isAtEnd {
                 var memory: UnsafeMutablePointer<CChar>?
-                let count = Int(unsafe PQgetCopyData(connection.handle, &memory, 0))
+                let count = Int(unsafe PQgetCopyData(connection.handle, &memory, 1))
+                if count == 0 {
+                    try connection.wait()
+                    guard unsafe PQconsumeInput(connection.handle) == 1 else {
+                        isAtEnd = true
+                        throw connection.failure()
+                    }
+                    continue
+                }
                 guard count >= 0, let start = unsafe memory else {
                     isAtEnd = true
                     if count == -2 { throw connection.failure() }
@@ -306,7 +415,7 @@ internal import Synchronization
 
     fileprivate func drain() throws(PostgresError) {
         var fault: PostgresError?
-        while let result = unsafe PQgetResult(handle) {
+        while let result = try unsafe nextResult() {
             do { _ = try unsafe check(result) } catch { fault = fault ?? error }
         }
         if let fault { throw fault }
@@ -377,10 +486,22 @@ extension UnsafeBufferPointer {
     }
 }
 
+/// Until when a statement that was cancelled is waited for.
+final class CancelledUntil: Sendable {
+    private let state = Mutex<ContinuousClock.Instant?>(nil)
+    private static let heed = Duration.seconds(5)
+
+    var instant: ContinuousClock.Instant? { state.withLock { $0 } }
+    func begin() { state.withLock { $0 = .now + CancelledUntil.heed } }
+    func clear() { state.withLock { $0 = nil } }
+}
+
 /// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never changes.
 @safe final class Canceller: @unchecked Sendable {
     private let handle: OpaquePointer
-    private let isOver = Mutex(false)
+    private let isOver = Atomic(false)
+    /// Held while a request is on its way.
+    private let sending = Mutex(())
 
     init?(_ handle: OpaquePointer?) {
         guard let handle = unsafe handle else { return nil }
@@ -392,19 +513,24 @@ extension UnsafeBufferPointer {
     /// Cancels again and again until `end`: a request that comes between two statements stops neither.
     func cancel() {
         DispatchQueue.global().async { [self] in
-            while true {
-                // Under the lock, so that no request is on its way once `end` has returned.
-                let isDone = isOver.withLock { isOver in
-                    var message = [CChar](repeating: 0, count: 256)
-                    if !isOver { _ = unsafe PQcancel(handle, &message, Int32(message.count)) }
-                    return isOver
-                }
-                if isDone { return }
+            while !isOver.load(ordering: .acquiring) {
+                sending.withLock { _ in if !isOver.load(ordering: .acquiring) { cancelOnce() } }
                 Thread.sleep(forTimeInterval: 0.02)
             }
         }
     }
 
     /// Nothing is to be stopped any more.
-    func end() { isOver.withLock { $0 = true } }
+    ///
+    /// - Parameter isGivenUp: whether the connection will run nothing else, so that a request that is on its way (it may hang, too) does no harm.
+    func end(isGivenUp: Bool) {
+        isOver.store(true, ordering: .releasing)
+        if !isGivenUp { sending.withLock { _ in } }
+    }
+
+    /// Waits as long as the request takes.
+    func cancelOnce() {
+        var message = [CChar](repeating: 0, count: 256)
+        _ = unsafe PQcancel(handle, &message, Int32(message.count))
+    }
 }

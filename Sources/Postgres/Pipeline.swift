@@ -22,9 +22,11 @@ extension Connection {
         if !before.isEmpty { return Array(try pipeline(before + statements).dropFirst(before.count)) }
         if isStreaming {
             // Any statement outside a pipeline ends it.
-            unsafe PQclear(PQexec(handle, ""))
+            try sendOff(unsafe PQsendQuery(handle, ""))
+            try skipResults()
             isStreaming = false
         }
+        guard !isGivenUp else { throw .tooSlow }
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw failure() }
         var fresh: [String] = [], isWanted: [Bool] = []
         for sql in statements {
@@ -40,10 +42,10 @@ extension Connection {
                 throw failure()
             }
         }
-        guard unsafe PQpipelineSync(handle) == 1 else { throw failure() }
+        try sendOff(unsafe PQpipelineSync(handle))
         var answers: [Rows] = [], fault: PostgresError?
         for isWanted in isWanted {
-            guard let result = unsafe PQgetResult(handle) else { throw failure() }
+            guard let result = try unsafe nextResult() else { throw failure() }
             if unsafe PQresultStatus(result) == PGRES_PIPELINE_ABORTED {
                 unsafe PQclear(result)
             } else {
@@ -55,9 +57,9 @@ extension Connection {
                 }
             }
             // Between two statements' results.
-            while let more = unsafe PQgetResult(handle) { unsafe PQclear(more) }
+            try skipResults()
         }
-        if let sync = unsafe PQgetResult(handle) { unsafe PQclear(sync) }
+        if let sync = try unsafe nextResult() { unsafe PQclear(sync) }
         guard unsafe PQexitPipelineMode(handle) == 1 else { throw fault ?? failure() }
         if let fault {
             // It may not have come to preparing them.

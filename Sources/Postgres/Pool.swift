@@ -1,15 +1,22 @@
 internal import Dispatch
+internal import Synchronization
 
 /// Some connections to one database, opened when they are needed and handed out one at a time.
 ///
-/// A connection that was lost is forgotten, and the next use opens another: when PostgreSQL comes back, so does the pool.
-public actor Pool {
+/// A connection that was lost is forgotten, and the next use opens another: when PostgreSQL comes back, so does the pool. No actor: whoever computes for long
+/// on other threads would hold it up for all.
+public final class Pool: Sendable {
+    private struct State {
+        var idle: [Session] = []
+        var open = 0
+        var waiting: [(id: Int, turn: CheckedContinuation<Session, any Error>)] = []
+        var numbers = 0
+    }
+
     private let uri: String
     private let size: Int
     private let settings: Connection.Settings
-    private var idle: [Session] = []
-    private var open = 0
-    private var waiting: [CheckedContinuation<Session, Never>] = []
+    private let state = Mutex(State())
 
     public init(uri: String, size: Int = 8, _ settings: Connection.Settings = Connection.Settings()) {
         self.uri = uri
@@ -18,26 +25,65 @@ public actor Pool {
     }
 
     /// How many connections are in use and idle, and how many callers wait for one.
-    public var load: (busy: Int, idle: Int, waiting: Int) { (open - idle.count, idle.count, waiting.count) }
+    public var load: (busy: Int, idle: Int, waiting: Int) { state.withLock { ($0.open - $0.idle.count, $0.idle.count, $0.waiting.count) } }
 
-    /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its statement.
+    /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its statement, and its deadline holds.
     public func run<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
-        let session = await take()
+        let deadline = Deadline.earlier(Deadline.current, settings.deadline.map { .now + $0 })
+        let session = try await take(until: deadline)
         defer { give(session) }
-        return try await session.run(body)
+        return try await session.run(until: deadline, body)
     }
 
-    private func take() async -> Session {
-        if let session = idle.popLast() { return session }
-        if open < size {
-            open += 1
+    private func take(until deadline: ContinuousClock.Instant?) async throws -> Session {
+        let session = state.withLock { state -> Session? in
+            if let session = state.idle.popLast() { return session }
+            guard state.open < size else { return nil }
+            state.open += 1
             return Session(uri: uri, settings)
         }
-        return await withCheckedContinuation { waiting.append($0) }
+        return if let session { session } else { try await wait(until: deadline) }
+    }
+
+    private func wait(until deadline: ContinuousClock.Instant?) async throws -> Session {
+        let id = state.withLock { state in
+            state.numbers += 1
+            return state.numbers
+        }
+        let timer = deadline.map { deadline in
+            Task.detached { [weak self] in
+                try await Task.sleep(until: deadline, clock: .continuous)
+                self?.refuse(id, PostgresError.noConnection)
+            }
+        }
+        defer { timer?.cancel() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { turn in
+                let session = state.withLock { state -> Session? in
+                    if let session = state.idle.popLast() { return session }
+                    state.waiting.append((id, turn))
+                    return nil
+                }
+                if let session { turn.resume(returning: session) } else if Task.isCancelled { refuse(id, CancellationError()) }
+            }
+        } onCancel: {
+            refuse(id, CancellationError())
+        }
+    }
+
+    /// Whoever waited as long as it may isn't waiting any more.
+    private func refuse(_ id: Int, _ error: any Error) {
+        let turn = state.withLock { state in state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0).turn } }
+        turn?.resume(throwing: error)
     }
 
     private func give(_ session: Session) {
-        if waiting.isEmpty { idle.append(session) } else { waiting.removeFirst().resume(returning: session) }
+        let turn = state.withLock { state -> CheckedContinuation<Session, any Error>? in
+            if !state.waiting.isEmpty { return state.waiting.removeFirst().turn }
+            state.idle.append(session)
+            return nil
+        }
+        turn?.resume(returning: session)
     }
 }
 
@@ -55,17 +101,25 @@ actor Session {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    func run<T: Sendable>(_ body: @Sendable (Connection) throws -> T) async throws -> T {
+    func run<T: Sendable>(until deadline: ContinuousClock.Instant?, _ body: @Sendable (Connection) throws -> T) async throws -> T {
         try Task.checkCancellation()
         let connection = try usable()
-        let canceller = connection.canceller()
+        connection.deadline = deadline
+        connection.cancelled.clear()
+        defer { if connection.isGivenUp { self.connection = nil } }
+        let canceller = connection.canceller(), cancelled = connection.cancelled
         // `body` blocks this session's thread only, so the handler runs beside it, and so do all others. A closure that doesn't name the
         // actor would leave its thread for those that all tasks share.
-        return try await withTaskCancellationHandler {
-            defer { canceller?.end() }
-            return try perform(body, connection)
-        } onCancel: {
-            canceller?.cancel()
+        do {
+            return try await withTaskCancellationHandler {
+                defer { canceller?.end(isGivenUp: connection.isGivenUp) }
+                return try perform(body, connection)
+            } onCancel: {
+                cancelled.begin()
+                canceller?.cancel()
+            }
+        } catch let error as PostgresError where error.isTimeout && Task.isCancelled {
+            throw CancellationError()
         }
     }
 

@@ -2,7 +2,7 @@
 ///
 /// Details and hints of the server are left out, since they hold people's data.
 public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Five characters of SQLSTATE; `08001` where there is no connection, `08006` where it was lost.
+    /// Five characters of SQLSTATE; `08001` where there is no connection, `08006` where it was lost, `08F14` where the server didn't answer in time.
     public var code: String
     public var message: String
     public var advice: String?
@@ -25,6 +25,19 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
 
     /// Whether there was no connection at all.
     public var isUnreachable: Bool { code == "08001" }
+
+    /// It took too long: the database gave the statement up, or was given up itself.
+    public var isTimeout: Bool { code == "57014" || code == PostgresError.noAnswer }
+
+    /// Nothing is wrong with the statement: resources are short, something else is in its way or was lost, a disk doesn't do. The same may do in a moment.
+    public var isTransient: Bool {
+        isConnectionLost || isTimeout || ["53", "55", "57"].contains { code.hasPrefix($0) } || ["25006", "40001", "40P01", "58030"].contains(code)
+    }
+
+    private static let noAnswer = "08F14"
+
+    public static var tooSlow: PostgresError { PostgresError(code: noAnswer, message: "PostgreSQL didn't answer in time") }
+    static var noConnection: PostgresError { PostgresError(code: noAnswer, message: "all connections to PostgreSQL were in use for too long") }
 
     static func connection(_ message: String, advice: String? = nil) -> PostgresError {
         PostgresError(code: "08006", message: message, advice: advice)

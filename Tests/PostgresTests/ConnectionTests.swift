@@ -187,4 +187,76 @@ import Testing
         #expect(connection.isUsable)
         for number in 0..<600 { #expect(try connection.execute(prepared: SQL(stringLiteral: "select \(number)::bigint")).first!.int64(0) == Int64(number)) }
     }
+
+    @Test func `who waits longer than its deadline is told so, and the next goes on`() async throws {
+        let uri = try TestCluster.newDatabase(), pool = Pool(uri: uri, size: 1)
+        /// How long it took until it was said that it took too long; nil where it wasn't.
+        func lateness(_ body: @escaping @Sendable (Connection) throws -> Void) async -> Double? {
+            let began = ContinuousClock.now
+            do {
+                try await Deadline.within(.milliseconds(300)) { try await pool.run(body) }
+                return nil
+            } catch {
+                return (error as? PostgresError)?.isTimeout ?? false ? (ContinuousClock.now - began) / .seconds(1) : nil
+            }
+        }
+        // For an answer, and for a connection that others have.
+        for late in [
+            await lateness { try $0.execute("select pg_sleep(5)") }, await lateness { try $0.execute(prepared: "select pg_sleep(5)") },
+            await lateness { try $0.stream("select n, pg_sleep(0.001) from generate_series(1, 9000) n") { _ in } },
+            await lateness { try $0.copyOut("copy (select pg_sleep(5)) to stdout (format binary)") { _ in } },
+        ] { #expect(try #require(late) < 3) }
+        let other = Task { try await pool.run { try $0.execute("select pg_sleep(2)").count } }
+        try await Task.sleep(for: .milliseconds(200))
+        let waiting = await lateness { _ in }
+        #expect(try #require(waiting) < 1.5)
+        #expect(try await other.value == 1)
+        #expect(try await pool.run { try $0.execute("select 1").count } == 1)
+        // Statements that were given up aren't left running.
+        let watching = try Connection(uri: uri)
+        var running = 1
+        for _ in 0..<200 where running > 0 {
+            running = try watching.execute("select from pg_stat_activity where query like '%pg_sleep(%' and state = 'active' and pid <> pg_backend_pid()").count
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(running == 0)
+    }
+
+    @Test func `a server that hangs is given up, whatever is under way`() async throws {
+        let uri = try TestCluster.newDatabase(), pool = Pool(uri: uri, size: 1)
+        try Connection(uri: uri).run(script: "create table public.t (a text)")
+        let rows = String(repeating: "x", count: 1 << 16)
+        let ways: [@Sendable (Connection) throws -> Void] = [
+            { try $0.execute("select 1") }, { _ = try $0.pipeline(["select 1", "select 2"]) }, { try $0.execute("select \(String(repeating: rows, count: 200))") },
+            { try $0.run(script: "select 1") }, { try $0.transaction { _ = 1 } },
+            { connection in
+                try connection.copyIn("copy public.t from stdin (format binary)") { writer in
+                    for _ in 0..<1000 {
+                        try writer.beginRow(fields: 1)
+                        writer.write(bytes: rows.utf8)
+                    }
+                }
+            },
+        ]
+        for (number, way) in ways.enumerated() {
+            let backend = try await pool.run { pid_t(try $0.execute("select pg_backend_pid()").first!.int64(0)) }
+            kill(backend, SIGSTOP)
+            defer { kill(backend, SIGCONT) }
+            let began = ContinuousClock.now
+            await #expect(throws: PostgresError.tooSlow, "\(number)") { try await Deadline.within(.milliseconds(300)) { try await pool.run(way) } }
+            #expect(ContinuousClock.now - began < .seconds(3), "\(number)")
+            // A new one does, though that one still hangs.
+            #expect(try await pool.run { pid_t(try $0.execute("select pg_backend_pid()").first!.int64(0)) } != backend)
+        }
+        // Cancelling is heeded by nobody either.
+        let backend = try await pool.run { pid_t(try $0.execute("select pg_backend_pid()").first!.int64(0)) }
+        kill(backend, SIGSTOP)
+        defer { kill(backend, SIGCONT) }
+        let task = Task { try await pool.run { try $0.execute("select 1").count } }
+        try await Task.sleep(for: .milliseconds(100))
+        let began = ContinuousClock.now
+        task.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await task.value }
+        #expect(ContinuousClock.now - began < .seconds(10))
+    }
 }

@@ -35,7 +35,7 @@ final class PushQueue: Sendable {
     struct Request: Sendable {
         var source: Source
         var rows: Table
-        /// Of its body.
+        /// Of its body, or what its rows take up.
         var bytes: Int
         var origin: BatchLog.Origin
     }
@@ -62,6 +62,9 @@ final class PushQueue: Sendable {
     /// What may wait: more is refused at once.
     private static let mostRequests = 10_000
     private static let mostBytes = 256 << 20
+    /// How long a commit may take. The database gives it up a little earlier.
+    private static let deadline = Duration.seconds(30)
+    static let statementTimeout = Duration.seconds(25)
     /// What shares a commit.
     private static let mostTogether = 1000
     private static let mostBytesTogether = 32 << 20
@@ -91,17 +94,18 @@ final class PushQueue: Sendable {
         if !isTaken {
             sender(.failure(StoreError(.overloaded, "too many pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second")))
         }
-        if isFirst { Task { await write() } }
+        // For all who come from now on: the deadline of the first isn't theirs.
+        if isFirst { Task.detached { [self] in await write() } }
     }
 
     /// Writes until nothing waits.
     private func write() async {
         do {
             try await pool.run { [self] connection in
-                while let group = next() { try write(group, connection) }
+                while let group = next() { try connection.within(PushQueue.deadline) { try write(group, connection) } }
             }
         } catch {
-            // The connection was lost: with it went those whose rows it had, and those who wait would only wait for the same.
+            // The connection was lost, or hangs: with it went those whose rows it had, and those who wait would only wait for the same.
             let lost = state.withLock { state in
                 defer { (state.waiting, state.bytes, state.isWriting) = ([], 0, false) }
                 return state.waiting
@@ -128,7 +132,7 @@ final class PushQueue: Sendable {
         }
     }
 
-    /// - Throws: that the connection was lost; everything else goes to the senders.
+    /// - Throws: that the connection was lost or takes too long; everything else goes to the senders.
     private func write(_ group: [Waiting], _ connection: Connection) throws {
         do {
             let pushed = try write(group.map(\.request), connection)
@@ -142,7 +146,7 @@ final class PushQueue: Sendable {
             }
             for (waiting, pushed) in zip(group, pushed) { waiting.sender(.success(pushed)) }
         } catch {
-            if (error as? PostgresError)?.isConnectionLost ?? false {
+            if let error = error as? PostgresError, error.isConnectionLost || error.isTimeout {
                 for waiting in group { waiting.sender(.failure(error)) }
                 throw error
             }

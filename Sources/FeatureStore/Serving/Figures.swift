@@ -1,6 +1,7 @@
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import Synchronization
 
 /// What a store says of how it is, for those who watch it. Nothing here asks the database.
 public struct Figures: Sendable {
@@ -53,7 +54,7 @@ extension Store {
             pools.append(("lookup", online.pool))
         }
         for (name, pool) in pools {
-            let load = await pool.load
+            let load = pool.load
             figures.pools.append(Figures.Connections(name: name, busy: load.busy, idle: load.idle, waiting: load.waiting))
         }
         figures.pushes = pushes.figures()
@@ -65,26 +66,106 @@ extension Store {
         case ready
         /// The database is away or a standby is far behind: what memory has is served as stale.
         case stale(age: Duration)
+        /// Lookups are served, but nothing can be written: why, as SQLSTATE has it.
+        case readOnly(code: String)
         /// This machine's clock and the database's are further apart than a second.
         case disagrees(by: Duration)
+        /// The database wasn't heard of yet.
+        case unknown
     }
 
+    /// Whether it can serve, by what is known: nothing here asks the database, which may hang. `keepWatch` looks.
+    ///
     /// - Throws: what keeps it from serving at all.
-    public func readiness() async throws -> Readiness {
+    public func readiness() throws -> Readiness {
+        guard let seen = watch.seen else { return .unknown }
         guard let memory = online?.memory else {
-            _ = try await catalog()
-            return .ready
+            try seen.reading.get()
+            return seen.unwritable.map { .readOnly(code: $0) } ?? .ready
         }
-        await online?.follower.start()
-        do {
-            try await online?.follower.catchUp()
-            _ = try await reading { $1.catalog }
-        } catch let error as PostgresError where error.isConnectionLost {
-            guard memory.counts.entities > 0 else { throw error }
-            return .stale(age: memory.silence)
+        if memory.isAway || memory.silence > Watch.mostSilence {
+            if memory.counts.entities > 0 { return .stale(age: memory.silence) }
+            try seen.reading.get()
+            return .unknown
         }
+        // Where the logs are heard of, all connections may only have been in use.
+        if case .failure(let error) = seen.reading, !((error as? PostgresError).map { $0.isConnectionLost || $0.isTimeout } ?? false) { throw error }
         let disagreement = memory.clock.disagreement
         if disagreement > .seconds(1) { return .disagrees(by: disagreement) }
-        return memory.lag > OnlineMemory.mostLag ? .stale(age: memory.lag) : .ready
+        if memory.lag > OnlineMemory.mostLag { return .stale(age: memory.lag) }
+        return seen.unwritable.map { .readOnly(code: $0) } ?? .ready
+    }
+
+    /// Looks every second whether the database can be read, and now and then whether it can be written, until it is cancelled.
+    public func keepWatch() async {
+        await online?.follower.start()
+        while !Task.isCancelled {
+            let reading: Result<Void, any Error>
+            do {
+                try await Deadline.within(.seconds(5)) { _ = try await self.reading { $1.catalog.sets.count } }
+                reading = .success(())
+            } catch is CancellationError {
+                return
+            } catch {
+                reading = .failure(error)
+            }
+            await watch.look(reading)
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+}
+
+/// What was seen of the database last.
+final class Watch: Sendable {
+    struct Seen: Sendable {
+        var reading: Result<Void, any Error>
+        /// Why nothing can be written, as SQLSTATE has it; nil where it can, or nobody can tell.
+        var unwritable: String?
+    }
+
+    private let pool: Pool
+    private let state = Mutex<(seen: Seen?, nextWriting: ContinuousClock.Instant)>((nil, .now))
+
+    /// A database that wasn't heard of for so long hangs.
+    static let mostSilence = Duration.seconds(3)
+    private static let pause = Duration.seconds(5)
+
+    init(pool: Pool) {
+        self.pool = pool
+    }
+
+    var seen: Seen? { state.withLock { $0.seen } }
+
+    fileprivate func look(_ reading: Result<Void, any Error>) async {
+        var unwritable = seen?.unwritable
+        if case .success = reading, state.withLock({ $0.nextWriting <= .now }) {
+            unwritable = await write()
+            state.withLock { $0.nextWriting = .now + Watch.pause }
+        }
+        state.withLock { $0.seen = Seen(reading: reading, unwritable: unwritable) }
+    }
+
+    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of ours.
+    private func write() async -> String? {
+        do {
+            try await Deadline.within(.seconds(5)) {
+                try await pool.run { connection in
+                    // So a database is told to be that has no room, by whoever runs it.
+                    guard try connection.execute("select current_setting('transaction_read_only') = 'off'").first?.bool(0) ?? true else {
+                        throw PostgresError(code: "25006", message: "the database takes no writes")
+                    }
+                    try connection.transaction {
+                        connection.later("create temp table if not exists firn_can_write (number bigint) on commit delete rows")
+                        try connection.execute(prepared: "insert into pg_temp.firn_can_write values (1)")
+                    }
+                }
+            }
+            return nil
+        } catch let error as PostgresError where !error.isConnectionLost && !error.isTimeout {
+            return error.code
+        } catch {
+            // That it is away, or hangs, is seen by reading.
+            return nil
+        }
     }
 }

@@ -8,7 +8,10 @@ actor Follower {
     private let memory: OnlineMemory
     private var following: Task<Void, Never>?
     private var isReading = false
-    private var waiting: [CheckedContinuation<Void, any Error>] = []
+    /// Who waits for the next reading, and all who weren't answered yet.
+    private var waiting: [Int] = []
+    private var turns: [Int: CheckedContinuation<Void, any Error>] = [:]
+    private var numbers = 0
     /// The primary of the standby that is followed.
     private let primary: Pool?
     private var beating: Task<Void, Never>?
@@ -35,7 +38,7 @@ actor Follower {
     func start() {
         guard following == nil else { return }
         beat()
-        following = Task { [weak self] in
+        following = Task.detached { [weak self] in
             while !Task.isCancelled {
                 // PostgreSQL may be away; it is asked again.
                 try? await self?.catchUp()
@@ -48,7 +51,7 @@ actor Follower {
     /// It changes no table, and waits for no disk.
     private func beat() {
         guard let primary else { return }
-        beating = Task {
+        beating = Task.detached {
             while !Task.isCancelled {
                 try? await primary.run { _ = try $0.execute("select set_config('synchronous_commit', 'off', true), pg_logical_emit_message(true, 'firn', '')") }
                 try? await Task.sleep(for: .milliseconds(500))
@@ -59,7 +62,7 @@ actor Follower {
     /// Sees to it that memory isn't older than a moment, or says that it is: a database that does not answer within three seconds is away.
     nonisolated func hear() async throws {
         if memory.isFresh { return }
-        Task { try await catchUp() }
+        Task.detached { [self] in try await catchUp() }
         let started = ContinuousClock.now
         while !memory.isFresh {
             if ContinuousClock.now - started > .seconds(3) { memory.lose() }
@@ -68,24 +71,40 @@ actor Follower {
     }
 
     /// Returns once memory has everything that was committed before the call.
+    ///
+    /// - Throws: why that can't be read, or that the task's deadline has passed: others go on waiting.
     func catchUp() async throws {
-        guard !isReading else {
-            // What is read just now may have begun too early.
-            return try await withCheckedThrowingContinuation { waiting.append($0) }
-        }
-        isReading = true
-        let outcome = await read()
-        isReading = false
-        if !waiting.isEmpty {
-            let others = waiting
-            waiting = []
-            Task {
-                let result: Result<Void, any Error>
-                do { result = .success(try await catchUp()) } catch { result = .failure(error) }
-                for other in others { other.resume(with: result) }
+        numbers += 1
+        let id = numbers
+        let timer = Deadline.current.map { deadline in
+            Task.detached { [weak self] in
+                try await Task.sleep(until: deadline, clock: .continuous)
+                await self?.answer([id], with: .failure(PostgresError.tooSlow))
             }
         }
-        try outcome.get()
+        defer { timer?.cancel() }
+        try await withCheckedThrowingContinuation { turn in
+            turns[id] = turn
+            // What is read just now may have begun too early.
+            waiting.append(id)
+            guard !isReading else { return }
+            isReading = true
+            Task.detached { [self] in await readOn() }
+        }
+    }
+
+    /// Reads until nobody waits.
+    private func readOn() async {
+        while !waiting.isEmpty {
+            let ids = waiting
+            waiting = []
+            answer(ids, with: await read())
+        }
+        isReading = false
+    }
+
+    private func answer(_ ids: [Int], with result: Result<Void, any Error>) {
+        for id in ids { turns.removeValue(forKey: id)?.resume(with: result) }
     }
 
     private func read() async -> Result<Void, any Error> {
@@ -136,18 +155,20 @@ extension SourceTable {
 
 extension RowLoader {
     /// Reads entities that memory lacks: their rows as far as windows reach them from now on, and since when each has any. One round trip for all.
-    static func load(_ missing: [OnlineMemory.Missing], _ connection: Connection) throws -> [(rows: SourceRows, foundFrom: [Int64])] {
+    /// Nil where there are more than `mostRows`.
+    static func load(_ missing: [OnlineMemory.Missing], _ connection: Connection, mostRows: Int = RowLoader.mostRows) throws -> [(rows: SourceRows, foundFrom: [Int64])?] {
         let queries = missing.flatMap { missing -> [SQL] in
             let group = missing.group
             let spine = Spine(
                 columns: Dictionary(uniqueKeysWithValues: zip(group.keys.map(\.spine), missing.keyColumns)),
                 instants: Array(repeating: missing.now, count: missing.keys.count))
             let loader = RowLoader(spine: spine, cuts: [group.source.name: missing.cut], wantsChanges: true, connection: connection)
-            return [loader.query(group), loader.firstKnownQuery(group)]
+            return ["\(loader.query(group)) limit \(Int64(mostRows) + 1)", loader.firstKnownQuery(group)]
         }
         let answers = try connection.pipeline(queries)
         return missing.enumerated().map { place, missing in
             let group = missing.group
+            guard answers[2 * place].count <= mostRows else { return nil }
             var rows = SourceTable(group.source).rows(group.columns.sorted(), of: answers[2 * place])
             if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
             let first = RowLoader.firstKnown(answers[2 * place + 1])

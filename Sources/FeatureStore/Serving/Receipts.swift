@@ -81,7 +81,7 @@ public final class Receipts: Sendable {
             state.cells += cells
             if !state.isWriting {
                 state.isWriting = true
-                Task { await write() }
+                Task.detached { [self] in await write() }
             }
             return receipt.id
         }
