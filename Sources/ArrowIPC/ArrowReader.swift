@@ -14,6 +14,10 @@ public struct ArrowReader {
     private let layout: ArrowWriter.Layout
     private let maximumBytes: Int
     private var bytesLeft: Int
+    private let maximumRows: Int
+    private var rowCount = 0
+    /// What a batch may come to.
+    private let batchBytes: Int
     private var isAtEnd = false
     /// Batches of a file that came before their dictionaries: a file's may stand anywhere.
     private var held: [(header: FlatView, body: [UInt8])] = []
@@ -27,10 +31,14 @@ public struct ArrowReader {
 
     /// - Parameters:
     ///   - maximumBytes: columns that come to more than this, decompressed, are refused.
+    ///   - maximumBatch: the same for those of one batch, and for its bytes as they travel.
+    ///   - maximumRows: more rows are refused, before they are read.
     ///   - pull: the next bytes, any number; nil at the end.
-    public init(_ layout: ArrowWriter.Layout, maximumBytes: Int = .max, pull: @escaping () throws -> [UInt8]?) throws {
+    public init(_ layout: ArrowWriter.Layout, maximumBytes: Int = .max, maximumBatch: Int = .max, maximumRows: Int = .max, pull: @escaping () throws -> [UInt8]?) throws {
         self.layout = layout
         self.maximumBytes = maximumBytes
+        self.maximumRows = maximumRows
+        batchBytes = min(maximumBatch, ArrowReader.maximumBatchBytes)
         bytesLeft = maximumBytes
         source = PieceReader(pull: pull)
         if layout == .file {
@@ -81,7 +89,7 @@ public struct ArrowReader {
     /// The next batch's columns, as long as one another; nil at the end.
     public mutating func next() throws -> (columns: [ArrowColumn], rowCount: Int)? {
         while !isAtEnd {
-            guard let (message, body, size) = try ArrowReader.message(&source, body: true) else {
+            guard let (message, body, size) = try ArrowReader.message(&source, body: true, atMost: batchBytes) else {
                 isAtEnd = true
                 if layout == .file { try checkFooter() }
                 held.reverse()
@@ -121,9 +129,12 @@ public struct ArrowReader {
         return try held.popLast().map { try rows($0.header, $0.body) }
     }
 
-    private var allowed: Int { min(bytesLeft, ArrowReader.maximumBatchBytes) }
+    private var allowed: Int { min(bytesLeft, batchBytes) }
 
     private mutating func rows(_ header: FlatView, _ body: [UInt8]) throws -> (columns: [ArrowColumn], rowCount: Int) {
+        let (sum, overflow) = rowCount.addingReportingOverflow(Int(try header.int64(0)))
+        guard !overflow, sum <= maximumRows else { throw ArrowError.tooMuch("has more than \(maximumRows) rows") }
+        rowCount = sum
         let (read, count, rest) = try readBatch(header, body, 0..<body.count, columns, isWanted, dictionaries, bytesLeft: allowed)
         bytesLeft -= allowed - rest
         return (read, count)
@@ -136,7 +147,9 @@ public struct ArrowReader {
     }
 
     /// The next message; nil at the end of the stream.
-    private static func message(_ source: inout PieceReader, body: Bool) throws -> (header: FlatView, body: [UInt8], size: Int)? {
+    ///
+    /// - Parameter most: what a body may have.
+    private static func message(_ source: inout PieceReader, body: Bool, atMost most: Int = .max) throws -> (header: FlatView, body: [UInt8], size: Int)? {
         guard let prefix = try source.next(8) else {
             if source.isEmpty { return nil }
             throw ArrowError.cut
@@ -154,6 +167,7 @@ public struct ArrowReader {
         let message = try FlatView(root: metadata)
         let bodyLength = try message.int64(3)
         guard bodyLength >= 0, body || bodyLength == 0, bodyLength < 1 << 40 else { throw ArrowError.damaged }
+        guard bodyLength <= most else { throw ArrowError.tooLarge }
         guard let content = try source.next(Int(bodyLength)) else { throw ArrowError.cut }
         return (message, content, length + content.count)
     }

@@ -171,6 +171,8 @@ public struct ArrowError: Error, Sendable, Hashable {
     /// Counted from 1, where one row is to blame.
     public var row: Int?
     public var advice: String?
+    /// Whether nothing is wrong with the data but that there is too much of it.
+    public var isTooMuch = false
 
     init(_ message: String, column: String? = nil, row: Int? = nil, advice: String? = nil) {
         self.message = message
@@ -180,7 +182,12 @@ public struct ArrowError: Error, Sendable, Hashable {
     }
 
     static let damaged = ArrowError("the Arrow data is damaged")
-    static let tooLarge = ArrowError("holds more data than may travel at once", advice: "send less at a time")
+    static let tooLarge = tooMuch("holds more data than may travel at once")
+    static func tooMuch(_ message: String) -> ArrowError {
+        var error = ArrowError(message, advice: "send less at a time")
+        error.isTooMuch = true
+        return error
+    }
     static let otherFormat = ArrowError("is not Arrow data of this format", advice: "Arrow 0.15 and newer write it")
     static let notText = ArrowError("holds strings that aren't UTF-8")
     static let cut = ArrowError("the Arrow data ends too early")

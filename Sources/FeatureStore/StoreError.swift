@@ -19,6 +19,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case overloaded = "overloaded"
         /// The surroundings don't allow it.
         case unsupported = "unsupported"
+        /// What is asked for takes up more than it may.
+        case tooMuch = "too_much"
         /// What is kept isn't what it was when it was written.
         case damaged = "damaged"
     }

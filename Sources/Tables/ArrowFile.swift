@@ -6,13 +6,19 @@ internal import FeatureLanguage
 struct ArrowFile {
     private var reader: ArrowReader
     let name: String
+    private let bytes: ByteReader
     var fields: [ArrowField] { reader.fields }
     /// Rows handed out so far.
     private(set) var rowCount = 0
 
     init(_ bytes: ByteReader, isStream: Bool, name: String) throws(TableError) {
         self.name = name
-        reader = try TableError.explaining(name) { try ArrowReader(isStream ? .stream : .file, maximumBytes: bytes.maximumBytes) { try bytes.next() } }
+        self.bytes = bytes
+        reader = try TableError.explaining(name) {
+            try ArrowReader(isStream ? .stream : .file, maximumBytes: bytes.maximumBytes, maximumBatch: bytes.maximumBatch, maximumRows: bytes.maximumRows) {
+                try bytes.next()
+            }
+        }
     }
 
     /// Refuses a name that stands twice, of those that are read.
@@ -28,7 +34,7 @@ struct ArrowFile {
     /// The next batch; nil at the end.
     mutating func next() throws(TableError) -> (columns: [ArrowColumn], rowCount: Int)? {
         var reader = reader
-        let batch = try TableError.explaining(name) { try reader.next() }
+        let batch = try bytes.explainingBounds { () throws(TableError) in try TableError.explaining(name) { try reader.next() } }
         self.reader = reader
         if let batch { rowCount += batch.rowCount }
         return batch
@@ -98,7 +104,8 @@ extension TableError {
             throw error
         } catch let error as ArrowError {
             throw TableError(
-                file: file, column: error.column, message: error.message + (error.row.map { " in row \($0 + rowsBefore)" } ?? ""), advice: error.advice)
+                file: file, column: error.column, message: error.message + (error.row.map { " in row \($0 + rowsBefore)" } ?? ""), advice: error.advice,
+                isTooMuch: error.isTooMuch)
         } catch {
             throw TableError(file: file, message: "\(error)")
         }

@@ -58,10 +58,15 @@ public struct SpineFile: Sendable {
             let places = try typed.map { column throws(TableError) in try SpineFile.place(of: column.name, titles, name, line: 1, timestamp, options) }
             passed = titles.map { ($0, PassedColumn.Texts()) }
             let parsers = typed.map { FieldParser($0.type, options) }
+            var count = 0, texts = 0
             while try parser.nextRow(of: titles.count) {
                 for (index, field) in parser.fields.enumerated() {
-                    passed[index].texts.append(parser.bytes(field), field.isQuoted ? .quoted : .plain)
+                    let text = parser.bytes(field)
+                    texts += text.count
+                    passed[index].texts.append(text, field.isQuoted ? .quoted : .plain)
                 }
+                count += 1
+                try bytes.require(rows: count, bytes: texts + count * (titles.count + typed.count) * 9)
                 for (index, column) in typed.enumerated() {
                     let field = parser.fields[places[index]]
                     guard parsers[index].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[index]) else {
@@ -83,6 +88,7 @@ public struct SpineFile: Sendable {
                     passed.append((member.key, column))
                 }
                 for index in passed.indices { passed[index].texts.append(value[passed[index].name] ?? .null) }
+                try bytes.require(rows: count + 1, bytes: passed.reduce(0) { $0 + $1.texts.texts.bytes.count } + (count + 1) * (passed.count + typed.count) * 9)
                 for (index, column) in typed.enumerated() {
                     guard let member = value[column.name] else { throw SpineFile.missing(column.name, name, line: line, timestamp, options) }
                     guard let literal = member.literal(as: column.type, epoch: options.epoch, isRow: true) else {

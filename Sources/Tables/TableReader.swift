@@ -29,6 +29,8 @@ public struct TableReader {
     private let options: ReadOptions
     private var input: Input
     public let bytes: ByteReader
+    /// Of CSV and NDJSON, handed out so far.
+    private var rowCount = 0
 
     private enum Input {
         /// For each field of a record, the schema's column it goes to; nil for one that is passed over.
@@ -127,6 +129,8 @@ public struct TableReader {
     public mutating func next(_ limit: Int = 8192) throws(TableError) -> Table? {
         var builders = schema.columns.map { ColumnBuilder($0.type) }
         var count = 0
+        // One more than may be, so that it shows.
+        let limit = min(limit, bytes.maximumRows < .max ? bytes.maximumRows - rowCount + 1 : .max)
         switch input {
         case .csv(var parser, let targets):
             // The enum gives up its hold, so that the parser's window isn't copied.
@@ -145,12 +149,14 @@ public struct TableReader {
                 }
                 for column in absent { builders[column].appendNull() }
                 count += 1
+                if count % 1024 == 0 { try require(count) }
             }
         case .ndjson(var parser):
             defer { input = .ndjson(parser) }
             while count < limit, let (line, value) = try parser.next() {
                 try append(value, line, &builders)
                 count += 1
+                if count % 1024 == 0 { try require(count) }
             }
         case .tables(let next):
             guard let rows = try TableError.explaining(name, { try next() }) else { return nil }
@@ -172,10 +178,15 @@ public struct TableReader {
             return nil
         }
         guard count > 0 else { return nil }
+        try require(count)
+        rowCount += count
         var table = Table(rowCount: count)
         for (column, index) in zip(schema.columns, builders.indices) { table.append(column.name, builders[index].finish()) }
         return table
     }
+
+    /// A value of any type takes up eight bytes or more, and a mark.
+    private func require(_ count: Int) throws(TableError) { try bytes.require(rows: rowCount + count, bytes: count * schema.columns.count * 9) }
 
     private func table(_ columns: [ArrowColumn], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int) throws(TableError) -> Table {
         var table = Table(rowCount: rowCount)
@@ -240,8 +251,10 @@ public struct TableReader {
     }
 
     /// Rows given as a JSON array, each named by its place from 1.
-    public static func table(_ rows: [JSON], name: String, schema: Schema) throws(TableError) -> Table {
-        let reader = try TableReader(ByteReader(bytes: [], name: name), layout: .ndjson, name: name, schema: schema, options: ReadOptions())
+    public static func table(_ rows: [JSON], name: String, schema: Schema, maximumBytes: Int = .max, maximumRows: Int = .max) throws(TableError) -> Table {
+        let bounds = try ByteReader(bytes: [], name: name, maximumBytes: maximumBytes, maximumRows: maximumRows)
+        let reader = try TableReader(bounds, layout: .ndjson, name: name, schema: schema, options: ReadOptions())
+        try reader.require(rows.count)
         var builders = schema.columns.map { ColumnBuilder($0.type) }
         for (index, row) in rows.enumerated() { try reader.append(row, index + 1, &builders) }
         guard !rows.isEmpty else { return empty(schema) }

@@ -39,6 +39,18 @@ public struct Column: Sendable {
         }
     }
 
+    /// What it takes up, about.
+    public var bytes: Int {
+        let values =
+            switch values {
+            case .bool(let values): values.count
+            case .int64(let values), .timestamp(let values): values.count * 8
+            case .float64(let values): values.count * 8
+            case .string(let values): values.bytes.count + values.offsets.count * 8
+            }
+        return values + (validity?.count ?? 0)
+    }
+
     public func isNull(_ row: Int) -> Bool {
         if let validity { !validity[row] } else { false }
     }
@@ -167,6 +179,9 @@ public struct ColumnBuilder: Sendable {
     }
 
     public var count: Int { validity.count }
+
+    /// What it takes up, about.
+    public var bytes: Int { validity.count + bools.count + integers.count * 8 + floats.count * 8 + strings.bytes.count + strings.offsets.count * 8 }
 
     public mutating func reserve(_ rows: Int) {
         validity.reserveCapacity(rows)

@@ -201,9 +201,18 @@ struct SourceTable {
     /// Reads a query's rows: the declared columns, offset, `known_at`, event time; and puts them in commit order.
     func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
         var gathering = Gathering(declared, isStatic: source.isStatic)
+        let memory = RowMemory.current
+        var taken = 0
         try connection.stream(query) { reader in
             gathering.take(&reader)
-            if gathering.count % 8192 == 0 { progress(gathering.count) }
+            if gathering.count % 8192 == 0 {
+                progress(gathering.count)
+                if let memory {
+                    // Put into their order they are there twice.
+                    try memory.take(2 * (gathering.bytes - taken))
+                    taken = gathering.bytes
+                }
+            }
         }
         return gathering.finish()
     }
@@ -222,6 +231,8 @@ struct SourceTable {
         }
 
         var count: Int { offsets.count }
+        /// What they take up.
+        var bytes: Int { builders.reduce(count * 24) { $0 + $1.bytes } }
 
         mutating func take(_ reader: inout RowReader) {
             for index in declared.indices { builders[index].append(&reader) }

@@ -170,6 +170,7 @@ struct Online: Sendable {
     let pool: Pool
     /// What is kept of entities in the database.
     let kept: KeptEntities
+    let large = LargeEntities()
 }
 
 extension Store {
@@ -198,12 +199,23 @@ extension Store {
                 return answer
             case .direct: return nil
             case .missing(let missing):
-                let memory = online.memory, kept = online.kept
-                try await online.pool.run { connection in
+                let memory = online.memory, kept = online.kept, large = online.large
+                if missing.contains(where: large.contains) { return nil }
+                let isWhole = try await online.pool.run { connection in
                     let missing = try kept.read(missing, memory, connection)
-                    guard !missing.isEmpty else { return }
-                    for (missing, loaded) in zip(missing, try RowLoader.load(missing, connection)) { memory.insert(missing, foundFrom: loaded.foundFrom, rows: loaded.rows) }
+                    guard !missing.isEmpty else { return true }
+                    var isWhole = true
+                    for (missing, loaded) in zip(missing, try RowLoader.load(missing, connection)) {
+                        if let loaded {
+                            memory.insert(missing, foundFrom: loaded.foundFrom, rows: loaded.rows)
+                        } else {
+                            large.insert(missing)
+                            isWhole = false
+                        }
+                    }
+                    return isWhole
                 }
+                if !isWhole { return nil }
             }
         }
         return nil

@@ -165,7 +165,7 @@ struct OnlineWork {
             var missing = OnlineMemory.Missing(need, some, cut: upTo)
             missing.keyColumns = EntityKey.columns(some, group.keyTypes)
             missing.now = now - OnlineWork.margin
-            let (rows, foundFrom) = try connection.byIndex { try RowLoader.load([missing], connection)[0] }
+            let (rows, foundFrom) = try connection.byIndex { try RowLoader.load([missing], connection, mostRows: .max - 1)[0]! }
             let packed = pack(rows)
             var kept: [Kept] = []
             for (entity, from) in zip(some, foundFrom) { kept.append(Kept(entity: entity, from: from, rows: packed[entity] ?? EntityRows())) }

@@ -15,6 +15,8 @@ struct RowLoader {
 
     /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
     static let fewKeys = 1000
+    /// What an answer that comes in one piece may have: memory holds no entity with as many.
+    static let mostRows = 500_000
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
     func load(_ group: Plan.Group) throws -> SourceRows {

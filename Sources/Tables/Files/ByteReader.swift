@@ -21,8 +21,10 @@ public final class ByteReader {
     public let size: Int?
 
     private let pieceSize: Int
-    /// What its content may come to when it is decompressed: bodies of requests are bounded, files aren't.
+    /// What its rows may come to once they are read, a record batch of them, and how many there may be: bodies of requests are bounded, files aren't.
     let maximumBytes: Int
+    let maximumBatch: Int
+    let maximumRows: Int
 
     /// - Parameter path: a file, or a pipe such as `/dev/stdin`.
     public init(path: String, compression: FileFormat.Compression) throws(TableError) {
@@ -31,7 +33,7 @@ public final class ByteReader {
         guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else { throw TableError(file: path, message: "can't be read") }
         input = .file(handle)
         pieceSize = 1 << 20
-        maximumBytes = .max
+        (maximumBytes, maximumBatch, maximumRows) = (.max, .max, .max)
         name = path
         let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
         size = attributes?[.type] as? FileAttributeType == .typeRegular ? (attributes?[.size] as? NSNumber)?.intValue : nil
@@ -40,10 +42,15 @@ public final class ByteReader {
 
     /// - Parameters:
     ///   - pieceSize: bytes, compressed, that are taken at a time.
-    ///   - maximumBytes: Arrow that comes to more is refused.
-    public init(bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20, maximumBytes: Int = .max) throws(TableError) {
+    ///   - maximumBytes: rows that come to more are refused.
+    ///   - maximumRows: more of them are refused.
+    public init(
+        bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20, maximumBytes: Int = .max, maximumRows: Int = .max
+    ) throws(TableError) {
         input = .memory(bytes)
         self.maximumBytes = maximumBytes
+        self.maximumRows = maximumRows
+        maximumBatch = .max
         self.pieceSize = pieceSize
         self.name = name
         size = bytes.count
@@ -52,11 +59,18 @@ public final class ByteReader {
 
     /// - Parameters:
     ///   - pieces: the next bytes; nil at the end.
-    ///   - maximumBytes: Arrow that comes to more is refused.
-    public init(pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression, maximumBytes: Int = .max) throws(TableError) {
+    ///   - maximumBytes: rows that come to more are refused.
+    ///   - maximumBatch: a record batch that comes to more is refused.
+    ///   - maximumRows: more rows are refused.
+    public init(
+        pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression, maximumBytes: Int = .max, maximumBatch: Int = .max,
+        maximumRows: Int = .max
+    ) throws(TableError) {
         input = .pieces(pieces)
         pieceSize = 0
         self.maximumBytes = maximumBytes
+        self.maximumBatch = maximumBatch
+        self.maximumRows = maximumRows
         self.name = name
         size = nil
         decoder = try ByteReader.decoder(compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
@@ -71,6 +85,26 @@ public final class ByteReader {
         case .gzip: try GzipDecoder(name)
         case .zstd: try ZstdDecoder(name, mostWindow)
         }
+    }
+
+    /// Refuses more rows than there may be, or rows that take up more than they may.
+    func require(rows: Int, bytes: Int) throws(TableError) {
+        if rows > maximumRows { throw TableError(file: name, message: "has more than \(maximumRows) rows", advice: "send less at a time", isTooMuch: true) }
+        if bytes > maximumBytes { throw tooMuch }
+    }
+
+    /// Says how much data would do.
+    func explainingBounds<T>(_ body: () throws(TableError) -> T) throws(TableError) -> T {
+        do {
+            return try body()
+        } catch {
+            throw error.isTooMuch && maximumBytes < .max && !error.message.hasSuffix("rows") ? tooMuch : error
+        }
+    }
+
+    private var tooMuch: TableError {
+        let bytes = min(maximumBytes, maximumBatch), size = bytes >= 1 << 20 ? "\(bytes >> 20) MiB" : "\(bytes) bytes"
+        return TableError(file: name, message: "comes to more than \(size) of columns once it is read", advice: "send less at a time", isTooMuch: true)
     }
 
     /// The next piece; nil at the end.

@@ -58,8 +58,11 @@ public struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
     public var column: String?
     public var message: String
     public var advice: String?
+    /// Whether nothing is wrong with the rows but that there are too many.
+    public var isTooMuch = false
 
-    public init(file: String, line: Int? = nil, column: String? = nil, message: String, advice: String? = nil) {
+    public init(file: String, line: Int? = nil, column: String? = nil, message: String, advice: String? = nil, isTooMuch: Bool = false) {
+        self.isTooMuch = isTooMuch
         self.file = file
         self.line = line
         self.column = column
