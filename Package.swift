@@ -85,10 +85,12 @@ let package = Package(
         .target(
             name: "FeatureServer",
             dependencies: [
-                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", crypto, hummingbird,
+                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", .target(name: "CMalloc", condition: .when(platforms: [.linux])), crypto,
+                hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,107 +1,158 @@
+import FeatureStore
 import HTTPTypes
 import Hummingbird
+import Postgres
 import Synchronization
 
 /// How many requests are worked on at once: more are refused at once, with 503 and when to come again, instead of all becoming slow.
 ///
-/// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so that it can't starve lookups.
+/// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so that it can't starve lookups, nor one caller
+/// another.
 final class Admission: Sendable {
     /// Where a route's requests are worked on.
     enum Lane {
         /// In every state: how the server is.
         case free
         case request
+        /// A request that computes for a moment in the server itself: on threads of its own.
+        case work
+        /// The same where others' transactions are waited for, as long as jobs take.
+        case registration
         /// What computes for long.
         case job
+        /// A job whose body is put aside before its turn: a sender that takes its time keeps nobody out.
+        case upload
     }
 
-    private struct State {
-        var requests = 0
-        var jobs = 0
-        var waiting: [(id: Int, turn: CheckedContinuation<Void, any Error>)] = []
-        var next = 0
+    /// Bounds of a server, one for each of its requests' needs.
+    struct Bounds {
+        var mostRequests: Int
+        var mostJobs: Int
+        var bodyMemory: Int
+        var rowMemory: Int
+        var jobMemory: Int
+        var deadline: Duration
+        var jobDeadline: Duration
     }
 
-    private let state = Mutex(State())
-    private let mostRequests: Int
-    private let mostJobs: Int
-    private let mostWaiting: Int
+    /// Whose job or upload it is.
+    @TaskLocal private static var caller = ""
 
-    /// - Parameters:
-    ///   - mostRequests: at once, without jobs.
-    ///   - mostJobs: at once; as many again times eight wait.
-    init(mostRequests: Int, mostJobs: Int) {
-        self.mostRequests = mostRequests
-        self.mostJobs = mostJobs
-        mostWaiting = 8 * mostJobs
+    private let requests = Mutex((all: 0, work: 0))
+    private let bounds: Bounds
+    private let jobs: Budget
+    private let uploads: Budget
+    private let answers: Budget
+    private let turns = RowMemory.Turns()
+    /// Bytes of bodies that are held in memory, with what is read out of them.
+    let bodies: Budget
+
+    /// Requests that compute in the server itself wait for threads; more would wait for too long.
+    private static let mostWork = 64
+    /// How long a body waits for memory.
+    private static let patience = Duration.seconds(5)
+
+    init(_ bounds: Bounds) {
+        self.bounds = bounds
+        let most = bounds.mostJobs
+        // One place is left for another caller, where there are several.
+        jobs = Budget(most, each: max(1, most - 1), mostWaiting: 8 * most)
+        uploads = Budget(10 * most, each: 9 * most, mostWaiting: 0)
+        answers = Budget(most, each: max(1, most - 1), mostWaiting: 8 * most)
+        bodies = Budget(bounds.bodyMemory, mostWaiting: 1000)
     }
+
+    /// What one job may hold: a quarter each for its spine, for what comes out, for rows that are read, and for what lies between. As many as are worked on may be
+    /// done and not be taken yet.
+    var jobQuarter: Int { bounds.jobMemory / (2 * bounds.mostJobs) / 4 }
 
     static let refusal = Problem(.serviceUnavailable, "overloaded", "too much is asked for at once: nothing of this was done, ask again in a second")
 
-    func request<T>(_ body: () async throws -> T) async throws -> T {
-        let isAdmitted = state.withLock { state in
-            guard state.requests < mostRequests else { return false }
-            state.requests += 1
+    func admit<T>(_ lane: Lane, _ caller: String, _ body: () async throws -> T) async throws -> T {
+        switch lane {
+        case .free: try await body()
+        case .request: try await request(isWork: false, bounds.deadline) { try await holding(caller, body) }
+        case .work, .registration:
+            try await request(isWork: true, lane == .work ? bounds.deadline : bounds.jobDeadline) {
+                try await holding(caller) { try await withTaskExecutorPreference(WorkThreads.shared, operation: body) }
+            }
+        case .job:
+            try await Admission.$caller.withValue(caller) {
+                try await job { try await holding(caller) { try await withTaskExecutorPreference(WorkThreads.shared, operation: body) } }
+            }
+        case .upload:
+            try await lent(uploads, caller) {
+                try await Admission.$caller.withValue(caller) { try await withTaskExecutorPreference(WorkThreads.shared, operation: body) }
+            }
+        }
+    }
+
+    /// A job's turn.
+    func job<T>(_ body: () async throws -> T) async throws -> T {
+        try await lent(jobs, Admission.caller) {
+            try await RowMemory.$current.withValue(RowMemory(jobQuarter)) { try await Deadline.within(bounds.jobDeadline, body) }
+        }
+    }
+
+    /// Memory of a job whose rows are taken once it is done, as fast as its client takes them: held as long as what this gives.
+    func answer() async throws -> Answer {
+        try await answers.take(1, for: Admission.caller, until: .now + Admission.patience)
+        return Answer(answers, Admission.caller)
+    }
+
+    /// A job's rows on their way.
+    final class Answer: Sendable {
+        private let budget: Budget
+        private let caller: String
+
+        fileprivate init(_ budget: Budget, _ caller: String) {
+            self.budget = budget
+            self.caller = caller
+        }
+
+        deinit { budget.give(1, from: caller) }
+    }
+
+    private func request<T>(isWork: Bool, _ deadline: Duration, _ body: () async throws -> T) async throws -> T {
+        let isAdmitted = requests.withLock { requests in
+            guard requests.all < bounds.mostRequests, !isWork || requests.work < Admission.mostWork else { return false }
+            requests.all += 1
+            requests.work += isWork ? 1 : 0
             return true
         }
         guard isAdmitted else { throw Admission.refusal }
-        defer { state.withLock { $0.requests -= 1 } }
-        return try await body()
-    }
-
-    func job<T>(_ body: () async throws -> T) async throws -> T {
-        try await turn()
         defer {
-            let next = state.withLock { state -> CheckedContinuation<Void, any Error>? in
-                guard state.waiting.isEmpty else { return state.waiting.removeFirst().turn }
-                state.jobs -= 1
-                return nil
+            requests.withLock { requests in
+                requests.all -= 1
+                requests.work -= isWork ? 1 : 0
             }
-            next?.resume()
         }
+        return try await RowMemory.$current.withValue(RowMemory(bounds.rowMemory, turns)) { try await Deadline.within(deadline, body) }
+    }
+
+    private func lent<T>(_ budget: Budget, _ caller: String, _ body: () async throws -> T) async throws -> T {
+        if !budget.takeNow(1, for: caller) { try await budget.take(1, for: caller) }
+        defer { budget.give(1, from: caller) }
         return try await body()
     }
 
-    private func turn() async throws {
-        let id = state.withLock { state in
-            state.next += 1
-            return state.next
-        }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { (turn: CheckedContinuation<Void, any Error>) in
-                let outcome = state.withLock { state -> Result<Void, any Error>? in
-                    if state.jobs < mostJobs {
-                        state.jobs += 1
-                        return .success(())
-                    }
-                    guard !Task.isCancelled else { return .failure(CancellationError()) }
-                    guard state.waiting.count < mostWaiting else { return .failure(Admission.refusal) }
-                    state.waiting.append((id, turn))
-                    return nil
-                }
-                if let outcome { turn.resume(with: outcome) }
-            }
-        } onCancel: {
-            let turn = state.withLock { state in
-                state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0).turn }
-            }
-            turn?.resume(throwing: CancellationError())
-        }
+    private func holding<T>(_ caller: String, _ body: () async throws -> T) async throws -> T {
+        try await Holding.$memory.withValue(Holding(bodies, caller, patience: Admission.patience), operation: body)
     }
 }
 
-struct AdmissionMiddleware<Context: RequestContext>: RouterMiddleware {
+struct AdmissionMiddleware<Context: RemoteAddressRequestContext>: RouterMiddleware {
+    let store: Store
     let admission: Admission
     let metrics: ServerMetrics
     let lane: Admission.Lane
+    /// Whether callers have names; else they are told by their addresses.
+    let hasTokens: Bool
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
         do {
-            switch lane {
-            case .free: return try await next(request, context)
-            case .request: return try await admission.request { try await next(request, context) }
-            case .job: return try await admission.job { try await next(request, context) }
-            }
+            let caller = hasTokens ? store.actor : context.remoteAddress?.ipAddress ?? ""
+            return try await admission.admit(lane, caller) { try await next(request, context) }
         } catch let problem as Problem where problem.code == Admission.refusal.code {
             metrics.countRefused()
             throw problem

@@ -7,7 +7,7 @@ import Tables
 extension Routes {
     func catalog(_ routes: RouteGroups) {
         for kind in DefinitionKind.allCases {
-            routes(.audit, bounded: true).get("/v1/\(kind.plural)") { request, _ in
+            routes(.audit, .work, bounded: true).get("/v1/\(kind.plural)") { request, _ in
                 let parameters = try Parameters(request, known: ["owner", "tag", "entity", "unused", "stale_since"])
                 var filter = CatalogFilter(kind: kind)
                 (filter.owner, filter.entity, filter.tags) = (parameters["owner"], parameters["entity"], parameters["tag"].map { [$0] } ?? [])
@@ -15,7 +15,7 @@ extension Routes {
                 filter.staleSince = try parameters.instant("stale_since")
                 return Response.json(.array(try await shown(CatalogBrowser(store).entries(filter)).map(\.json)))
             }
-            routes(.audit, bounded: true).get("/v1/\(kind.plural)/:name") { _, context in
+            routes(.audit, .work, bounded: true).get("/v1/\(kind.plural)/:name") { _, context in
                 let name = try context.parameter("name")
                 guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
                     let near = try await CatalogBrowser(store).nearest(name).map { " (did you mean \($0)?)" } ?? ""
@@ -28,7 +28,7 @@ extension Routes {
                 return Response.json(try await store.history(of: entry, withStatistics: Bearer.seesValues && !Bearer.isBounded))
             }
         }
-        routes(.audit, bounded: true).get("/v1/sets/:name/plan") { _, context in
+        routes(.audit, .work, bounded: true).get("/v1/sets/:name/plan") { _, context in
             let name = try context.parameter("name")
             if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(name), $1) } }
             return Response.json(try await store.outline(ofSet: name).json)
@@ -42,7 +42,7 @@ extension Routes {
             try await store.withKnownCatalog { catalog, _ in try Bearer.permit(functions: [left, right], catalog) }
             return Response.json(try await store.compare(left, right, on: .values(sample, asOf: query.instant("as_of"))).json)
         }
-        routes(.audit, bounded: true).get("/v1/search") { request, _ in
+        routes(.audit, .work, bounded: true).get("/v1/search") { request, _ in
             guard let text = try Parameters(request, known: ["q"])["q"] else { throw Problem.shape("q says what to search for") }
             return Response.json(.array(try await shown(CatalogBrowser(store).search(text)).map(\.json)))
         }

@@ -62,7 +62,7 @@ public final class Certificates: Sendable {
 
 /// HTTP/1.1 in TLS, with the certificate of the moment.
 struct SecureChannel: ServerChildChannel {
-    let base: HTTP1Channel
+    let base: PlainChannel
     let certificates: Certificates
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {

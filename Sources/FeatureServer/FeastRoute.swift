@@ -38,6 +38,7 @@ struct FeastRequest: Sendable {
             target = .set(name)
             names = outputs.map { isFull ? "\(FeastRequest.view(service))__\($0)" : $0 }
         case (_, .array(let references)?) where !references.isEmpty:
+            guard references.count <= LookupRequest.mostFeatures else { throw Problem.shape("features names at most \(LookupRequest.mostFeatures)") }
             let texts = try references.map { reference in
                 guard case .string(let text) = reference else { throw Problem.shape("features is a list of names such as fraud_v1:spend_7d") }
                 return text.split(separator: ":", maxSplits: 1).map(String.init)

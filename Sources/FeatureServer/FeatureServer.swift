@@ -1,3 +1,6 @@
+#if canImport(CMalloc)
+    import CMalloc
+#endif
 public import FeatureStore
 import Foundation
 import Hummingbird
@@ -17,6 +20,8 @@ public struct FeatureServer: Sendable {
         public var port = 7070
         /// Whether every request must bear a token. Without, anybody who reaches the address may do anything.
         public var needsTokens = false
+        /// What it is called beside localhost: on loopback without tokens requests under other names are refused.
+        public var hostNames: [String] = []
         /// Speaks TLS with these.
         public var certificates: Certificates?
         /// How often it looks for rows to seal into segments; nil leaves that to others.
@@ -27,6 +32,16 @@ public struct FeatureServer: Sendable {
         public var mostRequests = 1024
         /// Training sets, imports and comparisons worked on at once; eight times as many wait, and more are refused.
         public var mostJobs = 2
+        /// Bytes of bodies that are held in memory, with what is read out of them: more wait, and then are refused.
+        public var bodyMemory = 512 << 20
+        /// Bytes of rows that one request may read which memory doesn't have; it is shared by those that read much.
+        public var rowMemory = 1 << 30
+        /// Bytes that jobs may take up, each its share.
+        public var jobMemory = 4 << 30
+        /// What a request may take that isn't a job: beyond, whoever waits for the database gets 503.
+        public var deadline = Duration.seconds(30)
+        /// The same for a job.
+        public var jobDeadline = Duration.seconds(3600)
         public var patience = Patience()
 
         public init() {}
@@ -58,12 +73,13 @@ public struct FeatureServer: Sendable {
     public func run(preparing: (@Sendable () async throws -> Void)? = nil, listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
         let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
+        let foreign = foreign, admission = admission()
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics)])
+            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics, foreign, admission.bodies)])
         let application = Application(
-            router: router(),
+            router: router(admission),
             server: HTTPServerBuilder { responder in
-                let plain = HTTP1Channel(responder: responder, configuration: channel)
+                let plain = PlainChannel(base: HTTP1Channel(responder: responder, configuration: channel))
                 return certificates.map { SecureChannel(base: plain, certificates: $0) } ?? plain
             },
             configuration: .init(
@@ -74,7 +90,9 @@ public struct FeatureServer: Sendable {
                 await listening(channel.localAddress?.port ?? port)
             }, logger: logger)
         if preparing == nil { try await gatekeeper?.refresh() }
-        let beside: [Task<Void, Never>] = [Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }]
+        let beside: [Task<Void, Never>] = [
+            Task { await store.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }, Task { await giveBack() },
+        ]
         defer { beside.forEach { $0.cancel() } }
         // What was looked up until the end is in its log.
         do {
@@ -99,15 +117,25 @@ public struct FeatureServer: Sendable {
         }
     }
 
-    private func router() -> Router<BasicRequestContext> {
-        Routes(
-            store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm,
-            admission: Admission(mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs)
-        ).router()
+    /// On loopback a page that a browser shows would be let in with everybody else.
+    private var foreign: ForeignRequests? {
+        let isLoopback = ["127.0.0.1", "::1", "localhost"].contains(configuration.host)
+        return configuration.needsTokens || !isLoopback ? nil : ForeignRequests(names: configuration.hostNames)
+    }
+
+    private func admission() -> Admission {
+        Admission(
+            Admission.Bounds(
+                mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs, bodyMemory: configuration.bodyMemory,
+                rowMemory: configuration.rowMemory, jobMemory: configuration.jobMemory, deadline: configuration.deadline, jobDeadline: configuration.jobDeadline))
+    }
+
+    private func router(_ admission: Admission) -> Router<ServerContext> {
+        Routes(store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm, admission: admission, foreign: foreign).router()
     }
 
     /// Every route, as `GET /v1/sets/{name}/plan`.
-    package var endpoints: [String] { router().routes.map { "\($0.method) \($0.path)" } }
+    package var endpoints: [String] { router(admission()).routes.map { "\($0.method) \($0.path)" } }
 
     /// Looks every second whether there is a new certificate, until it is cancelled.
     private func renewCertificates() async {
@@ -130,6 +158,21 @@ public struct FeatureServer: Sendable {
         }
         isWarm.reach()
     }
+
+    /// Gives memory back to the system that is free for long, and much. Until it is cancelled.
+    private func giveBack() async {
+        #if canImport(CMalloc)
+            var before = 0
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(15))
+                let free = Int(mallinfo2().fordblks)
+                if min(free, before) > FeatureServer.muchMemory { malloc_trim(0) }
+                before = free
+            }
+        #endif
+    }
+
+    private static let muchMemory = 64 << 20
 
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
     private func seal() async {

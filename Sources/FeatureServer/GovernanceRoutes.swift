@@ -6,10 +6,10 @@ import Tables
 /// Models, pointers, life cycle, the ledger, and what is kept of lookups.
 extension Routes {
     func governance(_ routes: RouteGroups) {
-        routes(.audit, bounded: true).get("/v1/models") { _, _ in
+        routes(.audit, .work, bounded: true).get("/v1/models") { _, _ in
             Response.json(.array(try await store.models().filter { Bearer.includes(set: $0.set.description) }.map(\.json)))
         }
-        routes(.audit, bounded: true).get("/v1/models/:name") { _, context in
+        routes(.audit, .work, bounded: true).get("/v1/models/:name") { _, context in
             let model = try await store.model(context.parameter("name"))
             try Bearer.permit(set: model.set.description)
             return Response.json(model.json)
@@ -22,12 +22,12 @@ extension Routes {
             }
             return Response.json(try await store.recordModel(asked).json, status: .created)
         }
-        routes(.audit, bounded: true).get("/v1/pointers") { request, _ in
+        routes(.audit, .work, bounded: true).get("/v1/pointers") { request, _ in
             let asOf = try Parameters(request, known: ["as_of"]).instant("as_of"), governance = try await store.governance(asOf: asOf)
             let shown = try governance.pointers.values.filter { try Bearer.includes(set: governance.setName($0.name)) }
             return Response.json(.array(shown.sorted { $0.name < $1.name }.map(\.json)))
         }
-        routes(.audit, bounded: true).get("/v1/pointers/:name") { _, context in
+        routes(.audit, .work, bounded: true).get("/v1/pointers/:name") { _, context in
             let name = try context.parameter("name"), governance = try await store.governance(), moves = governance.moves.filter { $0.name == name }
             if !moves.isEmpty { try Bearer.permit(.set(name), governance) }
             guard let pointer = moves.last, case .object(let members) = pointer.json else { throw Problem(.notFound, "not_found", "unknown pointer '\(name.prefix(130))'") }
@@ -54,7 +54,7 @@ extension Routes {
             }
             return Response.json(.object(["name": .string(name), "stage": .string(stage), "reason": .string(reason)]))
         }
-        routes(.audit).get("/v1/lineage/:name") { request, context in
+        routes(.audit, .work).get("/v1/lineage/:name") { request, context in
             let parameters = try Parameters(request, known: ["direction", "as_of"])
             let asOf = try parameters.instant("as_of")
             let directions = try parameters["direction"].map { text in
@@ -63,7 +63,7 @@ extension Routes {
             }
             return Response.json(try await store.lineage(context.parameter("name"), asOf: asOf).json(directions ?? Lineage.Direction.allCases))
         }
-        routes(.audit).get("/v1/ledger") { request, _ in
+        routes(.audit, .work).get("/v1/ledger") { request, _ in
             let parameters = try Parameters(request, known: ["subject", "kind", "before", "count"])
             let count = try parameters.number("count") ?? 100
             guard (1...10_000).contains(count) else { throw Problem.shape("count is a number from 1 to 10000") }

@@ -11,6 +11,7 @@ extension LookupRequest {
         switch (body["set"], body["features"]) {
         case (.string(let name)?, nil): self.init(.set(name), entities: [:])
         case (nil, .array(let names)?):
+            guard names.count <= LookupRequest.mostFeatures else { throw Problem.shape("features names at most \(LookupRequest.mostFeatures)") }
             self.init(
                 .features(
                     try names.map { name in
@@ -29,6 +30,9 @@ extension LookupRequest {
         isLogged = try members.flag("log")
         for name in ["cuts", "types"] { _ = try members.flag(name) }
     }
+
+    /// In one request, beside those of a set.
+    static let mostFeatures = 1000
 
     static func instant(_ value: JSON?, _ what: String) throws -> Instant? {
         guard let value, value != .null else { return nil }
@@ -112,11 +116,16 @@ struct Body {
 
     func optionalText(_ name: String) throws -> String? {
         switch self[name] {
-        case nil: nil
-        case .string(let text)?: text
+        case nil: return nil
+        case .string(let text)?:
+            guard text.utf8.count <= Body.longest else { throw Problem.shape("\(name) has more than \(Body.longest) bytes") }
+            return text
         default: throw Problem.shape("\(name) is a text")
         }
     }
+
+    /// Of a text, in bytes: reasons and descriptions are read by people.
+    private static let longest = 10_000
 
     func text(_ name: String) throws -> String {
         guard let text = try optionalText(name) else { throw Problem.shape("\(name) is missing") }

@@ -1,5 +1,7 @@
 import FeatureLanguage
 import FeatureStore
+import Foundation
+import Hummingbird
 import HummingbirdCore
 import Tables
 
@@ -7,14 +9,20 @@ import Tables
 struct Parameters {
     private var given: [String: String] = [:]
 
+    /// No name, text or path of a request is longer, in bytes.
+    static let longest = 1000
+
     /// - Throws: what is unknown, given twice or not UTF-8.
     init(_ request: Request, known: [String]) throws {
         for (key, value) in try Parameters.decoded(request) {
+            guard value.utf8.count <= Parameters.longest else { throw Parameters.tooLong(key) }
             guard known.contains(key), given.updateValue(value, forKey: key) == nil else {
                 throw Problem.shape("parameter '\(key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
             }
         }
     }
+
+    static func tooLong(_ name: String) -> Problem { Problem.shape("\(name.prefix(63)) has more than \(longest) bytes") }
 
     /// Names and values as they were meant, in their order. A percent sign without two hexadecimal digits is one.
     static func decoded(_ request: Request) throws -> [(key: String, value: String)] {
@@ -70,5 +78,14 @@ struct Parameters {
             return delimiter
         }
         return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
+    }
+}
+
+extension RequestContext {
+    /// A part of the path, as it was meant: `a%20b` is `a b`.
+    func parameter(_ name: String) throws -> String {
+        let given = try parameters.require(name), text = given.removingPercentEncoding ?? given
+        guard text.utf8.count <= Parameters.longest else { throw Parameters.tooLong(name) }
+        return text
     }
 }

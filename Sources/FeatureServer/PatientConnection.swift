@@ -10,6 +10,8 @@ public struct Patience: Sendable {
     public var leastRate = 1024.0
     /// Without taking anything of an answer that is there for it.
     public var sending = Duration.seconds(30)
+    /// Of a request that was answered before all of it had come: so long the rest is thrown away, so that who sends all before it reads gets the answer.
+    public var lingering = Duration.seconds(30)
     /// Between two requests.
     public var idle = Duration.seconds(120)
     /// Before the first.
@@ -46,6 +48,8 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var stuckSince: ContinuousClock.Instant?
     /// A read that has to wait until the client takes its answers.
     private var isReadHeld = false
+    /// Since when the rest of a request that was answered is thrown away.
+    private var discardingSince: ContinuousClock.Instant?
 
     init(_ patience: Patience, _ metrics: ServerMetrics) {
         self.patience = patience
@@ -73,7 +77,8 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let isSlow = isReceiving && waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1))
         let isStuck = stuckSince.map { now - $0 > patience.sending } ?? false
         let isIdle = !isReceiving && unanswered == 0 && now - idleSince > (isGreeted ? patience.idle : patience.greeting)
-        guard isSlow || isStuck || isIdle else { return }
+        let isLingering = discardingSince.map { now - $0 > patience.lingering } ?? false
+        guard isSlow || isStuck || isIdle || isLingering else { return }
         if !isIdle { metrics.countCutOff() }
         glances?.cancel()
         context.close(promise: nil)
@@ -92,10 +97,18 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
             if head.headerFields[.expect]?.lowercased() == "100-continue" {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
-        case .body(let piece): received += piece.readableBytes
-        case .end: isReceiving = false
+        case .body(let piece):
+            received += piece.readableBytes
+            if discardingSince != nil { return }
+        case .end: (isReceiving, discardingSince) = (false, nil)
         }
         context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // Nobody else asks for what nobody wants.
+        if discardingSince != nil { read(context: context) }
+        context.fireChannelReadComplete()
     }
 
     func read(context: ChannelHandlerContext) {
@@ -120,6 +133,11 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
         if case .end = unwrapOutboundIn(data) {
             unanswered -= 1
             idleSince = .now
+            if isReceiving, unanswered == 0, discardingSince == nil {
+                discardingSince = .now
+                context.write(data, promise: promise)
+                return read(context: context)
+            }
         }
         context.write(data, promise: promise)
     }

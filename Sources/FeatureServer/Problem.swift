@@ -43,14 +43,31 @@ struct Problem: Error {
         case let error as StoreError: self.init(Problem.status(error.code), error.code.rawValue, error.description)
         case let error as UnknownName: self.init(.notFound, "not_found", error.description)
         case let error as DefinitionError: self.init(.unprocessableContent, "invalid_definition", error.description)
+        case let error as TableError where error.isTooMuch: self.init(.contentTooLarge, "body_too_large", error.description)
         case let error as TableError: self.init(.badRequest, "invalid_rows", error.description)
         case let error as JSON.Fault: self.init(.badRequest, "invalid_json", error.description)
-        case let error as PostgresError where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
-        case let error as PostgresError where error.code == "57014": self.init(.serviceUnavailable, "timed_out", "the database took too long over it")
+        case let error as PostgresError: self.init(error)
+        case is CancellationError: self = .clientLeft
         case let error as HTTPError: self.init(error.status, error.status == .notFound ? "not_found" : "http_error", error.body ?? error.status.reasonPhrase)
         default: self.init(.internalServerError, "internal", "the server failed; its log says more")
         }
     }
+
+    /// Whose fault it is, by SQLSTATE: of the classes 08, 53, 55 and 57, and of some others, it is nobody's, and the same may do in a moment.
+    private init(_ error: PostgresError) {
+        switch error.code {
+        case _ where error.isTimeout: self.init(.serviceUnavailable, "timed_out", "the database took too long over it")
+        case "53100": self.init(.serviceUnavailable, "database_full", "the database's disk is full: nothing can be written until there is room")
+        case "25006": self.init(.serviceUnavailable, "database_read_only", "the database takes no writes just now")
+        case _ where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
+        case _ where error.isTransient: self.init(.serviceUnavailable, "database_busy", "the database couldn't do it just now; nothing of it was done")
+        case "XX001", "XX002": self.init(.internalServerError, "damaged", "the database finds its own files damaged [\(error.code)]: firn verify says what of the store is")
+        default: self.init(.internalServerError, "internal", "the server failed; its log says more")
+        }
+    }
+
+    /// Whoever asked went away before all of it had come, or before the answer: it is sent to nobody, and counted.
+    static let clientLeft = Problem(HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request"), "client_closed", "the client went away")
 
     private static func status(_ code: StoreError.Code) -> HTTPResponse.Status {
         switch code {
@@ -58,6 +75,7 @@ struct Problem: Error {
         case .notFound: .notFound
         case .definitionRefused, .migrationChanged, .duplicateFile, .conflictingRow, .idempotencyConflict, .retired, .inUse: .conflict
         case .notMigrated, .behind, .overloaded, .unsupported: .serviceUnavailable
+        case .tooMuch: .contentTooLarge
         case .damaged: .internalServerError
         }
     }

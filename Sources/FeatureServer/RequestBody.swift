@@ -4,12 +4,10 @@ import Foundation
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import NIOHTTP1
 import Tables
 
 extension Request {
-    /// Of a body that is too large, so much is read and thrown away.
-    private static let drained = 64 << 20
-
     /// How the body is compressed.
     ///
     /// - Throws: 415 for an encoding that isn't read.
@@ -27,26 +25,53 @@ extension Request {
         }
     }
 
-    /// The whole body, decompressed.
+    /// The whole body, decompressed. It is held against the memory of bodies until the request ends.
     ///
     /// - Parameter limit: what it may come to, compressed and decompressed.
     func bytes(atMost limit: Int) async throws -> [UInt8] {
         let compression = try compression
+        try requireLength(atMost: limit)
         var bytes: [UInt8] = []
-        var count = 0
-        for try await piece in body {
-            count += piece.readableBytes
-            if count <= limit { bytes += piece.readableBytesView }
-            // A sender that writes all before it reads wants its answer too; but not for ever.
-            if count > limit + Request.drained { break }
+        try await taking(body) { piece in
+            guard bytes.count + piece.readableBytes <= limit else { throw Problem.tooLarge(limit) }
+            _ = try await Holding.memory?.take(piece.readableBytes)
+            bytes += piece.readableBytesView
         }
-        guard count <= limit else { throw Problem.tooLarge(limit) }
         guard compression != .none else { return bytes }
         var plain: [UInt8] = []
-        try Request.decompress({ () throws(TableError) in try ByteReader(bytes: bytes, name: "the body", compression: compression, maximumBytes: limit) }, atMost: limit) {
-            plain += $0
+        let packed = bytes
+        // What it comes to nobody knows before.
+        return try await Holding.holding(limit) {
+            try Request.decompress({ () throws(TableError) in try ByteReader(bytes: packed, name: "the body", compression: compression, maximumBytes: limit) }, atMost: limit) {
+                plain += $0
+            }
+            _ = try await Holding.memory?.take(plain.count)
+            return plain
         }
-        return plain
+    }
+
+    /// Refuses a body that says that it is too large, before any of it is read.
+    func requireLength(atMost limit: Int) throws {
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
+    }
+
+    /// Takes a body piece by piece.
+    ///
+    /// - Throws: `Problem.clientLeft` where the sender goes away before its end.
+    func taking(_ pieces: some AsyncSequence<ByteBuffer, any Error>, _ take: (ByteBuffer) async throws -> Void) async throws {
+        var iterator = pieces.makeAsyncIterator()
+        while true {
+            let piece: ByteBuffer?
+            do {
+                piece = try await iterator.next()
+            } catch let error as HTTPParserError where error != .invalidEOFState {
+                throw Problem(.badRequest, "invalid_request", "the body isn't what HTTP/1.1 says")
+            } catch {
+                throw Problem.clientLeft
+            }
+            guard let piece else { return }
+            try await take(piece)
+        }
     }
 
     /// Hands on what a compressed body holds, piece by piece. What is too large ends at once: a small body may come to very much.
@@ -70,10 +95,18 @@ extension Request {
         return given == "application/json" ? given : given.prefix { $0 != ";" && $0 != " " }.lowercased()
     }
 
-    func json(atMost limit: Int) async throws -> JSON { try await JSON(parsing: bytes(atMost: limit)) }
+    func json(atMost limit: Int) async throws -> JSON {
+        let bytes = try await bytes(atMost: limit)
+        _ = try await Holding.memory?.take(Request.jsonFactor * bytes.count)
+        return try JSON(parsing: bytes)
+    }
+
+    /// How much more memory JSON takes up once it is read, at most: a byte or two make a value. And YAML.
+    static let jsonFactor = 24, yamlFactor = 32
 
     func document() async throws -> DefinitionDocument {
         let body = try await bytes(atMost: DefinitionDocument.maximumBytes)
+        _ = try await Holding.memory?.take(Request.yamlFactor * body.count)
         guard let text = String(validating: body, as: UTF8.self) else { throw Problem(.badRequest, "invalid_request", "the body is not UTF-8 text") }
         return try DefinitionDocument(yaml: text, file: "body")
     }

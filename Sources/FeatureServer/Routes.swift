@@ -5,6 +5,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Postgres
 import Tables
 
 /// The routes of section "HTTP" in docs/http.md, over one store.
@@ -15,9 +16,13 @@ struct Routes {
     let metrics: ServerMetrics
     let isWarm: Warmth
     let admission: Admission
+    /// Nil where requests bear tokens, or anybody may ask.
+    let foreign: ForeignRequests?
 
     /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
     static let spineLimit = 1 << 30
+    /// And rows.
+    static let spineRows = 10_000_000
     private static let importLimit = 16 << 30
     static let lookupLimit = 4 << 20
     private static let pushLimit = 16 << 20
@@ -27,16 +32,20 @@ struct Routes {
     private static let description = Array(
         String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing("\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1).utf8)
 
-    func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+    func router() -> Router<ServerContext> {
+        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: MetricsMiddleware(metrics: metrics))
         router.add(middleware: ProblemMiddleware())
+        if let foreign { router.add(middleware: ForeignMiddleware(foreign: foreign)) }
         let routes = RouteGroups(router: router, shared: self)
         routes(nil, .free).get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
         routes(nil, .free).get("/readyz") { [isWarm] _, _ in
             guard isWarm.isWarm else { throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first") }
-            switch try await store.readiness() {
+            switch try store.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
+            case .unknown: throw Problem(.serviceUnavailable, "warming", "the database wasn't heard of yet")
+            // Lookups go on: who sends them elsewhere would find the same database there.
+            case .readOnly(let code): return Response.json(.object(["status": "read_only", "code": .string(Problem(PostgresError(code: code, message: "")).code)]))
             case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(age.wholeMilliseconds)]))
             case .disagrees(let difference):
                 throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(difference.wholeMilliseconds) ms apart")
@@ -67,7 +76,7 @@ struct Routes {
             }
             return Response.json(try await asked.answer(store))
         }
-        routes(.read, bounded: true).post("/v1/why") { request, _ in
+        routes(.read, .work, bounded: true).post("/v1/why") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try WhyRequest(body)
             if case .features(let names) = asked.lookup.target { try await store.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) } }
             return Response.json(try await store.why(asked).json)
@@ -77,16 +86,19 @@ struct Routes {
             try Bearer.permit(source: name)
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
-            let pushed = try await store.push(request.bytes(atMost: Routes.pushLimit), layout: layout, into: name, idempotencyKey: key)
+            let body = try await request.bytes(atMost: Routes.pushLimit)
+            let read = try await Holding.holding(layout.factor * body.count) { try await store.readPush(body, layout: layout, into: name) }
+            _ = try await Holding.memory?.take(read.bytes)
+            let pushed = try await store.push(read, idempotencyKey: key)
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
         }
-        routes(.write, .job, bounded: true).post("/v1/sources/:name/import") { request, context in
+        routes(.write, .upload, bounded: true).post("/v1/sources/:name/import") { request, context in
             try Bearer.permit(source: context.parameter("name"))
             let given = try Parameters(request, known: Store.ImportOptions.parameters), options = try Store.ImportOptions(given)
-            let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body"
+            let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body", batch = admission.jobQuarter
             return try await spooled(request, Routes.importLimit) { body in
                 let imported = try await store.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
-                    try TableReader(body.reader(), layout: layout, name: file, schema: schema, options: options.reading)
+                    try TableReader(body.reader(batch: batch), layout: layout, name: file, schema: schema, options: options.reading)
                 }
                 return Response.json(
                     .object([
@@ -100,7 +112,7 @@ struct Routes {
             if Bearer.isBounded { try Bearer.permit(plan) }
             return Response.json(plan.json(try await store.comparisons(plan)))
         }
-        routes(.admin, bounded: true).post("/v1/definitions/apply") { request, _ in
+        routes(.admin, .registration, bounded: true).post("/v1/definitions/apply") { request, _ in
             let commit = try Parameters(request, known: ["commit"])["commit"], document = try await request.document()
             return Response.json(try await store.apply([document], commit: commit) { try Bearer.permit($0) }.json())
         }
@@ -110,15 +122,17 @@ struct Routes {
         return router
     }
 
-    /// Puts a request's body aside and answers it. What takes long is given up where the client goes away, and so the connection ends with the answer.
+    /// Puts a request's body aside, and answers it once it has its turn. What takes long is given up where the client goes away, and so the connection ends with the answer.
     func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws -> Response {
         let compression = try request.compression
+        try request.requireLength(atMost: limit)
         do {
+            // Before anything is read: pieces that nobody takes would be waited for.
+            let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit, compression: compression)
             var response = try await request.body.consumeWithCancellationOnInboundClose { pieces in
-                let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit, compression: compression)
-                for try await piece in pieces { try body.append(piece) }
+                try await request.taking(pieces) { try body.append($0) }
                 try body.finish()
-                return try await answer(body)
+                return try await admission.job { try await answer(body) }
             }
             response.headers[.connection] = "close"
             return response
@@ -155,10 +169,7 @@ struct Routes {
     }
 }
 
-extension RequestContext {
-    /// A part of the path, as it was meant: `a%20b` is `a b`.
-    func parameter(_ name: String) throws -> String {
-        let text = try parameters.require(name)
-        return text.removingPercentEncoding ?? text
-    }
+extension PushLayout {
+    /// How much more memory a body takes up while it is read.
+    fileprivate var factor: Int { self == .array ? Request.jsonFactor : 8 }
 }

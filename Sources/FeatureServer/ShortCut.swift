@@ -30,6 +30,13 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     private let store: Store
     private let gatekeeper: Gatekeeper?
     private let metrics: ServerMetrics
+    /// Nil where requests bear tokens, or anybody may ask.
+    private let foreign: ForeignRequests?
+    /// The name under which this connection's client knows the server, once it was found to be one.
+    private var knownAuthority: String?
+    /// What bodies may take up that haven't come whole, and how much of that is held here.
+    private let memory: Budget
+    private var counted = 0
     /// Requests that went on and aren't answered yet.
     private var unanswered = 0
     /// One whose body is still coming.
@@ -38,15 +45,40 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     private var following: [NIOAny]?
     private var isReadHeld = false
     private var isQuiescing = false
+    /// Events of the connection that came after what waits.
+    private var isInputClosed = false
+    private var fault: (any Error)?
 
     /// A longer body is nothing for this thread.
     private static let maximumBytes = 1 << 18
 
-    /// - Parameter gatekeeper: whose token a request must bear; the routes refuse it.
-    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics) {
+    /// - Parameters:
+    ///   - gatekeeper: whose token a request must bear; the routes refuse it.
+    ///   - foreign: what isn't answered at all; the routes refuse it.
+    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?, _ memory: Budget) {
         self.store = store
         self.gatekeeper = gatekeeper
         self.metrics = metrics
+        self.foreign = foreign
+        self.memory = memory
+    }
+
+    /// Bodies that come in several parts take up memory meanwhile.
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if let more = held.map({ $0.body.readableBytes - counted }), more > 0 {
+            if memory.takeNow(more, for: "") { counted += more } else { goOn(context) }
+        }
+        context.fireChannelReadComplete()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        uncount()
+        context.fireChannelInactive()
+    }
+
+    private func uncount() {
+        if counted > 0 { memory.give(counted, from: "") }
+        counted = 0
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -81,23 +113,27 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What a request is to be held as; nil where it goes on: also where its token doesn't do.
     private func plain(_ head: HTTPRequest) -> Held? {
-        guard head.method == .post, let path = head.path, head.headerFields[.expect] == nil, head.headerFields[.contentEncoding] == nil,
-            head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
-        else { return nil }
+        guard head.method == .post, let path = head.path, isKnown(head.authority), let fields = PlainFields(head.headerFields) else { return nil }
         let kind: Kind, needed: TokenRole
         if path == "/v1/lookup" {
             (kind, needed) = (.lookup, .read)
-        } else if path.hasPrefix("/v1/sources/"), path.hasSuffix("/rows"), head.headerFields[.contentType] == "application/json" {
-            let source = path.dropFirst(12).dropLast(5), key = head.headerFields[.idempotencyKey]
-            guard key.map({ (1...255).contains($0.utf8.count) }) ?? true else { return nil }
-            (kind, needed) = (.push(source: String(source), idempotencyKey: key), .write)
+        } else if path.hasPrefix("/v1/sources/"), path.hasSuffix("/rows") {
+            guard fields.key.map({ (1...255).contains($0.utf8.count) }) ?? true else { return nil }
+            (kind, needed) = (.push(source: String(path.dropFirst(12).dropLast(5)), idempotencyKey: fields.key), .write)
         } else {
             return nil
         }
         guard let gatekeeper else { return Held(head: head, kind: kind) }
-        guard let token = gatekeeper.token(head.headerFields[.authorization]), token.role >= needed else { return nil }
+        guard let token = gatekeeper.token(fields.authorization), token.role >= needed else { return nil }
         if case .push(let source, _) = kind, !token.bounds.includes(source: source) { return nil }
         return Held(head: head, kind: kind, token: token)
+    }
+
+    private func isKnown(_ authority: String?) -> Bool {
+        guard let foreign, authority != knownAuthority else { return true }
+        guard foreign.knows(authority) else { return false }
+        knownAuthority = authority
+        return true
     }
 
     /// False where it can't be answered here.
@@ -107,6 +143,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         case .lookup:
             guard let answer = store.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none) else { return false }
             held = nil
+            uncount()
             metrics.count(.lookup, .now - began)
             respond(.ok, answer, in: context)
         case .push(let source, let key):
@@ -116,6 +153,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
             }
             guard isTaken else { return false }
             held = nil
+            uncount()
             following = []
         }
         return true
@@ -135,6 +173,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         let parts = following ?? []
         following = nil
         for part in parts { channelRead(context: context, data: part) }
+        if following == nil { tellEnd(context) }
         if isReadHeld, following == nil {
             isReadHeld = false
             context.read()
@@ -156,20 +195,70 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     private func goOn(_ context: ChannelHandlerContext) {
         guard let request = held else { return }
         held = nil
+        // Who answers it counts it again.
+        uncount()
         unanswered += 1
         context.fireChannelRead(wrapInboundOut(.head(request.head)))
         if request.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(request.body))) }
     }
 
-    /// A server that ends lets a push be committed and answered before its connection closes.
+    /// A server that ends, or a client that has said all, lets a push be committed and answered before its connection closes.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard event is ChannelShouldQuiesceEvent, following != nil else { return context.fireUserInboundEventTriggered(event) }
-        isQuiescing = true
+        guard following != nil else { return context.fireUserInboundEventTriggered(event) }
+        if event is ChannelShouldQuiesceEvent {
+            isQuiescing = true
+        } else if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            isInputClosed = true
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// What follows a push and isn't HTTP is refused after it was answered.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard following != nil else { return context.fireErrorCaught(error) }
+        fault = fault ?? error
+    }
+
+    /// Says that nothing more comes, once all that came has had its turn.
+    private func tellEnd(_ context: ChannelHandlerContext) {
+        if let fault { context.fireErrorCaught(fault) }
+        if isInputClosed { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+        (fault, isInputClosed) = (nil, false)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .end = unwrapOutboundIn(data) { unanswered -= 1 }
         context.write(data, promise: promise)
+    }
+}
+
+/// What a plain request's head says beside its path, in one pass. Nil where something needs a closer look, which the routes take.
+private struct PlainFields {
+    var authorization: String?
+    var key: String?
+
+    init?(_ fields: HTTPFields) {
+        var isJSON = false
+        for field in fields {
+            let name = field.name.canonicalName
+            // Most fields are told by their length.
+            switch name.utf8.count {
+            case 6 where name == "expect" || name == "origin", 14 where name == "sec-fetch-site", 16 where name == "content-encoding": return nil
+            case 10 where name == "connection": guard field.value.lowercased() == "keep-alive" else { return nil }
+            case 12 where name == "content-type":
+                guard !isJSON, field.value == "application/json" || field.value.hasPrefix("application/json;") else { return nil }
+                isJSON = true
+            case 13 where name == "authorization":
+                guard authorization == nil else { return nil }
+                authorization = field.value
+            case 15 where name == "idempotency-key":
+                guard key == nil else { return nil }
+                key = field.value
+            default: break
+            }
+        }
+        guard isJSON else { return nil }
     }
 }
 

@@ -44,28 +44,38 @@ struct SnapshotParameters {
 /// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
 extension Routes {
     func snapshots(_ routes: RouteGroups) {
-        routes(.audit, bounded: true).get("/v1/snapshots") { _, _ in
+        routes(.audit, .work, bounded: true).get("/v1/snapshots") { _, _ in
             Response.json(.array(try await store.snapshots().filter { Bearer.includes(set: $0.set.description) }.map { $0.json(whole: false) }))
         }
         routes(.audit, bounded: true).get("/v1/snapshots/:id") { _, context in
             let members = try await store.manifest(permitted(context.parameter("id")))
             return Response.json(.object(Bearer.seesValues ? members : members.map { $0.key == "statistics" ? JSON.Member("statistics", .null) : $0 }))
         }
-        routes(SnapshotParameters.role, .job, bounded: true).post("/v1/snapshots") { request, _ in
+        routes(SnapshotParameters.role, .upload, bounded: true).post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request)
             if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
             let layout = try fileLayout(request)
             return try await spooled(request, Routes.spineLimit) { body in
+                let most = admission.jobQuarter
                 let spine = { @Sendable (plan: Plan) in
-                    try SpineFile(body.reader(), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp, options: asked.request.options)
+                    let file = try SpineFile(
+                        body.reader(columns: most, batch: most, rows: Routes.spineRows), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp,
+                        options: asked.request.options)
+                    // A value and a mark, and what is written of it.
+                    guard file.rowCount * plan.outputs.count * 16 <= most else {
+                        throw Problem(
+                            .contentTooLarge, "too_much",
+                            "\(file.rowCount) rows of \(plan.outputs.count) outputs come to more than the \(most >> 20) MiB that a job here has for them")
+                    }
+                    return file
                 }
-                guard asked.isRecorded else { return rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
+                guard asked.isRecorded else { return try await rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
                 let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = manifest.warnings
                 return try await Response.json(
                     .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
-        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in rows(try await store.fetch(permitted(context.parameter("id"))).rows) }
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in try await rows(store.fetch(permitted(context.parameter("id"))).rows) }
         routes(.audit, .job, bounded: true).post("/v1/snapshots/:id/verify") { _, context in
             Response.json(try await store.verify(permitted(context.parameter("id"))).json)
         }
@@ -102,12 +112,16 @@ extension Routes {
             beyond: drift.beyond(stability: stability, distance: distance).map(\.name), tooFew: drift.tooFew(stability: stability, distance: distance).map(\.name))
     }
 
-    private func rows(_ set: TrainingSet) -> Response {
-        Response(
+    private func rows(_ set: TrainingSet) async throws -> Response {
+        let memory = try await admission.answer()
+        return Response(
             status: .ok,
             headers: set.warnings.isEmpty ? [.contentType: Routes.arrow] : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
             body: ResponseBody { writer in
-                for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
+                defer { withExtendedLifetime(memory) {} }
+                try await withTaskExecutorPreference(WorkThreads.shared) {
+                    for piece in set.arrowStream() { try await writer.write(ByteBuffer(bytes: piece)) }
+                }
                 try await writer.finish(nil)
             })
     }

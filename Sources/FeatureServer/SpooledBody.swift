@@ -21,19 +21,33 @@ final class SpooledBody: @unchecked Sendable {
     init(directory: String, maximumBytes: Int, compression: FileFormat.Compression) throws {
         let path = "\(directory)/firn-body-\(UUID().uuidString)"
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]), let file = FileHandle(forUpdatingAtPath: path) else {
-            throw Problem(.internalServerError, "internal", "no temporary file can be made")
+            throw SpooledBody.noRoom
         }
         self.file = file
         self.maximumBytes = maximumBytes
         self.compression = compression
-        try FileManager.default.removeItem(atPath: path)
+        try SpooledBody.onDisk { try FileManager.default.removeItem(atPath: path) }
+    }
+
+    private static let noRoom = Problem(
+        HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"), "no_room",
+        "the server has no room to put the body aside: its folder for temporary files (TMPDIR) is full or can't be written")
+
+    private static func onDisk<T>(_ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch {
+            var problem = noRoom
+            problem.cause = error
+            throw problem
+        }
     }
 
     func append(_ piece: ByteBuffer) throws {
         count += piece.readableBytes
         guard count <= maximumBytes else { throw Problem.tooLarge(maximumBytes) }
         if compression == .none { hash.update(data: piece.readableBytesView) }
-        try file.write(contentsOf: Data(piece.readableBytesView))
+        try SpooledBody.onDisk { try file.write(contentsOf: Data(piece.readableBytesView)) }
     }
 
     /// Called once all has come, before it is read: what is compressed is gone through, and refused where it is too large or damaged.
@@ -51,10 +65,18 @@ final class SpooledBody: @unchecked Sendable {
     var digest: [UInt8] { Array(hash.finalize()) }
 
     /// The body from its beginning, decompressed piece by piece.
-    func reader() throws -> ByteReader { try ByteReader(pieces: rewound(), name: "body", compression: compression, maximumBytes: 4 * maximumBytes) }
+    ///
+    /// - Parameters:
+    ///   - columns: what its rows may come to; nil where they are held a few at a time.
+    ///   - batch: the same for a record batch of Arrow.
+    ///   - rows: how many there may be.
+    func reader(columns: Int? = nil, batch: Int, rows: Int = .max) throws -> ByteReader {
+        try ByteReader(
+            pieces: rewound(), name: "body", compression: compression, maximumBytes: columns ?? 4 * maximumBytes, maximumBatch: batch, maximumRows: rows)
+    }
 
     private func rewound() throws -> () throws -> [UInt8]? {
-        try file.seek(toOffset: 0)
-        return { [file] in try file.read(upToCount: 1 << 20).map { Array($0) } }
+        try SpooledBody.onDisk { try file.seek(toOffset: 0) }
+        return { [file] in try SpooledBody.onDisk { try file.read(upToCount: 1 << 20).map { Array($0) } } }
     }
 }

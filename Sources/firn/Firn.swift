@@ -66,6 +66,8 @@ struct Firn: AsyncParsableCommand {
         #if canImport(CMalloc)
             _ = mallopt(M_ARENA_MAX, 2)
             _ = mallopt(M_TRIM_THRESHOLD, 1 << 28)
+            // What is large by itself goes back at once.
+            _ = mallopt(M_MMAP_THRESHOLD, 1 << 25)
         #endif
     }
 

@@ -18,7 +18,7 @@ import Testing
     private static let row = #"[{"customer_id":1,"at":"2024-01-01"}]"#
 
     private func curl(_ arguments: String...) async throws -> (status: Int32, text: String) {
-        try await RunningProgram("/usr/bin/curl", ["-sS", "--max-time", "20"] + arguments, in: "/tmp").end()
+        try await RunningProgram("/usr/bin/curl", ["-sS", "--max-time", "20", "-H", "Content-Type: application/json"] + arguments, in: "/tmp").end()
     }
 
     @Test func `a server speaks TLS, and takes up a new certificate without a restart`() async throws {
@@ -62,10 +62,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("says nothing", ""), ("sends half a head", "POST /v1/lookup HTTP/1.1\r\nHost: x\r\nContent-"),
-        ("sends half a lookup", "POST /v1/lookup HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"),
-        ("sends half a push", "POST /v1/sources/clicks/rows HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{"),
-        ("waits after its answer", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("says nothing", ""), ("sends half a head", "POST /v1/lookup HTTP/1.1\r\nHost: localhost\r\nContent-"),
+        ("sends half a lookup", "POST /v1/lookup HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"),
+        ("sends half a push", "POST /v1/sources/clicks/rows HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{"),
+        ("waits after its answer", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ]) func `a client that is too slow is cut off`(what: String, bytes: String) async throws {
         try await serving(nil, OperationTests.impatient) { url in
             let port = try #require(URLComponents(string: url)?.port)
@@ -83,7 +83,7 @@ import Testing
             _ = try await http("POST", url + "/v1/definitions/apply", OperationTests.definitions)
             _ = try await http("POST", url + "/v1/lookup", OperationTests.lookup)
             let port = try #require(URLComponents(string: url)?.port)
-            let request = "POST /v1/lookup HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: \(OperationTests.lookup.utf8.count)\\r\\n\\r\\n"
+            let request = "POST /v1/lookup HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\nContent-Length: \(OperationTests.lookup.utf8.count)\\r\\n\\r\\n"
             // It asks for ever and reads nothing: its writes end with the connection.
             let client = try RunningProgram(
                 "/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port); while printf '\(request)%s' \"$BODY\" >&3; do :; done"], in: "/tmp",
@@ -199,7 +199,7 @@ import Testing
             _ = try await http("POST", url + "/v1/definitions/apply", OperationTests.definitions)
             let port = try #require(URLComponents(string: url)?.port)
             func request(_ path: String, _ body: String, _ close: Bool = false) -> String {
-                "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\(close ? "Connection: close\r\n" : "")Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(close ? "Connection: close\r\n" : "")Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
             }
             // Pushes wait for their commits; lookups that follow them see what they brought.
             var bytes = ""

@@ -11,12 +11,12 @@ import Testing
 ///   - configure: changes how it serves.
 ///   - body: gets the server's address.
 func serving(
-    _ uri: String? = nil, memory: OnlineMemory = OnlineMemory(maximumBytes: 1 << 22), scheme: String = "http",
+    _ uri: String? = nil, memory: OnlineMemory = OnlineMemory(maximumBytes: 1 << 22), scheme: String = "http", temporaryDirectory: String = "/tmp",
     _ configure: (inout FeatureServer.Configuration) throws -> Void = { _ in }, _ body: @escaping @Sendable (String) async throws -> Void
 ) async throws {
     let uri = try uri ?? TestCluster.newDatabase()
     _ = try await Store(uri: uri, actor: "owner").migrate()
-    let store = Store(uri: uri, actor: "tester", connections: 3, memory: memory, isServer: true)
+    let store = Store(uri: uri, actor: "tester", connections: 3, temporaryDirectory: temporaryDirectory, memory: memory, isServer: true)
     var configuration = FeatureServer.Configuration()
     configuration.port = 0
     try configure(&configuration)

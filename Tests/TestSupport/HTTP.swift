@@ -8,21 +8,32 @@ public func http(
     return (answer.status, answer.text)
 }
 
-/// The same with a body of any bytes, and with the answer's head.
+/// The same with a body of any bytes, and with the answer's head. It is JSON, unless the headers say otherwise.
 public func http(_ method: String, _ url: String, bytes body: [UInt8], headers: [String: String]) async throws -> (status: Int, head: String, text: String) {
     let components = URLComponents(string: url)!
     var head =
         "\(method) \(components.percentEncodedPath)\(components.percentEncodedQuery.map { "?" + $0 } ?? "") HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
-    let request = Array((head + "\r\n").utf8) + body
-    let port = UInt16(components.port!)
+    if headers["Content-Type"] == nil { head += "Content-Type: application/json\r\n" }
+    let text = try await talk(Array((head + "\r\n").utf8) + body, to: url)
+    guard let end = text.range(of: "\r\n\r\n"), let status = Int(text.dropFirst(9).prefix(3)) else { throw POSIXError(.ECONNRESET) }
+    return (status, String(text[..<end.lowerBound]), String(text[end.upperBound...]))
+}
+
+/// Sends bytes as they are, and gives all that comes until the connection ends.
+///
+/// - Parameters:
+///   - ending: says then that nothing more comes, and waits for the answer.
+///   - leaving: goes away instead of waiting for an answer.
+public func talk(_ bytes: [UInt8], to url: String, ending: Bool = false, leaving: Bool = false) async throws -> String {
+    let port = UInt16(URLComponents(string: url)!.port!)
     // Blocking calls stay off the cooperative threads.
     return try await withCheckedThrowingContinuation { continuation in
-        Thread { continuation.resume(with: Result { try exchange(request, port) }) }.start()
+        Thread { continuation.resume(with: Result { try exchange(bytes, port, ending, leaving) }) }.start()
     }
 }
 
-private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int, head: String, text: String) {
+private func exchange(_ request: [UInt8], _ port: UInt16, _ isEnding: Bool, _ isLeaving: Bool) throws -> String {
     #if canImport(Darwin)
         let stream = SOCK_STREAM
     #else
@@ -48,6 +59,8 @@ private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int
         if written <= 0 { break }
         sent += written
     }
+    if isLeaving { return "" }
+    if isEnding { shutdown(descriptor, Int32(SHUT_WR)) }
     var answer: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
@@ -55,7 +68,5 @@ private func exchange(_ request: [UInt8], _ port: UInt16) throws -> (status: Int
         if count <= 0 { break }
         answer += chunk.prefix(count)
     }
-    let text = String(decoding: answer, as: UTF8.self)
-    guard let end = text.range(of: "\r\n\r\n"), let status = Int(text.dropFirst(9).prefix(3)) else { throw POSIXError(.ECONNRESET) }
-    return (status, String(text[..<end.lowerBound]), String(text[end.upperBound...]))
+    return String(decoding: answer, as: UTF8.self)
 }

@@ -20,6 +20,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host = Environment.variable("FIRN_HOST") ?? "127.0.0.1"
 
+    @Option(help: ArgumentHelp("Answer to this name, too, where no tokens are asked for; several are separated by commas.", valueName: "name"))
+    var hostName = Environment.variable("FIRN_HOST_NAME") ?? ""
+
     @Option(help: ArgumentHelp("Speak TLS with the certificate in this PEM file; a new one is taken up within a second.", valueName: "file"))
     var tlsCertificate: String?
 
@@ -40,6 +43,18 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("What entities that lookups asked for may take up in memory.", valueName: "MiB"))
     var memory = Serve.number("MEMORY") ?? 1024
+
+    @Option(help: ArgumentHelp("What bodies of requests may take up in memory, with what is read out of them.", valueName: "MiB"))
+    var bodyMemory = Serve.number("BODY_MEMORY") ?? 512
+
+    @Option(help: ArgumentHelp("What rows may take up that a lookup reads beside memory.", valueName: "MiB"))
+    var rowMemory = Serve.number("ROW_MEMORY") ?? 1024
+
+    @Option(help: ArgumentHelp("What jobs may take up together; half of this machine's memory without it.", valueName: "MiB"))
+    var jobMemory = Serve.number("JOB_MEMORY") ?? max(1024, Int(ProcessInfo.processInfo.physicalMemory >> 21))
+
+    @Option(help: ArgumentHelp("What a request may take that is no job: whoever waits longer for the database is refused.", valueName: "seconds"))
+    var deadline = Serve.number("DEADLINE") ?? 30
 
     @Option(help: ArgumentHelp("Training sets, imports and comparisons worked on at once.", valueName: "jobs"))
     var jobs = Serve.number("JOBS") ?? 2
@@ -71,6 +86,10 @@ struct Serve: AsyncParsableCommand {
         guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
         guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
         guard (1...1_000_000).contains(memory) else { throw ValidationError("--memory is 1 to 1000000 MiB.") }
+        guard (64...1_000_000).contains(bodyMemory) else { throw ValidationError("--body-memory is 64 to 1000000 MiB.") }
+        guard (64...1_000_000).contains(rowMemory) else { throw ValidationError("--row-memory is 64 to 1000000 MiB.") }
+        guard (64...10_000_000).contains(jobMemory) else { throw ValidationError("--job-memory is 64 to 10000000 MiB.") }
+        guard (1...3600).contains(deadline) else { throw ValidationError("--deadline is 1 to 3600 seconds.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
         guard (1...1000).contains(jobs) else { throw ValidationError("--jobs is 1 to 1000.") }
         guard (1...1_000_000).contains(clients) else { throw ValidationError("--clients is 1 to 1000000.") }
@@ -96,6 +115,11 @@ struct Serve: AsyncParsableCommand {
         configuration.needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
         configuration.sealsEvery = materializeEvery > 0 ? .seconds(materializeEvery) : nil
         configuration.mostJobs = jobs
+        configuration.hostNames = hostName.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        configuration.bodyMemory = bodyMemory << 20
+        configuration.rowMemory = rowMemory << 20
+        configuration.jobMemory = jobMemory << 20
+        configuration.deadline = .seconds(deadline)
         configuration.mostConnections = Serve.files(for: clients)
         let needsTokens = configuration.needsTokens, host = host
         let prepare = { @Sendable in

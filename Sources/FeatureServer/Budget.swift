@@ -1,0 +1,165 @@
+import Synchronization
+
+/// So much of something (turns, bytes), lent to callers. Who finds too little left waits in line, and of those in line whoever holds least has the next turn: one
+/// caller with much to do doesn't keep out another with little.
+final class Budget: Sendable {
+    private struct Waiting {
+        var id: Int
+        var caller: String
+        var amount: Int
+        var turn: CheckedContinuation<Void, any Error>
+    }
+
+    private struct State {
+        var left: Int
+        var held: [String: Int] = [:]
+        var line: [Waiting] = []
+        var numbers = 0
+
+        mutating func lend(_ amount: Int, to caller: String) {
+            left -= amount
+            held[caller, default: 0] += amount
+        }
+    }
+
+    let amount: Int
+    private let each: Int
+    private let mostWaiting: Int
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - each: the most that one caller may hold; nil for all of it.
+    ///   - mostWaiting: in line; more are refused.
+    init(_ amount: Int, each: Int? = nil, mostWaiting: Int) {
+        self.amount = amount
+        self.each = each ?? amount
+        self.mostWaiting = mostWaiting
+        state = Mutex(State(left: amount))
+    }
+
+    /// What is lent just now.
+    var lent: Int { state.withLock { amount - $0.left } }
+
+    /// Takes what is there at once: false where it is too little, or somebody waits for it.
+    func takeNow(_ amount: Int, for caller: String) -> Bool {
+        state.withLock { state in
+            guard amount <= state.left, state.held[caller, default: 0] + amount <= each, next(state) == nil else { return false }
+            state.lend(amount, to: caller)
+            return true
+        }
+    }
+
+    /// Takes its turn.
+    ///
+    /// - Parameter deadline: until when it waits.
+    /// - Throws: `Admission.refusal` where it waited for so long, or too many wait already.
+    func take(_ amount: Int, for caller: String, until deadline: ContinuousClock.Instant? = nil) async throws {
+        guard amount <= each else { throw Admission.refusal }
+        let id = state.withLock { state in
+            state.numbers += 1
+            return state.numbers
+        }
+        let timer = deadline.map { deadline in
+            Task.detached { [self] in
+                try await Task.sleep(until: deadline, clock: .continuous)
+                leave(id, Admission.refusal)
+            }
+        }
+        defer { timer?.cancel() }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { turn in
+                state.withLock { $0.line.append(Waiting(id: id, caller: caller, amount: amount, turn: turn)) }
+                moveOn()
+                if Task.isCancelled { leave(id, CancellationError()) }
+            }
+        } onCancel: {
+            leave(id, CancellationError())
+        }
+    }
+
+    func give(_ amount: Int, from caller: String) {
+        state.withLock { state in
+            state.left += amount
+            state.held[caller]? -= amount
+            if state.held[caller] == 0 { state.held[caller] = nil }
+        }
+        moveOn()
+    }
+
+    /// Lends to those in line as far as it goes, and refuses those who are too many.
+    private func moveOn() {
+        let (served, refused) = state.withLock { state -> ([Waiting], [Waiting]) in
+            var served: [Waiting] = [], refused: [Waiting] = []
+            while let place = next(state), state.line[place].amount <= state.left {
+                let waiting = state.line.remove(at: place)
+                state.lend(waiting.amount, to: waiting.caller)
+                served.append(waiting)
+            }
+            // Whoever waits for most gives way.
+            while state.line.count > mostWaiting {
+                let counts = state.line.reduce(into: [:]) { $0[$1.caller, default: 0] += 1 }, most = counts.values.max() ?? 0
+                guard let place = state.line.lastIndex(where: { counts[$0.caller] == most }) else { break }
+                refused.append(state.line.remove(at: place))
+            }
+            return (served, refused)
+        }
+        for waiting in served { waiting.turn.resume() }
+        for waiting in refused { waiting.turn.resume(throwing: Admission.refusal) }
+    }
+
+    /// Of those in line that may hold more, whose caller holds least; of several the first.
+    private func next(_ state: State) -> Int? {
+        state.line.indices.filter { state.held[state.line[$0].caller, default: 0] + state.line[$0].amount <= each }
+            .min { (state.held[state.line[$0].caller, default: 0], $0) < (state.held[state.line[$1].caller, default: 0], $1) }
+    }
+
+    /// Whoever is cancelled, or waited as long as it may, isn't in line any more.
+    private func leave(_ id: Int, _ error: any Error) {
+        let turn = state.withLock { state in state.line.firstIndex { $0.id == id }.map { state.line.remove(at: $0).turn } }
+        turn?.resume(throwing: error)
+        // It may have stood before others for whom there is enough.
+        if turn != nil { moveOn() }
+    }
+}
+
+/// What one request holds of a budget, until it ends.
+final class Holding: Sendable {
+    /// The memory of the request that is being answered.
+    @TaskLocal static var memory: Holding?
+
+    private let budget: Budget
+    private let caller: String
+    private let patience: Duration
+    private let held = Mutex(0)
+
+    /// - Parameter patience: how long it waits for more.
+    init(_ budget: Budget, _ caller: String, patience: Duration) {
+        self.budget = budget
+        self.caller = caller
+        self.patience = patience
+    }
+
+    deinit { give(held.withLock { $0 }) }
+
+    /// More than half of all there is is never asked for: a request that comes to more has a bound of its own.
+    func take(_ amount: Int) async throws -> Int {
+        let amount = min(amount, budget.amount / 2)
+        if !budget.takeNow(amount, for: caller) { try await budget.take(amount, for: caller, until: .now + patience) }
+        held.withLock { $0 += amount }
+        return amount
+    }
+
+    func give(_ amount: Int) {
+        guard amount > 0 else { return }
+        held.withLock { $0 -= amount }
+        budget.give(amount, from: caller)
+    }
+
+    /// Holds so much more while `body` runs.
+    static func holding<T>(_ amount: Int, _ body: () async throws -> T) async throws -> T {
+        guard let memory else { return try await body() }
+        let amount = try await memory.take(amount)
+        defer { memory.give(amount) }
+        return try await body()
+    }
+}

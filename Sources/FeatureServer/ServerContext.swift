@@ -1,0 +1,13 @@
+import Hummingbird
+import NIOCore
+
+/// What is known of a request beside itself: the address that it came from.
+struct ServerContext: RemoteAddressRequestContext {
+    var coreContext: CoreRequestContextStorage
+    let remoteAddress: SocketAddress?
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress
+    }
+}
