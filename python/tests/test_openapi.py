@@ -92,6 +92,9 @@ BODIES: dict[str, list[str | dict[str, list[Any]]]] = {
         "- &a [*a]", "features: 1"],
 }
 
+BODIES["text/yaml"] = BODIES["application/x-yaml"] = BODIES["application/yaml"]
+BODIES["application/ndjson"] = BODIES["application/jsonl"] = BODIES["application/x-ndjson"]
+
 
 def encoded(body: str | dict[str, list[Any]]) -> bytes:
     if isinstance(body, str):

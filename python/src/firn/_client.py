@@ -33,6 +33,8 @@ LOOKUP_SECONDS = 10.0
 _URL = "http://127.0.0.1:7070"
 #: What a server takes of a push in one body.
 _PUSH_BYTES = 16 << 20
+_PUSH_ROWS = 250_000
+_YAML = {"Content-Type": "application/yaml"}
 
 
 def connect(url: str | None = None, token: "str | Token | None" = None, *, timeout: float = 600.0, retries: int = 3) -> "Client":
@@ -320,7 +322,7 @@ class Client:
     def push(self, source: str, rows: TableLike, *, idempotency_key: str | None = None, timeout: float | None = None) -> Push:
         """Appends rows to a source, all or none; they are known from their commit on.
 
-        More than a server takes at once (16 MiB) goes in parts, one after the other: each is taken whole or not at all, and where one is refused the
+        More than a server takes at once (16 MiB, 250,000 rows) goes in parts, one after the other: each is taken whole or not at all, and where one is refused the
         error says which rows are in.
 
         Args:
@@ -333,7 +335,7 @@ class Client:
         key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
         path, done = f"/v1/sources/{quote(source, safe='')}/rows", Push(0, 0, 0)
         first = 1
-        for part, (count, body) in enumerate(bodies(to_table(rows), _PUSH_BYTES), 1):
+        for part, (count, body) in enumerate(bodies(to_table(rows), _PUSH_BYTES, _PUSH_ROWS), 1):
             headers = {"Content-Type": ARROW, "Idempotency-Key": key if part == 1 else _part(key, part)}
             try:
                 answer = self._http.json("POST", path, content=body(), headers=headers, timeout=timeout)
@@ -405,12 +407,12 @@ class Client:
         Args:
             definitions: YAML text, the path of a file or of a directory (of which all ``.yaml`` and ``.yml`` below are read), or several of these.
         """
-        plan: dict[str, Any] = self._http.json("POST", "/v1/definitions/plan", content=_definitions.document(definitions).encode())
+        plan: dict[str, Any] = self._http.json("POST", "/v1/definitions/plan", content=_definitions.document(definitions).encode(), headers=_YAML)
         return plan
 
     def apply(self, definitions: Definitions) -> dict[str, Any]:
         """Registers definitions, given as for ``plan``: all of them or nothing."""
-        applied: dict[str, Any] = self._http.json("POST", "/v1/definitions/apply", content=_definitions.document(definitions).encode())
+        applied: dict[str, Any] = self._http.json("POST", "/v1/definitions/apply", content=_definitions.document(definitions).encode(), headers=_YAML)
         return applied
 
     # What is held against what was

@@ -193,17 +193,17 @@ def to_bytes(table: "pa.Table") -> Iterator[bytes]:
     return batches_to_bytes(table.schema, table.to_batches(max_chunksize=BATCH_ROWS))
 
 
-def bodies(table: "pa.Table", limit: int) -> list[tuple[int, Callable[[], bytes]]]:
-    """A table as IPC streams of at most so many bytes, in order, each with its number of rows: the same rows make the same ones.
+def bodies(table: "pa.Table", limit: int, most_rows: int) -> list[tuple[int, Callable[[], bytes]]]:
+    """A table as IPC streams of at most so many bytes and rows, in order, each with its number of rows: the same rows make the same ones.
 
     A row that is larger by itself is a stream of its own.
     """
     whole = b"".join(to_bytes(table))
-    if len(whole) <= limit or table.num_rows <= 1:
+    if len(whole) <= limit and table.num_rows <= most_rows or table.num_rows <= 1:
         return [(table.num_rows, lambda: whole)]
     # What a slice doesn't need of dictionaries and views would go with it.
     table = pa.table({name: _sliceable(column) for name, column in zip(table.column_names, table.columns)})
-    count = min(table.num_rows, len(whole) // limit + 1)
+    count = max(min(table.num_rows, len(whole) // limit + 1), -(-table.num_rows // most_rows))
     rows = -(-table.num_rows // count)
     return [part for start in range(0, table.num_rows, rows) for part in _halves(table.slice(start, rows), limit)]
 
