@@ -71,7 +71,7 @@ extension Routes {
                 .array(
                     try await store.ledger(subject: parameters["subject"], kind: parameters["kind"], before: parameters.number("before"), count: Int(count)).map(\.json)))
         }
-        routes(.audit).get("/v1/lookups") { request, _ in
+        routes(.audit, .work).get("/v1/lookups") { request, _ in
             let parameters = try Parameters(request, known: ["actor", "set", "since", "count"])
             let count = try parameters.number("count") ?? 100
             guard (1...10_000).contains(count) else { throw Problem.shape("count is a number from 1 to 10000") }

@@ -23,7 +23,9 @@ import Testing
         let project = try Project(), connection = try load(name, into: project)
         // Nothing works on a schema that isn't this version's.
         let early = try project.run("list")
-        if try connection.execute("select max(number) < 10 from firn.migrations").first!.bool(0) { #expect(early.status == 1 && early.text.contains("firn migrate"), "\(early.text)") }
+        if try connection.execute("select max(number) < 10 from firn.migrations").first!.bool(0) {
+            #expect(early.status == 1 && early.text.contains("firn migrate"), "\(early.text)")
+        }
         #expect(try project.run("migrate").status == 0)
 
         func heads(_ text: String) -> [String] { text.matches(of: try! Regex("[0-9a-f]{64}")).map { String($0.output[0].substring!) } }
@@ -58,8 +60,10 @@ import Testing
         try project.write("c.csv", "customer_id,at\n1,2024-01-01\n")
         try Connection(uri: project.environment["FIRN_DATABASE_URL"]!).run(script: "insert into firn.migrations (number, name, checksum) values (9999, '9999_later.sql', 'x')")
         for arguments in [
-            ["list"], ["show", "clicks"], ["search", "x"], ["apply", "d.yaml"], ["plan", "d.yaml"], ["import", "clicks", "c.csv"], ["export", "clicks"], ["ledger", "log"], ["verify"],
-            ["lookup", "--feature", "x.v1"], ["token", "list"], ["token", "create", "x"], ["materialize"], ["snapshot", "list"], ["lookups"], ["migrate"], ["serve", "--port", "0"],
+            ["list"], ["show", "clicks"], ["search", "x"], ["apply", "d.yaml"], ["plan", "d.yaml"], ["import", "clicks", "c.csv"], ["export", "clicks"], ["ledger", "log"],
+            ["verify"],
+            ["lookup", "--feature", "x.v1"], ["token", "list"], ["token", "create", "x"], ["materialize"], ["snapshot", "list"], ["lookups"], ["migrate"],
+            ["serve", "--port", "0"],
         ] {
             let answer = try firn(arguments, in: project.directory, environment: project.environment)
             #expect(answer.status == 1 && answer.text.contains("newer Firn") && answer.text.contains("upgrade"), "\(arguments): \(answer.text)")

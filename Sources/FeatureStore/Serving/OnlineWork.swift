@@ -305,7 +305,7 @@ extension OnlineWork {
         var missing = OnlineMemory.Missing(OnlineMemory.Need(table: 0, generation: 0, group: group, cut: table.covered), some, cut: table.covered)
         missing.keyColumns = EntityKey.columns(some, group.keyTypes)
         missing.now = now
-        guard let (rows, foundFrom) = try connection.byIndex({ try RowLoader.load([missing], connection) }).first else { return false }
+        guard let read = try connection.byIndex({ try RowLoader.load([missing], connection, mostRows: .max - 1) }).first, let (rows, foundFrom) = read else { return false }
         let here = group.values(of: missing.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
         let there = group.values(of: missing.keyColumns, count: some.count, at: now, rows: rows)
         return some.indices.allSatisfy { index in
