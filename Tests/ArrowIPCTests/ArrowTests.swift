@@ -95,6 +95,27 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         }
     }
 
+    @Test(arguments: ValueType.allCases)
+    func `a block with any byte changed or cut off is read or refused, and ends nothing`(type: ValueType) throws {
+        var random = Randomness(seed: 25)
+        let column = randomColumn(type, rows: 20, nulls: true, using: &random)
+        for isCompressed in [false, true] {
+            let whole = try ArrowBlock.encode(column, isCompressed: isCompressed), plain = try ArrowBlock.encode(column, isCompressed: false).count
+            func read(_ bytes: [UInt8]) {
+                _ = try? ArrowBlock.decode(bytes, maximumBytes: plain)
+                _ = unsafe bytes.withUnsafeBytes { unsafe try? ArrowBlock.layout(of: $0) }
+            }
+            for place in whole.indices {
+                read(Array(whole.prefix(place)))
+                for value in [0, 0x7F, 0x80, 0xFF] as [UInt8] {
+                    var bytes = whole
+                    bytes[place] = value
+                    read(bytes)
+                }
+            }
+        }
+    }
+
     @Test func `the same columns give the same bytes`() throws {
         var first = Randomness(seed: 5), second = Randomness(seed: 5)
         #expect(

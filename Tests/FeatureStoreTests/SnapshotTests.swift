@@ -110,6 +110,22 @@ import Testing
         #expect(try world.text("fetched.csv") == world.text("kept.csv"))
     }
 
+    @Test func `a manifest that was changed by hand ends nothing`() async throws {
+        let world = try await World()
+        defer { world.fixture.remove() }
+        let store = world.fixture.store
+        let first = try await world.create(SnapshotRequest(set: "all.v1", split: Split("a=0.5,b=0.5", by: "customer_id")))
+        let second = try await world.create(SnapshotRequest(set: "all.v1", mode: .hindsight, knownBy: Instant(text: "2024-01-15T00:00:00Z")))
+        for rows in ["999999", "-1"] {
+            try world.tamper("firn.snapshots", "update firn.snapshots set manifest = regexp_replace(manifest, '\"rows\":-?[0-9]+', '\"rows\":' || \(rows))")
+            #expect(try await store.compareSnapshots(first.id, second.id).common == first.rows)
+            #expect(try await store.checkHistory().faults.contains { $0.contains("the manifest of") })
+        }
+        try world.tamper("firn.snapshots", "update firn.snapshots set manifest = regexp_replace(manifest, '\"parts\":\\[[^]]*\\]', '\"parts\":[]')")
+        let refused = await #expect(throws: StoreError.self) { try await store.fetch(first.id) }
+        #expect(refused?.code == .damaged)
+    }
+
     @Test func `statistics that were changed are computed again`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }

@@ -81,7 +81,7 @@ struct Erasures: Sendable {
     init(_ connection: Connection) throws {
         for entry in try Ledger.entries(of: ["erase"], connection) {
             let record = try JSONDecoder().decode(ErasureRecord.self, from: Data(entry.body.utf8))
-            for batch in record.batches { batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) + batch.rows, batch.seal) }
+            for batch in record.batches { batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) &+ batch.rows, batch.seal) }
             for snapshot in record.snapshots {
                 blocks[snapshot.id, default: []].formUnion(snapshot.blocks)
                 if let spine = snapshot.spine { spines[snapshot.id] = spine }

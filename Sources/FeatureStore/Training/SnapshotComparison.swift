@@ -71,18 +71,18 @@ extension Store {
         // Rows are matched by their keys and instant; of several alike, in their order.
         let named = left.keys.map { ($0.name, $0.column) }.elementsEqual(right.keys.map { ($0.name, $0.column) }) { $0.0 == $1.0 && $0.1.type == $1.1.type }
         guard named else {
-            (comparison.onlyLeft, comparison.onlyRight) = (comparison.left.rows, comparison.right.rows)
+            (comparison.onlyLeft, comparison.onlyRight) = (left.count, right.count)
             return
         }
         var waiting: [[Literal]: [Int]] = [:]
-        for row in (0..<comparison.right.rows).reversed() { waiting[right.keys.map { $0.column[row] }, default: []].append(row) }
+        for row in (0..<right.count).reversed() { waiting[right.keys.map { $0.column[row] }, default: []].append(row) }
         var pairs: [(left: Int, right: Int)] = []
-        for row in 0..<comparison.left.rows {
+        for row in 0..<left.count {
             if let match = waiting[left.keys.map({ $0.column[row] })]?.popLast() { pairs.append((row, match)) }
         }
         comparison.common = pairs.count
-        comparison.onlyLeft = comparison.left.rows - pairs.count
-        comparison.onlyRight = comparison.right.rows - pairs.count
+        comparison.onlyLeft = left.count - pairs.count
+        comparison.onlyRight = right.count - pairs.count
         for (name, column) in zip(left.values.names, left.values.columns) {
             guard let other = right.values[name], other.type == column.type else { continue }
             let differing = pairs.filter { !column.isSame($0.left, as: other, $0.right) }
@@ -91,12 +91,12 @@ extension Store {
         }
     }
 
-    private func rows(_ manifest: Manifest) async throws -> (keys: [(name: String, column: Column)], values: Table) {
+    private func rows(_ manifest: Manifest) async throws -> (count: Int, keys: [(name: String, column: Column)], values: Table) {
         let set = try await fetch(manifest.id).rows
         let spine = set.file.spine
         let requests = Set(try await catalog().set(named: manifest.set.description).requests.map(\.name))
         let keys = spine.columns.filter { !requests.contains($0.key) }.sorted { $0.key < $1.key }.map { (name: $0.key, column: $0.value) }
-        return (keys + [(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))], set.values)
+        return (spine.instants.count, keys + [(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))], set.values)
     }
 }
 

@@ -62,6 +62,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
             }
             return texts
         }
+        guard let last = parts.last else { throw StoreError(.damaged, "the snapshot was divided into no parts", advice: "firn verify says whether its manifest was changed") }
         var ends: [Double] = []
         for part in parts { ends.append((ends.last ?? 0) + part.share) }
         var builder = ColumnBuilder(.string)
@@ -80,7 +81,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
                 hash.update(data: bytes + utf8)
             }
             let place = Double(hash.finalize().prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } >> 11) * 0x1p-53
-            builder.append(bytes: parts[ends.firstIndex { place < $0 } ?? parts.count - 1].name.utf8)
+            builder.append(bytes: (ends.firstIndex { place < $0 }.map { parts[$0] } ?? last).name.utf8)
         }
         return builder.finish()
     }
