@@ -24,6 +24,7 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
             context.logger.notice("denied", metadata: ["route": route, "why": "no token"])
             throw Problem(.unauthorized, "unauthorized", "a bearer token is needed; firn token create makes one")
         }
+        AccessLog.Note.current?.tell(token: token)
         guard token.role >= needed else {
             context.logger.notice("denied", metadata: ["route": route, "why": "role", "token": "\(token.id)"])
             throw Problem(.forbidden, "forbidden", "this needs a token of role \(needed.rawValue), and this one's is \(token.role.rawValue)")

@@ -42,6 +42,8 @@ public struct FeatureServer: Sendable {
         public var deadline = Duration.seconds(30)
         /// The same for a job.
         public var jobDeadline = Duration.seconds(3600)
+        /// Gets a line for each request.
+        public var accessLog: AccessLog?
         public var patience = Patience()
 
         public init() {}
@@ -73,9 +75,9 @@ public struct FeatureServer: Sendable {
     public func run(preparing: (@Sendable () async throws -> Void)? = nil, listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
         let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
-        let foreign = foreign, admission = admission()
+        let foreign = foreign, admission = admission(), accessLog = configuration.accessLog
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics, foreign, admission.bodies)])
+            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics, foreign, admission.bodies, accessLog)])
         let application = Application(
             router: router(admission),
             server: HTTPServerBuilder { responder in
@@ -92,6 +94,7 @@ public struct FeatureServer: Sendable {
         if preparing == nil { try await gatekeeper?.refresh() }
         let beside: [Task<Void, Never>] = [
             Task { await store.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }, Task { await giveBack() },
+            Task { await accessLog?.keepWriting() },
         ]
         defer { beside.forEach { $0.cancel() } }
         // What was looked up until the end is in its log.
@@ -110,6 +113,7 @@ public struct FeatureServer: Sendable {
                 group.cancelAll()
             }
             await store.receipts.flush(atMost: .seconds(5))
+            accessLog?.flush()
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode
             let cause = code.map { unsafe String(cString: strerror($0)) } ?? "nobody knows this address"
@@ -131,7 +135,9 @@ public struct FeatureServer: Sendable {
     }
 
     private func router(_ admission: Admission) -> Router<ServerContext> {
-        Routes(store: store, gatekeeper: gatekeeper, metrics: metrics, isWarm: isWarm, admission: admission, foreign: foreign).router()
+        Routes(
+            store: store, gatekeeper: gatekeeper, metrics: metrics, accessLog: configuration.accessLog, isWarm: isWarm, admission: admission, foreign: foreign
+        ).router()
     }
 
     /// Every route, as `GET /v1/sets/{name}/plan`.

@@ -4,7 +4,7 @@ import NIOHTTPTypes
 
 /// How slow a client may be before it is cut off.
 public struct Patience: Sendable {
-    /// Of a request that is coming: once it was waited for so long, it must have come at `leastRate`.
+    /// Of a request that is coming: once it was waited for so long, it must have come at `leastRate`. Nor may nothing of it come for so long.
     public var receiving = Duration.seconds(30)
     /// Bytes a second.
     public var leastRate = 1024.0
@@ -74,7 +74,8 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func glance(_ context: ChannelHandlerContext) {
         let now = ContinuousClock.now
         let waiting = waited + (waitingSince.map { now - $0 } ?? .zero)
-        let isSlow = isReceiving && waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1))
+        let isSilent = waitingSince.map { now - $0 > patience.receiving } ?? false
+        let isSlow = isReceiving && (isSilent || waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1)))
         let isStuck = stuckSince.map { now - $0 > patience.sending } ?? false
         let isIdle = !isReceiving && unanswered == 0 && now - idleSince > (isGreeted ? patience.idle : patience.greeting)
         let isLingering = discardingSince.map { now - $0 > patience.lingering } ?? false

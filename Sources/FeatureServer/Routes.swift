@@ -14,6 +14,7 @@ struct Routes {
     /// Nil where no tokens are asked for.
     var gatekeeper: Gatekeeper?
     let metrics: ServerMetrics
+    let accessLog: AccessLog?
     let isWarm: Warmth
     let admission: Admission
     /// Nil where requests bear tokens, or anybody may ask.
@@ -34,7 +35,7 @@ struct Routes {
 
     func router() -> Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: MetricsMiddleware(metrics: metrics))
+        router.add(middleware: MetricsMiddleware(metrics: metrics, accessLog: accessLog))
         router.add(middleware: ProblemMiddleware())
         if let foreign { router.add(middleware: ForeignMiddleware(foreign: foreign)) }
         let routes = RouteGroups(router: router, shared: self)
@@ -61,6 +62,7 @@ struct Routes {
         }
         routes(.read, bounded: true).post("/v1/lookup") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try LookupRequest(body)
+            AccessLog.Note.current?.tell(set: asked.target.boundingSet)
             if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(asked.target, $1) } }
             let answer = try await store.lookup(asked)
             var text: [UInt8] = []
@@ -71,6 +73,7 @@ struct Routes {
             let body = try await request.json(atMost: Routes.lookupLimit)
             let asked = try await store.withKnownCatalog { catalog, governance in
                 let asked = try FeastRequest(body, in: catalog, governance)
+                AccessLog.Note.current?.tell(set: asked.target.boundingSet)
                 try Bearer.permit(asked.target, governance)
                 return asked
             }

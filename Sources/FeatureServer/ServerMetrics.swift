@@ -160,14 +160,18 @@ private struct MetricsText {
 }
 
 /// Counts and logs every request, by the template of its route: paths may hold what users wrote.
-struct MetricsMiddleware<Context: RequestContext>: RouterMiddleware {
+struct MetricsMiddleware<Context: RemoteAddressRequestContext>: RouterMiddleware {
     let metrics: ServerMetrics
+    let accessLog: AccessLog?
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        let began = ContinuousClock.now
-        let response = try await next(request, context)
+        let began = ContinuousClock.now, note = accessLog.map { _ in AccessLog.Note() }
+        let response = try await AccessLog.Note.$current.withValue(note) { try await next(request, context) }
         let duration = ContinuousClock.now - began, route = context.endpointPath ?? "unknown"
         metrics.count(route, request.method.rawValue, status: response.status.code, duration)
+        accessLog?.write(
+            request.method.rawValue, route, name: context.parameters.get("name") ?? context.parameters.get("id"), set: note?.set, by: note?.token,
+            from: context.remoteAddress?.ipAddress, status: response.status.code, duration)
         context.logger.info(
             "answered",
             metadata: [

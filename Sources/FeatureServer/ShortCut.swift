@@ -37,6 +37,9 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     /// What bodies may take up that haven't come whole, and how much of that is held here.
     private let memory: Budget
     private var counted = 0
+    private let accessLog: AccessLog?
+    /// Where the client is, once it was asked.
+    private var address: String?
     /// Requests that went on and aren't answered yet.
     private var unanswered = 0
     /// One whose body is still coming.
@@ -55,12 +58,13 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - gatekeeper: whose token a request must bear; the routes refuse it.
     ///   - foreign: what isn't answered at all; the routes refuse it.
-    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?, _ memory: Budget) {
+    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?, _ memory: Budget, _ accessLog: AccessLog?) {
         self.store = store
         self.gatekeeper = gatekeeper
         self.metrics = metrics
         self.foreign = foreign
         self.memory = memory
+        self.accessLog = accessLog
     }
 
     /// Bodies that come in several parts take up memory meanwhile.
@@ -141,15 +145,17 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         let began = ContinuousClock.now, body = Array(request.body.readableBytesView)
         switch request.kind {
         case .lookup:
-            guard let answer = store.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none) else { return false }
+            var set: String?
+            guard let answer = store.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
             held = nil
             uncount()
             metrics.count(.lookup, .now - began)
+            log(.lookup, set: set, by: request.token, since: began, context)
             respond(.ok, answer, in: context)
         case .push(let source, let key):
             let (loop, bound) = (context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop))
             let isTaken = store.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
-                loop.execute { bound.value.handler.finish(result, since: began, bound.value.context) }
+                loop.execute { bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context) }
             }
             guard isTaken else { return false }
             held = nil
@@ -160,14 +166,18 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// A push was committed or refused: what came after it has its turn.
-    private func finish(_ result: Result<Store.Pushed, any Error>, since began: ContinuousClock.Instant, _ context: ChannelHandlerContext) {
+    private func finish(
+        _ result: Result<Store.Pushed, any Error>, of request: Held, into source: String, since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
+    ) {
         switch result {
         case .success(let pushed):
             metrics.count(.push, .now - began)
+            log(.push, name: source, by: request.token, since: began, context)
             respond(.ok, pushed.json, in: context)
         case .failure(let error):
             let problem = Problem(error)
             metrics.count(ServerMetrics.Route.push.path, "POST", status: problem.status.code, .now - began)
+            log(.push, name: source, by: request.token, status: problem.status.code, since: began, context)
             respond(problem.status, problem.body, problem.headers, in: context)
         }
         let parts = following ?? []
@@ -179,6 +189,15 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
             context.read()
         }
         if isQuiescing, held == nil, following == nil, unanswered == 0 { context.close(promise: nil) }
+    }
+
+    private func log(
+        _ route: ServerMetrics.Route, name: String? = nil, set: String? = nil, by token: Token?, status: Int = 200, since began: ContinuousClock.Instant,
+        _ context: ChannelHandlerContext
+    ) {
+        guard let accessLog else { return }
+        if address == nil { address = context.remoteAddress?.ipAddress }
+        accessLog.write("POST", route.path, name: name, set: set, by: token, from: address, status: status, .now - began)
     }
 
     private func respond(_ status: HTTPResponse.Status, _ body: [UInt8], _ headers: HTTPFields = [.contentType: "application/json"], in context: ChannelHandlerContext) {

@@ -53,6 +53,7 @@ extension Routes {
         }
         routes(SnapshotParameters.role, .upload, bounded: true).post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request)
+            AccessLog.Note.current?.tell(set: asked.request.set)
             if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
             let layout = try fileLayout(request)
             return try await spooled(request, Routes.spineLimit) { body in

@@ -151,7 +151,7 @@ import Testing
         _ = try await store.migrate()
         var bearers: [TokenRole: [String: String]] = [:]
         for role in TokenRole.allCases { bearers[role] = ["Authorization": "Bearer \(try await store.createToken(name: "\(role) service", role: role))"] }
-        #expect(try Connection(uri: uri).execute("select from firn.ledger where kind = 'token'").count == 3)
+        #expect(try Connection(uri: uri).execute("select from firn.ledger where kind = 'token'").count == TokenRole.allCases.count)
         let tokens = bearers
         try await serving(uri, { $0.needsTokens = true }) { url in
             let lookup = #"{"set":"web.v1","entities":{"customer_id":[1]},"request":{"factor":1}}"#, row = #"[{"customer_id":1,"page":"a","at":"2024-01-01"}]"#

@@ -239,6 +239,46 @@ import Testing
         }
     }
 
+    @Test func `an access log has every request, whoever answers it, and no values`() async throws {
+        let uri = try TestCluster.newDatabase(), owner = Store(uri: uri, actor: "owner"), directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        _ = try await owner.migrate()
+        _ = try await owner.apply([DefinitionDocument(yaml: TokenTests.definitions, file: "d.yaml")])
+        let token = try await owner.createToken(name: "svc", role: .write, bounds: TokenBounds(sets: ["fraud.*"], sources: ["clicks"])), path = directory + "/access.log"
+        #expect(throws: StoreError.self) { _ = try AccessLog(path: directory + "/none/access.log") }
+        let log = try AccessLog(path: path)
+        try await serving(
+            uri,
+            {
+                $0.needsTokens = true
+                $0.accessLog = log
+            }
+        ) { url in
+            let bearer = ["Authorization": "Bearer \(token)", "Content-Type": "application/json"]
+            let lookup = #"{"set":"fraud.v1","entities":{"customer_id":[987654321]}}"#
+            // The second is answered from memory.
+            for _ in 0..<2 { #expect(try await http("POST", url + "/v1/lookup", lookup, headers: bearer).status == 200) }
+            #expect(try await http("POST", url + "/v1/sources/clicks/rows", #"[{"customer_id":987654321,"at":"2024-01-01"}]"#, headers: bearer).status == 200)
+            #expect(try await http("POST", url + "/v1/lookup", lookup.replacing("fraud", with: "other"), headers: bearer).status == 403)
+            #expect(try await http("POST", url + "/v1/lookup", lookup).status == 401)
+            var lines: [JSON] = []
+            for _ in 0..<200 where lines.count < 5 {
+                try await Task.sleep(for: .milliseconds(20))
+                lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { try JSON(parsing: Array($0.utf8)) }
+            }
+            #expect(lines.map { $0["status"] } == [200, 200, 200, 403, 401].map { JSON($0) }, "\(lines)")
+            #expect(lines.map { $0["actor"] } == [.string("svc"), .string("svc"), .string("svc"), .string("svc"), .null])
+            #expect(lines.map { $0["set"] } == [.string("fraud.v1"), .string("fraud.v1"), .null, .string("other.v1"), .null])
+            #expect(lines[2]["name"] == .string("clicks") && lines.allSatisfy { $0["address"] == .string("127.0.0.1") && $0["method"] == .string("POST") })
+            #expect(!lines.description.contains("987654321"))
+            // One that was moved away is made anew.
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".1")
+            #expect(try await http("POST", url + "/v1/lookup", lookup, headers: bearer).status == 200)
+            for _ in 0..<200 where !FileManager.default.fileExists(atPath: path) { try await Task.sleep(for: .milliseconds(20)) }
+            #expect(FileManager.default.fileExists(atPath: path))
+        }
+    }
+
     @Test(arguments: [
         ("fraud.*", "fraud.v1", true), ("fraud.*", "fraud_ready.v1", false), ("risk_*", "risk_", true), ("*", "x.v1", true), ("*.v1", "x.v1", true), ("*.v1", "x.v10", false),
         ("a*b*c", "a.b.b.c", true), ("a*b*c", "a.b.b", false), ("fraud.v1", "fraud.v1", true), ("fraud.v1", "fraud.v11", false), ("a**b", "ab", true),

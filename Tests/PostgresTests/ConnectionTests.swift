@@ -202,15 +202,16 @@ import Testing
         }
         // For an answer, and for a connection that others have.
         for late in [
-            await lateness { try $0.execute("select pg_sleep(5)") }, await lateness { try $0.execute(prepared: "select pg_sleep(5)") },
-            await lateness { try $0.stream("select n, pg_sleep(0.001) from generate_series(1, 9000) n") { _ in } },
-            await lateness { try $0.copyOut("copy (select pg_sleep(5)) to stdout (format binary)") { _ in } },
-        ] { #expect(try #require(late) < 3) }
-        let other = Task { try await pool.run { try $0.execute("select pg_sleep(2)").count } }
-        try await Task.sleep(for: .milliseconds(200))
+            await lateness { try $0.execute("select pg_sleep(120)") }, await lateness { try $0.execute(prepared: "select pg_sleep(120)") },
+            await lateness { try $0.stream("select n, pg_sleep(0.001) from generate_series(1, 120000) n") { _ in } },
+            await lateness { try $0.copyOut("copy (select pg_sleep(120)) to stdout (format binary)") { _ in } },
+        ] { #expect(try #require(late) < 60) }
+        let other = Task { try await pool.run { try $0.execute("select pg_sleep(120)").count } }
+        while pool.load.busy == 0 { try await Task.sleep(for: .milliseconds(10)) }
         let waiting = await lateness { _ in }
-        #expect(try #require(waiting) < 1.5)
-        #expect(try await other.value == 1)
+        #expect(try #require(waiting) < 60)
+        other.cancel()
+        _ = await other.result
         #expect(try await pool.run { try $0.execute("select 1").count } == 1)
         // Statements that were given up aren't left running.
         let watching = try Connection(uri: uri)
@@ -244,7 +245,7 @@ import Testing
             defer { kill(backend, SIGCONT) }
             let began = ContinuousClock.now
             await #expect(throws: PostgresError.tooSlow, "\(number)") { try await Deadline.within(.milliseconds(300)) { try await pool.run(way) } }
-            #expect(ContinuousClock.now - began < .seconds(3), "\(number)")
+            #expect(ContinuousClock.now - began < .seconds(60), "\(number)")
             // A new one does, though that one still hangs.
             #expect(try await pool.run { pid_t(try $0.execute("select pg_backend_pid()").first!.int64(0)) } != backend)
         }

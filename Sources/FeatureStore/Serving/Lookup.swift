@@ -32,7 +32,7 @@ public struct LookupRequest: Sendable {
         var set: String? { if case .set(let name) = self { name } else { nil } }
 
         /// The set whose bound on freshness holds: also where all features are asked for as outputs of one, as Feast's clients do.
-        var boundingSet: String? {
+        public var boundingSet: String? {
             switch self {
             case .set(let name): return name
             case .features(let names):

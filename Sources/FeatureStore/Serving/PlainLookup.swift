@@ -188,9 +188,11 @@ extension Store {
     /// - Parameters:
     ///   - actor: who asks, for the lookup log; nil for the store's own.
     ///   - bounds: what is asked for beyond them goes the long way, where it is refused.
-    public func answerFromMemory(_ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none) -> [UInt8]? {
+    ///   - tell: hears which set was asked for.
+    public func answerFromMemory(_ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none, tell: (String?) -> Void = { _ in }) -> [UInt8]? {
         guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
         if bounds.isBounded, !(asked.prepared.asked.target.set.map(bounds.includes(set:)) ?? false) { return nil }
+        tell(asked.prepared.asked.target.set)
         let isLogged = receipts.isSampled()
         if !isLogged, let bytes = memory.write(asked.prepared, asked) { return bytes }
         guard memory.owed(to: asked.prepared.plan.sources).isEmpty else { return nil }

@@ -71,6 +71,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Work as the database's user, who may own the tables, instead of the servers' role.")
     var asOwner = Serve.flag("AS_OWNER")
 
+    @Option(help: ArgumentHelp("Add a line of JSON for each request to this file: who asked for what, and what came of it; no values. - is standard output.", valueName: "file"))
+    var accessLog: String?
+
     @Option(help: "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error.")
     var logLevel = Environment.variable("FIRN_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) } ?? .notice
 
@@ -110,6 +113,7 @@ struct Serve: AsyncParsableCommand {
             connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner,
             reportDamage: { [logger] in logger.warning("something kept is damaged", metadata: ["what": "\($0)"]) })
         store.receipts.configure(rate: logLookups, retention: keepLookups)
+        configuration.accessLog = try (accessLog ?? Environment.variable("FIRN_ACCESS_LOG")).map { try AccessLog(path: $0) }
         configuration.host = host
         configuration.port = port
         configuration.needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
