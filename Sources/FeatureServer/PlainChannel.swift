@@ -1,7 +1,10 @@
+import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 
 /// HTTP/1.1 that is what it has to be: with a Host.
 struct PlainChannel: ServerChildChannel {
@@ -10,7 +13,9 @@ struct PlainChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandler(HostRequired(), position: .after(pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)))
+            let given = try pipeline.context(handlerType: HTTP1ToHTTPServerCodec.self)
+            try pipeline.addHandler(StrictCodec(), position: .before(given.handler))
+            pipeline.removeHandler(context: given, promise: nil)
             return value
         }
     }
@@ -18,23 +23,43 @@ struct PlainChannel: ServerChildChannel {
     func handle(value: HTTP1Channel.Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }
 
-/// Ends a connection with 400 at the first request of HTTP/1.1 that has no Host, or several (RFC 9112).
-private final class HostRequired: ChannelInboundHandler {
+/// What NIO's codec does, in its place, since it doesn't tell HTTP/1.1 from 1.0: the first request of HTTP/1.1 that has no Host, or several (RFC 9112), ends its
+/// connection with 400.
+private final class StrictCodec: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias InboundOut = HTTPServerRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
 
     private var isOver = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isOver { return }
-        if case .head(let head) = unwrapInboundIn(data) {
-            var count = 0
-            for (name, _) in head.headers where name.utf8.count == 4 && name.lowercased() == "host" { count += 1 }
-            guard count == 1 || count == 0 && head.version == .http1_0 else {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            do {
+                try requireHost(head)
+                context.fireChannelRead(wrapInboundOut(.head(try HTTPRequest(head, secure: false, splitCookie: false))))
+            } catch {
                 isOver = true
-                return context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
+                context.fireErrorCaught(error)
             }
+        case .body(let piece): context.fireChannelRead(wrapInboundOut(.body(piece)))
+        case .end(let trailers): context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
         }
-        context.fireChannelRead(data)
+    }
+
+    private func requireHost(_ head: HTTPRequestHead) throws {
+        var count = 0
+        for (name, _) in head.headers where name.utf8.count == 4 && name.lowercased() == "host" { count += 1 }
+        guard count == 1 || count == 0 && head.version == .http1_0 else { throw HTTPParserError.invalidHeaderToken }
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(let head): context.write(wrapOutboundOut(.head(HTTPResponseHead(head))), promise: promise)
+        case .body(let piece): context.write(wrapOutboundOut(.body(.byteBuffer(piece))), promise: promise)
+        case .end(let trailers): context.write(wrapOutboundOut(.end(trailers.map(HTTPHeaders.init))), promise: promise)
+        }
     }
 }
