@@ -21,7 +21,7 @@ def test_a_body_that_waits_is_asked_for(url: str, path: str) -> None:
         store.apply(DEFINITIONS)
     server = urlsplit(url)
     body = b'[{"walker_id": 1, "at": "2024-01-01"}]'
-    head = f"POST {path} HTTP/1.1\r\nHost: firn\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     with socket.create_connection((server.hostname, server.port), timeout=30) as connection:
         connection.sendall(head.encode())
         # Nothing of the body was sent yet.

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import firn
+from firn._tables import bodies
 
 # Beyond what a float64 holds, and beyond the years of a datetime.
 ODD = 9007199254740993
@@ -283,6 +284,13 @@ def test_files_that_are_not_there(kinds: firn.Client, binary: str, tmp_path: Pat
     with pytest.raises(firn.FirnError, match=r"can't be run.*FIRN_BINARY") as refused:
         firn.eval(DEFINITIONS, rows={}, spine=spine([1]), set="kinds.v1", binary=str(away))
     assert refused.value.code == "no_binary"
+
+
+def test_a_part_has_no_more_rows_than_a_server_takes() -> None:
+    rows = pa.table({"i": range(600_000)})
+    parts = bodies(rows, 16 << 20, 250_000)
+    assert [count for count, _ in parts] == [200_000] * 3
+    assert pa.concat_tables(pa.ipc.open_stream(body()).read_all() for _, body in parts).equals(rows)
 
 
 def test_a_large_push_goes_in_parts(kinds: firn.Client) -> None:
