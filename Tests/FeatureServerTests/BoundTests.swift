@@ -95,13 +95,13 @@ import Testing
     }
 
     @Test func `a database that hangs keeps nobody longer than the deadline`() async throws {
-        let uri = try TestCluster.newDatabase()
+        let uri = try TestCluster.newCluster()
         try await serving(uri, { $0.deadline = .seconds(1) }) { url in
             _ = try await http("POST", url + "/v1/definitions/apply", BoundTests.definitions)
             #expect(try await http("POST", url + "/v1/lookup", BoundTests.lookup(1)).status == 200)
             #expect(try await http("POST", url + "/v1/lookup", #"{"features":["clicks.v1"],"entities":{"customer_id":1},"as_of":"2024-01-01"}"#).status == 200)
             #expect(try await ready(url).status == 200)
-            let watching = try Connection(uri: TestCluster.newDatabase()), name = try #require(URLComponents(string: uri)?.path.dropFirst())
+            let watching = try Connection(uri: uri.replacing("@/firn?", with: "@/postgres?")), name = try #require(URLComponents(string: uri)?.path.dropFirst())
             let backends = try watching.execute("select pid from pg_stat_activity where datname = \(String(name)) and backend_type = 'client backend'").map { pid_t($0.int64(0)) }
             #expect(backends.count > 2)
             for backend in backends { kill(backend, SIGSTOP) }

@@ -161,6 +161,7 @@ import Testing
             Set(routes.map { $0.replacing(try! Regex(":([a-z]+)"), with: { "{\($0.output[1].substring!)}" }) }) == Set(TokenTests.table.keys), "a new route says who may ask it")
         try await serving(uri, { $0.needsTokens = true }) { url in
             var number = 0
+            _ = try await ready(url)
             // Something of the team's own, for the routes that govern it.
             #expect(
                 try await http(

@@ -224,7 +224,7 @@ import Testing
     }
 
     @Test func `a server that hangs is given up, whatever is under way`() async throws {
-        let uri = try TestCluster.newDatabase(), pool = Pool(uri: uri, size: 1)
+        let uri = try TestCluster.newCluster(), pool = Pool(uri: uri, size: 1)
         try Connection(uri: uri).run(script: "create table public.t (a text)")
         let rows = String(repeating: "x", count: 1 << 16)
         let ways: [@Sendable (Connection) throws -> Void] = [

@@ -21,6 +21,9 @@ public enum TestCluster {
         return uri.replacing("@/firn?", with: "@/\(name)?")
     }
 
+    /// The address of a cluster of its own, for tests that stop its processes: dropping a database waits for every process of a cluster.
+    public static func newCluster() throws -> String { try start() }
+
     private static func start() throws -> String {
         let directory = try temporaryDirectory()
         let cluster = Cluster(directory: directory + "/.firn", path: ProcessInfo.processInfo.environment["PATH"] ?? "", isThrowaway: true)
