@@ -240,7 +240,9 @@ extension Store {
     ///   - count: at most so many.
     public func lookups(actor: String? = nil, set: String? = nil, since: Instant? = nil, count: Int = 100) async throws -> [AskedLookup] {
         try await withCatalog { connection, _ in
-            try connection.execute(
+            // No name has such a character, and PostgreSQL takes none.
+            guard !(actor ?? "").utf8.contains(0), !(set ?? "").utf8.contains(0) else { return [] }
+            return try connection.execute(
                 """
                 select \(AskedLookup.columns) from firn_log.lookups
                 where as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds)) and (\(actor) is null or actor = \(actor)) and (\(set) is null or set_name = \(set))
