@@ -163,12 +163,13 @@ internal import Synchronization
             // It was lost: whoever reads on is told why.
             guard socket >= 0 else { return }
             let limit = Deadline.earlier(deadline, cancelled.instant), left = limit.map { $0 - .now }
+            // Also of one that goes on saying something.
+            if let left, left <= .zero { throw giveUp() }
             // Now and then it looks whether it was cancelled meanwhile.
-            let longest = isWrapped ? Duration.milliseconds(10) : .seconds(1), pause = max(.zero, min(left ?? longest, longest))
+            let longest = isWrapped ? Duration.milliseconds(10) : .seconds(1), pause = min(left ?? longest, longest)
             var watched = pollfd(fd: socket, events: Int16(POLLIN) | (toSend ? Int16(POLLOUT) : 0), revents: 0)
             let count = unsafe poll(&watched, 1, Int32((pause / .milliseconds(1)).rounded(.up)))
-            if count > 0 || isWrapped && (left ?? longest) > .zero { return }
-            if let left, left <= .zero { throw giveUp() }
+            if count > 0 || isWrapped { return }
         }
     }
 

@@ -136,17 +136,24 @@ final class Watch: Sendable {
 
     var seen: Seen? { state.withLock { $0.seen } }
 
+    private enum Written {
+        case taken
+        case refused(code: String)
+    }
+
     fileprivate func look(_ reading: Result<Void, any Error>) async {
         var unwritable = seen?.unwritable
         if case .success = reading, state.withLock({ $0.nextWriting <= .now }) {
-            unwritable = await write()
-            state.withLock { $0.nextWriting = .now + Watch.pause }
+            if let written = await write() {
+                unwritable = if case .refused(let code) = written { code } else { nil }
+                state.withLock { $0.nextWriting = .now + Watch.pause }
+            }
         }
         state.withLock { $0.seen = Seen(reading: reading, unwritable: unwritable) }
     }
 
-    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of ours.
-    private func write() async -> String? {
+    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of ours. Nil where nobody can tell.
+    private func write() async -> Written? {
         do {
             try await Deadline.within(.seconds(5)) {
                 try await pool.run { connection in
@@ -160,9 +167,9 @@ final class Watch: Sendable {
                     }
                 }
             }
-            return nil
+            return .taken
         } catch let error as PostgresError where !error.isConnectionLost && !error.isTimeout {
-            return error.code
+            return .refused(code: error.code)
         } catch {
             // That it is away, or hangs, is seen by reading.
             return nil
