@@ -104,6 +104,6 @@ struct Bearer: Sendable {
         }
     }
 
-    /// What of the catalog is shown, as `set fraud.v1`; nil for all of it.
-    static func visible(_ catalog: Catalog) -> Set<String>? { isBounded ? catalog.visible(bounds) : nil }
+    /// What of the catalog is shown to who is bounded, as `set fraud.v1`.
+    static func visible(_ catalog: Catalog) -> Set<String> { catalog.visible(bounds) }
 }

@@ -97,7 +97,7 @@ public final class AccessLog: Sendable {
                 }
             }
             // A disk that is full loses lines, not requests.
-            _ = WholeWrite.write(lines, to: file)
+            try? FileHandle(fileDescriptor: file, closeOnDealloc: false).write(contentsOf: Data(lines))
         }
     }
 
@@ -105,18 +105,5 @@ public final class AccessLog: Sendable {
     private func isThere(_ file: Int32, _ path: String) -> Bool {
         var open = stat(), named = stat()
         return unsafe fstat(file, &open) == 0 && stat(path, &named) == 0 && open.st_ino == named.st_ino && open.st_dev == named.st_dev
-    }
-}
-
-/// Writes all of it, however much the system takes at once.
-private enum WholeWrite {
-    static func write(_ bytes: [UInt8], to file: Int32) -> Bool {
-        var sent = 0
-        while sent < bytes.count {
-            let count = unsafe bytes[sent...].withUnsafeBytes { unsafe Foundation.write(file, $0.baseAddress, $0.count) }
-            guard count > 0 else { return false }
-            sent += count
-        }
-        return true
     }
 }

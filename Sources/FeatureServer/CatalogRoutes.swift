@@ -51,7 +51,7 @@ extension Routes {
     /// Those that the bearer may see.
     private func shown(_ entries: [CatalogEntry]) async throws -> [CatalogEntry] {
         guard Bearer.isBounded else { return entries }
-        guard let visible = try await store.withKnownCatalog({ catalog, _ in Bearer.visible(catalog) }) else { return entries }
+        let visible = try await store.withKnownCatalog { catalog, _ in Bearer.visible(catalog) }
         return entries.filter { visible.contains("\($0.kind.rawValue) \($0.name)") }
     }
 }

@@ -106,7 +106,7 @@ extension Routes {
             drift = try await store.drift(id, permitted(other))
         } else {
             if let set = given["set"], Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(set), $1) } }
-            let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
+            let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
             drift = try await store.drift(id, live: given["set"], since: since ?? yesterday)
         }
         return drift.json(

@@ -48,7 +48,7 @@ struct DriftCommand: AsyncParsableCommand {
         if let other {
             drift = try await store.drift(snapshot, other)
         } else {
-            let yesterday = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 86_400_000_000)
+            let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
             drift = try await store.drift(snapshot, live: set, since: since ?? yesterday)
         }
         let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name), tooFew = drift.tooFew(stability: maxPsi, distance: maxKs).map(\.name)

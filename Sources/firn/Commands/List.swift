@@ -44,7 +44,7 @@ struct List: AsyncParsableCommand {
         (filter.owner, filter.tags, filter.entity, filter.isUnused) = (owner, tag, entity, unused)
         if stale {
             guard let span = TimeSpan(text: olderThan) else { throw ValidationError("'\(olderThan)' is no span of time; write 7d or 12h.") }
-            filter.staleSince = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - span.microseconds)
+            filter.staleSince = Instant(microseconds: Instant.now.microseconds - span.microseconds)
         }
         let entries = browser.entries(filter)
         if names { return entries.forEach { Terminal.out($0.name) } }
