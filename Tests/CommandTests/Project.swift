@@ -30,8 +30,8 @@ final class Project: Sendable {
     func read(_ name: String) throws -> String { try String(contentsOfFile: directory + "/" + name, encoding: .utf8) }
 
     /// A server and its address.
-    func serve() throws -> (server: RunningProgram, url: String) {
-        let server = try start("serve", "--port", "0")
+    func serve(_ options: String...) throws -> (server: RunningProgram, url: String) {
+        let server = try RunningProgram(firnBinary, ["serve", "--port", "0"] + options, in: directory, environment: environment)
         let text = server.wait(for: "listening on ")
         let line = text.split(separator: "\n").last { $0.contains("listening on ") } ?? ""
         return (server, String(line.split(separator: " ").last ?? ""))
