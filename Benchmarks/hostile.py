@@ -6,6 +6,7 @@ Nothing in them is harmful but their size. Beside the server that gets them anot
 from __future__ import annotations
 
 import argparse
+import http.client
 import io
 import json
 import socket
@@ -148,31 +149,20 @@ def send(port: int, request: bytes) -> str:
                 connection.sendall(request)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # It has said enough, perhaps.
-            answer = b""
-            while b"\r\n\r\n" not in answer and (piece := connection.recv(1 << 16)):
-                answer += piece
-            status, body = answer[9:12].decode(), answer.split(b"\r\n\r\n", 1)[-1]
-            # The rest of a training set isn't looked at, but taken.
-            while piece := (b"" if _is_whole(answer) else connection.recv(1 << 18)):
-                answer = answer[: 1 << 16] + piece if status == "200" else answer + piece
-                body = answer.split(b"\r\n\r\n", 1)[-1]
+            answer = http.client.HTTPResponse(connection, method="POST")
+            answer.begin()
+            status, body = str(answer.status), answer.read(1 << 16)
+            # The rest, such as a training set's, isn't looked at, but taken.
+            while answer.read(1 << 18):
+                pass
             try:
                 return f"{status} {json.loads(body)['code']}"
             except (ValueError, KeyError, TypeError):
-                return status or "no answer"
+                return status
     except TimeoutError:
         return "no answer in 180 s"
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return f"no answer: {error}"
-
-
-def _is_whole(answer: bytes) -> bool:
-    """Whether what was read ends where the answer does."""
-    top, _, body = answer.partition(b"\r\n\r\n")
-    for line in top.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return len(body) >= int(line.split(b":")[1])
-    return body.endswith(b"0\r\n\r\n")
 
 
 @contextmanager

@@ -178,7 +178,7 @@ public struct FeatureServer: Sendable {
         #endif
     }
 
-    private static let muchMemory = 64 << 20
+    private static let muchMemory = 4 << 20
 
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
     private func seal() async {

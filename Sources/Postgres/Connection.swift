@@ -49,17 +49,23 @@ internal import Synchronization
     }
 
     /// What holds where the URI says nothing else: a server that doesn't answer is given up.
-    private static let patience = [("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3")]
+    private static let patience = [("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3")]
 
     /// What a server may take over the first statements.
     private static let greeting = Duration.seconds(10)
 
-    /// - Parameter uri: `postgresql://…`, as libpq reads it.
+    /// Seconds that an attempt to connect may take, for each address.
+    private static let attempt = 5.0
+
+    /// - Parameters:
+    ///   - uri: `postgresql://…`, as libpq reads it.
+    ///   - deadline: until when somebody waits for it.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
-    public init(uri: String, _ settings: Settings = Settings()) throws(PostgresError) {
+    public init(uri: String, _ settings: Settings = Settings(), until deadline: ContinuousClock.Instant? = nil) throws(PostgresError) {
         readsByIndex = settings.readsByIndex
-        // Of two that say the same, the later holds: what the URI says.
-        let words = Connection.patience + [("dbname", uri)]
+        let attempt = min(Connection.attempt, deadline.map { ($0 - .now) / .seconds(1) } ?? .infinity)
+        // libpq takes nothing for no bound, and one for two. Of two that say the same, the later holds: what the URI says.
+        let words = [("connect_timeout", String(max(1, Int(attempt))))] + Connection.patience + [("dbname", uri)]
         guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .unreachable("no memory for a connection") }
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             let text = unsafe String(cString: PQerrorMessage(handle))
@@ -72,8 +78,8 @@ internal import Synchronization
         unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
         // libpq never waits by itself from here on: `wait` knows for how long.
         _ = unsafe PQsetnonblocking(handle, 1)
-        deadline = .now + Connection.greeting
-        defer { deadline = nil }
+        self.deadline = Deadline.earlier(.now + Connection.greeting, deadline)
+        defer { self.deadline = nil }
         // Where one of these fails, deinit closes the connection.
         _ = try execute("set application_name = 'firn'")
         _ = try execute("set timezone = 'UTC'")

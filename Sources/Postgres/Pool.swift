@@ -103,7 +103,7 @@ actor Session {
 
     func run<T: Sendable>(until deadline: ContinuousClock.Instant?, _ body: @Sendable (Connection) throws -> T) async throws -> T {
         try Task.checkCancellation()
-        let connection = try usable()
+        let connection = try usable(until: deadline)
         connection.deadline = deadline
         connection.cancelled.clear()
         defer { if connection.isGivenUp { self.connection = nil } }
@@ -128,9 +128,9 @@ actor Session {
         return try body(connection)
     }
 
-    private func usable() throws -> Connection {
+    private func usable(until deadline: ContinuousClock.Instant?) throws -> Connection {
         if let connection, connection.isUsable { return connection }
-        let opened = try Connection(uri: uri, settings)
+        let opened = try Connection(uri: uri, settings, until: deadline)
         connection = opened
         return opened
     }

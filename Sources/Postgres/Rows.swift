@@ -12,6 +12,9 @@ internal import CLibPQ
 
     public var count: Int { Int(unsafe PQntuples(result)) }
 
+    /// What all of it takes up in memory.
+    public var bytes: Int { Int(unsafe PQresultMemorySize(result)) }
+
     var columns: [(name: String, type: UInt32)] { unsafe (0..<PQnfields(result)).map { unsafe (String(cString: PQfname(result, $0)), PQftype(result, $0)) } }
 
     /// How many rows the statement changed.

@@ -179,6 +179,32 @@ import Testing
         #expect(world.memory.counts.entities > 3)
     }
 
+    @Test func `of what is kept no more is read at once than there is room for, and it counts as rows do`() async throws {
+        var world = try await World()
+        let fixture = world.fixture, store = fixture.store
+        defer { fixture.remove() }
+        let at = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 3_600_000_000).description
+        let facts = "k,l,fact,gone,x,n,at\n2,a,1,,1,1,\(at)\n" + (0..<5000).map { "1,a,\(1000 + $0),,1,1,\(at)\n" }.joined()
+        _ = try await store.importFile(fixture.file("facts.csv", facts), into: "facts")
+        _ = try await store.keepOnline(["some.v1"])
+        // Rows that are gone say which way an answer came.
+        let connection = try fixture.connection()
+        try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; delete from firn_source.facts")
+        func recent(_ keys: ClosedRange<Int>) async throws -> [Literal?] {
+            try await world.restart(warm: false)
+            func request(_ keys: ClosedRange<Int>) -> LookupRequest {
+                LookupRequest(.set("some.v1"), entities: ["k": keys.map { .json(JSON($0)) }, "l": keys.map { _ in .json(.string("a")) }])
+            }
+            _ = try await world.served.lookup(request(0...0))
+            let answer = try await world.served.lookup(request(keys))
+            return (0..<2).map { answer.columns[0][$0] }
+        }
+        #expect(try await recent(1...2) == [.int64(5000), .int64(1)])
+        #expect(try await recent(1...10_000) == [.int64(0), .int64(1)])
+        let error = await #expect(throws: StoreError.self) { try await RowMemory.$current.withValue(RowMemory(1 << 16)) { try await recent(1...2) } }
+        #expect(error?.code == .tooMuch)
+    }
+
     @Test(arguments: [
         ("online_entities set rows = rows + 1", true), ("online_entities set rows = 1000000000", true), ("online_entities set rows = 0", true),
         ("online_entities set body = ''", true), ("online_entities set body = '', rows = 0", true), ("online_entities set body = substr(body, 1, length(body) - 1)", true),

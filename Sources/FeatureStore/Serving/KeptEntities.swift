@@ -8,6 +8,9 @@ internal import Tables
 ///
 /// Which tables are kept is decided by what servers were asked for; `OnlineWork` brings them up to date.
 struct KeptEntities: Sendable {
+    /// Bytes that one answer of the database takes up: beyond its share of them, an entity's rows are read from the source.
+    private static let mostBytes = 256 << 20
+
     /// Keys of more bytes aren't kept: no index holds them.
     static let longestKey = 2000
 
@@ -27,7 +30,10 @@ struct KeptEntities: Sendable {
     func read(_ missing: [OnlineMemory.Missing], _ memory: OnlineMemory, _ connection: Connection) throws -> [OnlineMemory.Missing] {
         let asked = missing.filter { known.contains($0.generation) }
         guard !asked.isEmpty else { return missing }
-        let answers = try connection.pipeline(asked.map(KeptEntities.query))
+        let entities = asked.reduce(0) { $0 + $1.keys.count }
+        let answers = try connection.pipeline(asked.map { KeptEntities.query($0, ofEach: KeptEntities.mostBytes / max(entities, 1)) })
+        // As they came, and as they are taken out.
+        try RowMemory.current?.take(2 * answers.reduce(0) { $0 + $1.bytes })
         var rest = missing.filter { !known.contains($0.generation) }
         for (missing, answer) in zip(asked, answers) {
             if let left = take(missing, answer, memory, connection) { rest.append(left) }
@@ -35,10 +41,10 @@ struct KeptEntities: Sendable {
         return rest
     }
 
-    private static func query(_ missing: OnlineMemory.Missing) -> SQL {
+    private static func query(_ missing: OnlineMemory.Missing, ofEach most: Int) -> SQL {
         let group = missing.group
         return """
-            select \(KeptEntities.columns) from firn_cache.online_tables t left join firn_cache.online_entities e
+            select \(columns(ofEach: most)) from firn_cache.online_tables t left join firn_cache.online_entities e
                 on e.online = t.online and e.entity = any(\(.array(.bytes, missing.keys.map { .bytes($0.bytes) })))
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
@@ -50,12 +56,17 @@ struct KeptEntities: Sendable {
         return "t.columns @> \(columns) and (t.reach is null or t.reach >= \(group.reach))"
     }
 
-    /// Of `t`, a table, and `e`, its entities.
-    private static let columns: SQL = "t.online, t.covered, to_json(t.columns)::text, t.reach, t.checksum, e.entity, e.rows, e.body"
+    /// Of `t`, a table.
+    private static let tableColumns: SQL = "t.online, t.covered, to_json(t.columns)::text, t.reach, t.checksum"
+
+    /// Of `t`, a table, and `e`, its entities: one of more bytes says no number of rows.
+    private static func columns(ofEach most: Int) -> SQL {
+        "\(tableColumns), e.entity, case when octet_length(e.body) <= \(Int64(most)) then e.rows else -1 end, case when octet_length(e.body) <= \(Int64(most)) then e.body end"
+    }
 
     /// A table as it is kept; nil where it isn't what it was.
     ///
-    /// - Parameter row: begins with `columns`.
+    /// - Parameter row: begins with `tableColumns`.
     private func table(_ row: Rows.Row, _ group: Plan.Group) -> KeptTable? {
         var columns: [String] = []
         if case .array(let names)? = try? JSON(parsing: row.bytes(2)) { columns = names.compactMap { if case .string(let name) = $0 { name } else { nil } } }
@@ -117,7 +128,7 @@ struct KeptEntities: Sendable {
         let group = need.group
         let row = try connection.execute(
             """
-            select \(KeptEntities.columns) from firn_cache.online_tables t left join firn_cache.online_entities e on false
+            select \(KeptEntities.tableColumns) from firn_cache.online_tables t
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
         ).first
@@ -134,16 +145,17 @@ struct KeptEntities: Sendable {
     func warm(_ need: OnlineMemory.Need, _ memory: OnlineMemory, _ connection: Connection) throws {
         let group = need.group, types = group.keyTypes
         var after: [UInt8]? = []
+        let count = 1000
         while let last = after, memory.counts.bytes < memory.maximumBytes / 10 * 8 {
             let answer = try connection.execute(
                 prepared: """
-                    select \(KeptEntities.columns) from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
+                    select \(KeptEntities.columns(ofEach: KeptEntities.mostBytes / count)) from firn_cache.online_tables t join firn_cache.online_entities e on e.online = t.online
                     where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
-                        and e.entity > \(last) and e.rows >= 0 order by e.entity limit 1000
+                        and e.entity > \(last) and e.rows >= 0 order by e.entity limit \(Int64(count))
                     """)
             let keys = answer.map { EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
             _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory, connection)
-            after = answer.count < 1000 ? nil : answer[answer.count - 1].bytes(5)
+            after = answer.count < count ? nil : answer[answer.count - 1].bytes(5)
         }
     }
 }
