@@ -1,6 +1,3 @@
-#if canImport(CMalloc)
-    import CMalloc
-#endif
 public import FeatureStore
 import Foundation
 import Hummingbird
@@ -93,7 +90,7 @@ public struct FeatureServer: Sendable {
             }, logger: logger)
         if preparing == nil { try await gatekeeper?.refresh() }
         let beside: [Task<Void, Never>] = [
-            Task { await store.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }, Task { await giveBack() },
+            Task { await store.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }, Task { await Heap.giveBack() },
             Task { await accessLog?.keepWriting() },
         ]
         defer { beside.forEach { $0.cancel() } }
@@ -164,21 +161,6 @@ public struct FeatureServer: Sendable {
         }
         isWarm.reach()
     }
-
-    /// Gives memory back to the system that is free for long, and much. Until it is cancelled.
-    private func giveBack() async {
-        #if canImport(CMalloc)
-            var before = 0
-            while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(15))
-                let free = Int(mallinfo2().fordblks)
-                if min(free, before) > FeatureServer.muchMemory { malloc_trim(0) }
-                before = free
-            }
-        #endif
-    }
-
-    private static let muchMemory = 4 << 20
 
     /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
     private func seal() async {

@@ -3,6 +3,7 @@ import ArgumentParser
     import CMalloc
 #endif
 import Dispatch
+import FeatureServer
 import FeatureStore
 import Foundation
 import Synchronization
@@ -61,22 +62,18 @@ struct Firn: AsyncParsableCommand {
         #endif
     }
 
-    /// A server lives long, and what its jobs take isn't to stay in a heap for each thread that ever ran one: two heaps, and what is free at a heap's end goes back.
-    static func shareMemory() {
-        #if canImport(CMalloc)
-            _ = mallopt(M_ARENA_MAX, 2)
-            _ = mallopt(M_TRIM_THRESHOLD, 1 << 28)
-            // What is large by itself goes back at once.
-            _ = mallopt(M_MMAP_THRESHOLD, 1 << 25)
-        #endif
-    }
-
     /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.
     static func main() async {
-        keepMemory()
         do {
-            // The server ends by itself, once it has answered. A command isn't Sendable, so the task makes its own.
-            if try parseAsRoot() is Serve { try await run(parseAsRoot()) } else { try await stoppable { try await run(parseAsRoot()) } }
+            // Before there are threads. A command isn't Sendable, so the task makes its own.
+            if try parseAsRoot() is Serve {
+                Heap.share()
+                // The server ends by itself, once it has answered.
+                try await run(parseAsRoot())
+            } else {
+                keepMemory()
+                try await stoppable { try await run(parseAsRoot()) }
+            }
         } catch {
             Foundation.exit(Terminal.report(error))
         }

@@ -103,7 +103,6 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Firn.shareMemory()
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "firn")
         logger.logLevel = logLevel
