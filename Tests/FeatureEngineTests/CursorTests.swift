@@ -33,16 +33,10 @@ struct Trial: CustomStringConvertible {
 
     /// What an expression calls, as the naive twin knows it.
     struct Call {
-        var `operator`: String
-        var fraction = 0.0
+        var `operator`: AggregateOperator
+        var parameters: [Literal]
         /// The expression's text with `$` for the column.
         var text: String
-
-        init(_ operator: String, _ text: String? = nil, _ fraction: Double = 0) {
-            self.operator = `operator`
-            self.fraction = fraction
-            self.text = text ?? "\(`operator`)($)"
-        }
     }
 
     struct Mismatch {
@@ -108,9 +102,9 @@ struct Trial: CustomStringConvertible {
         for (index, feature) in features.enumerated() {
             for (row, (key, instant)) in spine.enumerated() {
                 var expected = naive.value(
-                    feature.call.operator, fraction: feature.call.fraction, frame: feature.frame, key: Dictionary(uniqueKeysWithValues: zip(keys, key)), at: instant,
-                    reading, hasFilter: feature.hasFilter, test: { !feature.hasFilter || Trial.isPositive($0.values["i"]!) },
-                    value: { row in feature.column.map { row.values[$0]! } ?? .null })
+                    feature.call, frame: feature.frame, key: Dictionary(uniqueKeysWithValues: zip(keys, key)), at: instant, reading, hasFilter: feature.hasFilter,
+                    test: { !feature.hasFilter || Trial.isPositive($0.values["i"]!) },
+                    value: { row in feature.column.map { row.values[$0]! } ?? .bool(true) })
                 if key.contains(.null) { expected = .null }
                 if feature.frame.looksForward, let knownBy = reading.knownBy, instant - feature.frame.newer.microseconds > knownBy { expected = .null }
                 let got = outputs.columns[index][row]
@@ -265,19 +259,18 @@ struct Trial: CustomStringConvertible {
     }
 
     /// What may be called over which columns; sum and latest twice, being what most people write.
-    private static let calls: [(Call, [String?])] = {
-        let any: [String?] = ["i", "f", "s", "b", "time", "fact"], numbers: [String?] = ["i", "f"]
-        var calls: [(Call, [String?])] = [(Call("count(*)", "count(*)"), [nil]), (Call("count distinct", "count(distinct $)"), any)]
-        for name in ["count", "min", "max", "latest", "latest", "earliest"] { calls.append((Call(name), any)) }
-        for name in ["sum", "sum", "avg", "stddev_pop", "var_pop"] { calls.append((Call(name), numbers)) }
-        for name in ["bool_and", "bool_or"] { calls.append((Call(name), ["b"])) }
-        calls.append((Call("stddev_samp", "stddev($)"), numbers))
-        calls.append((Call("var_samp", "variance($)"), numbers))
-        calls.append((Call("percentile", "median($)", 0.5), numbers))
-        calls.append((Call("percentile", "percentile($, 0.3)", 0.3), numbers))
-        calls.append((Call("percentile", "percentile($, 1)", 1), numbers))
-        return calls
-    }()
+    private static let calls: [(Call, [String?])] = (AggregateOperator.allCases + [.sum, .latest]).flatMap { each in
+        AggregateProof.of(each).calls.map { call in
+            let columns: [String?] =
+                switch call.takes {
+                case .rows: [nil]
+                case .anything: ["i", "f", "s", "b", "time", "fact"]
+                case .numbers: ["i", "f"]
+                case .truths: ["b"]
+                }
+            return (Call(operator: each, parameters: call.parameters, text: call.text), columns)
+        }
+    }
 
     private static func feature(_ random: inout Randomness, isLabel: Bool) -> Feature {
         let (call, columns) = random.pick(Trial.calls)

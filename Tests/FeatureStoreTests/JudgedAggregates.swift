@@ -8,11 +8,7 @@ import Testing
 struct JudgedAggregate {
     var firn: String
     var sql: String
-    var type: ValueType
-    /// How far PostgreSQL may be off, which computes with decimal digits that are nearly the floats: 1e-11 in a sum, 1e-9 in a variance.
-    var tolerance = 0.0
-    /// Of a deviation the tolerance is that of its square.
-    var isRoot = false
+    var judged: AggregateProof.Judged
 }
 
 /// Draws aggregates of every operator over random arguments, with random filters and windows.
@@ -26,59 +22,10 @@ struct RandomAggregates {
     mutating func draw() -> JudgedAggregate {
         let (window, condition) = window()
         let filter = expressions.random.chance(50) ? expressions.draw(.bool, depth: 2) : nil
-        let filtered = (filter.map { " filter (where \($0.firn))" } ?? "", filter.map { " filter (where \($0.sql))" } ?? "")
-        func judged(_ firn: String, _ sql: String, _ type: ValueType, _ tolerance: Double = 0, after: String = "") -> JudgedAggregate {
-            JudgedAggregate(
-                firn: firn + filtered.0 + window, sql: "(select \(sql)\(filtered.1)\(after) from judge.facts where k = s.k and \(condition))", type: type, tolerance: tolerance)
-        }
-        let type = expressions.anyType()
-        let argument = expressions.draw(type, depth: 2)
-        switch expressions.random.pick(["count(*)", "count", "distinct", "sum", "sum", "avg", "spread", "spread", "percentile", "min", "max", "latest", "earliest", "truth"]) {
-        case "count(*)": return judged("count(*)", "count(*)", .int64)
-        case "count": return judged("count(\(argument.firn))", "count(\(argument.sql))", .int64)
-        case "distinct":
-            return judged("count(distinct \(argument.firn))", "count(distinct \(argument.sql)\(type == .string ? " collate \"C\"" : ""))", .int64)
-        case "sum":
-            if expressions.random.chance(50) {
-                let x = expressions.draw(.int64, depth: 2)
-                return judged("sum(\(x.firn))", "judge.fitting(sum(\(x.sql))", .int64, after: ")")
-            }
-            let x = moderate()
-            return judged("sum(\(x.firn))", "(sum((\(x.sql))::text::numeric)", .float64, 1e-11, after: ")::float8")
-        case "avg":
-            let x = expressions.random.chance(50) ? expressions.draw(.int64, depth: 2) : moderate()
-            return judged("avg(\(x.firn))", "(avg((\(x.sql))::text::numeric)", .float64, 1e-11, after: ")::float8")
-        case "spread":
-            let name = expressions.random.pick(["stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"])
-            let x = expressions.random.chance(50) ? expressions.draw(.int64, depth: 2) : moderate()
-            // PostgreSQL's numeric deviation has few digits where it is large; the root of its variance has all.
-            let isRoot = name.hasPrefix("stddev"), variance = name.hasSuffix("_pop") ? "var_pop" : "var_samp"
-            let root = isRoot ? "sqrt" : ""
-            var judged = judged("\(name)(\(x.firn))", "\(root)((\(variance)((\(x.sql))::text::numeric)", .float64, 1e-9, after: ")::float8)")
-            judged.isRoot = isRoot
-            return judged
-        case "percentile":
-            let x = expressions.draw(expressions.random.pick([.int64, .float64]), depth: 2)
-            let fraction = expressions.random.pick(["0", "0.1", "0.5", "0.9", "0.99", "1"])
-            let call = fraction == "0.5" ? "median(\(x.firn))" : "percentile(\(x.firn), \(fraction))"
-            return judged(call, "percentile_cont(\(fraction)) within group (order by (\(x.sql))::float8)", .float64)
-        case "min", "max":
-            let name = expressions.random.pick(["min", "max"])
-            if type == .bool { return judged("\(name)(\(argument.firn))", "\(name == "min" ? "bool_and" : "bool_or")(\(argument.sql))", .bool) }
-            return judged("\(name)(\(argument.firn))", "\(name)(\(argument.sql)\(type == .string ? " collate \"C\"" : ""))", type)
-        case "latest": return judged("latest(\(argument.firn))", "(array_agg(\(argument.sql) order by t desc, n desc)", type, after: ")[1]")
-        case "earliest": return judged("earliest(\(argument.firn))", "(array_agg(\(argument.sql) order by t, n)", type, after: ")[1]")
-        default:
-            let name = expressions.random.pick(["bool_and", "bool_or", "every"]), x = expressions.draw(.bool, depth: 2)
-            return judged("\(name)(\(x.firn))", "\(name)(\(x.sql))", .bool)
-        }
-    }
-
-    /// Floats so near to zero that their decimal digits are close to them.
-    private mutating func moderate() -> JudgedExpression {
-        let x = expressions.draw(.float64, depth: 2)
-        func bounded(_ x: String) -> String { "case when abs(\(x)) between 1e-5 and 1e3 then \(x) end" }
-        return JudgedExpression(bounded(x.firn), bounded(x.sql), .float64)
+        let judged = AggregateProof.of(expressions.random.pick(AggregateOperator.allCases)).judged(&expressions)
+        return JudgedAggregate(
+            firn: judged.firn + (filter.map { " filter (where \($0.firn))" } ?? "") + window,
+            sql: "(select \(judged.sql)\(filter.map { " filter (where \($0.sql))" } ?? "")\(judged.end) from judge.facts where k = s.k and \(condition))", judged: judged)
     }
 
     /// The window's text, and the condition on a row's time `t` at an instant `s.t`. Seconds, as the rows' times, so that edges are hit.
@@ -159,8 +106,8 @@ struct JudgedFacts {
                 return
             }
             for row in 0..<theirs.count {
-                let got = ours[index][row], expected = theirs[row].literal(0, aggregate.type)
-                guard !JudgedFacts.isSame(got, expected, aggregate) else { continue }
+                let got = ours[index][row], expected = theirs[row].literal(0, aggregate.judged.type)
+                guard !JudgedFacts.isSame(got, expected, aggregate.judged) else { continue }
                 Issue.record(
                     "seed \(seed): \(aggregate.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(aggregate.sql)\n  row \(row), as of \(Instant(microseconds: spine.instants[row]))"
                 )
@@ -170,7 +117,7 @@ struct JudgedFacts {
     }
 
     /// Zeros of both signs are equal to PostgreSQL, which takes either as a minimum.
-    private static func isSame(_ a: Literal, _ b: Literal, _ aggregate: JudgedAggregate) -> Bool {
+    private static func isSame(_ a: Literal, _ b: Literal, _ aggregate: AggregateProof.Judged) -> Bool {
         guard case .float64(let x) = a, case .float64(let y) = b else { return a == b }
         var left = Double(bitPattern: x), right = Double(bitPattern: y)
         if left.isNaN || right.isNaN { return left.isNaN && right.isNaN }

@@ -63,12 +63,12 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .sum, .avg:
         switch input.argument!.values {
         case .float64(let values): AccumulatingState(FloatSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
-        default:
-            AccumulatingState(
-                IntegerSums(values: input.argument!.integers, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        case .int64(let values): AccumulatingState(IntegerSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        case .bool, .string, .timestamp: preconditionFailure("a sum is of numbers")
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)
-    case .percentile: PercentileState(input, fraction: aggregate.fraction!)
+    case .mode: ModeState(input)
+    case .percentile: PercentileState(input, aggregate.parameters[0])
     case .boolAnd, .boolOr: AccumulatingState(Truths(values: input.argument!.bools, isAnd: aggregate.operator == .boolAnd), input)
     case .min, .max, .latest, .earliest: ExtremeState(input, aggregate.operator)
     }

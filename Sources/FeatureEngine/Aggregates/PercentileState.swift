@@ -17,11 +17,12 @@ final class PercentileState: AggregateState {
     private var count = 0
     private var output = ColumnBuilder(.float64)
 
-    init(_ input: AggregateInput, fraction: Double) {
+    init(_ input: AggregateInput, _ fraction: Literal) {
         values = input.argument!.floats
         keys = input.argument!.sortKeys()
         takes = input.selection.takes
-        self.fraction = fraction
+        guard case .float64(let bits) = fraction else { preconditionFailure("a fraction is a float64") }
+        self.fraction = Double(bitPattern: bits)
     }
 
     func reserve(_ count: Int) { output.reserve(count) }

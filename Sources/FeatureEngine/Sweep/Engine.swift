@@ -175,8 +175,7 @@ private struct SharedInputs {
     }
 
     mutating func input(_ aggregate: Aggregate) -> AggregateInput {
-        let seesTombstones = aggregate.operator == .latest && aggregate.filter == nil
-        let skipsNull = aggregate.operator != .latest && aggregate.operator != .earliest
+        let entry = aggregate.operator.entry, seesTombstones = entry.seesTombstones && aggregate.filter == nil, skipsNull = entry.skipsNull
         let chosen = Chosen(argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones, skipsNull: skipsNull)
         // Of a column that lies elsewhere, the rows that win are enough.
         var elsewhere: (any DeferredColumn)?
@@ -187,15 +186,15 @@ private struct SharedInputs {
         let selection = selections[chosen] ?? Selection(skipsNull ? both(mask, argument?.validity) : mask)
         selections[chosen] = selection
         var input = AggregateInput(argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection, deferred: elsewhere)
-        if aggregate.operator == .sum || aggregate.operator == .avg {
+        switch entry.shares {
+        case .nothing: break
+        case .sums:
             input.sums = sums[chosen] ?? RunningSums(argument!, selection)
             sums[chosen] = input.sums
-        }
-        if aggregate.operator == .min {
+        case .minima:
             input.family = minima[chosen] ?? ExtremeFamily(argument!, selection, isMinimum: true)
             minima[chosen] = input.family
-        }
-        if aggregate.operator == .max {
+        case .maxima:
             input.family = maxima[chosen] ?? ExtremeFamily(argument!, selection, isMinimum: false)
             maxima[chosen] = input.family
         }

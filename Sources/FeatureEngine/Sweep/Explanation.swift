@@ -152,7 +152,7 @@ private struct Fates {
     }
 
     func explain(_ aggregate: Aggregate, _ input: AggregateInput, _ value: Literal, _ limit: Int) -> Explanation {
-        let instant = spine.instants[0]
+        let instant = spine.instants[0], entry = aggregate.operator.entry
         let upTo = instant.addingClamped(-aggregate.frame.newer.microseconds), after = aggregate.frame.older.map { instant.addingClamped(-$0.microseconds) }
         func verdict(_ row: Int) -> Explanation.Verdict? {
             guard verdicts[row] == .counted else { return verdicts[row] }
@@ -163,8 +163,7 @@ private struct Fates {
             let isTombstone = tombstones?[row] ?? false
             if let mask = input.mask, !mask[row] { return isTombstone ? .isTombstone : .filtered }
             if isTombstone { return .takesBack }
-            let givesNull = aggregate.operator == .latest || aggregate.operator == .earliest
-            return !givesNull && input.argument?.isNull(row) ?? false ? .skipped : .counted
+            return entry.skipsNull && input.argument?.isNull(row) ?? false ? .skipped : .counted
         }
         func distance(_ row: Int) -> UInt64 {
             if rows.eventTimes.isEmpty { return 0 }
@@ -187,9 +186,13 @@ private struct Fates {
             default: missed.append((row, verdict))
             }
         }
-        counted.sort { aggregate.operator == .earliest ? isNewer($1.row, $0.row) : isNewer($0.row, $1.row) }
-        if let argument = input.argument, aggregate.operator == .min || aggregate.operator == .max, value != .null {
-            // The rows that decide are shown, however few are asked for.
+        // The rows that decide are shown, however few are asked for.
+        counted.sort { isNewer($0.row, $1.row) }
+        switch entry.decides {
+        case .all, .newest: break
+        case .oldest: counted.reverse()
+        case .equal:
+            guard let argument = input.argument, value != .null else { break }
             counted = counted.filter { argument[$0.row] == value } + counted.filter { argument[$0.row] != value }
         }
         missed.sort { a, b in

@@ -30,8 +30,11 @@ public struct Plan: Sendable {
             if let tombstone = source.tombstone { computed.insert(tombstone) }
             for aggregate in aggregates {
                 if let filter = aggregate.filter { computed.formUnion(filter.columns) }
-                let picks = aggregate.operator == .latest || aggregate.operator == .earliest
-                if picks, case .column(let name, _)? = aggregate.argument { picked.insert(name) } else if let argument = aggregate.argument { computed.formUnion(argument.columns) }
+                if !aggregate.operator.entry.skipsNull, case .column(let name, _)? = aggregate.argument {
+                    picked.insert(name)
+                } else if let argument = aggregate.argument {
+                    computed.formUnion(argument.columns)
+                }
             }
             if let eventTime = source.eventTime { computed.insert(eventTime) }
             return picked.subtracting(computed)

@@ -102,11 +102,9 @@ extension Aggregate {
         if source.isStatic { return .constant }
         if frame.older != nil { return .window }
         if !source.id.isEmpty { return .history("a correction may take any row back") }
-        switch `operator` {
-        case .countDistinct: return .history("every value is remembered")
-        case .percentile: return .history("every row's value is remembered")
-        case .count, .sum, .avg, .min, .max, .stddevSamp, .stddevPop, .varSamp, .varPop, .boolAnd, .boolOr, .latest, .earliest:
-            return frame.newer == .zero ? .constant : .waiting
+        switch `operator`.entry.keeps {
+        case .rows(let why): return .history(why)
+        case .constant: return frame.newer == .zero ? .constant : .waiting
         }
     }
 }

@@ -32,7 +32,7 @@ extension Expression {
             text += ")"
         case .aggregate(let aggregate):
             text += "(\(aggregate.operator.rawValue):\(aggregate.type.rawValue) "
-            if let fraction = aggregate.fraction { text += Literal.float64(fraction).canonical + " " }
+            for parameter in aggregate.parameters { text += parameter.canonical + " " }
             if let argument = aggregate.argument { argument.write(to: &text, reference) } else { text += "*" }
             if let filter = aggregate.filter {
                 text += " filter "

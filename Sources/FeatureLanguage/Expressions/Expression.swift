@@ -78,39 +78,23 @@ public struct Aggregate: Sendable, Hashable {
     public var `operator`: AggregateOperator
     /// Over the row's columns; nil for `count(*)`.
     public var argument: Expression?
-    /// Of a percentile: which, from 0 to 1.
-    public var fraction: Double?
+    /// What its operator takes behind the argument, as `percentile` which: as many as its entry says.
+    public var parameters: [Literal]
     /// Rows for which it isn't true don't count.
     public var filter: Expression?
     public var frame: Frame
     public var type: ValueType
 
-    public init(_ operator: AggregateOperator, _ argument: Expression?, fraction: Double? = nil, filter: Expression? = nil, frame: Frame = .allHistory, type: ValueType) {
+    public init(
+        _ operator: AggregateOperator, _ argument: Expression?, parameters: [Literal] = [], filter: Expression? = nil, frame: Frame = .allHistory, type: ValueType
+    ) {
         self.operator = `operator`
         self.argument = argument
-        self.fraction = fraction
+        self.parameters = parameters
         self.filter = filter
         self.frame = frame
         self.type = type
     }
-}
-
-public enum AggregateOperator: String, Sendable, Hashable, CaseIterable {
-    case count
-    case countDistinct = "count_distinct"
-    case sum, avg, min, max
-    case stddevSamp = "stddev_samp", stddevPop = "stddev_pop", varSamp = "var_samp", varPop = "var_pop"
-    /// Between the two nearest values, as PostgreSQL's `percentile_cont`; a median is the one of 0.5.
-    case percentile
-    case boolAnd = "bool_and", boolOr = "bool_or"
-    case latest, earliest
-
-    /// What may be called: each operator's own name but for `count(distinct x)`, and PostgreSQL's other names.
-    static let spellings: [String: AggregateOperator] = {
-        var spellings = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
-        spellings["count_distinct"] = nil
-        return spellings.merging(["stddev": .stddevSamp, "variance": .varSamp, "median": .percentile, "every": .boolAnd]) { $1 }
-    }()
 }
 
 extension Expression {

@@ -36,6 +36,17 @@ indirect enum Syntax: Sendable {
         var filter: Node?
         var frame = Frame.allHistory
     }
+
+    /// What it says, if it is a number, a text or a truth as it stands.
+    var constant: Literal? {
+        switch self {
+        case .bool(let value): .bool(value)
+        case .integer(let value): .int64(value)
+        case .decimal(let value): .float64(value)
+        case .string(let text): .string(text)
+        case .null, .interval, .column, .request, .asOf, .feature, .call, .cases, .cast, .extract, .aggregate: nil
+        }
+    }
 }
 
 /// The name of a feature, label or set with its version: `spend_7d.v1`.

@@ -63,18 +63,17 @@ extension Expression {
 }
 
 extension Aggregate {
-    /// The operator's name, or `median`.
-    public var name: String { fraction == 0.5 ? "median" : `operator`.rawValue }
+    /// The name that says its parameters, where there is one; else its operator's.
+    public var name: String { preset ?? `operator`.rawValue }
+
+    /// `median` of a percentile.
+    private var preset: String? { `operator`.entry.presets.first { $0.value == parameters && !parameters.isEmpty }?.key }
 
     /// `sum(amount) filter (where status = 'settled') over last_7d`.
     public var text: String {
-        let argument = argument?.text ?? "*"
-        var text =
-            switch `operator` {
-            case .countDistinct: "count(distinct \(argument))"
-            case .percentile where fraction != 0.5: "\(name)(\(argument), \(fraction!))"
-            default: "\(name)(\(argument))"
-            }
+        let entry = `operator`.entry
+        let arguments = [argument?.text ?? "*"] + (preset == nil ? parameters.map(\.parameterText) : [])
+        var text = "\(preset ?? entry.names[0])(\(entry.isDistinct ? "distinct " : "")\(arguments.joined(separator: ", ")))"
         if let filter { text += " filter (where \(filter.text))" }
         if frame != .allHistory { text += " over \(frame.text)" }
         return text
@@ -91,6 +90,15 @@ extension Frame {
 }
 
 extension Literal {
+    /// As it is written behind an aggregate's argument.
+    fileprivate var parameterText: String {
+        switch self {
+        case .float64(let bits): "\(Double(bitPattern: bits))"
+        case .int64(let value): "\(value)"
+        case .null, .bool, .string, .timestamp: canonical
+        }
+    }
+
     /// A literal that is of the type wherever it stands.
     fileprivate func text(_ type: ValueType) -> String {
         switch self {

@@ -261,49 +261,48 @@ struct TypeChecker {
         guard scope.columns != nil else {
             throw SyntaxError(offset: node.offset, message: "\(call.name) needs rows, and the feature has no source", advice: "name one with source:")
         }
-        let plain = AggregateOperator.spellings[call.name]!
         if call.frame.looksForward, !scope.isLabel {
             throw SyntaxError(offset: node.offset, message: "a feature can't look forward", advice: "over next_… belongs in a label, under labels:")
         }
         isInsideAggregate = true
         defer { isInsideAggregate = false }
         let filter = try call.filter.map { node throws(SyntaxError) in try expect(node, .bool, "filter") }
+        let named = AggregateOperator.spellings[call.name]!, plain = named.first { !$0.entry.isDistinct }!
         guard let arguments = call.arguments else {
-            guard plain == .count else { throw SyntaxError(offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *") }
-            return .aggregate(Aggregate(.count, nil, filter: filter, frame: call.frame, type: .int64))
+            guard plain.entry.takesRows else { throw SyntaxError(offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *") }
+            return .aggregate(Aggregate(plain, nil, filter: filter, frame: call.frame, type: .int64))
         }
-        let fraction = plain == .percentile ? try fraction(call, arguments, node) : nil
-        guard arguments.count == 1 || call.name == "percentile" else {
-            throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil)
-        }
-        if call.isDistinct, plain != .count {
+        let parameters = try parameters(of: plain, call, arguments, node)
+        guard let `operator` = call.isDistinct ? named.first(where: \.entry.isDistinct) : plain else {
             throw SyntaxError(offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
         }
         var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
-        if plain == .percentile { argument = convert(argument, to: .float64) }
-        let `operator` = call.isDistinct ? .countDistinct : plain
-        guard let type = `operator`.resultType(of: argument.type) else {
-            let taken = ValueType.allCases.filter { `operator`.resultType(of: $0) != nil }.map(\.rawValue).joined(separator: " or ")
+        if `operator`.entry.asFloats { argument = convert(argument, to: .float64) }
+        guard let type = `operator`.entry.result(argument.type) else {
+            let taken = ValueType.allCases.filter { `operator`.entry.result($0) != nil }.map(\.rawValue).joined(separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
                 advice: taken == "bool" ? "compare it with something, as in … > 0" : TypeChecker.numberAdvice(argument.type))
         }
-        return .aggregate(Aggregate(`operator`, argument, fraction: fraction, filter: filter, frame: call.frame, type: type))
+        return .aggregate(Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
     }
 
-    /// Which percentile: the second argument, a number as it stands; a median's is 0.5.
-    private func fraction(_ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Double {
-        if call.name == "median" { return 0.5 }
-        let wrong = "percentile takes a value and a number from 0 to 1"
-        guard arguments.count == 2 else { throw SyntaxError(offset: node.offset, message: wrong, advice: "as in percentile(amount, 0.9)") }
-        let fraction: Double? =
-            switch arguments[1].syntax {
-            case .integer(let value): Double(value)
-            case .decimal(let value): value
-            default: nil
+    /// What follows the argument: constants as they stand, or those that the name means.
+    private func parameters(of operator: AggregateOperator, _ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> [Literal] {
+        let entry = `operator`.entry, wanted = entry.presets[call.name] == nil ? entry.parameters : []
+        let wrong = "\(call.name) takes \((["a value"] + wanted.map(\.phrase)).joined(separator: " and "))"
+        guard arguments.count == 1 + wanted.count else {
+            if wanted.isEmpty { throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil) }
+            throw SyntaxError(offset: node.offset, message: wrong, advice: "as in \(call.name)(amount, \(wanted.map(\.example).joined(separator: ", ")))")
+        }
+        var parameters: [Literal] = []
+        for (parameter, argument) in zip(wanted, arguments.dropFirst()) {
+            guard let value = argument.syntax.constant.flatMap(parameter.read) else {
+                throw SyntaxError(offset: argument.offset, message: wrong, advice: "written out, as in \(parameter.example)")
             }
-        guard let fraction, (0...1).contains(fraction) else { throw SyntaxError(offset: arguments[1].offset, message: wrong, advice: "written out, as in 0.9") }
-        return fraction
+            parameters.append(value)
+        }
+        return entry.presets[call.name] ?? parameters
     }
 
     // MARK: Operators and functions
@@ -492,17 +491,4 @@ struct TypeChecker {
 
 extension ValueType {
     public var isNumber: Bool { self == .int64 || self == .float64 }
-}
-
-extension AggregateOperator {
-    /// Nil where the operator doesn't take such an argument.
-    func resultType(of argument: ValueType) -> ValueType? {
-        switch self {
-        case .count, .countDistinct: .int64
-        case .sum: argument.isNumber ? argument : nil
-        case .avg, .stddevSamp, .stddevPop, .varSamp, .varPop, .percentile: argument.isNumber ? .float64 : nil
-        case .boolAnd, .boolOr: argument == .bool ? .bool : nil
-        case .min, .max, .latest, .earliest: argument
-        }
-    }
 }

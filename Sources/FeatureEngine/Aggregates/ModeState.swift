@@ -1,0 +1,80 @@
+internal import FeatureLanguage
+
+/// `mode`: the value that most rows have; of several the smallest.
+///
+/// The entity's distinct values are ranked once; a tree over the ranks has in each node the rank below it that most rows have, so that a row enters or leaves
+/// in O(log n) and the root is the value.
+final class ModeState: AggregateState {
+    private let argument: Column
+    private let keys: [Int64]
+    private let takes: [Bool]?
+    private var base = 0
+    /// Each row's place among the distinct values, and of each value some row.
+    private var ranks: [Int32] = []
+    private var rows: [Int32] = []
+    /// How many rows have each value now.
+    private var counts: [Int32] = []
+    /// Node `n` is above nodes `2n` and `2n + 1`; the last half are the ranks themselves.
+    private var tree: [Int32] = []
+    private var output: [Int32] = []
+
+    init(_ input: AggregateInput) {
+        argument = input.argument!.withOneZero()
+        keys = argument.sortKeys()
+        takes = input.selection.takes
+    }
+
+    func reserve(_ count: Int) { output.reserveCapacity(count) }
+
+    func begin(_ range: Range<Int>) {
+        base = range.lowerBound
+        var byValue = (0..<Int32(range.count)).filter { takes?[base + Int($0)] ?? true }
+        byValue.sort { keys[base + Int($0)] < keys[base + Int($1)] }
+        ranks = Array(repeating: -1, count: range.count)
+        rows.removeAll(keepingCapacity: true)
+        for row in byValue {
+            if let last = rows.last, keys[base + Int(last)] == keys[base + Int(row)] {} else { rows.append(row) }
+            ranks[Int(row)] = Int32(rows.count - 1)
+        }
+        counts = Array(repeating: 0, count: rows.count)
+        var leaves = 1
+        while leaves < rows.count { leaves *= 2 }
+        tree = Array(repeating: 0, count: 2 * leaves)
+        // Beyond the ranks stands the last one: it wins over nobody.
+        for leaf in 0..<leaves { tree[leaves + leaf] = Int32(max(0, min(leaf, rows.count - 1))) }
+        for node in (1..<leaves).reversed() { tree[node] = tree[2 * node] }
+    }
+
+    private func change(_ changed: [Int32], _ by: Int32) {
+        for row in changed where ranks[Int(row)] >= 0 {
+            let rank = Int(ranks[Int(row)])
+            counts[rank] += by
+            var node = (tree.count / 2 + rank) / 2
+            while node > 0 {
+                let left = tree[2 * node], right = tree[2 * node + 1]
+                tree[node] = counts[Int(right)] > counts[Int(left)] ? right : left
+                node /= 2
+            }
+        }
+    }
+
+    func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
+    func leave(_ rows: [Int32]) { change(rows, -1) }
+
+    func record(at instant: Int64) {
+        guard !rows.isEmpty, counts[Int(tree[1])] > 0 else { return output.append(-1) }
+        output.append(Int32(base) + rows[Int(tree[1])])
+    }
+
+    func finish() -> Column { argument.gathered(output) }
+}
+
+extension Column {
+    /// The same with −0.0 as 0.0, to which it is equal.
+    fileprivate func withOneZero() -> Column {
+        switch values {
+        case .float64(let values): Column(.float64(values.map { $0 == 0 ? 0 : $0 }), validity: validity)
+        case .bool, .int64, .string, .timestamp: self
+        }
+    }
+}

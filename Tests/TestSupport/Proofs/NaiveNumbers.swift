@@ -1,0 +1,92 @@
+import FeatureLanguage
+
+/// What the twins compute with: literally, exactly, slowly.
+enum Naive {
+    static func floats(_ values: [Literal]) -> [Double] {
+        values.map { value in
+            switch value {
+            case .float64(let bits): Double(bitPattern: bits)
+            case .int64(let value): Double(value)
+            default: preconditionFailure("a number is wanted")
+            }
+        }
+    }
+
+    /// The exact sum in units of 2^−1074.
+    static func total(_ values: [Double]) -> (magnitude: BigNumber, isNegative: Bool) {
+        var positive = BigNumber(), negative = BigNumber()
+        for value in values {
+            if value < 0 { negative = negative + BigNumber(units: value) } else { positive = positive + BigNumber(units: value) }
+        }
+        return positive < negative ? (negative - positive, true) : (positive - negative, false)
+    }
+
+    static func nearest(_ total: (magnitude: BigNumber, isNegative: Bool)) -> Double {
+        let magnitude = BigNumber.nearest(total.magnitude * BigNumber(1, shift: 1074), over: BigNumber(1))
+        return total.isNegative && magnitude != 0 ? -magnitude : magnitude
+    }
+
+    static func percentile(_ values: [Literal], _ fraction: Double) -> Double {
+        let sorted = floats(values).sorted { orderOfFloats($0, $1) < 0 }
+        let place = fraction * Double(sorted.count - 1)
+        let low = sorted[Int(place.rounded(.down))], high = sorted[Int(place.rounded(.up))]
+        return place == place.rounded(.down) ? low : low + (place - place.rounded(.down)) * (high - low)
+    }
+
+    /// n Σx² − (Σx)² over n (n − 1) or n², exact, then the nearest float64.
+    static func variance(_ values: [Literal], ofSample: Bool) -> Double? {
+        guard values.count > (ofSample ? 1 : 0) else { return nil }
+        var positive = BigNumber(), negative = BigNumber(), squares = BigNumber()
+        for value in values {
+            let magnitude: BigNumber, isNegative: Bool
+            switch value {
+            case .int64(let value): (magnitude, isNegative) = (BigNumber(value.magnitude, shift: 1074), value < 0)
+            case .float64(let bits):
+                let value = Double(bitPattern: bits)
+                guard value.isFinite else { return .nan }
+                (magnitude, isNegative) = (BigNumber(units: value), value < 0)
+            default: preconditionFailure("a number is wanted")
+            }
+            squares = squares + magnitude * magnitude
+            if isNegative { negative = negative + magnitude } else { positive = positive + magnitude }
+        }
+        let sum = positive < negative ? negative - positive : positive - negative
+        let n = BigNumber(UInt64(values.count))
+        return BigNumber.nearest(n * squares - sum * sum, over: n * BigNumber(UInt64(ofSample ? values.count - 1 : values.count)))
+    }
+
+    /// −0.0 and 0.0 are one distinct value, and so are all NaNs.
+    static func folded(_ literal: Literal) -> Literal {
+        guard case .float64(let bits) = literal else { return literal }
+        let value = Double(bitPattern: bits)
+        return value.isNaN ? .float64(.nan) : .float64(value + 0.0)
+    }
+
+    static func order(_ a: Literal, _ b: Literal) -> Int {
+        switch (a, b) {
+        case (.int64(let x), .int64(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.timestamp(let x), .timestamp(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.bool(let x), .bool(let y)): x == y ? 0 : x ? 1 : -1
+        case (.string(let x), .string(let y)): x == y ? 0 : x.utf8.lexicographicallyPrecedes(y.utf8) ? -1 : 1
+        case (.float64(let x), .float64(let y)): orderOfFloats(Double(bitPattern: x), Double(bitPattern: y))
+        default: preconditionFailure("values of two types")
+        }
+    }
+
+    static func orderOfFloats(_ x: Double, _ y: Double) -> Int {
+        if x.isNaN || y.isNaN { return x.isNaN == y.isNaN ? 0 : x.isNaN ? 1 : -1 }
+        if x == y { return x.sign == y.sign ? 0 : x.sign == .minus ? -1 : 1 }
+        return x < y ? -1 : 1
+    }
+
+    static func sum(_ values: [Literal], average: Bool) -> Literal {
+        if case .int64 = values[0] {
+            let sum = values.reduce(Int128(0)) { if case .int64(let value) = $1 { $0 + Int128(value) } else { $0 } }
+            if average { return .float64(Double(sum) / Double(values.count)) }
+            return Int64(exactly: sum).map { .int64($0) } ?? .null
+        }
+        let floats = floats(values), unbounded = floats.filter { !$0.isFinite }
+        let sum = unbounded.isEmpty ? nearest(total(floats)) : unbounded.reduce(0, +)
+        return .float64(average ? sum / Double(values.count) : sum)
+    }
+}
