@@ -25,13 +25,13 @@ extension Routes {
                     throw Problem(.forbidden, "forbidden", "this needs a token for \(kind.rawValue) \(name.prefix(80)), and this one's bounds are others")
                 }
                 // What an output looks like is told of a snapshot, of whatever set.
-                return Response.json(try await store.history(of: entry, withStatistics: Bearer.seesValues && !Bearer.isBounded))
+                return Response.json(try await store.catalog.history(of: entry, withStatistics: Bearer.seesValues && !Bearer.isBounded))
             }
         }
         routes(.audit, .work, bounded: true).get("/v1/sets/:name/plan") { _, context in
             let name = try context.parameter("name")
-            if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(name), $1) } }
-            return Response.json(try await store.outline(ofSet: name).json)
+            if Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(.set(name), $1) } }
+            return Response.json(try await store.catalog.outline(ofSet: name).json)
         }
         routes(.read, .job, bounded: true).get("/v1/diff") { request, _ in
             let query = try Parameters(request, known: ["left", "right", "sample", "as_of"])
@@ -39,8 +39,8 @@ extension Routes {
             guard let sample = Int(query["sample"] ?? "1000"), (1...ComparisonSample.maximum).contains(sample) else {
                 throw Problem.shape("sample is a number from 1 to \(ComparisonSample.maximum)")
             }
-            try await store.withKnownCatalog { catalog, _ in try Bearer.permit(functions: [left, right], catalog) }
-            return Response.json(try await store.compare(left, right, on: .values(sample, asOf: query.instant("as_of"))).json)
+            try await store.serving.withKnownCatalog { catalog, _ in try Bearer.permit(functions: [left, right], catalog) }
+            return Response.json(try await store.catalog.compare(left, right, on: .values(sample, asOf: query.instant("as_of"))).json)
         }
         routes(.audit, .work, bounded: true).get("/v1/search") { request, _ in
             guard let text = try Parameters(request, known: ["q"])["q"] else { throw Problem.shape("q says what to search for") }
@@ -51,7 +51,7 @@ extension Routes {
     /// Those that the bearer may see.
     private func shown(_ entries: [CatalogEntry]) async throws -> [CatalogEntry] {
         guard Bearer.isBounded else { return entries }
-        let visible = try await store.withKnownCatalog { catalog, _ in Bearer.visible(catalog) }
+        let visible = try await store.serving.withKnownCatalog { catalog, _ in Bearer.visible(catalog) }
         return entries.filter { visible.contains("\($0.kind.rawValue) \($0.name)") }
     }
 }

@@ -73,7 +73,7 @@ struct FeastRequest: Sendable {
     func answer(_ store: Store) async throws -> JSON {
         let all = given.map(\.name) + names
         guard rows > 0 else { return FeastRequest.body(all, all.map { _ in (values: [], statuses: [], times: []) }) }
-        let answer = try await store.lookup(lookup), time = FeastRequest.time(answer.asOf)
+        let answer = try await store.serving.lookup(lookup), time = FeastRequest.time(answer.asOf)
         func whole<T>(_ values: [T]) -> [T] { values.count == rows ? values : Array(repeating: values[0], count: rows) }
         let entities = given.map { _, values in (values: whole(values.isEmpty ? [.null] : values), statuses: whole(["PRESENT"]), times: whole(["1970-01-01T00:00:00Z"])) }
         // Features that take nothing in have one value for all rows.

@@ -90,7 +90,8 @@ public struct FeatureServer: Sendable {
             }, logger: logger)
         if preparing == nil { try await gatekeeper?.refresh() }
         let beside: [Task<Void, Never>] = [
-            Task { await store.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() }, Task { await Heap.giveBack() },
+            Task { await store.serving.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() },
+            Task { await Heap.giveBack() },
             Task { await accessLog?.keepWriting() },
         ]
         defer { beside.forEach { $0.cancel() } }
@@ -109,7 +110,7 @@ public struct FeatureServer: Sendable {
                 while try await group.next() == false {}
                 group.cancelAll()
             }
-            await store.receipts.flush(atMost: .seconds(5))
+            await store.serving.receipts.flush(atMost: .seconds(5))
             accessLog?.flush()
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode
@@ -155,7 +156,7 @@ public struct FeatureServer: Sendable {
     /// Takes what is kept of entities into memory. Until then the server isn't ready, though it answers.
     private func warmUp() async {
         do {
-            try await store.warmUp()
+            try await store.serving.warmUp()
         } catch {
             logger.warning("memory isn't warm", metadata: ["cause": "\((error as? PostgresError)?.description ?? "\(type(of: error))")"])
         }
@@ -168,13 +169,13 @@ public struct FeatureServer: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: sealsEvery)
             do {
-                for part in try await store.materialize(.init(minimumRows: FeatureServer.rowsToSeal)) {
+                for part in try await store.log.materialize(.init(minimumRows: FeatureServer.rowsToSeal)) {
                     logger.info("sealed", metadata: ["source": "\(part.source)", "rows": "\(part.rows)", "segments": "\(part.segments)"])
                 }
-                for part in try await store.keepOnline() {
+                for part in try await store.serving.keepOnline() {
                     logger.info("kept", metadata: ["source": "\(part.source)", "entities": "\(part.entities)", "up_to": "\(part.upTo)"])
                 }
-                await store.connectKept()
+                await store.serving.connectKept()
             } catch is CancellationError {
                 return
             } catch {

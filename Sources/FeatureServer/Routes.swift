@@ -42,7 +42,7 @@ struct Routes {
         routes(nil, .free).get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
         routes(nil, .free).get("/readyz") { [isWarm] _, _ in
             guard isWarm.isWarm else { throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first") }
-            switch try store.readiness() {
+            switch try store.serving.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
             case .unknown: throw Problem(.serviceUnavailable, "warming", "the database wasn't heard of yet")
             // Lookups go on: who sends them elsewhere would find the same database there.
@@ -55,7 +55,7 @@ struct Routes {
         routes(.audit, .free).get("/metrics") { [metrics] _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.figures()))))
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.serving.figures()))))
         }
         routes(nil, .free).get("/openapi.json") { _, _ in
             Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
@@ -63,15 +63,15 @@ struct Routes {
         routes(.read, bounded: true).post("/v1/lookup") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try LookupRequest(body)
             AccessLog.Note.current?.tell(set: asked.target.boundingSet)
-            if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(asked.target, $1) } }
-            let answer = try await store.lookup(asked)
+            if Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(asked.target, $1) } }
+            let answer = try await store.serving.lookup(asked)
             var text: [UInt8] = []
             answer.write(to: &text, cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true))
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
         }
         routes(.read, bounded: true).post("/get-online-features") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit)
-            let asked = try await store.withKnownCatalog { catalog, governance in
+            let asked = try await store.serving.withKnownCatalog { catalog, governance in
                 let asked = try FeastRequest(body, in: catalog, governance)
                 AccessLog.Note.current?.tell(set: asked.target.boundingSet)
                 try Bearer.permit(asked.target, governance)
@@ -81,8 +81,8 @@ struct Routes {
         }
         routes(.read, .work, bounded: true).post("/v1/why") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try WhyRequest(body)
-            if case .features(let names) = asked.lookup.target { try await store.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) } }
-            return Response.json(try await store.why(asked).json)
+            if case .features(let names) = asked.lookup.target { try await store.serving.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) } }
+            return Response.json(try await store.serving.why(asked).json)
         }
         routes(.write, bounded: true).post("/v1/sources/:name/rows") { request, context in
             let name = try context.parameter("name")
@@ -90,17 +90,17 @@ struct Routes {
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let body = try await request.bytes(atMost: Routes.pushLimit)
-            let read = try await Holding.holding(layout.factor * body.count) { try await store.readPush(body, layout: layout, into: name) }
+            let read = try await Holding.holding(layout.factor * body.count) { try await store.log.readPush(body, layout: layout, into: name) }
             _ = try await Holding.memory?.take(read.bytes)
-            let pushed = try await store.push(read, idempotencyKey: key)
+            let pushed = try await store.log.push(read, idempotencyKey: key)
             return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
         }
         routes(.write, .upload, bounded: true).post("/v1/sources/:name/import") { request, context in
             try Bearer.permit(source: context.parameter("name"))
-            let given = try Parameters(request, known: Store.ImportOptions.parameters), options = try Store.ImportOptions(given)
+            let given = try Parameters(request, known: StoreLog.ImportOptions.parameters), options = try StoreLog.ImportOptions(given)
             let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body", batch = admission.jobQuarter
             return try await spooled(request, Routes.importLimit) { body in
-                let imported = try await store.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
+                let imported = try await store.log.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
                     try TableReader(body.reader(batch: batch), layout: layout, name: file, schema: schema, options: options.reading)
                 }
                 return Response.json(
@@ -111,13 +111,13 @@ struct Routes {
             }
         }
         routes(.read, .job, bounded: true).post("/v1/definitions/plan") { request, _ in
-            let plan = try await store.plan([request.document()])
+            let plan = try await store.catalog.plan([request.document()])
             if Bearer.isBounded { try Bearer.permit(plan) }
-            return Response.json(plan.json(try await store.comparisons(plan)))
+            return Response.json(plan.json(try await store.catalog.comparisons(plan)))
         }
         routes(.admin, .registration, bounded: true).post("/v1/definitions/apply") { request, _ in
             let commit = try Parameters(request, known: ["commit"])["commit"], document = try await request.document()
-            return Response.json(try await store.apply([document], commit: commit) { try Bearer.permit($0) }.json())
+            return Response.json(try await store.catalog.apply([document], commit: commit) { try Bearer.permit($0) }.json())
         }
         catalog(routes)
         snapshots(routes)

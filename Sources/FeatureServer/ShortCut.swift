@@ -146,7 +146,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         switch request.kind {
         case .lookup:
             var set: String?
-            guard let answer = store.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
+            guard let answer = store.serving.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
             held = nil
             uncount()
             metrics.count(.lookup, .now - began)
@@ -154,7 +154,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
             respond(.ok, answer, in: context)
         case .push(let source, let key):
             let (loop, bound) = (context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop))
-            let isTaken = store.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
+            let isTaken = store.log.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
                 loop.execute { bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context) }
             }
             guard isTaken else { return false }
@@ -167,7 +167,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A push was committed or refused: what came after it has its turn.
     private func finish(
-        _ result: Result<Store.Pushed, any Error>, of request: Held, into source: String, since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
+        _ result: Result<StoreLog.Pushed, any Error>, of request: Held, into source: String, since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
     ) {
         switch result {
         case .success(let pushed):

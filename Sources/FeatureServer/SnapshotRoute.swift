@@ -9,7 +9,7 @@ import NIOCore
 import Tables
 
 /// The parameters of `POST /v1/sources/{name}/import`.
-extension Store.ImportOptions {
+extension StoreLog.ImportOptions {
     init(_ given: Parameters) throws {
         self.init(reading: try given.reading(), knownNow: try given.flag("known_now"), again: try given.flag("again"))
     }
@@ -45,16 +45,16 @@ struct SnapshotParameters {
 extension Routes {
     func snapshots(_ routes: RouteGroups) {
         routes(.audit, .work, bounded: true).get("/v1/snapshots") { _, _ in
-            Response.json(.array(try await store.snapshots().filter { Bearer.includes(set: $0.set.description) }.map { $0.json(whole: false) }))
+            Response.json(.array(try await store.training.snapshots().filter { Bearer.includes(set: $0.set.description) }.map { $0.json(whole: false) }))
         }
         routes(.audit, bounded: true).get("/v1/snapshots/:id") { _, context in
-            let members = try await store.manifest(permitted(context.parameter("id")))
+            let members = try await store.training.manifest(permitted(context.parameter("id")))
             return Response.json(.object(Bearer.seesValues ? members : members.map { $0.key == "statistics" ? JSON.Member("statistics", .null) : $0 }))
         }
         routes(SnapshotParameters.role, .upload, bounded: true).post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request)
             AccessLog.Note.current?.tell(set: asked.request.set)
-            if Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
+            if Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
             let layout = try fileLayout(request)
             return try await spooled(request, Routes.spineLimit) { body in
                 let most = admission.jobQuarter
@@ -70,18 +70,18 @@ extension Routes {
                     }
                     return file
                 }
-                guard asked.isRecorded else { return try await rows(try await store.trainingSet(asked.request, name: "body", spine: spine)) }
-                let manifest = try await store.createSnapshot(asked.request, name: "body", spine: spine), warnings = manifest.warnings
+                guard asked.isRecorded else { return try await rows(try await store.training.trainingSet(asked.request, name: "body", spine: spine)) }
+                let manifest = try await store.training.createSnapshot(asked.request, name: "body", spine: spine), warnings = manifest.warnings
                 return try await Response.json(
-                    .object(store.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
+                    .object(store.training.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
             }
         }
-        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in try await rows(store.fetch(permitted(context.parameter("id"))).rows) }
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in try await rows(store.training.fetch(permitted(context.parameter("id"))).rows) }
         routes(.audit, .job, bounded: true).post("/v1/snapshots/:id/verify") { _, context in
-            Response.json(try await store.verify(permitted(context.parameter("id"))).json)
+            Response.json(try await store.training.verify(permitted(context.parameter("id"))).json)
         }
         routes(.read, .job, bounded: true).get("/v1/snapshots/:id/diff/:other") { _, context in
-            Response.json(try await store.compareSnapshots(permitted(context.parameter("id")), permitted(context.parameter("other"))).json)
+            Response.json(try await store.training.compareSnapshots(permitted(context.parameter("id")), permitted(context.parameter("other"))).json)
         }
         routes(.read, .job, bounded: true).get("/v1/snapshots/:id/drift") { request, context in
             Response.json(try await drift(permitted(context.parameter("id")), request))
@@ -90,7 +90,7 @@ extension Routes {
 
     /// A snapshot's id or name, of a set that the bearer's bounds include.
     private func permitted(_ id: String) async throws -> String {
-        if Bearer.isBounded { try Bearer.permit(set: await store.snapshot(id).set.description) }
+        if Bearer.isBounded { try Bearer.permit(set: await store.training.snapshot(id).set.description) }
         return id
     }
 
@@ -103,11 +103,11 @@ extension Routes {
         let stability = try given.bound("max_psi"), distance = try given.bound("max_ks")
         let drift: Drift
         if let other = given["other"] {
-            drift = try await store.drift(id, permitted(other))
+            drift = try await store.training.drift(id, permitted(other))
         } else {
-            if let set = given["set"], Bearer.isBounded { try await store.withKnownCatalog { try Bearer.permit(.set(set), $1) } }
+            if let set = given["set"], Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(.set(set), $1) } }
             let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
-            drift = try await store.drift(id, live: given["set"], since: since ?? yesterday)
+            drift = try await store.training.drift(id, live: given["set"], since: since ?? yesterday)
         }
         return drift.json(
             beyond: drift.beyond(stability: stability, distance: distance).map(\.name), tooFew: drift.tooFew(stability: stability, distance: distance).map(\.name))

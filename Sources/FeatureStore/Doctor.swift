@@ -29,11 +29,11 @@ extension Store {
     private func examineDatabase() async -> [Finding] {
         do {
             do {
-                try await Store.check(Pooler.found(uri))
+                try await Store.check(Pooler.found(context.uri))
             } catch let error as StoreError {
                 return [Finding(what: "pooler", fault: error.message, remedy: error.advice)]
             }
-            return try await pool.run { connection in
+            return try await context.pool.run { connection in
                 let version = connection.serverVersion / 10000
                 var findings = [Finding(what: "PostgreSQL \(version)", fault: version < 14 ? "too old" : nil, remedy: version < 14 ? "use PostgreSQL 14 or newer" : nil)]
                 let status: Migrator.Status

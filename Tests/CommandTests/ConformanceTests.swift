@@ -35,10 +35,10 @@ import Testing
         let store = Store(uri: project.environment["FIRN_DATABASE_URL"]!, actor: "tester", connections: 2)
         _ = try await store.migrate()
         let cases = try ConformanceCase.all()
-        _ = try await store.apply(cases.map { try DefinitionDocument(yaml: $0.definitions, file: $0.id) })
+        _ = try await store.catalog.apply(cases.map { try DefinitionDocument(yaml: $0.definitions, file: $0.id) })
         for one in cases {
             for (source, text) in one.rows where !text.isEmpty {
-                _ = try await store.importFile(project.directory + "/" + project.write("\(source).ndjson", text), into: source)
+                _ = try await store.log.importFile(project.directory + "/" + project.write("\(source).ndjson", text), into: source)
             }
         }
         for one in cases {
@@ -46,7 +46,7 @@ import Testing
                 let spine = try project.directory + "/" + project.write("spine.ndjson", one.spine(query))
                 let request = SnapshotRequest(
                     set: one.set, mode: query.isAsServed ? .asServed : .hindsight, knownBy: query.knownBy.flatMap { Instant(text: $0) })
-                _ = try await store.createSnapshot(request, spine: spine, output: project.directory + "/out.ndjson")
+                _ = try await store.training.createSnapshot(request, spine: spine, output: project.directory + "/out.ndjson")
                 try check(one, number, query, project.read("out.ndjson"))
             }
         }

@@ -134,7 +134,7 @@ import Testing
         for _ in 0..<1000 {
             let row = served[Int.random(in: 1..<served.count, using: &random)]
             func value(_ text: String) -> [LookupRequest.Value] { [text.isEmpty ? .json(.null) : .text(text)] }
-            let answer = try await store.lookup(
+            let answer = try await store.serving.lookup(
                 LookupRequest(
                     .set("arrival_delay.v1"), entities: ["carrier": value(row[1]), "tailnum": value(row[2]), "origin": value(row[3]), "dest": value(row[4])],
                     asOf: Instant(text: row[5])!))

@@ -323,7 +323,7 @@ import Testing
         // Who bears a token is no page.
         let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "owner")
         _ = try await store.migrate()
-        let token = try await store.createToken(name: "svc", role: .read)
+        let token = try await store.catalog.createToken(name: "svc", role: .read)
         try await serving(uri, { $0.needsTokens = true }) { url in
             let answer = try await http("GET", url + "/v1/features", headers: ["Authorization": "Bearer \(token)", "Origin": "https://notebook.example"])
             #expect(answer.status == 200)
@@ -362,7 +362,7 @@ import Testing
     @Test func `one caller's jobs don't keep out another's`() async throws {
         let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "owner")
         _ = try await store.migrate()
-        let (many, one) = (try await store.createToken(name: "many", role: .read), try await store.createToken(name: "one", role: .admin))
+        let (many, one) = (try await store.catalog.createToken(name: "many", role: .read), try await store.catalog.createToken(name: "one", role: .admin))
         try await serving(
             uri,
             {
@@ -394,7 +394,7 @@ import Testing
     @Test func `a name that means something in a path means nothing where it is a name`() async throws {
         let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "owner"), names = ["data", "import", "verify", "diff", "rows"]
         _ = try await store.migrate()
-        let (read, admin) = (try await store.createToken(name: "read", role: .read), try await store.createToken(name: "admin", role: .admin))
+        let (read, admin) = (try await store.catalog.createToken(name: "read", role: .read), try await store.catalog.createToken(name: "admin", role: .admin))
         try await serving(uri, { $0.needsTokens = true }) { url in
             let sources = names.map { "\($0): {columns: {at: timestamp}, event_time: at}" }.joined(separator: ", ")
             let definitions = "entities: {\(names.map { "\($0): {keys: {}}" }.joined(separator: ", "))}\nsources: {\(sources)}"

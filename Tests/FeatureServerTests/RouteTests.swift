@@ -77,7 +77,7 @@ import Testing
                 let path = "/v1/snapshots?set=web.v1&hindsight=true&name=\(name)"
                 #expect(try await http("POST", url + path, spine, headers: ["Content-Type": "text/csv"]).status == 201)
             }
-            let drift = try await store.drift("may", "june")
+            let drift = try await store.training.drift("may", "june")
             #expect(drift.features.first { $0.name == "longest" }!.stability > 0.2)
             let path = "/v1/snapshots/may/drift"
             // So few rows prove nothing.
@@ -105,7 +105,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(20))
             }
             #expect(kept == #"{"lookups":2,"values":12,"differences":0,"first":null}"#)
-            #expect(try await store.replayLookups().json.description == kept)
+            #expect(try await store.serving.replayLookups().json.description == kept)
             #expect(try await http("POST", url + "/v1/lookups/verify?receipt=\(receipts[0])").text == #"{"lookups":1,"values":6,"differences":0,"first":null}"#)
             #expect(try await http("POST", url + "/v1/lookups/verify?since=2999-01-01").text.contains(#""lookups":0"#))
             #expect(try await http("POST", url + "/v1/lookups/verify?receipt=00000000-0000-0000-0000-000000000000").status == 404)
@@ -150,7 +150,7 @@ import Testing
         let uri = try TestCluster.newDatabase(), store = Store(uri: uri, actor: "admin")
         _ = try await store.migrate()
         var bearers: [TokenRole: [String: String]] = [:]
-        for role in TokenRole.allCases { bearers[role] = ["Authorization": "Bearer \(try await store.createToken(name: "\(role) service", role: role))"] }
+        for role in TokenRole.allCases { bearers[role] = ["Authorization": "Bearer \(try await store.catalog.createToken(name: "\(role) service", role: role))"] }
         #expect(try Connection(uri: uri).execute("select from firn.ledger where kind = 'token'").count == TokenRole.allCases.count)
         let tokens = bearers
         try await serving(uri, { $0.needsTokens = true }) { url in
@@ -182,12 +182,12 @@ import Testing
             #expect(try Connection(uri: uri).execute("select from firn.batches where actor in ('admin service', 'write service')").count == 2, "what a bearer does is theirs")
             // The second time from memory, and in the same connection.
             for _ in 0..<3 { #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.read]!).status == 200) }
-            let id = try #require(await store.tokens().first { $0.role == .read }).id
-            try await store.revokeToken(id)
+            let id = try #require(await store.catalog.tokens().first { $0.role == .read }).id
+            try await store.catalog.revokeToken(id)
             try await Task.sleep(for: .milliseconds(1500))
             #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.read]!).status == 401)
             #expect(try await http("POST", url + "/v1/lookup", lookup, headers: tokens[.write]!).status == 200)
-            await #expect(throws: StoreError.self) { try await store.revokeToken(id) }
+            await #expect(throws: StoreError.self) { try await store.catalog.revokeToken(id) }
         }
     }
 

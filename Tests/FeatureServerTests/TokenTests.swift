@@ -141,21 +141,21 @@ import Testing
     @Test func `every route holds for every kind of token`() async throws {
         let uri = try TestCluster.newDatabase(), owner = Store(uri: uri, actor: "owner")
         _ = try await owner.migrate()
-        _ = try await owner.apply([DefinitionDocument(yaml: TokenTests.definitions, file: "d.yaml")])
+        _ = try await owner.catalog.apply([DefinitionDocument(yaml: TokenTests.definitions, file: "d.yaml")])
         let directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try TokenTests.spine.write(toFile: directory + "/spine.csv", atomically: true, encoding: .utf8)
         for (set, name) in [("fraud.v1", "mine"), ("other.v1", "theirs")] {
-            _ = try await owner.createSnapshot(SnapshotRequest(set: set, name: name), spine: directory + "/spine.csv", output: nil)
-            _ = try await owner.recordModel(ModelRequest(name + ".v1", snapshots: [name]))
-            _ = try await owner.point(set.dropLast(3) + "@production", to: set)
+            _ = try await owner.training.createSnapshot(SnapshotRequest(set: set, name: name), spine: directory + "/spine.csv", output: nil)
+            _ = try await owner.catalog.recordModel(ModelRequest(name + ".v1", snapshots: [name]))
+            _ = try await owner.catalog.point(set.dropLast(3) + "@production", to: set)
         }
         var asked = LookupRequest(.set("fraud.v1"), entities: ["customer_id": [.json(JSON(1))]])
         asked.isLogged = true
-        let receipt = try #require(await owner.lookup(asked).receipt)
-        await owner.receipts.flush()
+        let receipt = try #require(await owner.serving.lookup(asked).receipt)
+        await owner.serving.receipts.flush()
         var tokens: [Character: String] = [:]
-        for kind in TokenTests.kinds { tokens[kind.letter] = try await owner.createToken(name: "t\(kind.letter)", role: kind.role, bounds: kind.bounds) }
+        for kind in TokenTests.kinds { tokens[kind.letter] = try await owner.catalog.createToken(name: "t\(kind.letter)", role: kind.role, bounds: kind.bounds) }
         let bearers = tokens, routes = FeatureServer(owner, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })).endpoints
         #expect(
             Set(routes.map { $0.replacing(try! Regex(":([a-z]+)"), with: { "{\($0.output[1].substring!)}" }) }) == Set(TokenTests.table.keys), "a new route says who may ask it")
@@ -218,25 +218,25 @@ import Testing
     @Test func `a token is known at once, ends when it says, and its hash is nobody's to read`() async throws {
         let uri = try TestCluster.newDatabase(), owner = Store(uri: uri, actor: "owner")
         _ = try await owner.migrate()
-        let reader = try await owner.createToken(name: "reader", role: .read)
+        let reader = try await owner.catalog.createToken(name: "reader", role: .read)
         // As entries were written before.
         let old = String(repeating: "ab", count: 32)
         try Connection(uri: uri).execute("select firn.write_entry('owner', 'token', 'token 0123456789abcdef', \(#"{"hash":"\#(old)","name":"old","role":"read"}"#))")
         try await serving(uri, { $0.needsTokens = true }) { url in
             func status(_ token: String) async throws -> Int { try await http("GET", url + "/v1/sets", headers: ["Authorization": "Bearer \(token)"]).status }
-            for number in 0..<20 { #expect(try await status(owner.createToken(name: "n\(number)", role: .read)) == 200) }
-            let brief = try await owner.createToken(name: "brief", role: .read, until: Instant(microseconds: Instant.now.microseconds + 1_500_000))
+            for number in 0..<20 { #expect(try await status(owner.catalog.createToken(name: "n\(number)", role: .read)) == 200) }
+            let brief = try await owner.catalog.createToken(name: "brief", role: .read, until: Instant(microseconds: Instant.now.microseconds + 1_500_000))
             #expect(try await status(brief) == 200)
             try await Task.sleep(for: .milliseconds(1600))
             #expect(try await status(brief) == 401)
             let ledger = try await http("GET", url + "/v1/ledger?kind=token", headers: ["Authorization": "Bearer \(reader)"]).text
             #expect(!ledger.contains(old) && ledger.contains(#""hash":null"#) && ledger.contains(#""redacted":true"#) && ledger.contains(#""ends_at":"#), "\(ledger)")
         }
-        await #expect(throws: StoreError.self) { _ = try await owner.createToken(name: "x", role: .read, until: Instant(microseconds: 0)) }
+        await #expect(throws: StoreError.self) { _ = try await owner.catalog.createToken(name: "x", role: .read, until: Instant(microseconds: 0)) }
         for (role, bounds) in [
             (TokenRole.read, TokenBounds(names: ["risk_*"])), (.audit, TokenBounds(sets: ["a"])), (.read, TokenBounds(sets: ["a b"])), (.read, TokenBounds(sets: [""])),
         ] {
-            await #expect(throws: StoreError.self) { _ = try await owner.createToken(name: "x", role: role, bounds: bounds) }
+            await #expect(throws: StoreError.self) { _ = try await owner.catalog.createToken(name: "x", role: role, bounds: bounds) }
         }
     }
 
@@ -244,8 +244,8 @@ import Testing
         let uri = try TestCluster.newDatabase(), owner = Store(uri: uri, actor: "owner"), directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         _ = try await owner.migrate()
-        _ = try await owner.apply([DefinitionDocument(yaml: TokenTests.definitions, file: "d.yaml")])
-        let token = try await owner.createToken(name: "svc", role: .write, bounds: TokenBounds(sets: ["fraud.*"], sources: ["clicks"])), path = directory + "/access.log"
+        _ = try await owner.catalog.apply([DefinitionDocument(yaml: TokenTests.definitions, file: "d.yaml")])
+        let token = try await owner.catalog.createToken(name: "svc", role: .write, bounds: TokenBounds(sets: ["fraud.*"], sources: ["clicks"])), path = directory + "/access.log"
         #expect(throws: StoreError.self) { _ = try AccessLog(path: directory + "/none/access.log") }
         let log = try AccessLog(path: path)
         try await serving(

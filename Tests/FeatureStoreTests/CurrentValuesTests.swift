@@ -35,7 +35,7 @@ import Testing
         var asked: [String: [LookupRequest.Value]] = [:]
         for key in keys { asked[key] = rows.map { .json($0[key]!) } }
         guard !rows.isEmpty else { return 0 }
-        let answer = try await fixture.store.lookup(LookupRequest(.set(set), entities: asked))
+        let answer = try await fixture.store.serving.lookup(LookupRequest(.set(set), entities: asked))
         for (row, values) in rows.enumerated() {
             // On a slow machine its time may have come meanwhile.
             if case .timestamp(let changes)? = values["changes_at"]?.literal(as: .timestamp), changes <= answer.asOf { continue }
@@ -58,20 +58,20 @@ import Testing
         }
         facts += "100,7,z,1,\(time(8))\n101,,a,1,\(time(-5))\n"
         for row in 0..<20 { others += "\(Int.random(in: 0..<9, using: &random)),\(row),\(time(-50))\n" }
-        _ = try await fixture.store.importFile(fixture.file("s.csv", facts), into: "s")
-        _ = try await fixture.store.importFile(fixture.file("u.csv", others), into: "u")
+        _ = try await fixture.store.log.importFile(fixture.file("s.csv", facts), into: "s")
+        _ = try await fixture.store.log.importFile(fixture.file("u.csv", others), into: "u")
 
-        let first = try await fixture.store.refreshValues(of: "pairs.v1")
+        let first = try await fixture.store.serving.refreshValues(of: "pairs.v1")
         #expect(first.table == "firn_values.\"pairs_v1\"" && first.refreshed == first.entities && first.entities > 8)
         #expect(try await check(fixture, "pairs.v1", first.table, keys: ["k", "l"]) == first.entities)
-        let idle = try await fixture.store.refreshValues(of: "pairs.v1")
+        let idle = try await fixture.store.serving.refreshValues(of: "pairs.v1")
         // On a slow machine the one whose row leaves its window may be due already.
         #expect(idle.refreshed <= 1 && idle.entities == first.entities)
 
         // News of one entity, a fact that moves from one to another, and news of a key that several have.
         let moved = try fixture.connection().execute("select k, l from firn_source.s where fact = 3").first!
-        _ = try await fixture.store.push(Array("[{\"fact\":3,\"k\":8,\"l\":\"new\",\"x\":1,\"t\":\"\(time(-1))\"}]".utf8), layout: .array, into: "s")
-        let news = try await fixture.store.refreshValues(of: "pairs.v1")
+        _ = try await fixture.store.log.push(Array("[{\"fact\":3,\"k\":8,\"l\":\"new\",\"x\":1,\"t\":\"\(time(-1))\"}]".utf8), layout: .array, into: "s")
+        let news = try await fixture.store.serving.refreshValues(of: "pairs.v1")
         #expect(news.refreshed >= 2 && news.refreshed < news.entities && news.entities == first.entities + 1, "\(moved.int64(0)) \(moved.text(1))")
         #expect(try await check(fixture, "pairs.v1", news.table, keys: ["k", "l"]) == news.entities)
 
@@ -79,7 +79,7 @@ import Testing
         var isGone = false
         for _ in 0..<400 where !isGone {
             try await Task.sleep(for: .milliseconds(100))
-            #expect(try await fixture.store.refreshValues(of: "pairs.v1").refreshed <= 1)
+            #expect(try await fixture.store.serving.refreshValues(of: "pairs.v1").refreshed <= 1)
             isGone = try fixture.connection().execute("select sum is null from firn_values.pairs_v1 where k = 7").first!.bool(0)
         }
         #expect(try await check(fixture, "pairs.v1", news.table, keys: ["k", "l"]) == news.entities)
@@ -99,16 +99,16 @@ import Testing
         let now = try fixture.connection().execute("select clock_timestamp()").first!.timestamp(0)
         var rows = "k,x,t\n"
         for row in 0..<1200 { rows += "\(row),1,\(Instant(microseconds: now).description)\n" }
-        _ = try await fixture.store.importFile(fixture.file("u.csv", rows), into: "u")
-        _ = try await fixture.store.materialize(.init(segmentRows: 64))
-        _ = try await fixture.store.push(Array("[{\"k\":5000,\"x\":1,\"t\":\"\(Instant(microseconds: now).description)\"}]".utf8), layout: .array, into: "u")
-        let first = try await fixture.store.refreshValues(of: "olds.v1")
+        _ = try await fixture.store.log.importFile(fixture.file("u.csv", rows), into: "u")
+        _ = try await fixture.store.log.materialize(.init(segmentRows: 64))
+        _ = try await fixture.store.log.push(Array("[{\"k\":5000,\"x\":1,\"t\":\"\(Instant(microseconds: now).description)\"}]".utf8), layout: .array, into: "u")
+        let first = try await fixture.store.serving.refreshValues(of: "olds.v1")
         #expect(first.entities == 1201)
         // On a slow machine the time may have come already.
         let waiting: SQL = "select from firn_values.olds_v1 where old is null and (changes_at is null or changes_at > \(.timestamp(now + 2_001_000)))"
         #expect(try fixture.connection().execute(waiting).count == 0)
         try await Task.sleep(for: .milliseconds(2100))
-        _ = try await fixture.store.refreshValues(of: "olds.v1")
+        _ = try await fixture.store.serving.refreshValues(of: "olds.v1")
         #expect(try fixture.connection().execute("select from firn_values.olds_v1 where old = 1 and changes_at is not null").count == 1201)
     }
 
@@ -117,10 +117,10 @@ import Testing
         defer { fixture.remove() }
         var facts = "fact,k,l,x,t\n"
         for fact in 0..<3000 { facts += "\(fact),\(fact % 1100),a,\(fact % 7).5,2024-01-01T00:00:\(fact % 50 + 10)Z\n" }
-        _ = try await fixture.store.importFile(fixture.file("s.csv", facts), into: "s")
-        _ = try await fixture.store.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n"), into: "u")
-        _ = try await fixture.store.materialize(.init(segmentRows: 4))
-        let values = try await fixture.store.refreshValues(of: "pairs.v1")
+        _ = try await fixture.store.log.importFile(fixture.file("s.csv", facts), into: "s")
+        _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n"), into: "u")
+        _ = try await fixture.store.log.materialize(.init(segmentRows: 4))
+        let values = try await fixture.store.serving.refreshValues(of: "pairs.v1")
         #expect(try await check(fixture, "pairs.v1", values.table, keys: ["k", "l"]) == 1100)
     }
 
@@ -134,8 +134,8 @@ import Testing
                 sets: {\(name).v1: {features: [a.v1]}, \(name).v2: {features: [a.v2]}}
                 """)
         defer { fixture.remove() }
-        _ = try await fixture.store.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n1,2,2024-01-01\n"), into: "u")
-        let tables = [try await fixture.store.refreshValues(of: name + ".v1").table, try await fixture.store.refreshValues(of: name + ".v2").table]
+        _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n1,2,2024-01-01\n"), into: "u")
+        let tables = [try await fixture.store.serving.refreshValues(of: name + ".v1").table, try await fixture.store.serving.refreshValues(of: name + ".v2").table]
         let values = try tables.map { try fixture.connection().execute(SQL(stringLiteral: "select a from \($0)")).first!.int64(0) }
         #expect(values == [3, 2] && Set(tables).count == 2)
     }
@@ -144,11 +144,11 @@ import Testing
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
         for round in 0..<4 {
-            _ = try await fixture.store.importFile(fixture.file("u\(round).csv", "k,x,t\n\(round),1,2024-01-01\n"), into: "u")
+            _ = try await fixture.store.log.importFile(fixture.file("u\(round).csv", "k,x,t\n\(round),1,2024-01-01\n"), into: "u")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     let store = Store(uri: fixture.uri, actor: "other", temporaryDirectory: fixture.directory)
-                    group.addTask { _ = try await store.refreshValues(of: "ones.v1") }
+                    group.addTask { _ = try await store.serving.refreshValues(of: "ones.v1") }
                 }
                 try await group.waitForAll()
             }
@@ -158,21 +158,21 @@ import Testing
     @Test func `sets without keys have one row, and what reads the instant is computed each time`() async throws {
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
-        #expect(try await fixture.store.refreshValues(of: "alls.v1").entities == 1, "nothing was loaded: a count of 0")
-        #expect(try await fixture.store.refreshValues(of: "ones.v1").entities == 0)
-        _ = try await fixture.store.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n2,1,2024-01-02\n"), into: "u")
+        #expect(try await fixture.store.serving.refreshValues(of: "alls.v1").entities == 1, "nothing was loaded: a count of 0")
+        #expect(try await fixture.store.serving.refreshValues(of: "ones.v1").entities == 0)
+        _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n2,1,2024-01-02\n"), into: "u")
         for (set, keys, count) in [("alls.v1", [], 1), ("ones.v1", ["k"], 2)] {
-            let values = try await fixture.store.refreshValues(of: set)
+            let values = try await fixture.store.serving.refreshValues(of: set)
             #expect(values.entities == count)
             #expect(try await check(fixture, set, values.table, keys: keys) == count)
         }
-        for _ in 0..<2 { #expect(try await fixture.store.refreshValues(of: "ages.v1").refreshed == 2) }
+        for _ in 0..<2 { #expect(try await fixture.store.serving.refreshValues(of: "ages.v1").refreshed == 2) }
     }
 
     @Test func `a set that no refresh could compute is refused`() async throws {
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
-        let refused = await #expect(throws: StoreError.self) { try await fixture.store.refreshValues(of: "withs.v1") }
+        let refused = await #expect(throws: StoreError.self) { try await fixture.store.serving.refreshValues(of: "withs.v1") }
         #expect(refused?.message.contains("request inputs") ?? false)
     }
 }

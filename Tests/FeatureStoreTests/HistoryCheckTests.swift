@@ -12,14 +12,14 @@ import Testing
         let fixture = try await Fixture()
         let payments =
             "payment_id,customer_id,amount,gone,at,recorded\na,1,0.1,,2024-01-01,2024-01-01\nb,1,-0.0,,2024-01-02,\nb,1,2.5,,2024-01-02,2024-01-03\nb,1,2.5,,2024-01-02,2024-01-04\n"
-        _ = try await fixture.store.importFile(fixture.file("p.csv", payments), into: "payments")
-        _ = try await fixture.store.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
-        _ = try await fixture.store.push(Array(#"[{"customer_id":1,"at":"2024-01-01","page":"ä"},{"customer_id":2,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
-        _ = try await fixture.store.push(Array(#"[{"payment_id":"a","customer_id":1,"amount":0.1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "payments")
-        _ = try await fixture.store.materialize()
+        _ = try await fixture.store.log.importFile(fixture.file("p.csv", payments), into: "payments")
+        _ = try await fixture.store.log.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
+        _ = try await fixture.store.log.push(Array(#"[{"customer_id":1,"at":"2024-01-01","page":"ä"},{"customer_id":2,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+        _ = try await fixture.store.log.push(Array(#"[{"payment_id":"a","customer_id":1,"amount":0.1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "payments")
+        _ = try await fixture.store.log.materialize()
         let spine = try fixture.file("spine.csv", "customer_id,event_timestamp,amount\n1,2024-01-05,1\n2,2024-01-05,2\n")
-        _ = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil)
-        _ = try await fixture.store.createToken(name: "reader", role: .read)
+        _ = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil)
+        _ = try await fixture.store.catalog.createToken(name: "reader", role: .read)
         return fixture
     }
 
@@ -36,11 +36,11 @@ import Testing
     /// The same with all that may be kept beside: rows of a snapshot, entities of online state, current values.
     private func derivedWorld() async throws -> Fixture {
         let fixture = try await world()
-        _ = try await fixture.store.apply([DefinitionDocument(yaml: "sets: {plain.v1: {features: [spend.v1, payments.v1, clicks.v1, country.v1]}}", file: "plain.yaml")])
+        _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: "sets: {plain.v1: {features: [spend.v1, payments.v1, clicks.v1, country.v1]}}", file: "plain.yaml")])
         let spine = try fixture.file("kept.csv", "customer_id,event_timestamp\n1,2024-01-05\n2,2024-01-05\n")
-        _ = try await fixture.store.createSnapshot(SnapshotRequest(set: "plain.v1", keeps: true), spine: spine, output: nil)
-        _ = try await fixture.store.keepOnline(["plain.v1"])
-        _ = try await fixture.store.refreshValues(of: "plain.v1")
+        _ = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "plain.v1", keeps: true), spine: spine, output: nil)
+        _ = try await fixture.store.serving.keepOnline(["plain.v1"])
+        _ = try await fixture.store.serving.refreshValues(of: "plain.v1")
         return fixture
     }
 
@@ -48,14 +48,14 @@ import Testing
         let fixture = try await derivedWorld()
         defer { fixture.remove() }
         for all in [false, true] {
-            let check = try await fixture.store.checkHistory(all: all)
+            let check = try await fixture.store.provenance.checkHistory(all: all)
             #expect(check.faults.isEmpty, "\(check.faults)")
             // Two customers, of payments, clicks and people, and in the table of values.
             #expect(check.entities == 4 && check.values == 2 && check.blocks > 0, "\(check)")
         }
         let empty = Store(uri: try TestCluster.newDatabase(), actor: "tester")
         _ = try await empty.migrate()
-        #expect(try await empty.checkHistory(all: true).faults.isEmpty)
+        #expect(try await empty.provenance.checkHistory(all: true).faults.isEmpty)
     }
 
     @Test(arguments: [
@@ -81,7 +81,7 @@ import Testing
         defer { fixture.remove() }
         try fixture.connection().run(script: change)
         for all in [true, false] {
-            let faults = try await fixture.store.checkHistory(all: all).faults
+            let faults = try await fixture.store.provenance.checkHistory(all: all).faults
             #expect(faults.contains { $0.contains(what) }, "\(faults)")
         }
     }
@@ -90,7 +90,7 @@ import Testing
         let fixture = try await derivedWorld()
         defer { fixture.remove() }
         try fixture.connection().run(script: "delete from firn_values.plain_v1 where customer_id = 2")
-        #expect(try await fixture.store.checkHistory(all: true).faults.contains { $0.contains("the current values of plain.v1") })
+        #expect(try await fixture.store.provenance.checkHistory(all: true).faults.contains { $0.contains("the current values of plain.v1") })
     }
 
     @Test(arguments: [
@@ -120,9 +120,9 @@ import Testing
     ]) func `what guards the past is looked at, by doctor too`(change: String, what: String) async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        #expect(try await fixture.store.checkHistory().faults.isEmpty)
+        #expect(try await fixture.store.provenance.checkHistory().faults.isEmpty)
         try fixture.connection().run(script: change)
-        let faults = try await fixture.store.checkHistory().faults
+        let faults = try await fixture.store.provenance.checkHistory().faults
         #expect(faults.contains { $0.contains(what) }, "\(faults)")
         let findings = await fixture.store.examine()
         #expect(findings.contains { $0.fault != nil && $0.remedy != nil && "\($0.what) \($0.fault ?? "")".contains(what) }, "\(findings)")
@@ -137,7 +137,7 @@ import Testing
         let fixture = try await world()
         defer { fixture.remove() }
         try unguarded(fixture, change)
-        let faults = try await fixture.store.checkHistory().faults
+        let faults = try await fixture.store.provenance.checkHistory().faults
         #expect(faults.contains { $0.contains(what) }, "\(faults)")
     }
 
@@ -154,7 +154,7 @@ import Testing
     @Test func `a history that nobody touched holds`() async throws {
         let fixture = try await world()
         defer { fixture.remove() }
-        let check = try await fixture.store.checkHistory()
+        let check = try await fixture.store.provenance.checkHistory()
         #expect(check.faults.isEmpty, "\(check.faults)")
         #expect(check.batches == 4 && check.rows == 8 && check.logHeads.count == 3 && check.snapshots == 1, "\(check)")
     }
@@ -162,12 +162,12 @@ import Testing
     @Test func `a head that was written down finds a history that was rewritten whole`() async throws {
         let fixture = try await world()
         defer { fixture.remove() }
-        let before = try await fixture.store.checkHistory()
+        let before = try await fixture.store.provenance.checkHistory()
         #expect(before.faults.isEmpty && before.snapshots == 1 && before.blocks > 0, "\(before)")
         let heads = [before.ledgerHead] + before.logHeads.values
-        #expect(try await fixture.store.ledgerHead()?.hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == before.ledgerHead)
-        _ = try await fixture.store.deprecate("spend.v1", reason: "goes")
-        #expect(try await fixture.store.checkHistory(expecting: heads, all: true).faults.isEmpty)
+        #expect(try await fixture.store.provenance.ledgerHead()?.hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == before.ledgerHead)
+        _ = try await fixture.store.catalog.deprecate("spend.v1", reason: "goes")
+        #expect(try await fixture.store.provenance.checkHistory(expecting: heads, all: true).faults.isEmpty)
         // The newest entry and the newest batch of a log leave no gap.
         try fixture.connection().run(
             script: """
@@ -176,10 +176,10 @@ import Testing
                 delete from firn_cache.runs where source = 'clicks'
                 """)
         try guardAgain(fixture)
-        #expect(try await fixture.store.checkHistory().faults.isEmpty)
-        let faults = try await fixture.store.checkHistory(expecting: heads).faults
+        #expect(try await fixture.store.provenance.checkHistory().faults.isEmpty)
+        let faults = try await fixture.store.provenance.checkHistory(expecting: heads).faults
         #expect(faults.count == 1 && faults[0].contains("never had the head \(before.logHeads["clicks"]!)"), "\(faults)")
-        await #expect(throws: StoreError.self) { _ = try await fixture.store.checkHistory(expecting: ["abc"]) }
+        await #expect(throws: StoreError.self) { _ = try await fixture.store.provenance.checkHistory(expecting: ["abc"]) }
     }
 
     @Test(arguments: [
@@ -215,7 +215,7 @@ import Testing
         let fixture = try await world()
         defer { fixture.remove() }
         try unguarded(fixture, change)
-        let faults = try await fixture.store.checkHistory(all: true).faults
+        let faults = try await fixture.store.provenance.checkHistory(all: true).faults
         #expect(faults.contains { $0.contains(what) }, "\(faults)")
     }
 }

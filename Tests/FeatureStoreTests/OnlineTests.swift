@@ -63,7 +63,7 @@ import Testing
         mutating func restart(warm: Bool, _ reports: Reports = Reports()) async throws {
             memory = OnlineMemory(maximumBytes: 1 << 24, clock: DatabaseClock())
             served = Store(uri: fixture.uri, actor: "server", memory: memory, reportDamage: reports.add)
-            if warm { try await served.warmUp() }
+            if warm { try await served.serving.warmUp() }
         }
 
         func rows(_ random: inout Randomness, _ source: String, around time: Int64, count: Int) -> String {
@@ -88,7 +88,7 @@ import Testing
         /// A history of both sources.
         func load(_ random: inout Randomness, around time: Int64, count: Int) async throws {
             for source in ["facts", "events"] {
-                _ = try await fixture.store.importFile(fixture.file("\(source).csv", rows(&random, source, around: time, count: count)), into: source)
+                _ = try await fixture.store.log.importFile(fixture.file("\(source).csv", rows(&random, source, around: time, count: count)), into: source)
             }
         }
 
@@ -100,14 +100,14 @@ import Testing
             let whole = random.chance(70)
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: ["k": keys, "l": places])
             if whole { request.request = ["factor": [.json(JSON(2))]] }
-            var here = try await served.lookup(request)
+            var here = try await served.serving.lookup(request)
             // A machine with too much to do may not hear of the database for a while, and then says so.
             for _ in 0..<3000 where here.age != nil {
                 try await Task.sleep(for: .milliseconds(20))
-                here = try await served.lookup(request)
+                here = try await served.serving.lookup(request)
             }
             request.asOf = here.asOf
-            let there = try await fixture.store.lookup(request)
+            let there = try await fixture.store.serving.lookup(request)
             #expect(here.cuts == there.cuts, "\(comment)")
             #expect(here.statuses == there.statuses, "\(comment)")
             for (index, name) in here.features.enumerated() {
@@ -124,11 +124,11 @@ import Testing
         defer { fixture.remove() }
         let store = world.fixture.store
         let now = Int64(Date().timeIntervalSince1970 * 1e6)
-        _ = try await store.importFile(world.fixture.file("p.csv", "k,country\n1,fr\n2,de\n"), into: "people")
+        _ = try await store.log.importFile(world.fixture.file("p.csv", "k,country\n1,fr\n2,de\n"), into: "people")
         var kept = 0, warmed = 0
         for step in 0..<40 {
             // What the database keeps of entities is brought up to date now and then, and servers begin with it.
-            if random.chance(25) { kept += try await store.keepOnline(["all.v1"]).count }
+            if random.chance(25) { kept += try await store.serving.keepOnline(["all.v1"]).count }
             if random.chance(15) {
                 try await world.restart(warm: random.chance(60))
                 warmed += world.memory.counts.entities
@@ -136,19 +136,19 @@ import Testing
             let source = random.pick(["facts", "events"])
             let rows = world.rows(&random, source, around: now, count: Int.random(in: 1...12, using: &random))
             switch Int.random(in: 0..<5, using: &random) {
-            case 0: _ = try await store.importFile(world.fixture.file("\(step).csv", rows), into: source)
+            case 0: _ = try await store.log.importFile(world.fixture.file("\(step).csv", rows), into: source)
             case 1, 2:
                 // By the same server, or by another.
-                let pushed = try await (random.chance(50) ? world.served : store).push(OnlineTests.json(rows), layout: .array, into: source)
+                let pushed = try await (random.chance(50) ? world.served : store).log.push(OnlineTests.json(rows), layout: .array, into: source)
                 if pushed.accepted > 0, random.chance(50) {
-                    let answer = try await world.served.lookup(LookupRequest(.features(["every.v1"]), entities: [:], minOffsets: [source: pushed.lastOffset]))
+                    let answer = try await world.served.serving.lookup(LookupRequest(.features(["every.v1"]), entities: [:], minOffsets: [source: pushed.lastOffset]))
                     #expect(answer.cuts["events"] != nil)
                 }
             default: break
             }
             // Another server's rows are here within a moment.
-            let cuts = try await store.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])).cuts
-            _ = try await world.served.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
+            let cuts = try await store.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])).cuts
+            _ = try await world.served.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
             for _ in 0..<3 { try await world.check(&random, "seed \(seed), step \(step)") }
         }
         #expect(kept > 5 && warmed > 5)
@@ -161,20 +161,20 @@ import Testing
         defer { fixture.remove() }
         let now = Int64(Date().timeIntervalSince1970 * 1e6)
         try await world.load(&random, around: now, count: 200)
-        _ = try await store.keepOnline(["all.v1", "some.v1"])
+        _ = try await store.serving.keepOnline(["all.v1", "some.v1"])
         try await world.restart(warm: false)
         let request = LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
-        _ = try await world.served.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(4))], "l": [.json(.string("c"))]]))
+        _ = try await world.served.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(4))], "l": [.json(.string("c"))]]))
         // Rows that nobody reads any more: what is answered comes from what is kept.
         let connection = try fixture.connection()
-        let expected = try await store.lookup(request)
+        let expected = try await store.serving.lookup(request)
         try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; alter table firn_source.events disable trigger all")
         try connection.run(script: "delete from firn_source.facts where k = 1; delete from firn_source.events where l = 'a'")
-        let answer = try await world.served.lookup(request)
+        let answer = try await world.served.serving.lookup(request)
         #expect(answer.columns.map { $0[0] } == expected.columns.map { $0[0] } && answer.statuses == expected.statuses && answer.cuts == expected.cuts)
         // Dropped, it comes back; what was asked for first is read from rows again.
-        try await store.dropOnline()
-        #expect(try await store.keepOnline().isEmpty == false)
+        try await store.serving.dropOnline()
+        #expect(try await store.serving.keepOnline().isEmpty == false)
         try await world.restart(warm: true)
         #expect(world.memory.counts.entities > 3)
     }
@@ -185,8 +185,8 @@ import Testing
         defer { fixture.remove() }
         let at = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 3_600_000_000).description
         let facts = "k,l,fact,gone,x,n,at\n2,a,1,,1,1,\(at)\n" + (0..<5000).map { "1,a,\(1000 + $0),,1,1,\(at)\n" }.joined()
-        _ = try await store.importFile(fixture.file("facts.csv", facts), into: "facts")
-        _ = try await store.keepOnline(["some.v1"])
+        _ = try await store.log.importFile(fixture.file("facts.csv", facts), into: "facts")
+        _ = try await store.serving.keepOnline(["some.v1"])
         // Rows that are gone say which way an answer came.
         let connection = try fixture.connection()
         try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; delete from firn_source.facts")
@@ -195,8 +195,8 @@ import Testing
             func request(_ keys: ClosedRange<Int>) -> LookupRequest {
                 LookupRequest(.set("some.v1"), entities: ["k": keys.map { .json(JSON($0)) }, "l": keys.map { _ in .json(.string("a")) }])
             }
-            _ = try await world.served.lookup(request(0...0))
-            let answer = try await world.served.lookup(request(keys))
+            _ = try await world.served.serving.lookup(request(0...0))
+            let answer = try await world.served.serving.lookup(request(keys))
             return (0..<2).map { answer.columns[0][$0] }
         }
         #expect(try await recent(1...2) == [.int64(5000), .int64(1)])
@@ -221,7 +221,7 @@ import Testing
         defer { fixture.remove() }
         let now = Int64(Date().timeIntervalSince1970 * 1e6)
         try await world.load(&random, around: now, count: 100)
-        _ = try await store.keepOnline(["all.v1", "some.v1"])
+        _ = try await store.serving.keepOnline(["all.v1", "some.v1"])
         for warm in [false, true] {
             try fixture.connection().run(script: "update firn_cache.\(damage)")
             let reports = Reports()
@@ -231,16 +231,16 @@ import Testing
             #expect(reports.all.allSatisfy { $0.hasPrefix("online state of ") && $0.contains("kept anew") }, "\(reports.all)")
             // News may come before it is kept anew.
             if warm { try await world.load(&random, around: now, count: 3) }
-            _ = try await store.keepOnline()
+            _ = try await store.serving.keepOnline()
         }
         // What nobody came upon stays as it is.
         try await world.restart(warm: true)
-        _ = try await store.keepOnline()
+        _ = try await store.serving.keepOnline()
         let again = Reports()
         try await world.restart(warm: true, again)
         for step in 0..<10 { try await world.check(&random, "\(damage), again, step \(step)") }
         #expect(again.all.isEmpty, "\(again.all)")
-        #expect(try await store.checkHistory(all: true).faults.isEmpty)
+        #expect(try await store.provenance.checkHistory(all: true).faults.isEmpty)
     }
 
     @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`() async throws {
@@ -250,17 +250,17 @@ import Testing
         defer { fixture.remove() }
         func bound(_ text: String) async throws {
             let yaml = "sets:\n  fresh.v1: {features: [recent.v1, total.v1, scaled.v1], fresh: \(text), description: Fresh for \(text).}"
-            _ = try await store.apply([DefinitionDocument(yaml: yaml, file: "fresh.yaml")])
+            _ = try await store.catalog.apply([DefinitionDocument(yaml: yaml, file: "fresh.yaml")])
         }
         try await bound("1h")
-        _ = try await store.importFile(fixture.file("f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"), into: "facts")
+        _ = try await store.log.importFile(fixture.file("f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"), into: "facts")
         func statuses(_ feature: Int) async throws -> [LookupAnswer.Status] {
             let request = LookupRequest(.set("fresh.v1"), entities: ["k": [1, 2, 3].map { .json(JSON($0)) }], request: ["factor": [.json(JSON(1))]])
-            var answer = try await world.served.lookup(request)
+            var answer = try await world.served.serving.lookup(request)
             // A machine with too much to do may not hear of the database for a while, and then says so.
             for _ in 0..<3000 where answer.age != nil {
                 try await Task.sleep(for: .milliseconds(20))
-                answer = try await world.served.lookup(request)
+                answer = try await world.served.serving.lookup(request)
             }
             #expect(answer.columns[1][0] == .float64(2.5), "the value stands")
             return answer.statuses[feature]
@@ -276,7 +276,7 @@ import Testing
         #expect(try await statuses(0) == [.present, .present, .notFound])
         // Asked of the database, the same: also by Feast's names.
         let asked = LookupRequest(.features(["fresh_v1:recent"]), entities: ["k": [1, 2].map { .json(JSON($0)) }], asOf: Instant(text: "2024-01-10T23:30:00Z"))
-        #expect(try await store.lookup(asked).statuses[0] == [.stale, .stale])
+        #expect(try await store.serving.lookup(asked).statuses[0] == [.stale, .stale])
         #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "sets: {a.v1: {features: [recent.v1], fresh: soon}}", file: "x") }
         #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "features: {a.v1: {entity: customer, expression: '1', fresh: 1h}}", file: "x") }
     }
@@ -293,27 +293,27 @@ import Testing
             clock.advance(random.pick([0, 1, 1_000_000, 3_600_000_000, 7_200_000_000]))
         }
         // Exactly.
-        _ = try await world.fixture.store.importFile(world.fixture.file("edge.csv", "k,l,fact,gone,x,n,at\n77,a,77,,1,1,2024-02-01T00:00:00.000001Z\n"), into: "facts")
+        _ = try await world.fixture.store.log.importFile(world.fixture.file("edge.csv", "k,l,fact,gone,x,n,at\n77,a,77,,1,1,2024-02-01T00:00:00.000001Z\n"), into: "facts")
         let edge = Clock("2024-02-04"), served = Store(uri: world.fixture.uri, actor: "server", memory: OnlineMemory(maximumBytes: 1 << 20, clock: DatabaseClock { edge.now }))
         let request = LookupRequest(.features(["recent.v1"]), entities: ["k": [.json(JSON(77))]])
-        #expect(try await served.lookup(request).columns[0][0] == .int64(1))
+        #expect(try await served.serving.lookup(request).columns[0][0] == .int64(1))
         edge.advance(1)
-        #expect(try await served.lookup(request).columns[0][0] == .int64(0))
+        #expect(try await served.serving.lookup(request).columns[0][0] == .int64(0))
     }
 
     @Test func `an entity that several lookups miss at once is taken once`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }
-        _ = try await world.fixture.store.importFile(world.fixture.file("e.csv", "k,l,x,s,at\n" + (0..<50).map { "\($0),a,1,u,2024-01-01\n" }.joined()), into: "events")
+        _ = try await world.fixture.store.log.importFile(world.fixture.file("e.csv", "k,l,x,s,at\n" + (0..<50).map { "\($0),a,1,u,2024-01-01\n" }.joined()), into: "events")
         let served = world.served
         for key in 0..<50 {
             let request = LookupRequest(.features(["paid.v1"]), entities: ["k": [.json(JSON(key))], "l": [.json(.string("a"))]])
             let sums = try await withThrowingTaskGroup(of: Literal.self) { group in
-                for _ in 0..<8 { group.addTask { try await served.lookup(request).columns[0][0] } }
+                for _ in 0..<8 { group.addTask { try await served.serving.lookup(request).columns[0][0] } }
                 return try await group.reduce(into: Set<Literal>()) { $0.insert($1) }
             }
             #expect(sums == [.float64(1)])
-            #expect(try await served.lookup(request).columns[0][0] == .float64(1))
+            #expect(try await served.serving.lookup(request).columns[0][0] == .float64(1))
         }
     }
 
@@ -341,10 +341,12 @@ import Testing
                 }
             }
             var expected: [UInt8] = []
-            let answer = try await world.served.lookup(request)
+            let answer = try await world.served.serving.lookup(request)
             guard answer.age == nil else { continue }
             answer.write(to: &expected)
-            guard let found = world.served.answerFromMemory(Array(random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8)) else { continue }
+            guard let found = world.served.serving.answerFromMemory(Array(random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8)) else {
+                continue
+            }
             direct += 1
             #expect(String(decoding: found, as: UTF8.self) == String(decoding: expected, as: UTF8.self))
         }
@@ -356,7 +358,7 @@ import Testing
             #"{"set":"some.v1","entities":{"k":[1e3],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["\u0061"]}}"#, #"{"set":"none.v1","entities":{"k":[1]}}"#,
             #"{"set":"some.v1","entities":{"k":[1],"l":["a"]}} x"#, #"{"set":"some.v1","entities":{"k":[nul],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"}}"#,
         ] {
-            #expect(world.served.answerFromMemory(Array(body.utf8)) == nil, "\(body)")
+            #expect(world.served.serving.answerFromMemory(Array(body.utf8)) == nil, "\(body)")
         }
     }
 

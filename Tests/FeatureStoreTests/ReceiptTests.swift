@@ -16,9 +16,9 @@ import Testing
 
     private func fill(_ fixture: Fixture) async throws {
         let payments = "payment_id,customer_id,amount,gone,at,recorded\na,1,0.1,,2024-01-01,2024-01-01\nb,1,-0.0,,2024-01-02,2024-01-02\nc,2,inf,,2024-01-02,2024-01-03\n"
-        _ = try await fixture.store.importFile(fixture.file("p.csv", payments), into: "payments")
-        _ = try await fixture.store.importFile(fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n"), into: "clicks")
-        _ = try await fixture.store.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
+        _ = try await fixture.store.log.importFile(fixture.file("p.csv", payments), into: "payments")
+        _ = try await fixture.store.log.importFile(fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n"), into: "clicks")
+        _ = try await fixture.store.log.importFile(fixture.file("k.csv", "customer_id,country\n1,fr\n"), into: "people")
     }
 
     @Test func `what was served is computed again to the same bits, whatever came since`() async throws {
@@ -29,26 +29,26 @@ import Testing
         var receipts: [String] = []
         for round in 0..<10 {
             let from = round % 2 == 0 ? served : fixture.store
-            receipts.append(try #require(try await from.lookup(request([1, 2, 3])).receipt))
+            receipts.append(try #require(try await from.serving.lookup(request([1, 2, 3])).receipt))
             let now = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6))
             let row = "[{\"payment_id\":\"r\(round)\",\"customer_id\":\(1 + round % 3),\"amount\":\(round).25,\"at\":\"\(now)\"}]"
-            _ = try await served.push(Array(row.utf8), layout: .array, into: "payments")
+            _ = try await served.log.push(Array(row.utf8), layout: .array, into: "payments")
         }
         var features = LookupRequest(.features(["spend.v1", "all_v1:ratio"]), entities: ["customer_id": [.json(.null), .json(JSON(1))]], request: ["amount": [.json(.null)]])
         features.isLogged = true
-        receipts.append(try #require(try await served.lookup(features).receipt))
-        #expect(try await served.lookup(request([1], logged: false)).receipt == nil)
-        for store in [served, fixture.store] { await store.receipts.flush() }
-        let replayed = try await fixture.store.replayLookups()
+        receipts.append(try #require(try await served.serving.lookup(features).receipt))
+        #expect(try await served.serving.lookup(request([1], logged: false)).receipt == nil)
+        for store in [served, fixture.store] { await store.serving.receipts.flush() }
+        let replayed = try await fixture.store.serving.replayLookups()
         #expect(replayed.lookups == 11 && replayed.values == 10 * 15 + 4 && replayed.differences == 0, "\(replayed)")
-        #expect(try await fixture.store.replayLookups(receipt: receipts[3]).lookups == 1)
-        await #expect(throws: StoreError.self) { try await fixture.store.replayLookups(receipt: UUID().uuidString) }
-        await #expect(throws: StoreError.self) { try await fixture.store.replayLookups(receipt: "x' or true") }
+        #expect(try await fixture.store.serving.replayLookups(receipt: receipts[3]).lookups == 1)
+        await #expect(throws: StoreError.self) { try await fixture.store.serving.replayLookups(receipt: UUID().uuidString) }
+        await #expect(throws: StoreError.self) { try await fixture.store.serving.replayLookups(receipt: "x' or true") }
         // One whose record was changed differs.
         let connection = try fixture.connection()
         try connection.execute("update firn_log.lookups set answers = replace(answers, 'fr', 'de') where receipt = \(receipts[0])::text::uuid")
         try connection.execute("update firn_log.lookups set fingerprints = array_fill('x'::text, array[5]) where receipt = \(receipts[1])::text::uuid")
-        let changed = try await fixture.store.replayLookups()
+        let changed = try await fixture.store.serving.replayLookups()
         #expect(changed.differences == 2)
     }
 
@@ -57,33 +57,33 @@ import Testing
         defer { fixture.remove() }
         try await fill(fixture)
         let memory = OnlineMemory(maximumBytes: 1 << 22), served = Store(uri: fixture.uri, actor: "server", memory: memory)
-        served.receipts.configure(rate: 1, retention: 30)
-        _ = try await served.lookup(request([1], logged: false))
+        served.serving.receipts.configure(rate: 1, retention: 30)
+        _ = try await served.serving.lookup(request([1], logged: false))
         let body = Array(#"{"set":"all.v1","entities":{"customer_id":[1,2]},"request":{"amount":[1,2]}}"#.utf8)
-        _ = try await served.lookup(request([2], logged: false))
+        _ = try await served.serving.lookup(request([2], logged: false))
         var kept = 0
         for _ in 0..<500 where kept < 50 {
-            guard let answer = served.answerFromMemory(body, actor: "somebody") else {
+            guard let answer = served.serving.answerFromMemory(body, actor: "somebody") else {
                 // A machine with too much to do may not hear of the database for a while.
-                _ = try await served.lookup(request([1, 2], logged: false))
+                _ = try await served.serving.lookup(request([1, 2], logged: false))
                 continue
             }
             #expect(String(decoding: answer, as: UTF8.self).contains("\"receipt\":\""))
             kept += 1
         }
-        await served.receipts.flush()
-        #expect(kept > 0 && served.receipts.counts.written == kept)
+        await served.serving.receipts.flush()
+        #expect(kept > 0 && served.serving.receipts.counts.written == kept)
         #expect(try fixture.connection().execute("select from firn_log.lookups where actor = 'somebody'").count == kept)
-        #expect(try await fixture.store.replayLookups().differences == 0)
+        #expect(try await fixture.store.serving.replayLookups().differences == 0)
         // Nobody writes: what waits is bounded.
         let holding = try fixture.connection()
         try holding.run(script: "begin; lock table firn_log.lookups in access exclusive mode")
         var answered = 0
-        while answered < 10_600 { if served.answerFromMemory(body) == nil { try await Task.sleep(for: .milliseconds(5)) } else { answered += 1 } }
-        #expect(served.receipts.counts.dropped > 0)
+        while answered < 10_600 { if served.serving.answerFromMemory(body) == nil { try await Task.sleep(for: .milliseconds(5)) } else { answered += 1 } }
+        #expect(served.serving.receipts.counts.dropped > 0)
         try holding.run(script: "rollback")
-        await served.receipts.flush()
-        #expect(served.receipts.counts.written + served.receipts.counts.dropped == kept + 10_600)
+        await served.serving.receipts.flush()
+        #expect(served.serving.receipts.counts.written + served.serving.receipts.counts.dropped == kept + 10_600)
     }
 
     @Test func `days beyond the retention are dropped whole`() async throws {

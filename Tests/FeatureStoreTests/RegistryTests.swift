@@ -9,7 +9,7 @@ import Testing
     @Test func `applying twice is as applying once`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        let again = try await fixture.store.apply([DefinitionDocument(yaml: Fixture.definitions, file: "f")])
+        let again = try await fixture.store.catalog.apply([DefinitionDocument(yaml: Fixture.definitions, file: "f")])
         #expect(again.isEmpty)
         #expect(try fixture.connection().execute("select count(*) from firn.definitions").first!.int64(0) == 11)
     }
@@ -22,10 +22,10 @@ import Testing
               new.v1: {entity: customer, source: clicks, expression: count(page)}
               spend.v1: {entity: customer, source: payments, expression: sum(amount) over last_8d}
             """
-        let error = await #expect(throws: StoreError.self) { try await fixture.store.apply([DefinitionDocument(yaml: changed, file: "f")]) }
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.catalog.apply([DefinitionDocument(yaml: changed, file: "f")]) }
         #expect(error?.code == .definitionRefused)
         #expect(error?.message.contains("last_8d") == true && error?.message.contains("spend.v2") == true)
-        #expect(try await fixture.store.catalog().functions[VersionedName("new.v1")!] == nil)
+        #expect(try await fixture.store.catalog.read().functions[VersionedName("new.v1")!] == nil)
     }
 
     @Test func `two applies at once: one registers, the other sees it`() async throws {
@@ -36,7 +36,7 @@ import Testing
                 group.addTask {
                     let yaml = "features: {race.v1: {entity: customer, source: clicks, expression: count(*) + \(number)}}"
                     do {
-                        _ = try await fixture.store.apply([DefinitionDocument(yaml: yaml, file: "f")])
+                        _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: yaml, file: "f")])
                         return true
                     } catch let error as StoreError where error.code == .definitionRefused {
                         return false
@@ -87,24 +87,24 @@ import Testing
     }
 
     @Test func `an empty database says what to run`() async throws {
-        let error = await #expect(throws: StoreError.self) { try await Store(uri: TestCluster.newDatabase(), actor: "t").catalog() }
+        let error = await #expect(throws: StoreError.self) { try await Store(uri: TestCluster.newDatabase(), actor: "t").catalog.read() }
         #expect(error?.code == .notMigrated)
     }
 
     @Test func `a source gains a column, and its old rows have NULL there`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        _ = try await fixture.store.importFile(fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n"), into: "clicks")
+        _ = try await fixture.store.log.importFile(fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n"), into: "clicks")
         let wider = """
             sources: {clicks: {columns: {customer_id: int64, page: string, at: timestamp, seconds: float64}, event_time: at}}
             features: {seconds.v1: {entity: customer, source: clicks, expression: sum(seconds)}, long.v1: {entity: customer, source: clicks, expression: count(seconds)}}
             """
-        _ = try await fixture.store.apply([DefinitionDocument(yaml: wider, file: "f")])
-        _ = try await fixture.store.importFile(fixture.file("d.csv", "customer_id,page,at,seconds\n1,a,2024-01-02,2.5\n"), into: "clicks")
+        _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: wider, file: "f")])
+        _ = try await fixture.store.log.importFile(fixture.file("d.csv", "customer_id,page,at,seconds\n1,a,2024-01-02,2.5\n"), into: "clicks")
         let answer = try await fixture.lookup(1, "seconds.v1", "long.v1", "clicks.v1")
         #expect(answer.columns.map { $0[0] } == [.float64(2.5), .int64(1), .int64(2)])
         // The narrower definition is no change.
-        #expect(try await fixture.store.apply([DefinitionDocument(yaml: Fixture.definitions, file: "f")]).isEmpty)
+        #expect(try await fixture.store.catalog.apply([DefinitionDocument(yaml: Fixture.definitions, file: "f")]).isEmpty)
     }
 
     @Test func `the ledger's entries hang together`() async throws {

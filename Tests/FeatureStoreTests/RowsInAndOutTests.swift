@@ -34,12 +34,12 @@ import Testing
             c,,-0.0,f,2024-01-04T00:00:00.000001Z,2024-01-05T00:00:00Z
 
             """
-        _ = try await fixture.store.importFile(fixture.file("rows.csv", rows), into: "payments")
-        _ = try await fixture.store.push(
+        _ = try await fixture.store.log.importFile(fixture.file("rows.csv", rows), into: "payments")
+        _ = try await fixture.store.log.push(
             Array(#"[{"payment_id":"c","customer_id":1,"amount":7,"gone":false,"at":"2024-01-04T00:00:00Z","recorded":null}]"#.utf8), layout: .array, into: "payments")
         let file = fixture.directory + "/history." + suffix
-        #expect(try await fixture.store.exportRows(of: "payments", to: file) == 5)
-        _ = try await other.store.importFile(file, into: "payments")
+        #expect(try await fixture.store.log.exportRows(of: "payments", to: file) == 5)
+        _ = try await other.store.log.importFile(file, into: "payments")
         let history: SQL = """
             select row(payment_id, customer_id, amount, coalesce(gone, false), at, recorded, coalesce(b.known_at, r.firn_known_at))::text
             from firn_source.payments r join firn.batches b on b.batch = r.firn_batch order by b.base_offset + r.firn_position
@@ -58,11 +58,11 @@ import Testing
         )
         let query = ImportQuery(sql: "select * from notes;", watermark: "at")
         // To its newest instant more may come.
-        let first = try await fixture.store.importQuery(query, into: "clicks")
+        let first = try await fixture.store.log.importQuery(query, into: "clicks")
         #expect(first.rows == 2 && first.watermark?.heldBack == 1 && first.warnings.contains { $0.contains("held back") })
-        #expect(try await fixture.store.importQuery(query, into: "clicks").rows == 0)
+        #expect(try await fixture.store.log.importQuery(query, into: "clicks").rows == 0)
         try connection.run(script: "insert into public.notes values (4, 'late', '2024-01-01 03:00:00Z'), (5, 'new', '2024-01-02')")
-        let second = try await fixture.store.importQuery(query, into: "clicks")
+        let second = try await fixture.store.log.importQuery(query, into: "clicks")
         #expect(second.rows == 2 && second.watermark?.heldBack == 1)
         #expect(second.watermark?.from == .timestamp(Instant(text: "2024-01-01T02:00:00Z")!))
         #expect(second.watermark?.next == .timestamp(Instant(text: "2024-01-01T03:00:00Z")!))
@@ -79,17 +79,17 @@ import Testing
         let query = ImportQuery(sql: "select payment_id, customer_id, amount, false as gone, at, at as recorded from bills", watermark: "recorded")
         func sum() throws -> Int64 { try fixture.connection().execute("select sum(amount)::bigint from firn_source.payments").first!.int64(0) }
         try insert(writer, 1, 1, "2024-01-01 12:00Z")
-        #expect(try await fixture.store.importQuery(query, into: "payments").rows == 1)
+        #expect(try await fixture.store.log.importQuery(query, into: "payments").rows == 1)
         // Within the hour by default, and no further.
         try insert(writer, 2, 10, "2024-01-01 11:30Z")
         try insert(writer, 3, 100, "2024-01-01 12:00Z")
         try insert(writer, 4, 1000, "2024-01-01 10:00Z")
-        let second = try await fixture.store.importQuery(query, into: "payments")
+        let second = try await fixture.store.log.importQuery(query, into: "payments")
         #expect(second.rows == 2 && second.duplicates == 1 && second.watermark?.from == .timestamp(Instant(text: "2024-01-01T11:00:00Z")!))
         #expect(try sum() == 111)
         var wide = query
         wide.overlap = "3h"
-        #expect(try await fixture.store.importQuery(wide, into: "payments").rows == 1)
+        #expect(try await fixture.store.log.importQuery(wide, into: "payments").rows == 1)
         // Values that are the clock's: whoever began before the last import and commits after it.
         try late.execute("begin")
         try late.execute("insert into public.bills values ('5', 1, 10000, clock_timestamp(), 5)")
@@ -97,14 +97,14 @@ import Testing
         try writer.execute("insert into public.bills values ('6', 1, 100000, clock_timestamp(), 6)")
         var narrow = query
         narrow.overlap = "0s"
-        #expect(try await fixture.store.importQuery(narrow, into: "payments").rows == 1)
+        #expect(try await fixture.store.log.importQuery(narrow, into: "payments").rows == 1)
         try late.execute("commit")
-        #expect(try await fixture.store.importQuery(narrow, into: "payments").rows == 1)
+        #expect(try await fixture.store.log.importQuery(narrow, into: "payments").rows == 1)
         #expect(try sum() == 111_111)
         // What is NULL would never be asked for.
         try writer.execute("insert into public.bills values ('7', 1, 5, null, 7)")
         let fault = await #expect(throws: TableError.self) {
-            try await fixture.store.importQuery(
+            try await fixture.store.log.importQuery(
                 ImportQuery(sql: "select payment_id, customer_id, amount, false as gone, '2024-01-01Z'::timestamptz as at, at as recorded from bills", watermark: "recorded"),
                 into: "payments")
         }
@@ -119,7 +119,7 @@ import Testing
         try writer.run(script: "create table public.views (customer_id int, page text, at timestamptz)")
         let query = ImportQuery(sql: "select * from views", watermark: "at")
         func take() async throws -> (Int, Int) {
-            let imported = try await fixture.store.importQuery(query, into: "clicks")
+            let imported = try await fixture.store.log.importQuery(query, into: "clicks")
             return (imported.rows, imported.watermark!.heldBack)
         }
         #expect(try await take() == (0, 0))
@@ -143,7 +143,7 @@ import Testing
         defer { fixture.remove() }
         func take(_ f: String, _ i: String) async throws -> String {
             let before = try fixture.connection().execute("select count(*) from firn_source.numbers").first!.int64(0)
-            _ = try await fixture.store.importQuery(ImportQuery(sql: "select 1 as k, \(f) as f, \(i) as i, now() as at"), into: "numbers")
+            _ = try await fixture.store.log.importQuery(ImportQuery(sql: "select 1 as k, \(f) as f, \(i) as i, now() as at"), into: "numbers")
             let row = try fixture.connection().execute("select f::text || ' ' || i::text from firn_source.numbers order by firn_batch desc limit 1").first!
             #expect(try fixture.connection().execute("select count(*) from firn_source.numbers").first!.int64(0) == before + 1)
             return row.text(0)
@@ -174,13 +174,13 @@ import Testing
             ("counted", "n", nil), ("counted", "at", "1h"), ("facts", "n", "1h"), ("facts", "n", "-1"), ("facts", "at", "12"), ("facts", "k", nil as String?),
         ] {
             let query = ImportQuery(sql: "select k as more, n, at from facts", watermark: column, overlap: overlap)
-            await #expect(throws: (any Error).self) { try await fixture.store.importQuery(query, into: source) }
+            await #expect(throws: (any Error).self) { try await fixture.store.log.importQuery(query, into: source) }
         }
         // A serial that is committed late is found among the last ten thousand.
         let query = ImportQuery(sql: "select * from facts", watermark: "n")
-        #expect(try await fixture.store.importQuery(query, into: "facts").rows == 19_999)
+        #expect(try await fixture.store.log.importQuery(query, into: "facts").rows == 19_999)
         try fixture.connection().run(script: "insert into public.facts values (1, 15000, '2024-01-02Z'), (1, 20001, '2024-01-02Z')")
-        let again = try await fixture.store.importQuery(query, into: "facts")
+        let again = try await fixture.store.log.importQuery(query, into: "facts")
         #expect(again.rows == 2 && again.duplicates == 10_000 && again.watermark?.from == .int64(10_000))
     }
 
@@ -193,7 +193,7 @@ import Testing
     func `a query that fails, or whose values would change on the way, is refused`(sql: String, column: String?) async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        let fault = await #expect(throws: TableError.self) { try await fixture.store.importQuery(ImportQuery(sql: sql), into: "clicks") }
+        let fault = await #expect(throws: TableError.self) { try await fixture.store.log.importQuery(ImportQuery(sql: sql), into: "clicks") }
         #expect(fault?.column == column)
         #expect(try fixture.connection().execute("select from firn.batches").count == 0)
     }
@@ -207,7 +207,7 @@ import Testing
         }
         // It has looked for the file before the other has it.
         let slow = Task {
-            _ = try await fixture.store.importRows(
+            _ = try await fixture.store.log.importRows(
                 into: "clicks", file: "clicks.csv", digest: [1, 2, 3],
                 progress: { _, _, _ in
                     started.open()
@@ -215,7 +215,7 @@ import Testing
                 }, read: reader)
         }
         try await started.wait()
-        _ = try await another(fixture).importRows(into: "clicks", file: "clicks.csv", digest: [1, 2, 3], read: reader)
+        _ = try await another(fixture).log.importRows(into: "clicks", file: "clicks.csv", digest: [1, 2, 3], read: reader)
         gate.open()
         let fault = await #expect(throws: StoreError.self) { try await slow.value }
         #expect(fault?.code == .duplicateFile)
@@ -231,13 +231,13 @@ import Testing
         )
         let query = ImportQuery(sql: "select * from visits", watermark: "at"), gate = Gate(), started = Gate()
         let slow = Task {
-            try await fixture.store.importQuery(query, into: "clicks") { _, _, _ in
+            try await fixture.store.log.importQuery(query, into: "clicks") { _, _, _ in
                 started.open()
                 gate.block()
             }
         }
         try await started.wait()
-        #expect(try await another(fixture).importQuery(query, into: "clicks").rows == 1)
+        #expect(try await another(fixture).log.importQuery(query, into: "clicks").rows == 1)
         gate.open()
         let fault = await #expect(throws: StoreError.self) { try await slow.value }
         #expect(fault?.code == .conflictingRow)

@@ -41,12 +41,12 @@ import Testing
                 payments += "\(customer),\(Int.random(in: 0..<1000, using: &random)).25,s\(Int.random(in: 0..<5, using: &random)),2024-01-\(day)T00:00:00Z\n"
                 visits += "v\(Int.random(in: 0..<150, using: &random)),\(customer),p\(Int.random(in: 0..<9, using: &random)),2024-01-\(day)T00:00:00Z\n"
             }
-            _ = try await fixture.store.importFile(fixture.file("p\(seed).csv", payments), into: "payments")
-            _ = try await fixture.store.importFile(fixture.file("v\(seed).csv", visits), into: "visits")
+            _ = try await fixture.store.log.importFile(fixture.file("p\(seed).csv", payments), into: "payments")
+            _ = try await fixture.store.log.importFile(fixture.file("v\(seed).csv", visits), into: "visits")
         }
 
         func digest(_ store: Store? = nil) async throws -> String {
-            try await (store ?? fixture.store).createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil).digest
+            try await (store ?? fixture.store).training.createSnapshot(SnapshotRequest(set: "all.v1"), spine: spine, output: nil).digest
         }
 
         /// Another process, say: with files of its own, or none.
@@ -65,12 +65,12 @@ import Testing
         defer { world.fixture.remove() }
         try await world.load(1)
         let before = try await world.digest()
-        let done = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        let done = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         #expect(done.map(\.source) == ["payments", "payments", "visits"] && done.allSatisfy { $0.upTo > 0 && $0.segments > 0 })
         #expect(try await world.digest() == before)
         #expect(try await world.digest(world.store()) == before, "from the database")
         #expect(try await world.digest() == before, "from files")
-        #expect(try await world.fixture.store.materialize().isEmpty, "nothing is left to seal")
+        #expect(try await world.fixture.store.log.materialize().isEmpty, "nothing is left to seal")
     }
 
     @Test func `segments that were dropped come back with the same addresses`() async throws {
@@ -78,15 +78,15 @@ import Testing
         defer { world.fixture.remove() }
         for seed in 1...3 as ClosedRange<UInt64> {
             try await world.load(seed)
-            _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+            _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         }
         let addresses = try world.addresses, bodies = try world.values("select body from firn_cache.bodies order by address"), digest = try await world.digest()
-        try await world.fixture.store.dropSegments()
+        try await world.fixture.store.log.dropSegments()
         #expect(try await world.digest(world.store()) == digest, "without segments")
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 99))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 99))
         #expect(try world.addresses == addresses)
         #expect(try world.values("select body from firn_cache.bodies order by address") == bodies)
-        _ = try await world.fixture.store.materialize(.init(rebuilds: true))
+        _ = try await world.fixture.store.log.materialize(.init(rebuilds: true))
         #expect(try world.addresses == addresses)
     }
 
@@ -99,16 +99,16 @@ import Testing
         defer { world.fixture.remove() }
         for seed in 1...2 as ClosedRange<UInt64> {
             try await world.load(seed)
-            _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+            _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         }
         let addresses = try world.addresses, digest = try await world.digest()
         try world.fixture.connection().run(script: drop)
         #expect(try await world.digest(world.store()) == digest)
-        #expect(try await !world.fixture.store.materialize(.init(segmentRows: 16)).isEmpty)
+        #expect(try await !world.fixture.store.log.materialize(.init(segmentRows: 16)).isEmpty)
         #expect(try world.addresses == addresses)
         #expect(try world.fixture.connection().execute("select from firn_cache.blocks b where not exists (select from firn_cache.bodies o where o.address = b.address)").count == 0)
         #expect(try await world.digest(world.store()) == digest)
-        #expect(try await world.fixture.store.materialize(.init(segmentRows: 16)).isEmpty)
+        #expect(try await world.fixture.store.log.materialize(.init(segmentRows: 16)).isEmpty)
     }
 
     @Test func `long texts make short segments`() async throws {
@@ -124,8 +124,8 @@ import Testing
             script:
                 "create table public.texts as select n as customer_id, pg_catalog.repeat('x', 400000) || n as note, '2024-01-01Z'::timestamptz as at from pg_catalog.generate_series(1, 900) n"
         )
-        _ = try await fixture.store.importQuery(ImportQuery(sql: "select * from texts"), into: "notes")
-        _ = try await fixture.store.materialize()
+        _ = try await fixture.store.log.importQuery(ImportQuery(sql: "select * from texts"), into: "notes")
+        _ = try await fixture.store.log.materialize()
         let segments = try fixture.connection().execute("select max(rows), count(*) from firn_cache.segments").first!
         #expect(segments.int64(0) < 400 && segments.int64(1) > 2)
     }
@@ -144,11 +144,11 @@ import Testing
             rows += "\(row % 1400),\(row % 7),2024-01-01T00:\(row % 50 + 10):00Z\n"
             spine += "\(row % 7),2024-01-01T00:\(row % 50 + 10):30Z\n"
         }
-        _ = try await fixture.store.importFile(fixture.file("visits.csv", rows), into: "visits")
+        _ = try await fixture.store.log.importFile(fixture.file("visits.csv", rows), into: "visits")
         let path = try fixture.file("spine.csv", spine)
-        let before = try await fixture.store.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest
-        _ = try await fixture.store.materialize()
-        for _ in 0..<2 { #expect(try await fixture.store.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest == before) }
+        let before = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest
+        _ = try await fixture.store.log.materialize()
+        for _ in 0..<2 { #expect(try await fixture.store.training.createSnapshot(SnapshotRequest(set: "facts.v1"), spine: path, output: nil).digest == before) }
     }
 
     @Test func `small runs are merged, and what they held is deleted`() async throws {
@@ -156,7 +156,7 @@ import Testing
         defer { world.fixture.remove() }
         for seed in 1...12 as ClosedRange<UInt64> {
             try await world.load(seed, rows: 20)
-            _ = try await world.fixture.store.materialize()
+            _ = try await world.fixture.store.log.materialize()
         }
         let runs = try world.fixture.connection().execute("select count(*) from firn_cache.runs where source = 'payments' and keys = array['customer_id']").first!.int64(0)
         #expect(runs <= 4)
@@ -171,16 +171,16 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 32))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 32))
         let before = Set(try world.addresses)
         let more = """
             features: {shop.v1: {entity: customer, source: payments, expression: latest(shop)}}
             sets: {more.v1: {features: [shop.v1, spend.v1]}}
             """
-        _ = try await world.fixture.store.apply([DefinitionDocument(yaml: more, file: "more.yaml")])
-        func digest() async throws -> String { try await world.fixture.store.createSnapshot(SnapshotRequest(set: "more.v1"), spine: world.spine, output: nil).digest }
+        _ = try await world.fixture.store.catalog.apply([DefinitionDocument(yaml: more, file: "more.yaml")])
+        func digest() async throws -> String { try await world.fixture.store.training.createSnapshot(SnapshotRequest(set: "more.v1"), spine: world.spine, output: nil).digest }
         let unsealed = try await digest()
-        _ = try await world.fixture.store.materialize()
+        _ = try await world.fixture.store.log.materialize()
         #expect(before.isStrictSubset(of: Set(try world.addresses)))
         #expect(try await digest() == unsealed)
     }
@@ -189,7 +189,7 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 64))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 64))
         let digest = try await world.digest()
         let root = world.fixture.directory + "/cache/"
         for (number, name) in world.files.enumerated() {
@@ -240,21 +240,21 @@ import Testing
         defer { world.fixture.remove() }
         for seed in 1...2 as ClosedRange<UInt64> {
             try await world.load(seed)
-            _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+            _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         }
         let addresses = try world.addresses, digest = try await world.digest(world.store())
         try world.fixture.connection().run(script: damage)
         let store = world.store(), request = SnapshotRequest(set: "all.v1")
-        let manifest = try await store.createSnapshot(request, spine: world.spine, output: nil)
+        let manifest = try await store.training.createSnapshot(request, spine: world.spine, output: nil)
         #expect(manifest.digest == digest)
         #expect(manifest.warnings.contains { $0.contains("isn't what it was when it was sealed: its rows were read instead") }, "\(manifest.warnings)")
         // What was come upon is gone; what wasn't is found as it is sealed or read.
         for _ in 0..<3 {
-            _ = try await store.materialize(.init(segmentRows: 16))
-            #expect(try await store.createSnapshot(request, spine: world.spine, output: nil).digest == digest)
+            _ = try await store.log.materialize(.init(segmentRows: 16))
+            #expect(try await store.training.createSnapshot(request, spine: world.spine, output: nil).digest == digest)
         }
-        #expect(try await store.createSnapshot(request, spine: world.spine, output: nil).warnings.isEmpty)
-        #expect(try await store.checkHistory(all: true).faults.isEmpty)
+        #expect(try await store.training.createSnapshot(request, spine: world.spine, output: nil).warnings.isEmpty)
+        #expect(try await store.provenance.checkHistory(all: true).faults.isEmpty)
         #expect(try world.addresses == addresses)
     }
 
@@ -262,21 +262,21 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         let addresses = try world.addresses
         try world.fixture.connection().run(script: "update firn_cache.segments set one_version = not one_version")
         let reports = Reports(), store = Store(uri: world.fixture.uri, actor: "other", temporaryDirectory: world.fixture.directory, reportDamage: reports.add)
-        #expect(try await store.materialize(.init(segmentRows: 16)).count == 3)
+        #expect(try await store.log.materialize(.init(segmentRows: 16)).count == 3)
         #expect(reports.all.count == 3 && reports.all.allSatisfy { $0.contains("the list of segments of") && $0.contains("sealed again") }, "\(reports.all)")
         #expect(try world.addresses == addresses)
-        #expect(try await store.checkHistory(all: true).faults.isEmpty)
+        #expect(try await store.provenance.checkHistory(all: true).faults.isEmpty)
     }
 
     @Test func `files stay within their bound`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 8))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 8))
         let digest = try await world.digest(world.store())
         let cache = SegmentCache(directory: world.fixture.directory + "/small", maximumBytes: 20_000)
         let store = world.store(cache: cache)
@@ -292,7 +292,7 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 8))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 8))
         let root = world.fixture.directory + "/shared", other = root + "/\(UUID().uuidString.lowercased())"
         try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
         let own = [root + "/thesis.arrow", other + "/notes.arrow", other + "/photo.jpg"]
@@ -309,19 +309,19 @@ import Testing
         let world = try await World()
         defer { world.fixture.remove() }
         try await world.load(1)
-        let cuts = try await world.fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", name: "first"), spine: world.spine, output: nil)
+        let cuts = try await world.fixture.store.training.createSnapshot(SnapshotRequest(set: "all.v1", name: "first"), spine: world.spine, output: nil)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for seed in 2...8 as ClosedRange<UInt64> {
                     try await world.load(seed, rows: 40)
-                    _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+                    _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
                 }
             }
             for _ in 0..<2 {
                 let store = world.store(cache: SegmentCache(directory: world.fixture.directory + "/cache", maximumBytes: 1 << 20))
                 group.addTask {
                     for _ in 0..<8 {
-                        let isIdentical = try await store.verify(cuts.id).isIdentical
+                        let isIdentical = try await store.training.verify(cuts.id).isIdentical
                         #expect(isIdentical)
                     }
                 }
@@ -335,7 +335,7 @@ import Testing
         defer { world.fixture.remove() }
         try await world.load(1, rows: 3000)
         for delay in [1, 5, 20, 60] {
-            let task = Task { try await world.fixture.store.materialize(.init(segmentRows: 16)) }
+            let task = Task { try await world.fixture.store.log.materialize(.init(segmentRows: 16)) }
             try await Task.sleep(for: .milliseconds(delay))
             task.cancel()
             _ = try? await task.value
@@ -344,9 +344,9 @@ import Testing
             )
             #expect(half.count == 0)
         }
-        _ = try await world.fixture.store.materialize(.init(segmentRows: 16))
+        _ = try await world.fixture.store.log.materialize(.init(segmentRows: 16))
         let digest = try await world.digest()
-        try await world.fixture.store.dropSegments()
+        try await world.fixture.store.log.dropSegments()
         #expect(try await world.digest(world.store()) == digest)
     }
 }

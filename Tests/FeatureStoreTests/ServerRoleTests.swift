@@ -25,20 +25,20 @@ import Testing
                 tombstone: gone
             features: {visits.v1: {entity: customer, source: visits, expression: count(*)}}
             """
-        _ = try await server.apply([DefinitionDocument(yaml: more, file: "more.yaml")])
-        _ = try await server.importFile(fixture.file("v.csv", "customer_id,at\n1,2024-01-01\n"), into: "visits")
-        _ = try await server.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "visits")
-        _ = try await server.push(Array(#"[{"payment_id":"a","customer_id":1,"amount":1,"at":"2024-01-01","channel":"web"}]"#.utf8), layout: .array, into: "payments")
-        #expect(try await server.materialize().count > 0)
-        _ = try await server.keepOnline(["all.v1"])
+        _ = try await server.catalog.apply([DefinitionDocument(yaml: more, file: "more.yaml")])
+        _ = try await server.log.importFile(fixture.file("v.csv", "customer_id,at\n1,2024-01-01\n"), into: "visits")
+        _ = try await server.log.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "visits")
+        _ = try await server.log.push(Array(#"[{"payment_id":"a","customer_id":1,"amount":1,"at":"2024-01-01","channel":"web"}]"#.utf8), layout: .array, into: "payments")
+        #expect(try await server.log.materialize().count > 0)
+        _ = try await server.serving.keepOnline(["all.v1"])
         var request = LookupRequest(.features(["visits.v1"]), entities: ["customer_id": [.json(JSON(1))]])
         request.isLogged = true
-        #expect(try await server.lookup(request).columns[0][0] == .int64(2))
-        await server.receipts.flush()
-        #expect(try await server.replayLookups().lookups == 1)
-        await #expect(throws: PostgresError.self) { _ = try await server.createToken(name: "x", role: .admin) }
-        let token = try await fixture.store.createToken(name: "x", role: .read)
-        await #expect(throws: PostgresError.self) { try await server.revokeToken(String(token.split(separator: "_")[1])) }
+        #expect(try await server.serving.lookup(request).columns[0][0] == .int64(2))
+        await server.serving.receipts.flush()
+        #expect(try await server.serving.replayLookups().lookups == 1)
+        await #expect(throws: PostgresError.self) { _ = try await server.catalog.createToken(name: "x", role: .admin) }
+        let token = try await fixture.store.catalog.createToken(name: "x", role: .read)
+        await #expect(throws: PostgresError.self) { try await server.catalog.revokeToken(String(token.split(separator: "_")[1])) }
 
         let connection = try Connection(uri: fixture.uri, Connection.Settings(role: "firn.server_role()"))
         let tables = try fixture.connection().execute("select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source')").map { ($0.text(0), $0.text(1)) }
@@ -62,14 +62,14 @@ import Testing
         }
         #expect(try fixture.connection().execute("select to_regclass('firn.ledger') is not null and to_regclass('firn.x') is null").first!.bool(0))
         #expect(try fixture.connection().execute("select from firn.migrations where number = 99").count == 0)
-        #expect(try await fixture.store.checkHistory().faults.isEmpty)
+        #expect(try await fixture.store.provenance.checkHistory().faults.isEmpty)
     }
 
     /// What somebody who has taken over a server's connection may try.
     @Test func `what is true is written by functions that take only what the API writes`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        _ = try await fixture.store.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+        _ = try await fixture.store.log.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
         let server = try Connection(uri: fixture.uri, Connection.Settings(role: "firn.server_role()"))
         func refused(_ statement: String, _ code: String, _ place: SourceLocation = #_sourceLocation) {
             #expect { try server.run(script: statement) } throws: { error in
@@ -114,8 +114,8 @@ import Testing
         for time in ["clock_timestamp() - interval '1 hour'", "clock_timestamp() + interval '1 hour'", "null"] { refused(batch(known: time), "23000") }
         refused(batch(committed: "clock_timestamp() - interval '1 hour'"), "23000")
         refused(batch().replacing("'clicks'", with: "'nowhere'"), "23000")
-        #expect(try await fixture.store.checkHistory().faults.isEmpty)
-        #expect(try await fixture.store.ledgerHead()?.kind == "register")
+        #expect(try await fixture.store.provenance.checkHistory().faults.isEmpty)
+        #expect(try await fixture.store.provenance.ledgerHead()?.kind == "register")
     }
 
     @Test func `a store's servers see no other store`() async throws {
@@ -140,7 +140,7 @@ import Testing
         // The cluster lets nobody in but its own user, who acts as the owner from the beginning.
         let owned = uri + "&options=-c%20role%3D\(name)", store = Store(uri: owned, actor: "owner")
         try #require(try await store.migrate().count > 9)
-        _ = try await store.apply([DefinitionDocument(yaml: Fixture.definitions, file: "fixture.yaml")])
+        _ = try await store.catalog.apply([DefinitionDocument(yaml: Fixture.definitions, file: "fixture.yaml")])
         var statement = ""
         do {
             try await store.checkServerRole()
@@ -153,7 +153,7 @@ import Testing
         try admin.run(script: statement)
         _ = try await store.migrate()
         try await store.checkServerRole()
-        _ = try await Store(uri: owned, actor: "server", isServer: true).push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
+        _ = try await Store(uri: owned, actor: "server", isServer: true).log.push(Array(#"[{"customer_id":1,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "clicks")
     }
 
     @Test func `a role that isn't there is refused with what to do`() async throws {

@@ -26,13 +26,13 @@ import Testing
         let seals = round.rows > 1000
         for start in stride(from: 0, to: rows.count, by: 20) {
             let file = try fixture.file("rows\(start).csv", StoreEqualsEngineTests.header + rows[start..<min(start + 20, rows.count)].joined())
-            _ = try await fixture.store.importFile(file, into: "s", options: .init(again: true))
-            if seals, random.chance(70) { _ = try await fixture.store.materialize(.init(segmentRows: random.pick([4, 8, 1000]))) }
+            _ = try await fixture.store.log.importFile(file, into: "s", options: .init(again: true))
+            if seals, random.chance(70) { _ = try await fixture.store.log.materialize(.init(segmentRows: random.pick([4, 8, 1000]))) }
         }
         let path = try fixture.file("spine.csv", spine)
-        let manifest = try await fixture.store.createSnapshot(SnapshotRequest(set: "all.v1", mode: mode, knownBy: knownBy), spine: path, output: nil)
+        let manifest = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "all.v1", mode: mode, knownBy: knownBy), spine: path, output: nil)
 
-        let catalog = try await fixture.store.catalog()
+        let catalog = try await fixture.store.catalog.read()
         let plan = try Plan(catalog.set(named: "all.v1"), in: catalog)
         let source = try catalog.source(named: "s")
         var reader = try TableReader(path: fixture.file("all.csv", StoreEqualsEngineTests.header + rows.joined()), schema: .init(source.columns), options: ReadOptions())
@@ -44,10 +44,10 @@ import Testing
 
         // The same again after more rows, sealed beyond the cuts, and read from files.
         let more = StoreEqualsEngineTests.rows(&random)
-        _ = try await fixture.store.importFile(fixture.file("more.csv", StoreEqualsEngineTests.header + more.joined()), into: "s", options: .init(again: true))
-        if seals { _ = try await fixture.store.materialize(.init(segmentRows: 8)) }
+        _ = try await fixture.store.log.importFile(fixture.file("more.csv", StoreEqualsEngineTests.header + more.joined()), into: "s", options: .init(again: true))
+        if seals { _ = try await fixture.store.log.materialize(.init(segmentRows: 8)) }
         for _ in 0..<2 {
-            let again = try await fixture.store.verify(manifest.id)
+            let again = try await fixture.store.training.verify(manifest.id)
             #expect(again.isIdentical, "\(again.faults) \(yaml)\n\(mode) \(String(describing: knownBy))\n\(rows.joined())\n\(more.joined())")
         }
     }

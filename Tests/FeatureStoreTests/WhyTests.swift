@@ -25,7 +25,7 @@ import Testing
 
     private func fixture() async throws -> Fixture {
         let fixture = try await Fixture()
-        _ = try await fixture.store.importFile(fixture.file("rows.csv", WhyTests.rows), into: "payments")
+        _ = try await fixture.store.log.importFile(fixture.file("rows.csv", WhyTests.rows), into: "payments")
         return fixture
     }
 
@@ -41,7 +41,7 @@ import Testing
     @Test func `each row is named with what became of it`() async throws {
         let fixture = try await fixture()
         defer { fixture.remove() }
-        let answer = try await fixture.store.why(request("spend.v1", 1, asOf: "2024-05-08"))
+        let answer = try await fixture.store.serving.why(request("spend.v1", 1, asOf: "2024-05-08"))
         #expect(answer.value == .float64(25))
         let explanation = try #require(answer.explanations.first)
         #expect(explanation.counted.map(\.offset) == [9, 3])
@@ -60,22 +60,22 @@ import Testing
     @Test func `request inputs, referred features, NULL keys and labels are explained`() async throws {
         let fixture = try await fixture()
         defer { fixture.remove() }
-        let ratio = try await fixture.store.why(request("ratio.v1", 1, asOf: "2024-05-08", amount: 50))
+        let ratio = try await fixture.store.serving.why(request("ratio.v1", 1, asOf: "2024-05-08", amount: 50))
         #expect(ratio.value == .float64(2))
         #expect(ratio.plan.outputs[0].text == "request.amount / a1")
         var null = WhyRequest("spend.v1")
         null.lookup.entities["customer_id"] = [.json(.null)]
-        #expect(try await fixture.store.why(null).overrides == ["the key customer_id is NULL, which makes every value NULL"])
-        let label = try await fixture.store.why(request("pays.v1", 1, asOf: "2024-05-08"))
+        #expect(try await fixture.store.serving.why(null).overrides == ["the key customer_id is NULL, which makes every value NULL"])
+        let label = try await fixture.store.serving.why(request("pays.v1", 1, asOf: "2024-05-08"))
         #expect(label.value == .bool(true) && label.overrides.isEmpty && label.explanations[0].mode == .hindsight)
-        let unripe = try await fixture.store.why(request("pays.v1", 1, asOf: nil))
+        let unripe = try await fixture.store.serving.why(request("pays.v1", 1, asOf: nil))
         #expect(unripe.value == .null && unripe.overrides.count == 1)
-        await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: "2090-01-01")) }
-        await #expect(throws: StoreError.self) { try await fixture.store.why(self.request("spend.v1", 1, asOf: nil, rows: 0)) }
+        await #expect(throws: StoreError.self) { try await fixture.store.serving.why(self.request("spend.v1", 1, asOf: "2090-01-01")) }
+        await #expect(throws: StoreError.self) { try await fixture.store.serving.why(self.request("spend.v1", 1, asOf: nil, rows: 0)) }
         var two = WhyRequest("spend.v1")
         two.lookup.entities["customer_id"] = [.json(1), .json(2)]
         let ofTwo = two
-        await #expect(throws: StoreError.self) { try await fixture.store.why(ofTwo) }
+        await #expect(throws: StoreError.self) { try await fixture.store.serving.why(ofTwo) }
     }
 
     @Test func `of many rows the nearest are read`() async throws {
@@ -83,11 +83,11 @@ import Testing
         defer { fixture.remove() }
         var text = "customer_id,page,at\n"
         for day in 1...28 { for hour in 0..<20 { text += "1,p,2024-02-\(day < 10 ? "0" : "")\(day)T\(hour < 10 ? "0" : "")\(hour):00:00Z\n" } }
-        _ = try await fixture.store.importFile(fixture.file("clicks.csv", text), into: "clicks")
-        _ = try await fixture.store.apply([
+        _ = try await fixture.store.log.importFile(fixture.file("clicks.csv", text), into: "clicks")
+        _ = try await fixture.store.catalog.apply([
             DefinitionDocument(yaml: "features: {day.v1: {entity: customer, source: clicks, expression: count(*) over last_1d}}", file: "more.yaml")
         ])
-        let answer = try await fixture.store.why(request("day.v1", 1, asOf: "2024-02-10T05:30:00Z", rows: 3))
+        let answer = try await fixture.store.serving.why(request("day.v1", 1, asOf: "2024-02-10T05:30:00Z", rows: 3))
         let explanation = answer.explanations[0]
         #expect(answer.value == .int64(20) && explanation.countedTotal == 20 && explanation.counted.count == 3)
         #expect(explanation.missed.map(\.eventTime?.description) == ["2024-02-10T06:00:00Z", "2024-02-09T05:00:00Z", "2024-02-10T07:00:00Z"])
@@ -99,23 +99,23 @@ import Testing
         let yaml = "features: {spend.v2: {entity: customer, source: payments, expression: sum(amount) over last_2d}}"
         let document = try DefinitionDocument(yaml: yaml, file: "new.yaml")
         // Before it is registered, as a plan shows it.
-        let planned = try #require(try await fixture.store.comparisons(fixture.store.plan([document])).first)
+        let planned = try #require(try await fixture.store.catalog.comparisons(fixture.store.catalog.plan([document])).first)
         #expect(planned.left.name == VersionedName("spend.v1") && planned.right.name == VersionedName("spend.v2"))
-        _ = try await fixture.store.apply([document])
-        let comparison = try await fixture.store.compare("spend.v1", "spend.v2", on: .values(1000, asOf: nil))
+        _ = try await fixture.store.catalog.apply([document])
+        let comparison = try await fixture.store.catalog.compare("spend.v1", "spend.v2", on: .values(1000, asOf: nil))
         #expect(comparison.different == planned.different && comparison.rows == planned.rows)
         #expect(comparison.rows == 10 && comparison.different > 0)
         #expect(comparison.parts.filter { $0.left != $0.right }.map(\.name) == ["expression", "fingerprint"])
-        let at = try await fixture.store.compare("spend.v1", "spend.v2", on: .values(10, asOf: Instant(text: "2024-05-03T12:00:00Z")))
+        let at = try await fixture.store.catalog.compare("spend.v1", "spend.v2", on: .values(10, asOf: Instant(text: "2024-05-03T12:00:00Z")))
         // By then: 10 and 25 against 25 alone, and nothing of customer 2.
         #expect(at.rows == 2 && at.different == 1 && at.greatest == 10 && at.onlyLeftNull == 0)
         #expect(at.examples.map(\.left) == [.float64(35)] && at.examples.map(\.right) == [.float64(25)])
-        let same = try await fixture.store.compare("spend.v1", "spend.v1", on: .values(10, asOf: nil))
+        let same = try await fixture.store.catalog.compare("spend.v1", "spend.v1", on: .values(10, asOf: nil))
         #expect(same.different == 0 && same.median == nil)
         let spine = try fixture.file("spine.csv", "customer_id,event_timestamp,amount\n1,2024-05-03T12:00:00Z,70\n")
-        let ratio = try await fixture.store.compare("ratio.v1", "spend.v1", on: .file(spine, timestamp: "event_timestamp", options: ReadOptions()))
+        let ratio = try await fixture.store.catalog.compare("ratio.v1", "spend.v1", on: .file(spine, timestamp: "event_timestamp", options: ReadOptions()))
         #expect(ratio.rows == 1 && ratio.examples.map(\.left) == [.float64(2)])
-        await #expect(throws: UnknownName.self) { try await fixture.store.compare("spend.v1", "spend.v9", on: .values(10, asOf: nil)) }
+        await #expect(throws: UnknownName.self) { try await fixture.store.catalog.compare("spend.v1", "spend.v9", on: .values(10, asOf: nil)) }
     }
 
     @Test func `labels, large integers, far futures and empty sources are compared as what they are`() async throws {
@@ -136,16 +136,16 @@ import Testing
         let fixture = try await Fixture(applying: yaml)
         defer { fixture.remove() }
         let rows = "k,x,at\n1,9007199254740992,1950-01-01\n1,9007199254740992,1950-01-03\n"
-        _ = try await fixture.store.importFile(fixture.file("rows.csv", rows), into: "s")
-        let kinds = try await fixture.store.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-02")))
+        _ = try await fixture.store.log.importFile(fixture.file("rows.csv", rows), into: "s")
+        let kinds = try await fixture.store.catalog.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-02")))
         #expect(kinds.examples.map(\.left) == [] && kinds.different == 0)
-        let later = try await fixture.store.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-03")))
+        let later = try await fixture.store.catalog.compare("ahead.v1", "count.v1", on: .values(10, asOf: Instant(text: "1950-01-03")))
         #expect(later.examples.map(\.left) == [.int64(0)] && later.examples.map(\.right) == [.int64(2)])
-        let large = try await fixture.store.compare("max.v1", "more.v1", on: .values(10, asOf: nil))
+        let large = try await fixture.store.catalog.compare("max.v1", "more.v1", on: .values(10, asOf: nil))
         #expect(large.rows == 2 && large.different == 2 && large.greatest == 1)
-        let far = try await fixture.store.compare("far.v1", "far.v1", on: .values(10, asOf: nil))
+        let far = try await fixture.store.catalog.compare("far.v1", "far.v1", on: .values(10, asOf: nil))
         #expect(far.rows == 2 && far.different == 0)
-        let empty = try await fixture.store.compare("none.v1", "count.v1", on: .values(10, asOf: nil))
+        let empty = try await fixture.store.catalog.compare("none.v1", "count.v1", on: .values(10, asOf: nil))
         #expect(empty.sample == nil && empty.obstacle == "none has no rows")
     }
 
@@ -162,8 +162,8 @@ import Testing
                 tombstone: gone
             features: {spend.v2: {entity: customer, source: payments, expression: sum(fee)}}
             """
-        let plan = try await fixture.store.plan([DefinitionDocument(yaml: yaml, file: "new.yaml")])
-        let comparison = try #require(try await fixture.store.comparisons(plan).first)
+        let plan = try await fixture.store.catalog.plan([DefinitionDocument(yaml: yaml, file: "new.yaml")])
+        let comparison = try #require(try await fixture.store.catalog.comparisons(plan).first)
         #expect(comparison.sample == nil && comparison.obstacle == "source payments has no column fee yet")
     }
 }

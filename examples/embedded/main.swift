@@ -44,8 +44,8 @@ guard let uri = environment["FIRN_DATABASE_URL"] else {
 }
 // As a server: it reads everything and appends receipts, but can't change what is true.
 let store = Store(uri: uri, actor: "inference", memory: OnlineMemory(maximumBytes: 256 << 20), isServer: true)
-store.receipts.configure(rate: 0.01, retention: 30)
-try await store.warmUp()
+store.serving.receipts.configure(rate: 0.01, retention: 30)
+try await store.serving.warmUp()
 
 let model = Model()
 let router = Router()
@@ -55,7 +55,7 @@ router.post("/score") { request, context -> Score in
         .set(model.set), entities: ["customer_id": [.init(payment.customer_id)], "merchant_id": [.init(payment.merchant_id)]], request: ["amount": [.init(payment.amount)]])
     let answer: LookupAnswer
     do {
-        answer = try await store.lookup(asked)
+        answer = try await store.serving.lookup(asked)
     } catch let error as StoreError {
         throw HTTPError(error.code == .notFound ? .notFound : .serviceUnavailable, message: error.description)
     }
@@ -69,4 +69,4 @@ let port = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 8080
 var logger = Logger(label: "inference")
 logger.logLevel = .notice
 try await Application(router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger).runService()
-await store.receipts.flush()
+await store.serving.receipts.flush()

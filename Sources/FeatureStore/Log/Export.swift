@@ -3,7 +3,7 @@ internal import FeatureLanguage
 internal import Postgres
 internal import Tables
 
-extension Store {
+extension StoreLog {
     /// Writes all of a source's rows to a file, in commit order, each with when it was known: what an import of the file takes in is the same history.
     ///
     /// - Parameters:

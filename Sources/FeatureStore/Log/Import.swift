@@ -5,7 +5,7 @@ internal import Foundation
 internal import Postgres
 public import Tables
 
-extension Store {
+extension StoreLog {
     /// What an import did.
     public struct Imported: Sendable {
         public var rows: Int
@@ -103,12 +103,12 @@ extension Store {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        online?.memory.owe([name: imported.lastOffset])
+        live.online?.memory.owe([name: imported.lastOffset])
         return imported
     }
 }
 
-private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: Store.ImportOptions, _ connection: Connection) throws {
+private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws {
     guard let digest, !options.again else { return }
     let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
     if let row = earlier.first {
@@ -118,7 +118,7 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
 }
 
 /// What to say of a second import whose rows serving didn't have when they claim to be known.
-private func unknownTimes(_ source: Source, _ options: Store.ImportOptions, _ connection: Connection) throws -> String? {
+private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws -> String? {
     guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return nil }
     guard try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 else { return nil }
     let otherwise = options.reading.names.advice("known-now") { ", or import with \($0)" } ?? ""

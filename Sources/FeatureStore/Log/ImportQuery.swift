@@ -23,7 +23,7 @@ public struct ImportQuery: Sendable {
     }
 }
 
-extension Store {
+extension StoreLog {
     /// Takes what a query gives into a source, in one transaction, as `importFile` takes a file.
     ///
     /// The query runs in a transaction that only reads. With a watermark only some of its rows are asked for: see `Watermark`.
@@ -34,9 +34,9 @@ extension Store {
         // A user whose name is firn would find the store's own tables first.
         try other.execute(
             "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
-        let catalog = try await catalog()
+        let catalog = try await context.catalog()
         let source = try catalog.source(named: name)
-        let watermark = try await Watermark(query, source, self, other)
+        let watermark = try await Watermark(query, source, context, other)
         let held = try watermark?.heldBack(query.text, other) ?? 0
         let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, watermark, other)
         let shared = SharedRows(rows), absent = source.columns.map(\.name).filter { !rows.names.contains($0) }
@@ -47,14 +47,14 @@ extension Store {
         }
         if imported.rows > 0 { imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" } }
         if let watermark {
-            imported.watermark = try await watermark.outcome(heldBack: held, self)
+            imported.watermark = try await watermark.outcome(heldBack: held, context)
             if let warning = watermark.warning(heldBack: held) { imported.warnings.append(warning) }
         }
         return imported
     }
 
     private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
-        guard let address = query.uri else { return try Connection(uri: uri, Connection.Settings(searches: true)) }
+        guard let address = query.uri else { return try Connection(uri: context.uri, Connection.Settings(searches: true)) }
         do {
             return try Connection(uri: address, Connection.Settings(searches: true))
         } catch {
@@ -88,7 +88,7 @@ final class QueryRows {
     /// The columns of the source that it gives.
     var names: [String] { columns.map(\.name) }
 
-    init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: Store.ImportOptions, _ watermark: Watermark?, _ connection: Connection) throws {
+    init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: StoreLog.ImportOptions, _ watermark: Watermark?, _ connection: Connection) throws {
         self.connection = connection
         self.watermark = watermark?.name
         if watermark == nil { try connection.execute("begin isolation level repeatable read, read only") }

@@ -4,7 +4,7 @@ internal import FeatureLanguage
 internal import Postgres
 internal import Tables
 
-extension Store {
+extension StoreLog {
     /// What a push did: the answer to its sender.
     public struct Pushed: Sendable, Hashable {
         public var accepted: Int
@@ -63,7 +63,7 @@ extension Store {
     public func pushAhead(
         _ body: [UInt8], into name: String, idempotencyKey: String? = nil, actor: String? = nil, done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
     ) -> Bool {
-        guard let known = knownCatalog, let source = known.sources[name],
+        guard let known = context.known?.catalog, let source = known.sources[name],
             let rows = try? PushLayout.array.read(body, TableReader.Schema(pushing: source, keys: known.keyColumns(of: name)))
         else { return false }
         push(ReadPush(source, rows, body), idempotencyKey, actor: actor ?? self.actor, done)
@@ -81,8 +81,8 @@ extension Store {
             let source = try catalog.source(named: name)
             return (source, try layout.read(body, TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name))))
         }
-        if let known = knownCatalog, let read = try? read(known) { return read }
-        return try read(try await catalog())
+        if let known = context.known?.catalog, let read = try? read(known) { return read }
+        return try read(try await context.catalog())
     }
 }
 

@@ -43,7 +43,7 @@ final class PushQueue: Sendable {
     private struct Waiting {
         var request: Request
         var since = ContinuousClock.now
-        var sender: @Sendable (Result<Store.Pushed, any Error>) -> Void
+        var sender: @Sendable (Result<StoreLog.Pushed, any Error>) -> Void
     }
 
     private struct State {
@@ -83,7 +83,7 @@ final class PushQueue: Sendable {
     }
 
     /// - Parameter sender: called after the commit, on any thread.
-    func push(_ request: Request, _ sender: @escaping @Sendable (Result<Store.Pushed, any Error>) -> Void) {
+    func push(_ request: Request, _ sender: @escaping @Sendable (Result<StoreLog.Pushed, any Error>) -> Void) {
         let (isTaken, isFirst) = state.withLock { state in
             guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else { return (false, false) }
             state.waiting.append(Waiting(request: request, sender: sender))
@@ -166,7 +166,7 @@ final class PushQueue: Sendable {
         }
     }
 
-    private func write(_ requests: [Request], _ connection: Connection) throws -> [Store.Pushed] {
+    private func write(_ requests: [Request], _ connection: Connection) throws -> [StoreLog.Pushed] {
         let source = requests[0].source, numbers = try numbers(requests.count, connection)
         let (answers, news) = try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
         // Before anybody is told: the next lookup here sees it.
@@ -175,7 +175,7 @@ final class PushQueue: Sendable {
     }
 
     /// Inside a transaction. Gives what memory may take once it is committed; nil where it has to be read.
-    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([Store.Pushed], OnlineMemory.News?) {
+    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([StoreLog.Pushed], OnlineMemory.News?) {
         let source = requests[0].source
         var answers = try PushQueue.earlierAnswers(requests, connection), news: OnlineMemory.News?
         let fresh = requests.indices.filter { answers[$0] == nil }
@@ -184,7 +184,7 @@ final class PushQueue: Sendable {
             try writer.write(fresh.map { requests[$0].rows })
             let written = try writer.finish(.push, fresh.map { requests[$0].origin })
             for (request, written) in zip(fresh, written) {
-                answers[request] = Store.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
+                answers[request] = StoreLog.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
             if writer.areFirstVersions, let knownAt = writer.knownAt, let first = written.first {
                 news = OnlineMemory.News(after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount), rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
@@ -206,7 +206,7 @@ final class PushQueue: Sendable {
     }
 
     /// The first answers to Idempotency-Keys that were used in the last seven days, by request.
-    private static func earlierAnswers(_ requests: [Request], _ connection: Connection) throws -> [Int: Store.Pushed] {
+    private static func earlierAnswers(_ requests: [Request], _ connection: Connection) throws -> [Int: StoreLog.Pushed] {
         let keyed = requests.indices.filter { requests[$0].origin.idempotencyKey != nil }
         guard !keyed.isEmpty else { return [:] }
         let source = requests[0].source.name
@@ -214,7 +214,7 @@ final class PushQueue: Sendable {
         for lock in Set(keyed.map { Lock.log(of: "key " + source + " " + requests[$0].origin.idempotencyKey!) }).sorted() {
             try connection.execute(Lock.statement(lock))
         }
-        var answers: [Int: Store.Pushed] = [:]
+        var answers: [Int: StoreLog.Pushed] = [:]
         for request in keyed {
             let rows = try connection.execute(
                 """
@@ -226,7 +226,7 @@ final class PushQueue: Sendable {
             guard row.bytes(0) == requests[request].origin.requestDigest else {
                 throw StoreError(.idempotencyConflict, "the Idempotency-Key was used with another body", advice: "a key belongs to one request")
             }
-            answers[request] = Store.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
+            answers[request] = StoreLog.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
         }
         return answers
     }

@@ -41,7 +41,7 @@ struct Watermark {
     private let asked: String
 
     /// - Parameter other: where the query runs; its transaction has not begun.
-    init?(_ query: ImportQuery, _ source: Source, _ store: Store, _ other: Connection) async throws {
+    init?(_ query: ImportQuery, _ source: Source, _ context: StoreContext, _ other: Connection) async throws {
         guard let name = query.watermark else {
             if query.overlap != nil { throw StoreError(.invalidRequest, "an overlap goes with a watermark") }
             return nil
@@ -62,7 +62,7 @@ struct Watermark {
             0)
         let asked = SHA256.hash(data: Array("\(place)\u{0}\(query.text.text)".utf8)).hexadecimal
         self.asked = asked
-        (greatest, openBefore, head) = try await store.withCatalog { connection, _ in
+        (greatest, openBefore, head) = try await context.withRegistry { connection, _ in
             try connection.transaction(.repeatableReadOnly) {
                 let body = try connection.execute(
                     "select body from firn.ledger where subject = \("source \(source.name)") and kind = 'import' and body::json ->> 'watermark' = \(name) order by body::json ->> 'query' = \(asked) desc, entry desc limit 1"
@@ -174,10 +174,10 @@ struct Watermark {
         return "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
     }
 
-    /// - Parameter store: asked for the greatest value that the source has by now.
-    func outcome(heldBack: Int, _ store: Store) async throws -> ImportedWatermark {
+    /// - Parameter context: is asked for the greatest value that the source has by now.
+    func outcome(heldBack: Int, _ context: StoreContext) async throws -> ImportedWatermark {
         let column = column, source = source
-        let greatest = try await store.withCatalog { connection, _ in try Watermark.greatest(column, source, connection) }
+        let greatest = try await context.withRegistry { connection, _ in try Watermark.greatest(column, source, connection) }
         func literal(_ value: Int64) -> Literal { column.type == .int64 ? .int64(value) : .timestamp(Instant(microseconds: value)) }
         return ImportedWatermark(
             column: column.name, from: from.map(literal), heldBack: heldBack, next: greatest.map { literal(hasID ? start($0, openSince) : $0) })

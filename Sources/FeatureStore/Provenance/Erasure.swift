@@ -93,7 +93,7 @@ struct Erasures: Sendable {
     func spine(of manifest: Manifest) -> String { spines[manifest.id] ?? manifest.spine.digest }
 }
 
-extension Store {
+extension StoreProvenance {
     /// Erases an entity: its rows in every source, through `join` too, its rows in kept spines, receipts of lookups, and all that was derived of them.
     ///
     /// Facts that belong to it by their newest version go with all their versions; of others its versions go. The batches touched get new salted digests,
@@ -130,12 +130,12 @@ extension Store {
         let isSealed = try await withCatalog { connection, _ in
             try connection.execute("select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))").single().bool(0)
         }
-        if erasure.runs > 0 || isSealed { _ = try await materialize(MaterializeOptions(sources: sources)) }
+        if erasure.runs > 0 || isSealed { _ = try await StoreLog(context: context, live: serving.live).materialize(.init(sources: sources)) }
         var kept: [String] = []
-        for set in erasure.values { kept.append(try await refreshValues(of: set).table) }
+        for set in erasure.values { kept.append(try await serving.refreshValues(of: set).table) }
         let cache = cache, valueTables = kept
         try await withCatalog { connection, _ in
-            try cache?.evictUnlisted(of: Store.identity(connection), connection)
+            try cache?.evictUnlisted(of: StoreContext.identity(connection), connection)
             let tables =
                 sources.map { SQL.quoted("firn_source") + "." + SQL.quoted($0) }
                 + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.statistics", "firn_cache.online_entities"]

@@ -182,7 +182,7 @@ extension Catalog {
     }
 }
 
-extension Store {
+extension StoreCatalog {
     /// What was decided about what is registered.
     ///
     /// - Parameter asOf: as it was then; nil for now.

@@ -20,7 +20,7 @@ public struct HistoryCheck: Sendable {
     public var faults: [String] = []
 }
 
-extension Store {
+extension StoreProvenance {
     /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of what is derived some or all; and looks at what
     /// guards the tables of truth.
     ///
@@ -32,7 +32,7 @@ extension Store {
     public func checkHistory(
         expecting heads: [String] = [], all: Bool = false, progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
     ) async throws -> HistoryCheck {
-        let store = self, threads = threads, directory = temporaryDirectory
+        let store = context, threads = threads, directory = temporaryDirectory
         var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
             try Migrator.requireThisVersion(connection)
@@ -81,10 +81,10 @@ extension Store {
 
     /// What of a snapshot doesn't come back, or is kept of it and isn't what its rows make.
     private func faults(ofSnapshot id: String) async throws -> [String] {
-        let manifest = try await snapshot(id), (rows, verification, damage) = try await rebuild(manifest, mends: false)
+        let manifest = try await training.snapshot(id), (rows, verification, damage) = try await training.rebuild(manifest, mends: false)
         var faults = damage + verification.faults.map { "snapshot \(id): \($0)" }
         guard verification.isIdentical else { return faults }
-        if try await !holdsKeptResult(manifest) { faults.append("snapshot \(id): its kept rows aren't what its digest says") }
+        if try await !training.holdsKeptResult(manifest) { faults.append("snapshot \(id): its kept rows aren't what its digest says") }
         if let kept = try await withCatalog({ connection, _ in try KeptStatistics(of: id, connection) }) {
             let made = manifest.outputs.reduce(into: [String: ColumnStatistics]()) { made, output in made[output.name] = rows.values[output.name].map { ColumnStatistics($0) } }
             if kept.statistics != made { faults.append("snapshot \(id): its statistics aren't what its rows make") }
@@ -173,7 +173,7 @@ private struct LedgerCheck {
 
     /// What the ledger says was recorded has to be there, and as it was.
     private func checkRecords(_ check: inout HistoryCheck) throws {
-        if (try? Store.identity(connection)) == nil { check.faults.append("firn.store doesn't say any more which store this is") }
+        if (try? StoreContext.identity(connection)) == nil { check.faults.append("firn.store doesn't say any more which store this is") }
         for (kinds, table) in [
             (["register", "extend"], "firn.definitions"), (["note"], "firn.notes"), (["snapshot"], "firn.snapshots"), (["token"], "firn.tokens"),
             (["revoke"], "firn.token_revocations"),

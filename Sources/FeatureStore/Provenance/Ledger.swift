@@ -102,15 +102,8 @@ extension LedgerEntry {
     }
 }
 
-extension Store {
-    /// Entries of the ledger, the newest first.
-    ///
-    /// - Parameters:
-    ///   - subject: what they are about (`feature spend_7d.v1`), or its name alone; nil for all.
-    ///   - kind: nil for all.
-    ///   - before: only entries of smaller numbers, to go on from.
-    ///   - count: at most so many.
-    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+extension StorePart {
+    func ledgerEntries(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
         try await withCatalog { connection, _ in
             guard !(subject ?? "").utf8.contains(0), !(kind ?? "").utf8.contains(0) else { return [] }
             return try connection.execute(
@@ -121,6 +114,19 @@ extension Store {
                 """
             ).map { LedgerEntry($0) }
         }
+    }
+}
+
+extension StoreProvenance {
+    /// Entries of the ledger, the newest first.
+    ///
+    /// - Parameters:
+    ///   - subject: what they are about (`feature spend_7d.v1`), or its name alone; nil for all.
+    ///   - kind: nil for all.
+    ///   - before: only entries of smaller numbers, to go on from.
+    ///   - count: at most so many.
+    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+        try await ledgerEntries(subject: subject, kind: kind, before: before, count: count)
     }
 
     /// The ledger's newest entry; nil in an empty store.

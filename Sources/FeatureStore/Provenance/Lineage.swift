@@ -58,7 +58,7 @@ public struct Lineage: Sendable {
     }
 }
 
-extension Store {
+extension StoreProvenance {
     /// The lineage of a column (`transactions.amount`), a source, entity, feature, label, set, snapshot, model, pointer or receipt, by its name.
     ///
     /// - Parameters:
@@ -100,7 +100,7 @@ extension Store {
             }
         }
         var answers: [(output: String, answer: WhyAnswer)] = []
-        for (output, request) in requests { answers.append((output, try await why(request))) }
+        for (output, request) in requests { answers.append((output, try await serving.why(request))) }
         return answers
     }
 }

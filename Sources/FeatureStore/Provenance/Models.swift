@@ -103,14 +103,14 @@ public struct ModelRequest: Sendable {
     }
 }
 
-extension Store {
+extension StoreCatalog {
     /// Records a model, once: the same again is the same, and another under its name is refused.
     ///
     /// - Throws: unknown snapshots or sets; a set with features that none of the snapshots has, since the model can't have learned from them.
     public func recordModel(_ request: ModelRequest) async throws -> Model {
         let name = try request.check()
         var manifests: [Manifest] = []
-        for id in request.snapshots { manifests.append(try await snapshot(id)) }
+        for id in request.snapshots { manifests.append(try await StoreTraining(context: context).snapshot(id)) }
         return try await governing { [manifests] ledger, catalog, governance in
             let set = try catalog.set(named: request.set ?? manifests[0].set.description)
             let learned = Set(manifests.flatMap { $0.outputs.map(\.fingerprint) })

@@ -29,7 +29,7 @@ public struct Pointer: Sendable {
     }
 }
 
-extension Store {
+extension StoreCatalog {
     /// Moves a pointer, or makes it: from the next moment on, lookups and snapshots that ask for it get the new target. Each move is an entry in the ledger.
     ///
     /// - Parameter target: a version of what the pointer is named after; `model:churn.v3` says which, where a set has the name too.

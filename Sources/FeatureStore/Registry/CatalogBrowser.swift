@@ -55,7 +55,7 @@ public struct CatalogBrowser: Sendable {
     public let entries: [CatalogEntry]
 
     public init(_ store: Store) async throws {
-        entries = try await store.withRegistry { connection, known in
+        entries = try await store.catalog.withRegistry { connection, known in
             var newest: [String: Instant] = [:], snapshots: [String: [String]] = [:]
             for row in try connection.execute(
                 """
@@ -245,17 +245,17 @@ private struct CatalogDescriber {
     }
 }
 
-extension Store {
+extension StoreCatalog {
     /// An entry as JSON, with its history in the ledger, and of a feature or label what it looks like in the newest snapshot that has it.
     ///
     /// - Parameter withStatistics: whether what it looks like is told.
     public func history(of entry: CatalogEntry, withStatistics: Bool = true) async throws -> JSON {
         guard case .object(var members) = entry.json else { return entry.json }
-        let history = try await ledger(subject: "\(entry.kind.rawValue) \(entry.name)")
+        let history = try await ledgerEntries(subject: "\(entry.kind.rawValue) \(entry.name)")
         members.append(JSON.Member("history", .array(history.map(\.json))))
         if entry.kind == .source { members.append(JSON.Member("rows", try await figures(ofSource: entry.name).json)) }
         if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
-            let seen = withStatistics ? try await statistics(of: name) : nil
+            let seen = withStatistics ? try await StoreTraining(context: context).statistics(of: name) : nil
             members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
         }
         return .object(members)

@@ -14,7 +14,7 @@ public enum ComparisonSample: Sendable {
     public static let maximum = RowLoader.fewKeys
 }
 
-extension Store {
+extension StoreCatalog {
     /// Compares two registered features or labels.
     ///
     /// - Throws: unknown names; faults of a sample file.

@@ -3,7 +3,7 @@ internal import Foundation
 internal import Postgres
 internal import Synchronization
 
-extension Store {
+extension StoreCatalog {
     /// What registering the documents would do, without doing it.
     ///
     /// - Throws: everything that is wrong with the documents.

@@ -36,7 +36,7 @@ public struct Token: Sendable {
     public func isInForce(at now: Instant) -> Bool { revokedAt == nil && endsAt.map { now < $0 } ?? true }
 }
 
-extension Store {
+extension StoreCatalog {
     /// Makes a token and gives it, once: `firn_<id>_<secret>`. Only the SHA-256 of its secret, 32 random bytes, is kept.
     ///
     /// - Parameters:
@@ -93,9 +93,6 @@ extension Store {
             }
         }
     }
-
-    /// Runs `body` for somebody else: what it writes down is theirs.
-    public func acting<T>(as actor: String, _ body: () async throws -> T) async rethrows -> T { try await Store.$caller.withValue(actor, operation: body) }
 }
 
 extension Token {
@@ -195,7 +192,7 @@ public final class Gatekeeper: Sendable {
     }
 
     private func read() async throws {
-        let now = Instant.now, inForce = try await store.tokens().filter { $0.isInForce(at: now) }
+        let now = Instant.now, inForce = try await store.catalog.tokens().filter { $0.isInForce(at: now) }
         state.withLock { state in
             state.tokens = Dictionary(inForce.map { ($0.id, $0) }) { first, _ in first }
             state.owners = inForce.filter { !$0.bounds.names.isEmpty }

@@ -16,7 +16,7 @@ public struct Materialized: Sendable {
     public var bytes: Int
 }
 
-extension Store {
+extension StoreLog {
     public struct MaterializeOptions: Sendable {
         /// Only these sources; nil for all.
         public var sources: [String]?

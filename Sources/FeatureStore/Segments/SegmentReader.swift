@@ -241,7 +241,7 @@ private final class BlockSource: @unchecked Sendable {
     init(_ connection: Connection, cache: SegmentCache?) throws {
         self.connection = connection
         self.cache = cache
-        store = try Store.identity(connection)
+        store = try StoreContext.identity(connection)
         try cache?.evictUnlisted(of: store, connection)
     }
 

@@ -13,14 +13,14 @@ public struct RefreshedValues: Sendable {
     public var asOf: Instant
 }
 
-extension Store {
+extension StoreServing {
     /// Brings the table of a set's current values up to date: a row for each entity that a source has rows of.
     ///
     /// `firn_values.<set>_v<N>` has the set's keys, `as_of`, its features, and `changes_at`: when a value changes next though no row arrives, NULL for never.
     /// A row stands from its `as_of` on until then, or until a row of its entity arrives.
     /// - Throws: for a set with request inputs, or none of whose features has all its keys.
     public func refreshValues(of name: String) async throws -> RefreshedValues {
-        let store = self, lastNow = lastNow, damage = FoundDamage()
+        let store = context, lastNow = context.lastNow, damage = FoundDamage()
         return try await withRegistry { connection, known in
             let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: name).set).served
             let plan = Plan(set, in: catalog)
@@ -195,7 +195,7 @@ extension CurrentValues {
     private static let page = 50_000
 
     /// Computes current values again, some taken by chance or all, each row as of its own instant.
-    static func check(_ catalog: Catalog, atMost limit: Int?, _ store: Store, _ check: inout HistoryCheck, _ connection: Connection) throws {
+    static func check(_ catalog: Catalog, atMost limit: Int?, _ store: StoreContext, _ check: inout HistoryCheck, _ connection: Connection) throws {
         for row in try connection.execute("select set_name, cuts::text from firn_cache.current_values order by set_name").map({ $0 }) {
             try Task.checkCancellation()
             let name = row.text(0)
@@ -215,7 +215,7 @@ extension CurrentValues {
         }
     }
 
-    private func hold(_ cuts: [String: Int64], atMost limit: Int?, _ store: Store, _ check: inout HistoryCheck) throws -> Bool {
+    private func hold(_ cuts: [String: Int64], atMost limit: Int?, _ store: StoreContext, _ check: inout HistoryCheck) throws -> Bool {
         let names = SQL.joined((plan.keys.map(\.name) + columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
         let chosen: SQL = limit.map { "order by random() limit \($0)" } ?? ""
         try connection.execute("declare firn_values_check no scroll cursor for select \(names) from \(table) \(chosen)")

@@ -39,7 +39,7 @@ public struct Figures: Sendable {
     public var receipts: Receipts.Counts
 }
 
-extension Store {
+extension StoreServing {
     public func figures() async -> Figures {
         var figures = Figures(receipts: receipts.counts)
         var pools = [("general", pool), ("push", pushes.pool)]

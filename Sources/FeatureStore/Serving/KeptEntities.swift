@@ -178,7 +178,7 @@ extension Plan.Group {
     var keyTypes: [ValueType] { keys.map { key in source.columns.first { $0.name == key.column }!.type } }
 }
 
-extension Store {
+extension StoreServing {
     /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps nobody from looking up.
     func keep(_ prepared: ServingPlan, in online: Online) async {
         let needs = online.memory.needs(of: prepared)

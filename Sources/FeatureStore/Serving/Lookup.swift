@@ -120,14 +120,14 @@ public struct LookupAnswer: Sendable {
     }
 }
 
-extension Store {
+extension StoreServing {
     /// Computes features for some entities at now, or as they were served at a past instant.
     ///
     /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and those cuts has the same bits.
     /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
         if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
-        let lastNow = lastNow, clock = online?.memory.clock, actor = actor, receipts = receipts
+        let lastNow = context.lastNow, clock = online?.memory.clock, actor = actor, receipts = receipts
         for attempt in 0... {
             let answer: LookupAnswer? = try await reading { connection, known in
                 let catalog = known.catalog, asked = try known.governance.resolve(request.target), set = try asked.target.resolve(catalog).served
@@ -173,12 +173,12 @@ struct Online: Sendable {
     let large = LargeEntities()
 }
 
-extension Store {
+extension StoreServing {
     /// Answers from memory, once what it lacks has been read; nil where it can't.
     private func lookup(_ request: LookupRequest, in online: Online) async throws -> LookupAnswer? {
         let prepared = try await prepare(request.target, in: online)
         if !request.minOffsets.isEmpty {
-            let catalog = try await catalog()
+            let catalog = try await context.catalog()
             for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
             online.memory.follow(request.minOffsets.keys)
             var attempts = 0

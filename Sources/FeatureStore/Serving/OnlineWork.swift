@@ -12,7 +12,7 @@ public struct KeptOnline: Sendable {
     public var upTo: Int64
 }
 
-extension Store {
+extension StoreServing {
     /// Brings online state up to date: of every set that a server was asked for, the rows of all entities as a server's memory holds them.
     ///
     /// - Parameter sets: kept from now on, too.

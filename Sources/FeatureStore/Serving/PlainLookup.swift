@@ -182,7 +182,7 @@ private struct PlainReader {
     }
 }
 
-extension Store {
+extension StoreServing {
     /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way gives. Nil sends it that way.
     ///
     /// - Parameters:

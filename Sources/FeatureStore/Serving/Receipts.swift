@@ -159,7 +159,7 @@ public struct ReplayedLookups: Sendable {
     }
 }
 
-extension Store {
+extension StoreServing {
     /// Computes lookups of the log again, as training rows at their cuts, and compares every bit.
     ///
     /// - Parameters:
@@ -193,7 +193,7 @@ extension Store {
         guard set.features.map(\.function.fingerprint.description) == logged.fingerprints else { return replayed.differ(logged.receipt, "a definition") }
         let plan = Plan(set, in: catalog)
         guard let (spine, columns) = logged.read(plan) else { return replayed.differ(logged.receipt, "its inputs or values, which can't be read") }
-        let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(spine, Reading(cuts: logged.cuts), self, connection) }
+        let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(spine, Reading(cuts: logged.cuts), context, connection) }
         for (output, (then, again)) in zip(plan.outputs, zip(columns, outputs.columns)) {
             for row in 0..<spine.instants.count {
                 replayed.values += 1
@@ -230,7 +230,7 @@ public struct AskedLookup: Sendable {
     }
 }
 
-extension Store {
+extension StoreServing {
     /// Lookups of the log, the newest first.
     ///
     /// - Parameters:

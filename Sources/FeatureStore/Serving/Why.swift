@@ -38,14 +38,14 @@ public struct WhyRequest: Sendable {
     fileprivate static let maximumOfAll = 10_000
 }
 
-extension Store {
+extension StoreServing {
     /// Explains the value of one feature or label for one entity, now or at a past instant.
     ///
     /// - Throws: as a lookup does.
     public func why(_ request: WhyRequest) async throws -> WhyAnswer {
         guard (1...WhyRequest.maximumRows).contains(request.rows) else { throw StoreError(.invalidRequest, "rows are 1 to \(WhyRequest.maximumRows)") }
         guard case .features(let names) = request.lookup.target, names.count == 1 else { throw StoreError(.invalidRequest, "one feature or label is explained at a time") }
-        let lookup = request.lookup, lastNow = lastNow
+        let lookup = request.lookup, lastNow = context.lastNow
         return try await withCatalog { connection, catalog in
             let set = try catalog.resolve(features: names)
             let plan = Plan(set, in: catalog)

@@ -76,7 +76,7 @@ public struct SnapshotBundle: Sendable {
     fileprivate static func spineName(_ spine: Manifest.SpineRecord) -> String { "spine.\(spine.layout ?? FileFormat.Layout.csv.rawValue).zst" }
 }
 
-extension Store {
+extension StoreTraining {
     /// Writes a snapshot's bundle; the file appears when it is whole.
     ///
     /// - Returns: how many rows of each source it holds: those of the spine's entities, with all versions of their facts.

@@ -82,7 +82,7 @@ extension Drift.Feature {
     private func ln(_ value: Double) -> Double { Foundation.log(value) }
 }
 
-extension Store {
+extension StoreTraining {
     /// What each output of a snapshot looks like: as it was made, or of its rows computed again.
     public func statistics(ofSnapshot id: String) async throws -> [(name: String, statistics: ColumnStatistics)] {
         let manifest = try await snapshot(id)

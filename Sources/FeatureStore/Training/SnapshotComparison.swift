@@ -42,7 +42,7 @@ public struct SnapshotComparison: Sendable {
     public var isSame: Bool { settings.isEmpty && outputs.isEmpty && cuts.isEmpty && onlyLeft == 0 && onlyRight == 0 && values.isEmpty }
 }
 
-extension Store {
+extension StoreTraining {
     /// What differs between two snapshots: definitions, cuts, rows, and the values of rows and outputs that both have.
     public func compareSnapshots(_ left: String, _ right: String) async throws -> SnapshotComparison {
         let left = try await snapshot(left), right = try await snapshot(right)
@@ -94,7 +94,7 @@ extension Store {
     private func rows(_ manifest: Manifest) async throws -> (count: Int, keys: [(name: String, column: Column)], values: Table) {
         let set = try await fetch(manifest.id).rows
         let spine = set.file.spine
-        let requests = Set(try await catalog().set(named: manifest.set.description).requests.map(\.name))
+        let requests = Set(try await context.catalog().set(named: manifest.set.description).requests.map(\.name))
         let keys = spine.columns.filter { !requests.contains($0.key) }.sorted { $0.key < $1.key }.map { (name: $0.key, column: $0.value) }
         return (spine.instants.count, keys + [(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))], set.values)
     }

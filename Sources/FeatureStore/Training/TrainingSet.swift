@@ -29,7 +29,7 @@ extension Plan {
     ///
     /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows are read instead.
     func train(
-        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
+        _ spine: Spine, _ reading: Reading, _ store: StoreContext, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
         progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) throws -> Outputs {
         while true {
@@ -42,7 +42,7 @@ extension Plan {
     }
 
     private func trainOnce(
-        _ spine: Spine, _ reading: Reading, _ store: Store, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
+        _ spine: Spine, _ reading: Reading, _ store: StoreContext, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
         progress: @escaping @Sendable (TrainingProgress) -> Void
     ) throws -> Outputs {
         let count = spine.instants.count
@@ -61,7 +61,7 @@ extension Plan {
     }
 }
 
-extension Store {
+extension StoreTraining {
     /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held against its digest.
     ///
     /// - Throws: `damaged` where they aren't the same.
@@ -92,20 +92,14 @@ extension Store {
             // Spine and rows as they are at one moment: something may be erased just now.
             let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
                 let erasures = try Erasures(connection), (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
-                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection, damage: damage))
+                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store.context, connection, damage: damage))
             }
-            if mends { store.mend(damage, connection) }
+            if mends { store.context.mend(damage, connection) }
             if !isWhole { verification.faults.append(.spine) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
             return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification, damage.all)
         }
-    }
-
-    /// Says what was damaged, and sees to it that it is made again. Outside a transaction.
-    func mend(_ damage: FoundDamage, _ connection: Connection) {
-        damage.warnings.forEach(reportDamage)
-        damage.forget(connection)
     }
 
     /// Whether the kept rows of a snapshot, if there are any, are what its digest says.
@@ -279,5 +273,13 @@ struct KeptSpine {
             throw StoreError(.damaged, "the kept spine \(address.prefix(16)) can't be read any more: \(error)")
         }
         return (file, hash.finalize().hexadecimal == address)
+    }
+}
+
+extension StoreContext {
+    /// Says what was damaged, and sees to it that it is made again. Outside a transaction.
+    func mend(_ damage: FoundDamage, _ connection: Connection) {
+        damage.warnings.forEach(reportDamage)
+        damage.forget(connection)
     }
 }

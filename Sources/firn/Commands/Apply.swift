@@ -20,7 +20,7 @@ struct Apply: AsyncParsableCommand {
 
     func run() async throws {
         let documents = try readDocuments(definitions)
-        let plan = try await Environment.store(creating: true, connections: 1, actor).apply(documents, commit: commit)
+        let plan = try await Environment.store(creating: true, connections: 1, actor).catalog.apply(documents, commit: commit)
         if json { Terminal.out(plan.json().pretty()) } else { plan.print(applied: true) }
     }
 }

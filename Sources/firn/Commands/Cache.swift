@@ -15,7 +15,7 @@ struct Cache: AsyncParsableCommand {
         func run() async throws {
             let limit = try Environment.cacheLimit()
             let local = try Environment.cache().contents()
-            let kept = try await Environment.store(connections: 1).keptForSpeed()
+            let kept = try await Environment.store(connections: 1).log.keptForSpeed()
             if json {
                 return Terminal.out(
                     JSON.object([
@@ -48,13 +48,13 @@ struct Cache: AsyncParsableCommand {
                 return Terminal.out("deleted \(there.files) blocks, \(there.bytes.mebibytes): this machine's copies, of every store")
             }
             let store = try await Environment.store(connections: 1)
-            let kept = try await store.keptForSpeed()
+            let kept = try await store.log.keptForSpeed()
             if segments {
-                try await store.dropSegments()
+                try await store.log.dropSegments()
                 Terminal.out("deleted the content of \(kept.segments) segments, \(kept.segmentBytes.mebibytes): firn materialize builds it again")
             }
             if results {
-                try await store.dropResults()
+                try await store.log.dropResults()
                 Terminal.out("deleted the rows of \(kept.results) snapshots: they are computed again when they are fetched")
             }
         }

@@ -42,7 +42,7 @@ struct Diff: AsyncParsableCommand {
 
     func run() async throws {
         let sample: ComparisonSample = spine.map { .file($0, timestamp: timestamp, options: files.reading) } ?? .values(sample, asOf: asOf)
-        let comparison = try await Environment.store(connections: 1).compare(left, right, on: sample)
+        let comparison = try await Environment.store(connections: 1).catalog.compare(left, right, on: sample)
         if json { return Terminal.out(comparison.json.pretty()) }
         Terminal.out(comparison.sideBySide)
         Terminal.out(comparison.summary)

@@ -46,10 +46,10 @@ struct DriftCommand: AsyncParsableCommand {
         let store = try await Environment.store(connections: 1)
         let drift: Drift
         if let other {
-            drift = try await store.drift(snapshot, other)
+            drift = try await store.training.drift(snapshot, other)
         } else {
             let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
-            drift = try await store.drift(snapshot, live: set, since: since ?? yesterday)
+            drift = try await store.training.drift(snapshot, live: set, since: since ?? yesterday)
         }
         let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name), tooFew = drift.tooFew(stability: maxPsi, distance: maxKs).map(\.name)
         if json {

@@ -34,7 +34,7 @@ struct Erase: AsyncParsableCommand {
         var request = LookupRequest(.features([]), entities: [:])
         try request.add(keys, requests: [])
         let given = request.entities.mapValues { $0[0] }
-        let erasure = try await Environment.store(connections: 1, actor).erase(entity, given, reason: reason, isTried: dryRun)
+        let erasure = try await Environment.store(connections: 1, actor).provenance.erase(entity, given, reason: reason, isTried: dryRun)
         if json { return Terminal.out(erasure.json.pretty()) }
         let verb = dryRun ? "would go" : "went"
         for (source, rows) in erasure.rows.sorted(by: { $0.key < $1.key }) { Terminal.out("\(rows) rows of \(source) \(verb)") }

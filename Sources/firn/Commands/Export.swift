@@ -16,7 +16,7 @@ struct Export: AsyncParsableCommand {
     func run() async throws {
         let progress = Progress("export \(source)")
         defer { progress.end() }
-        let count = try await Environment.store(connections: 1).exportRows(of: source, to: out) { progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil) }
+        let count = try await Environment.store(connections: 1).log.exportRows(of: source, to: out) { progress.show(rows: $0, share: $1 > 0 ? Double($0) / Double($1) : nil) }
         progress.end()
         if let out { Terminal.beside(out, "\(count) rows of \(source) written to \(out)") }
     }

@@ -48,16 +48,16 @@ struct Import: AsyncParsableCommand {
     func run() async throws {
         let progress = Progress("import \(source)")
         defer { progress.end() }
-        let options = Store.ImportOptions(reading: files.reading, knownNow: knownNow, again: again)
+        let options = StoreLog.ImportOptions(reading: files.reading, knownNow: knownNow, again: again)
         let start = ContinuousClock.now
         let store = try await Environment.store(connections: 1, actor)
-        let imported: Store.Imported
+        let imported: StoreLog.Imported
         if let query {
-            imported = try await store.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source, options: options) { rows, _, _ in
+            imported = try await store.log.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source, options: options) { rows, _, _ in
                 progress.show(rows: rows, share: nil)
             }
         } else {
-            imported = try await store.importFile(file ?? "", into: source, options: options) { rows, bytes, size in
+            imported = try await store.log.importFile(file ?? "", into: source, options: options) { rows, bytes, size in
                 progress.show(rows: rows, share: size.map { Double(bytes) / Double(max($0, 1)) })
             }
         }

@@ -31,7 +31,7 @@ struct LedgerCommand: AsyncParsableCommand {
 
         func run() async throws {
             let subject = subject.isEmpty ? nil : subject.joined(separator: " ")
-            let entries = try await Environment.store(connections: 1).ledger(subject: subject, kind: kind, before: before, count: count)
+            let entries = try await Environment.store(connections: 1).provenance.ledger(subject: subject, kind: kind, before: before, count: count)
             if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
             var table = TextTable("ENTRY", "AT", "BY", "WHAT", "SUBJECT", "HASH")
             for entry in entries {
@@ -49,7 +49,7 @@ struct LedgerCommand: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            guard let head = try await Environment.store(connections: 1).ledgerHead() else { throw Failure("the ledger is empty") }
+            guard let head = try await Environment.store(connections: 1).provenance.ledgerHead() else { throw Failure("the ledger is empty") }
             Terminal.out(json ? head.json.pretty() : head.hash.hexadecimal)
         }
     }

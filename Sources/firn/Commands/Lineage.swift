@@ -41,7 +41,7 @@ struct LineageCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let store = try await Environment.store(connections: 1), lineage = try await store.lineage(name, asOf: asOf)
+        let store = try await Environment.store(connections: 1), lineage = try await store.provenance.lineage(name, asOf: asOf)
         let directions: [Lineage.Direction] = up == down ? [.up, .down] : up ? [.up] : [.down]
         if json { return Terminal.out(lineage.json(directions).pretty()) }
         if graphviz { return Terminal.out(lineage.graphviz(directions)) }
@@ -56,7 +56,7 @@ struct LineageCommand: AsyncParsableCommand {
             }
         }
         guard rows else { return }
-        for (output, answer) in try await store.why(receipt: name, row: entity) {
+        for (output, answer) in try await store.provenance.why(receipt: name, row: entity) {
             Terminal.out("\n\(output):")
             answer.print()
         }

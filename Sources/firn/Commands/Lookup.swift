@@ -36,12 +36,12 @@ struct Lookup: AsyncParsableCommand {
     func run() async throws {
         let store = try await Environment.store(connections: 1, actor)
         let chosen: FeatureSet
-        if let set { chosen = try await store.set(named: set).set } else { chosen = try await store.catalog().resolve(features: feature) }
+        if let set { chosen = try await store.catalog.set(named: set).set } else { chosen = try await store.catalog.read().resolve(features: feature) }
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
         try request.add(values, requests: chosen.served.requests)
         request.isLogged = log
-        let answer = try await store.lookup(request)
-        await store.receipts.flush()
+        let answer = try await store.serving.lookup(request)
+        await store.serving.receipts.flush()
         for warning in answer.warnings { Terminal.note("warning: \(warning)") }
         if json { return Terminal.out(answer.json(cuts: true).pretty()) }
         var table = TextTable("FEATURE", "VALUE", "STATUS")

@@ -28,7 +28,7 @@ struct Lookups: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let lookups = try await Environment.store(connections: 1).lookups(actor: actor, set: set, since: since, count: count)
+        let lookups = try await Environment.store(connections: 1).serving.lookups(actor: actor, set: set, since: since, count: count)
         if json { return Terminal.out(JSON.array(lookups.map(\.json)).pretty()) }
         var table = TextTable("AS OF", "ACTOR", "ASKED FOR", "THROUGH", "RECEIPT")
         for lookup in lookups {

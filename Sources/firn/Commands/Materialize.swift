@@ -33,11 +33,11 @@ struct Materialize: AsyncParsableCommand {
         if !set.isEmpty { return try await refreshValues() }
         let progress = Progress("materialize")
         defer { progress.end() }
-        let options = Store.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
+        let options = StoreLog.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
         let start = ContinuousClock.now
         let store = try await Environment.store(connections: 1)
-        let done = try await store.materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
-        let kept = try await store.keepOnline(online)
+        let done = try await store.log.materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
+        let kept = try await store.serving.keepOnline(online)
         progress.end()
         if json {
             return Terminal.out(
@@ -66,7 +66,7 @@ struct Materialize: AsyncParsableCommand {
     private func refreshValues() async throws {
         let store = try await Environment.store(connections: 1)
         var refreshed: [RefreshedValues] = []
-        for name in set { refreshed.append(try await store.refreshValues(of: name)) }
+        for name in set { refreshed.append(try await store.serving.refreshValues(of: name)) }
         if json {
             return Terminal.out(
                 JSON.array(

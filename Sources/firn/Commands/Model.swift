@@ -48,7 +48,7 @@ struct ModelCommand: AsyncParsableCommand {
                 }
             }
             request.artifacts = try artifact.map { try Model.Artifact(file: $0) }
-            let model = try await Environment.store(connections: 1, actor).recordModel(request)
+            let model = try await Environment.store(connections: 1, actor).catalog.recordModel(request)
             Terminal.out(json ? model.json.pretty() : "recorded \(model.name): \(model.set) from \(model.snapshots.map(\.id).joined(separator: ", "))")
         }
     }
@@ -60,7 +60,8 @@ struct ModelCommand: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let store = try await Environment.store(connections: 1), governance = try await store.governance(), models = governance.models.values.sorted { $0.name < $1.name }
+            let store = try await Environment.store(connections: 1), governance = try await store.catalog.governance(),
+                models = governance.models.values.sorted { $0.name < $1.name }
             if json { return Terminal.out(JSON.array(models.map(\.json)).pretty()) }
             var table = TextTable("NAME", "SET", "SNAPSHOTS", "METRICS", "POINTERS", "RECORDED", "BY", "")
             for model in models {
@@ -84,7 +85,7 @@ struct ModelCommand: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let store = try await Environment.store(connections: 1), governance = try await store.governance(), model = try governance.model(named: name)
+            let store = try await Environment.store(connections: 1), governance = try await store.catalog.governance(), model = try governance.model(named: name)
             if json { return Terminal.out(model.json.pretty()) }
             func line(_ title: String, _ value: String?) { if let value { Terminal.out(title.padded(13) + value) } }
             line("model", model.name.description)

@@ -27,8 +27,8 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         let documents = try readDocuments(definitions)
         let store = try await Environment.store(connections: 1)
-        let plan = try await store.plan(documents)
-        let comparisons = try await store.comparisons(plan)
+        let plan = try await store.catalog.plan(documents)
+        let comparisons = try await store.catalog.comparisons(plan)
         if json {
             Terminal.out(plan.json(comparisons).pretty())
         } else if markdown {

@@ -35,10 +35,10 @@ struct Point: AsyncParsableCommand {
     func run() async throws {
         let store = try await Environment.store(connections: 1, actor)
         if let name, let target {
-            let pointer = try await store.point(name, to: target)
+            let pointer = try await store.catalog.point(name, to: target)
             return Terminal.out(json ? pointer.json.pretty() : "\(pointer.name) points to \(pointer.target.kind.rawValue) \(pointer.target.name)")
         }
-        let governance = try await store.governance(asOf: asOf)
+        let governance = try await store.catalog.governance(asOf: asOf)
         let all = history ? governance.moves.reversed() : governance.pointers.values.sorted { $0.name < $1.name }
         let shown = all.filter { name == nil || $0.name == name }
         if let name, shown.isEmpty { throw Failure("there \(asOf == nil ? "is" : "was") no pointer '\(name)'\(asOf.map { " at \($0)" } ?? "")") }
@@ -64,7 +64,7 @@ struct Deprecate: AsyncParsableCommand {
     @OptionGroup var actor: ActorOption
 
     func run() async throws {
-        let subject = try await Environment.store(connections: 1, actor).deprecate(name, reason: reason, successor: successor)
+        let subject = try await Environment.store(connections: 1, actor).catalog.deprecate(name, reason: reason, successor: successor)
         Terminal.out("\(subject) is deprecated")
     }
 }
@@ -86,7 +86,7 @@ struct Retire: AsyncParsableCommand {
     @OptionGroup var actor: ActorOption
 
     func run() async throws {
-        let subject = try await Environment.store(connections: 1, actor).retire(name, reason: reason, force: force)
+        let subject = try await Environment.store(connections: 1, actor).catalog.retire(name, reason: reason, force: force)
         Terminal.out("\(subject) is retired")
     }
 }

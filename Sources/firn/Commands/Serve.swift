@@ -111,7 +111,7 @@ struct Serve: AsyncParsableCommand {
         let (store, open) = try Environment.served(
             connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner,
             reportDamage: { [logger] in logger.warning("something kept is damaged", metadata: ["what": "\($0)"]) })
-        store.receipts.configure(rate: logLookups, retention: keepLookups)
+        store.serving.receipts.configure(rate: logLookups, retention: keepLookups)
         configuration.accessLog = try (accessLog ?? Environment.variable("FIRN_ACCESS_LOG")).map { try AccessLog(path: $0) }
         configuration.host = host
         configuration.port = port
@@ -127,7 +127,7 @@ struct Serve: AsyncParsableCommand {
         let needsTokens = configuration.needsTokens, host = host
         let prepare = { @Sendable in
             try await open()
-            if needsTokens, try await !store.tokens().contains(where: { $0.isInForce(at: .now) }) {
+            if needsTokens, try await !store.catalog.tokens().contains(where: { $0.isInForce(at: .now) }) {
                 throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
             }
         }

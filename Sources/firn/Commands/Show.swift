@@ -24,24 +24,24 @@ struct Show: AsyncParsableCommand {
         guard !entries.isEmpty else { throw Failure("nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")") }
         if json {
             var whole: [JSON] = []
-            for entry in entries { whole.append(try await store.history(of: entry)) }
+            for entry in entries { whole.append(try await store.catalog.history(of: entry)) }
             return Terminal.out((whole.count == 1 ? whole[0] : .array(whole)).pretty())
         }
         for entry in entries {
             Terminal.out("\(entry.kind.rawValue) \(entry.name)")
             for (title, value) in entry.details { show(title, value) }
-            if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name), let seen = try await store.statistics(of: name) {
+            if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name), let seen = try await store.training.statistics(of: name) {
                 show("values", seen.statistics.summary + "\nin \(seen.snapshot.id), \(seen.snapshot.createdAt)")
             }
             if entry.kind == .source {
-                let figures = try await store.figures(ofSource: entry.name)
+                let figures = try await store.catalog.figures(ofSource: entry.name)
                 show(
                     "rows",
                     "\(figures.rows) in \(figures.batches) \(figures.batches == 1 ? "batch" : "batches"), \(ByteCountFormatter.string(fromByteCount: figures.bytes, countStyle: .binary)) with indexes"
                 )
                 if let delay = figures.delay { show("known", "\(delay.median.rough) after they happened (median), 95 of 100 within \(delay.high.rough)") }
             }
-            let history = try await store.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }
+            let history = try await store.provenance.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }
             show("history", history.joined(separator: "\n"))
         }
     }
@@ -51,7 +51,7 @@ struct Show: AsyncParsableCommand {
     }
 
     private func showPlan() async throws {
-        let outline = try await Environment.store(connections: 1).outline(ofSet: name)
+        let outline = try await Environment.store(connections: 1).catalog.outline(ofSet: name)
         if json { return Terminal.out(outline.json.pretty()) }
         for group in outline.groups {
             let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")

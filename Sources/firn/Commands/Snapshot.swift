@@ -76,7 +76,7 @@ struct Snapshot: AsyncParsableCommand {
             let store = try await Environment.store(connections: 1, actor)
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
-                let rows = try await store.trainingSet(request, name: spine, progress: show) { [spine] plan in
+                let rows = try await store.training.trainingSet(request, name: spine, progress: show) { [spine] plan in
                     let file = try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
                     try TableWriter.require(file, for: out)
                     return file
@@ -86,7 +86,7 @@ struct Snapshot: AsyncParsableCommand {
                 for warning in rows.warnings { Terminal.note("warning: \(warning)") }
                 return Terminal.beside(out, "written to \(out), not recorded")
             }
-            let manifest = try await store.createSnapshot(request, spine: spine, output: out, progress: show)
+            let manifest = try await store.training.createSnapshot(request, spine: spine, output: out, progress: show)
             progress.end()
             for warning in manifest.warnings { Terminal.note("warning: \(warning)") }
             if json { return Terminal.beside(out, manifest.json(whole: false).pretty()) }
@@ -112,7 +112,7 @@ struct Snapshot: AsyncParsableCommand {
 
         func run() async throws {
             let writer = try TableWriter(path: out)
-            let (manifest, rows) = try await Environment.store(connections: 1).fetch(id)
+            let (manifest, rows) = try await Environment.store(connections: 1).training.fetch(id)
             try rows.write(to: writer)
             if let out { Terminal.beside(out, "\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)") }
         }
@@ -129,7 +129,7 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            try await Environment.store(connections: 1).verify(id).report(json: json)
+            try await Environment.store(connections: 1).training.verify(id).report(json: json)
         }
     }
 
@@ -145,7 +145,7 @@ struct Snapshot: AsyncParsableCommand {
         var out: String
 
         func run() async throws {
-            let rows = try await Environment.store(connections: 1).bundleSnapshot(id, to: out)
+            let rows = try await Environment.store(connections: 1).training.bundleSnapshot(id, to: out)
             Terminal.out("\(out): \(id) with \(rows.sorted { $0.key < $1.key }.map { "\($1) rows of \($0)" }.joined(separator: ", "))")
         }
     }
@@ -165,7 +165,7 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let comparison = try await Environment.store(connections: 1).compareSnapshots(left, right)
+            let comparison = try await Environment.store(connections: 1).training.compareSnapshots(left, right)
             if json { return Terminal.out(comparison.json.pretty()) }
             if comparison.isSame { return Terminal.out("\(comparison.left.id) and \(comparison.right.id) are the same, \(comparison.common) rows") }
             for setting in comparison.settings { Terminal.out(setting) }
@@ -186,7 +186,7 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let manifests = try await Environment.store(connections: 1).snapshots()
+            let manifests = try await Environment.store(connections: 1).training.snapshots()
             if json { return Terminal.out(JSON.array(manifests.map { $0.json(whole: false) }).pretty()) }
             var table = TextTable("ID", "NAME", "SET", "ROWS", "MODE", "CREATED", "BY", "DIGEST")
             for manifest in manifests {
@@ -209,8 +209,8 @@ struct Snapshot: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let store = try await Environment.store(connections: 1), manifest = try await store.snapshot(id)
-            if json { return Terminal.out(JSON.object(try await store.manifest(manifest.id)).pretty()) }
+            let store = try await Environment.store(connections: 1), manifest = try await store.training.snapshot(id)
+            if json { return Terminal.out(JSON.object(try await store.training.manifest(manifest.id)).pretty()) }
             Terminal.out("snapshot     \(manifest.id)\(manifest.name.map { " (\($0))" } ?? "")")
             Terminal.out("set          \(manifest.set)  \(manifest.fingerprint.short)")
             Terminal.out("rows         \(manifest.rows), \(manifest.mode.words)\(manifest.knownBy.map { ", known by \($0)" } ?? "")")

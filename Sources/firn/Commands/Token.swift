@@ -43,7 +43,7 @@ struct TokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             let bounds = TokenBounds(sets: sets, sources: sources, names: names)
-            let token = try await Environment.store(connections: 1, actor).createToken(name: name, role: role, bounds: bounds, until: until)
+            let token = try await Environment.store(connections: 1, actor).catalog.createToken(name: name, role: role, bounds: bounds, until: until)
             guard json else { return Terminal.out(token) }
             Terminal.out(
                 JSON.object([
@@ -60,7 +60,7 @@ struct TokenCommand: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let tokens = try await Environment.store(connections: 1).tokens()
+            let tokens = try await Environment.store(connections: 1).catalog.tokens()
             if json {
                 return Terminal.out(
                     JSON.array(
@@ -92,7 +92,7 @@ struct TokenCommand: AsyncParsableCommand {
         @OptionGroup var actor: ActorOption
 
         func run() async throws {
-            try await Environment.store(connections: 1, actor).revokeToken(id)
+            try await Environment.store(connections: 1, actor).catalog.revokeToken(id)
             Terminal.out("revoked \(id)")
         }
     }

@@ -26,7 +26,7 @@ struct Verify: AsyncParsableCommand {
 
         func run() async throws {
             let progress = Progress("verifying")
-            let check = try await Environment.store(connections: 1).checkHistory(expecting: expect, all: all) { progress.show($0, rows: $1, share: nil) }
+            let check = try await Environment.store(connections: 1).provenance.checkHistory(expecting: expect, all: all) { progress.show($0, rows: $1, share: nil) }
             progress.end()
             if json {
                 let heads = check.logHeads.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
@@ -64,7 +64,7 @@ struct Verify: AsyncParsableCommand {
 
         func run() async throws {
             let progress = Progress("replaying")
-            let replayed = try await Environment.store(connections: 1).replayLookups(since: since, receipt: receipt) { progress.show(rows: $0, share: nil) }
+            let replayed = try await Environment.store(connections: 1).serving.replayLookups(since: since, receipt: receipt) { progress.show(rows: $0, share: nil) }
             progress.end()
             if json {
                 Terminal.out(replayed.json.pretty())

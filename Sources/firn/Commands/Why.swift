@@ -33,9 +33,9 @@ struct Why: AsyncParsableCommand {
     func run() async throws {
         let store = try await Environment.store(connections: 1)
         var request = WhyRequest(feature)
-        try request.lookup.add(values, requests: try await store.catalog().resolve(features: [feature]).requests)
+        try request.lookup.add(values, requests: try await store.catalog.read().resolve(features: [feature]).requests)
         (request.lookup.asOf, request.isHindsight, request.knownBy, request.rows) = (asOf, reading.hindsight, reading.knownBy, rows)
-        let answer = try await store.why(request)
+        let answer = try await store.serving.why(request)
         if json { Terminal.out(answer.json.pretty()) } else { answer.print() }
     }
 }

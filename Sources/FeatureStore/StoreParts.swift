@@ -1,0 +1,73 @@
+public import FeatureLanguage
+internal import Postgres
+
+/// What is registered and decided: definitions, models, pointers, life cycles, tokens.
+public struct StoreCatalog: StorePart {
+    let context: StoreContext
+
+    /// Everything registered.
+    public func read() async throws -> Catalog { try await context.catalog() }
+}
+
+/// Rows on their way in and out, and the segments that they are sealed into.
+public struct StoreLog: StorePart {
+    let context: StoreContext
+    let live: LiveState
+    var pushes: PushQueues { live.pushes }
+}
+
+/// Training sets and what is known of them.
+public struct StoreTraining: StorePart {
+    let context: StoreContext
+}
+
+/// Lookups, what is kept for them, and why a value is what it is.
+public struct StoreServing: StorePart {
+    let context: StoreContext
+    let live: LiveState
+    var online: Online? { live.online }
+    var pushes: PushQueues { live.pushes }
+    var watch: Watch { live.watch }
+    /// Lookups on their way into their log.
+    public var receipts: Receipts { live.receipts }
+
+    /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where something came since, or a name is unknown.
+    public func withKnownCatalog<T: Sendable>(_ body: @escaping @Sendable (Catalog, Governance) throws -> T) async throws -> T {
+        if let known = context.known, let online, online.memory.governed <= known.entry {
+            do { return try body(known.catalog, known.governance) } catch is UnknownName {}
+        }
+        return try await reading { try body($1.catalog, $1.governance) }
+    }
+}
+
+/// The ledger, lineage, erasure, and verification.
+public struct StoreProvenance: StorePart {
+    let context: StoreContext
+    let serving: StoreServing
+    var training: StoreTraining { StoreTraining(context: context) }
+}
+
+/// What goes on beside single calls: pushes that share commits, lookups that are logged, memory that follows the logs, and the watch over the database.
+final class LiveState: Sendable {
+    let pushes: PushQueues
+    let receipts: Receipts
+    /// What lookups are answered from; nil where each asks the database.
+    let online: Online?
+    /// Whether the database can be read and written, as it was seen last.
+    let watch: Watch
+
+    init(_ context: StoreContext, _ memory: OnlineMemory?) {
+        let read = context.replica ?? context.uri, quick = context.quick
+        if context.replica != nil { memory?.followStandby() }
+        online = memory.map { memory in
+            let primary = context.replica == nil ? nil : Pool(uri: context.uri, size: 1, quick)
+            return Online(
+                memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick),
+                kept: KeptEntities(reportDamage: context.reportDamage))
+        }
+        let pushing = Connection.Settings(role: context.role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
+        pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing), memory: memory)
+        receipts = Receipts(pool: Pool(uri: context.uri, size: 1, quick))
+        watch = Watch(pool: Pool(uri: context.uri, size: 1, quick))
+    }
+}
