@@ -13,12 +13,12 @@ extension Routes {
                 (filter.owner, filter.entity, filter.tags) = (parameters["owner"], parameters["entity"], parameters["tag"].map { [$0] } ?? [])
                 filter.isUnused = try parameters.flag("unused")
                 filter.staleSince = try parameters.instant("stale_since")
-                return Response.json(.array(try await shown(CatalogBrowser(store).entries(filter)).map(\.json)))
+                return Response.json(.array(try await shown(CatalogBrowser(store.catalog).entries(filter)).map(\.json)))
             }
             routes(.audit, .work, bounded: true).get("/v1/\(kind.plural)/:name") { _, context in
                 let name = try context.parameter("name")
-                guard let entry = try await CatalogBrowser(store).named(name).first(where: { $0.kind == kind }) else {
-                    let near = try await CatalogBrowser(store).nearest(name).map { " (did you mean \($0)?)" } ?? ""
+                guard let entry = try await CatalogBrowser(store.catalog).named(name).first(where: { $0.kind == kind }) else {
+                    let near = try await CatalogBrowser(store.catalog).nearest(name).map { " (did you mean \($0)?)" } ?? ""
                     throw Problem(.notFound, "not_found", "unknown \(kind.rawValue) '\(name.prefix(80))'\(near)")
                 }
                 guard try await !shown([entry]).isEmpty else {
@@ -44,7 +44,7 @@ extension Routes {
         }
         routes(.audit, .work, bounded: true).get("/v1/search") { request, _ in
             guard let text = try Parameters(request, known: ["q"])["q"] else { throw Problem.shape("q says what to search for") }
-            return Response.json(.array(try await shown(CatalogBrowser(store).search(text)).map(\.json)))
+            return Response.json(.array(try await shown(CatalogBrowser(store.catalog).search(text)).map(\.json)))
         }
     }
 

@@ -60,7 +60,7 @@ public struct FeatureServer: Sendable {
         self.store = store
         self.configuration = configuration
         self.logger = logger
-        gatekeeper = configuration.needsTokens ? Gatekeeper(store) : nil
+        gatekeeper = configuration.needsTokens ? Gatekeeper(store.catalog) : nil
     }
 
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.

@@ -12,13 +12,13 @@ public final class Store: Sendable {
     /// Definitions, models, pointers, life cycles, tokens; what they were and how they compare.
     public var catalog: StoreCatalog { StoreCatalog(context: context) }
     /// Rows: imports, pushes, exports, and the segments that they are sealed into.
-    public var log: StoreLog { StoreLog(context: context, live: live) }
+    public var log: StoreLog { StoreLog(context: context, pushes: live.pushes) }
     /// Training sets: made, fetched, proven, compared.
-    public var training: StoreTraining { StoreTraining(context: context) }
+    public var training: StoreTraining { StoreTraining(context: context, cache: cache) }
     /// Lookups, what is kept for them, and why a value is what it is.
-    public var serving: StoreServing { StoreServing(context: context, live: live) }
+    public var serving: StoreServing { StoreServing(context: context, training: training, live: live) }
     /// The ledger, lineage, erasure, and verification.
-    public var provenance: StoreProvenance { StoreProvenance(context: context, serving: serving) }
+    public var provenance: StoreProvenance { StoreProvenance(context: context, log: log, training: training, serving: serving) }
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
@@ -36,15 +36,16 @@ public final class Store: Sendable {
         isServer: Bool = false, replica: String? = nil, reportDamage: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         context = StoreContext(
-            uri: uri, actor: actor, connections: connections, cache: cache, threads: threads, temporaryDirectory: temporaryDirectory, isServer: isServer, replica: replica,
+            uri: uri, actor: actor, connections: connections, threads: threads, temporaryDirectory: temporaryDirectory, isServer: isServer, replica: replica,
             reportDamage: reportDamage)
+        self.cache = cache
         live = LiveState(context, memory)
     }
 
     /// Who does what is written down: whoever this task acts for, else the store's own.
     public var actor: String { context.actor }
     /// This machine's copies of segments.
-    public var cache: SegmentCache? { context.cache }
+    public let cache: SegmentCache?
     /// Where rows are put aside while they are sealed.
     public var temporaryDirectory: String { context.temporaryDirectory }
 

@@ -23,76 +23,6 @@ public struct Erasure: Sendable {
     public var isEmpty: Bool { rows.isEmpty && spineRows == 0 && receipts == 0 }
 }
 
-/// An erasure as its ledger entry says it. Of the entity's keys it holds nothing.
-struct ErasureRecord: Codable, Sendable {
-    struct Batch: Codable, Sendable {
-        var batch: Int64
-        /// How many of its rows went.
-        var rows: Int
-        /// SHA-256 of its hash in the chain, and of the hash that it would have with the new salt and the digest of the rows that are left.
-        var seal: String
-    }
-
-    struct Snapshot: Codable, Sendable {
-        var id: String
-        /// Blocks of 1,024 rows, from 0, that have or read rows that are gone.
-        var blocks: [Int]
-        /// Under which digest what is left of its spine is kept; nil where nothing of it went.
-        var spine: String?
-    }
-
-    struct Spine: Codable, Sendable {
-        var from: String
-        var to: String
-        var rows: Int
-    }
-
-    struct Run: Codable, Sendable {
-        var source: String
-        var keys: [String]
-        var after: Int64
-        var upTo: Int64
-    }
-
-    var reason: String
-    var rows: [String: Int]
-    var batches: [Batch]
-    var snapshots: [Snapshot]
-    var spines: [Spine]
-    var receipts: Int
-    /// What was sealed with rows that are gone: sealed again, it has other addresses.
-    var runs: [Run]
-
-    static func seal(hash: [UInt8], now: [UInt8]) -> String {
-        var chain = ChainHash()
-        for part in [hash, now] { chain.add(bytes: part) }
-        return chain.finish().hexadecimal
-    }
-}
-
-/// What all erasures left behind: how the past differs from what was written down of it.
-struct Erasures: Sendable {
-    /// By batch: how many rows went, and the seal of what is left.
-    private(set) var batches: [Int64: (rows: Int, seal: String)] = [:]
-    /// By snapshot: blocks that may differ, and under which digest its spine is kept. The same spine may come again with a later one.
-    private(set) var blocks: [String: Set<Int>] = [:]
-    private var spines: [String: String] = [:]
-
-    init(_ connection: Connection) throws {
-        for entry in try Ledger.entries(of: ["erase"], connection) {
-            let record = try JSONDecoder().decode(ErasureRecord.self, from: Data(entry.body.utf8))
-            for batch in record.batches { batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) &+ batch.rows, batch.seal) }
-            for snapshot in record.snapshots {
-                blocks[snapshot.id, default: []].formUnion(snapshot.blocks)
-                if let spine = snapshot.spine { spines[snapshot.id] = spine }
-            }
-        }
-    }
-
-    /// Under which digest a snapshot's spine is kept now.
-    func spine(of manifest: Manifest) -> String { spines[manifest.id] ?? manifest.spine.digest }
-}
-
 extension StoreProvenance {
     /// Erases an entity: its rows in every source, through `join` too, its rows in kept spines, receipts of lookups, and all that was derived of them.
     ///
@@ -130,10 +60,10 @@ extension StoreProvenance {
         let isSealed = try await withCatalog { connection, _ in
             try connection.execute("select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))").single().bool(0)
         }
-        if erasure.runs > 0 || isSealed { _ = try await StoreLog(context: context, live: serving.live).materialize(.init(sources: sources)) }
+        if erasure.runs > 0 || isSealed { _ = try await log.materialize(.init(sources: sources)) }
         var kept: [String] = []
         for set in erasure.values { kept.append(try await serving.refreshValues(of: set).table) }
-        let cache = cache, valueTables = kept
+        let cache = training.cache, valueTables = kept
         try await withCatalog { connection, _ in
             try cache?.evictUnlisted(of: StoreContext.identity(connection), connection)
             let tables =
@@ -388,7 +318,7 @@ private struct ErasureWork {
             try Task.checkCancellation()
             let manifest = try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
             let set = try catalog.set(named: manifest.set.description), plan = Plan(set, in: catalog)
-            let (file, _) = try KeptSpine(manifest, erasures).read(plan, connection), address = erasures.spine(of: manifest)
+            let (file, _) = try KeptSpine(manifest, erasures).read(plan, connection), address = erasures.spine(of: manifest.id, first: manifest.spine.digest)
             var spine = spines[address] ?? FoundSpine(manifest: manifest)
             spine.instants.insert(manifest.spine.timestamp)
             spine.read.formUnion([manifest.spine.timestamp] + (plan.keys + plan.requests).map(\.name))

@@ -20,13 +20,13 @@ extension StoreServing {
     /// A row stands from its `as_of` on until then, or until a row of its entity arrives.
     /// - Throws: for a set with request inputs, or none of whose features has all its keys.
     public func refreshValues(of name: String) async throws -> RefreshedValues {
-        let store = context, lastNow = context.lastNow, damage = FoundDamage()
+        let training = training, lastNow = context.lastNow, damage = FoundDamage()
         return try await withRegistry { connection, known in
             let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: name).set).served
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
             // Before the transaction, so that it sees what was done while it waited.
-            defer { store.mend(damage, connection) }
+            defer { training.mend(damage, connection) }
             return try Lock.holding(values.lock, connection) {
                 try connection.transaction(.repeatableRead) {
                     try values.prepare()
@@ -36,7 +36,7 @@ extension StoreServing {
                     let spine = Spine(
                         columns: Dictionary(uniqueKeysWithValues: zip(plan.keys.map(\.name), keys)), instants: Array(repeating: now, count: keys.first?.count ?? 1))
                     if spine.instants.count > 0 {
-                        let outputs = try plan.train(spine, Reading(cuts: heads.cuts), store, connection, wantsChanges: true, damage: damage)
+                        let outputs = try plan.train(spine, Reading(cuts: heads.cuts), training, connection, wantsChanges: true, damage: damage)
                         try values.write(keys, outputs, at: now)
                     }
                     try values.remember(heads.cuts, now: now)
@@ -195,7 +195,7 @@ extension CurrentValues {
     private static let page = 50_000
 
     /// Computes current values again, some taken by chance or all, each row as of its own instant.
-    static func check(_ catalog: Catalog, atMost limit: Int?, _ store: StoreContext, _ check: inout HistoryCheck, _ connection: Connection) throws {
+    static func check(_ catalog: Catalog, atMost limit: Int?, _ training: StoreTraining, _ check: inout HistoryCheck, _ connection: Connection) throws {
         for row in try connection.execute("select set_name, cuts::text from firn_cache.current_values order by set_name").map({ $0 }) {
             try Task.checkCancellation()
             let name = row.text(0)
@@ -211,11 +211,11 @@ extension CurrentValues {
                 check.faults.append("the current values of \(name) say that logs were read which aren't there")
                 continue
             }
-            if try !values.hold(cuts, atMost: limit, store, &check) { check.faults.append("the current values of \(name) in \(values.name) aren't what their rows make") }
+            if try !values.hold(cuts, atMost: limit, training, &check) { check.faults.append("the current values of \(name) in \(values.name) aren't what their rows make") }
         }
     }
 
-    private func hold(_ cuts: [String: Int64], atMost limit: Int?, _ store: StoreContext, _ check: inout HistoryCheck) throws -> Bool {
+    private func hold(_ cuts: [String: Int64], atMost limit: Int?, _ training: StoreTraining, _ check: inout HistoryCheck) throws -> Bool {
         let names = SQL.joined((plan.keys.map(\.name) + columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
         let chosen: SQL = limit.map { "order by random() limit \($0)" } ?? ""
         try connection.execute("declare firn_values_check no scroll cursor for select \(names) from \(table) \(chosen)")
@@ -232,7 +232,7 @@ extension CurrentValues {
             read = read.dropFirst(keys.count)
             guard let instants = read.popFirst(), let changes = read.popLast() else { return false }
             let spine = Spine(columns: Dictionary(zip(plan.keys.map(\.name), keys)) { first, _ in first }, instants: instants.integers)
-            let outputs = try plan.train(spine, Reading(cuts: cuts), store, connection, wantsChanges: true)
+            let outputs = try plan.train(spine, Reading(cuts: cuts), training, connection, wantsChanges: true)
             for (kept, made) in zip(read, outputs.columns) { for row in 0..<rows.count where kept[row] != made[row] { return false } }
             for (row, next) in outputs.nextChanges.enumerated() {
                 let isRight = next == .max ? changes.isNull(row) : !changes.isNull(row) && changes.integers[row] == min(next, Instant.range.upperBound.microseconds)

@@ -24,18 +24,11 @@ public struct Figures: Sendable {
         public var waiting: Int
     }
 
-    public struct Pushes: Sendable {
-        public var source: String
-        public var requests = 0, rows = 0, commits = 0, waiting = 0
-        /// From when they came until they were committed, all together.
-        public var waited = Duration.zero
-    }
-
     public var memory: Memory?
     /// How long ago each source's newest batch was committed, of those that are followed.
     public var ages: [(source: String, age: Duration)] = []
     public var pools: [Connections] = []
-    public var pushes: [Pushes] = []
+    public var pushes: [PushFigures] = []
     public var receipts: Receipts.Counts
 }
 

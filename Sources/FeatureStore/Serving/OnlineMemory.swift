@@ -444,15 +444,9 @@ public final class OnlineMemory: Sendable {
 
     func followStandby() { state.withLock { $0.isOfStandby = true } }
 
-    /// Rows that were just committed, the first versions of their facts: batch after batch, from an offset on.
-    struct News: Sendable {
-        var after: Int64
-        var rows: [Table]
-        var knownAt: Int64
-    }
-
     /// Takes rows that were pushed here without reading them again; false where others came before them, or nobody watches the source.
-    func take(_ news: News, of source: Source) -> Bool {
+    func take(_ news: CommittedRows) -> Bool {
+        let source = news.source
         let tables = followed().tables.filter { $0.group.source.name == source.name }
         let deltas = tables.map { ($0.table, $0.generation, news.delta(of: source, columns: $0.group.columns)) }
         return state.withLock { state in
@@ -539,7 +533,7 @@ struct ServingPlan: Sendable {
     }
 }
 
-extension OnlineMemory.News {
+extension CommittedRows {
     fileprivate var end: Int64 { rows.reduce(after) { $0 + Int64($1.rowCount) } }
 
     /// The same for a table.

@@ -193,7 +193,7 @@ extension StoreServing {
         guard set.features.map(\.function.fingerprint.description) == logged.fingerprints else { return replayed.differ(logged.receipt, "a definition") }
         let plan = Plan(set, in: catalog)
         guard let (spine, columns) = logged.read(plan) else { return replayed.differ(logged.receipt, "its inputs or values, which can't be read") }
-        let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(spine, Reading(cuts: logged.cuts), context, connection) }
+        let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(spine, Reading(cuts: logged.cuts), training, connection) }
         for (output, (then, again)) in zip(plan.outputs, zip(columns, outputs.columns)) {
             for row in 0..<spine.instants.count {
                 replayed.values += 1

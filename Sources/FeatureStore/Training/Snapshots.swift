@@ -117,7 +117,7 @@ extension StoreTraining {
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
                 let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
-                let outputs = try plan.train(file.spine, reading, store.context, connection, damage: damage, progress: progress)
+                let outputs = try plan.train(file.spine, reading, store, connection, damage: damage, progress: progress)
                 return (outputs, heads, try Emptiness(plan, file.spine, reading, connection).warnings(outputs))
             }
             damage.forget(connection)

@@ -29,12 +29,12 @@ extension Plan {
     ///
     /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows are read instead.
     func train(
-        _ spine: Spine, _ reading: Reading, _ store: StoreContext, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
+        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
         progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) throws -> Outputs {
         while true {
             do {
-                return try trainOnce(spine, reading, store, connection, wantsChanges: wantsChanges, damage: damage, progress: progress)
+                return try trainOnce(spine, reading, training, connection, wantsChanges: wantsChanges, damage: damage, progress: progress)
             } catch let found as SegmentDamage {
                 guard damage.add(found) else { throw found.error }
             }
@@ -42,16 +42,16 @@ extension Plan {
     }
 
     private func trainOnce(
-        _ spine: Spine, _ reading: Reading, _ store: StoreContext, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
+        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
         progress: @escaping @Sendable (TrainingProgress) -> Void
     ) throws -> Outputs {
         let count = spine.instants.count
         return try evaluate(
-            spine, reading, threads: store.threads, wantsChanges: wantsChanges, progress: { progress(.computing(rows: Int($0 * Double(count)), of: count)) }
+            spine, reading, threads: training.threads, wantsChanges: wantsChanges, progress: { progress(.computing(rows: Int($0 * Double(count)), of: count)) }
         ) { group in
             let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
             if count > RowLoader.fewKeys,
-                let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: store.cache, damage: damage, progress: read, connection)
+                let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: training.cache, damage: damage, progress: read, connection)
             {
                 return try reader.buckets()
             }
@@ -92,9 +92,9 @@ extension StoreTraining {
             // Spine and rows as they are at one moment: something may be erased just now.
             let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
                 let erasures = try Erasures(connection), (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
-                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store.context, connection, damage: damage))
+                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection, damage: damage))
             }
-            if mends { store.context.mend(damage, connection) }
+            if mends { store.mend(damage, connection) }
             if !isWhole { verification.faults.append(.spine) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
@@ -241,7 +241,7 @@ struct KeptSpine {
 
     init(_ manifest: Manifest, _ erasures: Erasures) {
         record = manifest.spine
-        address = erasures.spine(of: manifest)
+        address = erasures.spine(of: manifest.id, first: manifest.spine.digest)
     }
 
     /// As it is kept: a text compressed with zstd, in pieces.
@@ -276,7 +276,7 @@ struct KeptSpine {
     }
 }
 
-extension StoreContext {
+extension StoreTraining {
     /// Says what was damaged, and sees to it that it is made again. Outside a transaction.
     func mend(_ damage: FoundDamage, _ connection: Connection) {
         damage.warnings.forEach(reportDamage)

@@ -39,7 +39,7 @@ struct List: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let browser = try await CatalogBrowser(Environment.store(connections: 1))
+        let browser = try await CatalogBrowser(Environment.store(connections: 1).catalog)
         var filter = CatalogFilter(kind: DefinitionKind.allCases.first { $0.plural == kind?.rawValue })
         (filter.owner, filter.tags, filter.entity, filter.isUnused) = (owner, tag, entity, unused)
         if stale {

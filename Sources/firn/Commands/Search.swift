@@ -12,7 +12,7 @@ struct Search: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let entries = try await CatalogBrowser(Environment.store(connections: 1)).search(text.joined(separator: " "))
+        let entries = try await CatalogBrowser(Environment.store(connections: 1).catalog).search(text.joined(separator: " "))
         if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
         if entries.isEmpty { Terminal.note("nothing found") } else { entries.printTable(withKind: true) }
     }

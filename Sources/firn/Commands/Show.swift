@@ -19,7 +19,7 @@ struct Show: AsyncParsableCommand {
 
     func run() async throws {
         if plan { return try await showPlan() }
-        let store = try await Environment.store(connections: 1), browser = try await CatalogBrowser(store)
+        let store = try await Environment.store(connections: 1), browser = try await CatalogBrowser(store.catalog)
         let entries = browser.named(name)
         guard !entries.isEmpty else { throw Failure("nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")") }
         if json {

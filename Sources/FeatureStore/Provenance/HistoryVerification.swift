@@ -6,20 +6,6 @@ internal import Foundation
 internal import Postgres
 internal import Tables
 
-/// What was found when the history was computed again.
-public struct HistoryCheck: Sendable {
-    public var entries = 0, definitions = 0, batches = 0, rows = 0
-    /// Snapshots that were computed again, and blocks of segments that were read.
-    public var snapshots = 0, blocks = 0
-    /// Of what is kept for lookups: entities of online state, and rows of current values.
-    public var entities = 0, values = 0
-    /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past against them.
-    public var ledgerHead = ""
-    public var logHeads: [String: String] = [:]
-    /// The first thing of each kind that doesn't hold.
-    public var faults: [String] = []
-}
-
 extension StoreProvenance {
     /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of what is derived some or all; and looks at what
     /// guards the tables of truth.
@@ -32,7 +18,7 @@ extension StoreProvenance {
     public func checkHistory(
         expecting heads: [String] = [], all: Bool = false, progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
     ) async throws -> HistoryCheck {
-        let store = context, threads = threads, directory = temporaryDirectory
+        let training = training, threads = threads, directory = temporaryDirectory
         var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
             try Migrator.requireThisVersion(connection)
@@ -56,7 +42,7 @@ extension StoreProvenance {
                 progress("online state", 0)
                 try OnlineWork.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, &check, connection)
                 progress("current values", 0)
-                try CurrentValues.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, store, &check, connection)
+                try CurrentValues.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, training, &check, connection)
                 let limit = all ? Int.max : HistoryCheck.sampleOfSnapshots
                 snapshots = try connection.execute("select id from firn.snapshots order by random() limit \(limit)").map { $0.text(0) }
             }

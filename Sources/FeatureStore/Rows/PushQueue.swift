@@ -6,26 +6,28 @@ internal import Tables
 
 /// A queue for each source that rows are pushed to.
 final class PushQueues: Sendable {
+    /// Who hears of what was committed here before its sender does: the source, the rows where they are all there is behind the ones before, and where the log ends.
+    typealias Committed = @Sendable (_ source: String, _ rows: CommittedRows?, _ end: Int64) -> Void
+
     let pool: Pool
-    /// Shown what was pushed here.
-    private let memory: OnlineMemory?
+    let committed: Committed
     private let queues = Mutex<[String: PushQueue]>([:])
 
-    init(pool: Pool, memory: OnlineMemory?) {
+    init(pool: Pool, committed: @escaping Committed) {
         self.pool = pool
-        self.memory = memory
+        self.committed = committed
     }
 
     func queue(of source: String) -> PushQueue {
         queues.withLock { queues in
             if let queue = queues[source] { return queue }
-            let queue = PushQueue(pool: pool, memory: memory)
+            let queue = PushQueue(pool: pool, committed: committed)
             queues[source] = queue
             return queue
         }
     }
 
-    func figures() -> [Figures.Pushes] { queues.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.figures($0) } }
+    func figures() -> [PushFigures] { queues.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.figures($0) } }
 }
 
 /// Rows pushed to one source, on their way into its log: requests that come while a commit is under way share the next. Each is a batch of its own.
@@ -52,11 +54,11 @@ final class PushQueue: Sendable {
         var isWriting = false
         /// For batches to come, ascending.
         var numbers: [Int64] = []
-        var done = Figures.Pushes(source: "")
+        var done = PushFigures(source: "")
     }
 
     private let pool: Pool
-    private let memory: OnlineMemory?
+    private let committed: PushQueues.Committed
     private let state = Mutex(State())
 
     /// What may wait: more is refused at once.
@@ -69,12 +71,12 @@ final class PushQueue: Sendable {
     private static let mostTogether = 1000
     private static let mostBytesTogether = 32 << 20
 
-    init(pool: Pool, memory: OnlineMemory?) {
+    init(pool: Pool, committed: @escaping PushQueues.Committed) {
         self.pool = pool
-        self.memory = memory
+        self.committed = committed
     }
 
-    func figures(_ source: String) -> Figures.Pushes {
+    func figures(_ source: String) -> PushFigures {
         state.withLock { state in
             var figures = state.done
             (figures.source, figures.waiting) = (source, state.waiting.count)
@@ -170,14 +172,14 @@ final class PushQueue: Sendable {
         let source = requests[0].source, numbers = try numbers(requests.count, connection)
         let (answers, news) = try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
         // Before anybody is told: the next lookup here sees it.
-        if let memory, let end = answers.map(\.lastOffset).max(), !(news.map { memory.take($0, of: source) } ?? false) { memory.owe([source.name: end]) }
+        if let end = answers.map(\.lastOffset).max() { committed(source.name, news, end) }
         return answers
     }
 
-    /// Inside a transaction. Gives what memory may take once it is committed; nil where it has to be read.
-    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([StoreLog.Pushed], OnlineMemory.News?) {
+    /// Inside a transaction. Gives what may be taken over once it is committed; nil where it has to be read.
+    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([StoreLog.Pushed], CommittedRows?) {
         let source = requests[0].source
-        var answers = try PushQueue.earlierAnswers(requests, connection), news: OnlineMemory.News?
+        var answers = try PushQueue.earlierAnswers(requests, connection), news: CommittedRows?
         let fresh = requests.indices.filter { answers[$0] == nil }
         if !fresh.isEmpty {
             let writer = try BatchWriter(source, connection, knownNow: !source.isStatic, numbers: Array(numbers.prefix(fresh.count)))
@@ -187,7 +189,7 @@ final class PushQueue: Sendable {
                 answers[request] = StoreLog.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
             if writer.areFirstVersions, let knownAt = writer.knownAt, let first = written.first {
-                news = OnlineMemory.News(after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount), rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
+                news = CommittedRows(source: source, after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount), rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
             }
         }
         return (requests.indices.map { answers[$0]! }, news)

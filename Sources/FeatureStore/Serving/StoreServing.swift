@@ -1,29 +1,10 @@
 public import FeatureLanguage
 internal import Postgres
 
-/// What is registered and decided: definitions, models, pointers, life cycles, tokens.
-public struct StoreCatalog: StorePart {
-    let context: StoreContext
-
-    /// Everything registered.
-    public func read() async throws -> Catalog { try await context.catalog() }
-}
-
-/// Rows on their way in and out, and the segments that they are sealed into.
-public struct StoreLog: StorePart {
-    let context: StoreContext
-    let live: LiveState
-    var pushes: PushQueues { live.pushes }
-}
-
-/// Training sets and what is known of them.
-public struct StoreTraining: StorePart {
-    let context: StoreContext
-}
-
 /// Lookups, what is kept for them, and why a value is what it is.
 public struct StoreServing: StorePart {
     let context: StoreContext
+    let training: StoreTraining
     let live: LiveState
     var online: Online? { live.online }
     var pushes: PushQueues { live.pushes }
@@ -38,13 +19,6 @@ public struct StoreServing: StorePart {
         }
         return try await reading { try body($1.catalog, $1.governance) }
     }
-}
-
-/// The ledger, lineage, erasure, and verification.
-public struct StoreProvenance: StorePart {
-    let context: StoreContext
-    let serving: StoreServing
-    var training: StoreTraining { StoreTraining(context: context) }
 }
 
 /// What goes on beside single calls: pushes that share commits, lookups that are logged, memory that follows the logs, and the watch over the database.
@@ -66,7 +40,10 @@ final class LiveState: Sendable {
                 kept: KeptEntities(reportDamage: context.reportDamage))
         }
         let pushing = Connection.Settings(role: context.role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
-        pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing), memory: memory)
+        pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing)) { source, rows, end in
+            // Memory takes what lies right behind what it has, and is owed the rest.
+            if let memory, !(rows.map { memory.take($0) } ?? false) { memory.owe([source: end]) }
+        }
         receipts = Receipts(pool: Pool(uri: context.uri, size: 1, quick))
         watch = Watch(pool: Pool(uri: context.uri, size: 1, quick))
     }

@@ -103,7 +103,7 @@ extension StoreLog {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        live.online?.memory.owe([name: imported.lastOffset])
+        pushes.committed(name, nil, imported.lastOffset)
         return imported
     }
 }
@@ -124,13 +124,4 @@ private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _
     let otherwise = options.reading.names.advice("known-now") { ", or import with \($0)" } ?? ""
     return
         "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at\(otherwise)"
-}
-
-/// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
-func fileDigest(_ path: String) throws -> [UInt8]? {
-    if FileFormat.isPipe(path) { return nil }
-    let bytes = try ByteReader(path: path, compression: .none)
-    var hash = SHA256()
-    while let piece = try bytes.next() { hash.update(data: piece) }
-    return Array(hash.finalize())
 }

@@ -133,11 +133,11 @@ public final class Gatekeeper: Sendable {
         var next: Task<Void, any Error>?
     }
 
-    private let store: Store
+    private let catalog: StoreCatalog
     private let state = Mutex(State())
 
-    public init(_ store: Store) {
-        self.store = store
+    public init(_ catalog: StoreCatalog) {
+        self.catalog = catalog
     }
 
     /// The token that a request bears in its `Authorization`, if it is one in force that is known; it is compared in the same time wherever it differs.
@@ -192,7 +192,7 @@ public final class Gatekeeper: Sendable {
     }
 
     private func read() async throws {
-        let now = Instant.now, inForce = try await store.catalog.tokens().filter { $0.isInForce(at: now) }
+        let now = Instant.now, inForce = try await catalog.tokens().filter { $0.isInForce(at: now) }
         state.withLock { state in
             state.tokens = Dictionary(inForce.map { ($0.id, $0) }) { first, _ in first }
             state.owners = inForce.filter { !$0.bounds.names.isEmpty }

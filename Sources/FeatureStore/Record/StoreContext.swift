@@ -19,7 +19,6 @@ final class StoreContext: Sendable {
     private let registry = RegistryCache()
     /// The latest *now* of an answer: none goes behind it.
     let lastNow = LatestInstant()
-    let cache: SegmentCache?
     /// How many threads compute at once.
     let threads: Int
     let temporaryDirectory: String
@@ -27,7 +26,7 @@ final class StoreContext: Sendable {
     let reportDamage: @Sendable (String) -> Void
 
     init(
-        uri: String, actor: String, connections: Int, cache: SegmentCache?, threads: Int, temporaryDirectory: String, isServer: Bool, replica: String?,
+        uri: String, actor: String, connections: Int, threads: Int, temporaryDirectory: String, isServer: Bool, replica: String?,
         reportDamage: @escaping @Sendable (String) -> Void
     ) {
         role = isServer ? ServerRole.name : nil
@@ -38,7 +37,6 @@ final class StoreContext: Sendable {
         self.replica = replica
         self.connections = connections
         own = actor
-        self.cache = cache
         self.threads = threads
         self.temporaryDirectory = temporaryDirectory
         self.reportDamage = reportDamage
@@ -100,7 +98,6 @@ protocol StorePart: Sendable {
 extension StorePart {
     var pool: Pool { context.pool }
     var actor: String { context.actor }
-    var cache: SegmentCache? { context.cache }
     var threads: Int { context.threads }
     var temporaryDirectory: String { context.temporaryDirectory }
     var reportDamage: @Sendable (String) -> Void { context.reportDamage }

@@ -1,0 +1,23 @@
+/// The ledger, lineage, erasure, and verification.
+public struct StoreProvenance: StorePart {
+    let context: StoreContext
+    let log: StoreLog
+    let training: StoreTraining
+    let serving: StoreServing
+}
+
+extension StoreProvenance {
+    /// Entries of the ledger, the newest first.
+    ///
+    /// - Parameters:
+    ///   - subject: what they are about (`feature spend_7d.v1`), or its name alone; nil for all.
+    ///   - kind: nil for all.
+    ///   - before: only entries of smaller numbers, to go on from.
+    ///   - count: at most so many.
+    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+        try await ledgerEntries(subject: subject, kind: kind, before: before, count: count)
+    }
+
+    /// The ledger's newest entry; nil in an empty store.
+    public func ledgerHead() async throws -> LedgerEntry? { try await ledger(count: 1).first }
+}
