@@ -40,10 +40,11 @@ import Testing
         for (index, file) in files.enumerated() { for match in file.code.matches(of: declaration) { declared[String(match.1), default: []].append(index) } }
         var arrows: [String] = []
         for file in files {
-            for word in Set(file.code.matches(of: /\b[A-Za-z_]\w+\b/).map { String($0.0) }) {
+            // Not by word boundaries: to Swift's, Unicode's, a name and what follows its point are one word.
+            for word in Set(file.code.matches(of: /[A-Za-z_]\w+/).map { String($0.0) }) {
                 guard let places = declared[word], Set(places).count == 1, files[places[0]].floor > file.floor else { continue }
                 // A name of its own, inside of another type.
-                if file.code.contains(try! Regex("\\b(?:struct|class|enum|case|let|var|func) \(word)\\b")) { continue }
+                if file.code.contains(try! Regex("(?:^|\\W)(?:struct|class|enum|case|let|var|func) \(word)(?!\\w)")) { continue }
                 arrows.append("\(file.name) knows \(word) of \(files[places[0]].name)")
             }
         }
