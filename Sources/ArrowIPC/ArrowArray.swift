@@ -229,7 +229,7 @@ extension ArrowArray {
 }
 
 extension ArrowArray {
-    /// The same without what stood in some rows: not beneath a NULL, and not in a dictionary either.
+    /// This array with NULL in some rows, and nothing of what stood there left, beneath the NULL or in a dictionary.
     public func withNulls(in rows: Set<Int>) throws(ArrowError) -> ArrowArray {
         var result = ArrowArray(type), at = 0
         for row in rows.sorted() where row < count {

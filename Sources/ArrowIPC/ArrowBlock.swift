@@ -3,7 +3,7 @@ public import FeatureLanguage
 
 /// One column as an Arrow file of its own: how segments keep what they hold.
 public enum ArrowBlock {
-    /// The same column gives the same bytes.
+    /// Equal columns give equal bytes.
     public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var writer = try ArrowWriter(.file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed) { piece in
@@ -47,7 +47,7 @@ public enum ArrowBlock {
 
     /// Where the values of an uncompressed block lie, for reading some of them in place.
     public struct Layout: Sendable {
-        /// Of fixed width: bool, int64, float64 or timestamp.
+        /// A type of fixed width: bool, int64, float64 or timestamp.
         public var type: ValueType
         public var rowCount: Int
         /// Bits, the least significant first, 1 where a value is not NULL; nil where none is.

@@ -140,7 +140,7 @@ extension ArrowField {
         }
     }
 
-    /// The same with dictionaries and runs spelled out: a field of a flat type where it can be one.
+    /// This field with dictionaries and runs spelled out: of a flat type where it can be one.
     public func plain(_ column: ArrowColumn) throws(ArrowError) -> (field: ArrowField, column: ArrowColumn) {
         guard case .other(let array) = column, array.meant() != nil else { return (self, column) }
         var field = ArrowField(name, array.children[0].type)

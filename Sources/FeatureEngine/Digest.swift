@@ -56,7 +56,7 @@ public struct Digest: Sendable, Hashable {
         }
     }
 
-    /// The same hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or NaN. Nil where something is.
+    /// The block's hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or NaN. Nil where something is.
     private static func inPlace(_ column: Column, _ rows: Range<Int>) -> [UInt8]? {
         guard UInt64(1).littleEndian == 1 else { return nil }
         if let validity = column.validity, validity[rows].contains(false) { return nil }

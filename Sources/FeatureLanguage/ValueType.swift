@@ -16,7 +16,7 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
         }
     }
 
-    /// The same for a column, key or request input, which may come as `real`, `float4` or `float32`: each of these is a float64.
+    /// Reads the type of a column, key or request input, which may come as `real`, `float4` or `float32`: each of these is a float64.
     public init?(columnSpelling text: String) {
         if ValueType.narrowFloats.contains(text.lowercased()) { self = .float64 } else { self.init(spelling: text) }
     }

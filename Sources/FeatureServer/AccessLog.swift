@@ -20,7 +20,7 @@ public final class AccessLog: Sendable {
     private let state = Mutex(State())
     private let file: Mutex<Int32>
 
-    /// Of all that waits to be written.
+    /// The most that waits to be written.
     private static let mostBytes = 16 << 20
 
     /// - Parameter path: added to where it is there; `-` is standard output.

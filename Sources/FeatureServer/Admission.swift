@@ -16,7 +16,7 @@ final class Admission: Sendable {
         case request
         /// A request that computes for a moment in the server itself: on threads of its own.
         case work
-        /// The same where others' transactions are waited for, as long as jobs take.
+        /// A request that waits for others' transactions, as long as jobs take.
         case registration
         /// What computes for long.
         case job

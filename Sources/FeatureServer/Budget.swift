@@ -107,7 +107,7 @@ final class Budget: Sendable {
         for waiting in refused { waiting.turn.resume(throwing: Admission.refusal) }
     }
 
-    /// Of those in line that may hold more, whose caller holds least; of several the first.
+    /// Whose turn is next: among those in line that may hold more, the one whose caller holds least; of several the first.
     private func next(_ state: State) -> Int? {
         state.line.indices.filter { state.held[state.line[$0].caller, default: 0] + state.line[$0].amount <= each }
             .min { (state.held[state.line[$0].caller, default: 0], $0) < (state.held[state.line[$1].caller, default: 0], $1) }

@@ -37,7 +37,7 @@ public struct FeatureServer: Sendable {
         public var jobMemory = 4 << 30
         /// What a request may take that isn't a job: beyond, whoever waits for the database gets 503.
         public var deadline = Duration.seconds(30)
-        /// The same for a job.
+        /// How long a job may take.
         public var jobDeadline = Duration.seconds(3600)
         /// Gets a line for each request.
         public var accessLog: AccessLog?

@@ -124,7 +124,7 @@ struct Body {
         }
     }
 
-    /// Of a text, in bytes: reasons and descriptions are read by people.
+    /// The most bytes of a text: reasons and descriptions are read by people.
     private static let longest = 10_000
 
     func text(_ name: String) throws -> String {

@@ -4,13 +4,13 @@ import NIOHTTPTypes
 
 /// How slow a client may be before it is cut off.
 public struct Patience: Sendable {
-    /// Of a request that is coming: once it was waited for so long, it must have come at `leastRate`. Nor may nothing of it come for so long.
+    /// How long a request may be on its way: after so long it must have come at `leastRate`, and something of it must come within so long.
     public var receiving = Duration.seconds(30)
     /// Bytes a second.
     public var leastRate = 1024.0
     /// Without taking anything of an answer that is there for it.
     public var sending = Duration.seconds(30)
-    /// Of a request that was answered before all of it had come: so long the rest is thrown away, so that who sends all before it reads gets the answer.
+    /// How long the rest of a request is thrown away that was answered before all of it had come, so that who sends all before it reads gets the answer.
     public var lingering = Duration.seconds(30)
     /// Between two requests.
     public var idle = Duration.seconds(120)
@@ -42,7 +42,7 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var idleSince = ContinuousClock.now
     /// Since when more was asked for and nothing came.
     private var waitingSince: ContinuousClock.Instant?
-    /// Of the request that is coming.
+    /// How long the request that is coming was waited for, and how much of it came.
     private var waited = Duration.zero
     private var received = 0
     private var stuckSince: ContinuousClock.Instant?

@@ -53,7 +53,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     private var fault: (any Error)?
 
     /// A longer body is nothing for this thread.
-    private static let maximumBytes = 1 << 18
+    fileprivate static let maximumBytes = 1 << 18
 
     /// - Parameters:
     ///   - gatekeeper: whose token a request must bear; the routes refuse it.
@@ -265,6 +265,8 @@ private struct PlainFields {
             switch name.utf8.count {
             case 6 where name == "expect" || name == "origin", 14 where name == "sec-fetch-site", 16 where name == "content-encoding": return nil
             case 10 where name == "connection": guard field.value.lowercased() == "keep-alive" else { return nil }
+            // Who says that too much comes is answered before it does.
+            case 14 where name == "content-length": guard Int(field.value).map({ $0 <= ShortCut.maximumBytes }) ?? false else { return nil }
             case 12 where name == "content-type":
                 guard !isJSON, field.value == "application/json" || field.value.hasPrefix("application/json;") else { return nil }
                 isJSON = true

@@ -49,6 +49,13 @@ public final class Store: Sendable {
     /// Where rows are put aside while they are sealed.
     public var temporaryDirectory: String { context.temporaryDirectory }
 
+    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections. What is asked of the store from then on fails with
+    /// the code `database_unavailable`.
+    public func close() async {
+        await live.close()
+        context.close()
+    }
+
     /// Runs `body` for somebody: what it does goes into the ledger under that name.
     public func acting<T>(as actor: String, _ body: () async throws -> T) async rethrows -> T { try await StoreContext.$caller.withValue(actor, operation: body) }
 

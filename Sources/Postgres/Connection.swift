@@ -18,7 +18,7 @@ internal import Synchronization
     var isStreaming = false
     /// Until when its calls may wait. Beyond, it is given up.
     var deadline: ContinuousClock.Instant?
-    /// The same for a statement that was cancelled: a server that hangs doesn't heed that.
+    /// Until when a statement that was cancelled is waited for: a server that hangs doesn't heed that.
     let cancelled = CancelledUntil()
     /// Whether it was given up: whatever is asked of it from now on fails.
     private(set) var isGivenUp = false
@@ -121,7 +121,7 @@ internal import Synchronization
         return try unsafe check(lastResult())
     }
 
-    /// The same for a statement that is run again and again: parsed and planned once for the connection.
+    /// Runs a statement that is run again and again: parsed and planned once for the connection.
     @discardableResult
     public func execute(prepared sql: SQL) throws(PostgresError) -> Rows {
         if prepared.count >= Connection.mostPrepared {
@@ -260,7 +260,7 @@ internal import Synchronization
     /// Commits what `body` does, or none of it.
     public func transaction<T>(_ isolation: Isolation = .readCommitted, _ body: () throws -> T) throws -> T {
         precondition(depth == 0, "a transaction inside a transaction")
-        later(SQL(stringLiteral: "begin isolation level \(isolation.rawValue)"))
+        later(SQL(raw: "begin isolation level \(isolation.rawValue)"))
         depth = 1
         defer { depth = 0 }
         do {
@@ -288,7 +288,7 @@ internal import Synchronization
 
     private func planning<T>(without ways: [String], _ body: () throws -> T) throws -> T {
         later(Connection.turn(ways, "off", isLocal: true))
-        defer { for way in ways { later(SQL(stringLiteral: "set local \(way) to default")) } }
+        defer { for way in ways { later(SQL(raw: "set local \(way) to default")) } }
         return try body()
     }
 
@@ -367,7 +367,7 @@ internal import Synchronization
         }
     }
 
-    /// The same, row by row when they are asked for. Until the end nothing else can be done with the connection.
+    /// Begins a copy whose rows are handed out when they are asked for. Until the end nothing else can be done with the connection.
     public func beginCopyOut(_ sql: SQL) throws -> CopyOut {
         precondition(sql.parameters.isEmpty, "a copy takes no values")
         _ = try execute(sql)

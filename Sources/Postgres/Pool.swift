@@ -11,6 +11,7 @@ public final class Pool: Sendable {
         var open = 0
         var waiting: [(id: Int, turn: CheckedContinuation<Session, any Error>)] = []
         var numbers = 0
+        var isClosed = false
     }
 
     private let uri: String
@@ -35,8 +36,20 @@ public final class Pool: Sendable {
         return try await session.run(until: deadline, body)
     }
 
+    /// Closes what is idle, and what is in use as soon as that is done. Who waits, or comes later, gets an error.
+    public func close() {
+        let (idle, waiting) = state.withLock { state in
+            defer { (state.isClosed, state.idle, state.waiting) = (true, [], []) }
+            return (state.idle, state.waiting)
+        }
+        for waiting in waiting { waiting.turn.resume(throwing: PostgresError.closed) }
+        // Out of the lock: each says goodbye to the server.
+        withExtendedLifetime(idle) {}
+    }
+
     private func take(until deadline: ContinuousClock.Instant?) async throws -> Session {
-        let session = state.withLock { state -> Session? in
+        let session = try state.withLock { state throws(PostgresError) -> Session? in
+            guard !state.isClosed else { throw .closed }
             if let session = state.idle.popLast() { return session }
             guard state.open < size else { return nil }
             state.open += 1
@@ -59,12 +72,18 @@ public final class Pool: Sendable {
         defer { timer?.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { turn in
-                let session = state.withLock { state -> Session? in
-                    if let session = state.idle.popLast() { return session }
-                    state.waiting.append((id, turn))
-                    return nil
+                let (session, isClosed) = state.withLock { state -> (Session?, Bool) in
+                    if let session = state.idle.popLast() { return (session, false) }
+                    if !state.isClosed { state.waiting.append((id, turn)) }
+                    return (nil, state.isClosed)
                 }
-                if let session { turn.resume(returning: session) } else if Task.isCancelled { refuse(id, CancellationError()) }
+                if let session {
+                    turn.resume(returning: session)
+                } else if isClosed {
+                    turn.resume(throwing: PostgresError.closed)
+                } else if Task.isCancelled {
+                    refuse(id, CancellationError())
+                }
             }
         } onCancel: {
             refuse(id, CancellationError())
@@ -80,7 +99,7 @@ public final class Pool: Sendable {
     private func give(_ session: Session) {
         let turn = state.withLock { state -> CheckedContinuation<Session, any Error>? in
             if !state.waiting.isEmpty { return state.waiting.removeFirst().turn }
-            state.idle.append(session)
+            if !state.isClosed { state.idle.append(session) }
             return nil
         }
         turn?.resume(returning: session)

@@ -2,7 +2,7 @@
 ///
 /// Details and hints of the server are left out, since they hold people's data.
 public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Five characters of SQLSTATE; `08001` where there is no connection, `08006` where it was lost, `08F14` where the server didn't answer in time.
+    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006` where it was lost, `08F14` where the server didn't answer in time.
     public var code: String
     public var message: String
     public var advice: String?
@@ -26,6 +26,9 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     /// Whether there was no connection at all.
     public var isUnreachable: Bool { code == "08001" }
 
+    /// Whether it was refused because the pool was closed.
+    public var isClosed: Bool { code == PostgresError.closed.code }
+
     /// It took too long: the database gave the statement up, or was given up itself.
     public var isTimeout: Bool { code == "57014" || code == PostgresError.noAnswer }
 
@@ -38,6 +41,9 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
 
     public static var tooSlow: PostgresError { PostgresError(code: noAnswer, message: "PostgreSQL didn't answer in time") }
     static var noConnection: PostgresError { PostgresError(code: noAnswer, message: "all connections to PostgreSQL were in use for too long") }
+
+    /// The pool was closed.
+    public static var closed: PostgresError { PostgresError(code: "08003", message: "the store is closed") }
 
     static func connection(_ message: String, advice: String? = nil) -> PostgresError {
         PostgresError(code: "08006", message: message, advice: advice)

@@ -41,7 +41,7 @@ internal import CLibPQ
         return word
     }
 
-    /// Of any integer type; nil also for what is none, where a column's type was changed by hand.
+    /// An integer of any width; nil also for what is none, where a column's type was changed by hand.
     public mutating func int64() -> Int64? {
         let value: Int64?? = unsafe field { bytes in
             guard 1...8 ~= bytes.count else { return nil }

@@ -77,7 +77,7 @@ internal import CLibPQ
         public func bool(_ column: Int) -> Bool { rows.bytes(row, column) == [1] }
 
         public func int64(_ column: Int) -> Int64 { optionalInt64(column) ?? 0 }
-        /// Of any integer type.
+        /// An integer of any width.
         public func optionalInt64(_ column: Int) -> Int64? {
             guard let bytes = rows.bytes(row, column), let first = bytes.first else { return nil }
             return bytes.reduce(first >= 0x80 ? -1 : 0) { $0 << 8 | Int64($1) }

@@ -9,8 +9,14 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
     fileprivate var parts: [Part]
 
+    /// For literals in the source. Text that is made goes in by `raw`.
     public init(stringLiteral value: String) {
         parts = [.text(value)]
+    }
+
+    /// A part of a statement that was put together as text: nothing in it is bound or quoted, so nothing of a user's may be in it but what he runs as his own.
+    public init(raw text: String) {
+        parts = [.text(text)]
     }
 
     public init(stringInterpolation interpolation: Interpolation) {
@@ -69,7 +75,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     /// Parts with `separator` between them.
     public static func joined(_ parts: [SQL], by separator: String) -> SQL {
         guard let first = parts.first else { return "" }
-        let between = SQL(stringLiteral: separator)
+        let between = SQL(raw: separator)
         return parts.dropFirst().reduce(first) { "\($0)\(between)\($1)" }
     }
 }

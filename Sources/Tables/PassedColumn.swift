@@ -8,9 +8,9 @@ public struct PassedColumn: Sendable {
     var fields: Fields
 
     enum Fields: Sendable {
-        /// Of a text file: each field's text, and how it was written.
+        /// A text file's fields: each one's text, and how it was written.
         case texts(Texts)
-        /// Of an Arrow file: the values in the type's own units, or as they lie.
+        /// An Arrow file's values, in the type's own units or as they lie.
         case values(ArrowField, ArrowColumn)
     }
 
@@ -58,7 +58,7 @@ public struct PassedColumn: Sendable {
         fields = .values(field, column)
     }
 
-    /// The same without what stood in some rows.
+    /// This column with NULL in some rows.
     func withNulls(in rows: Set<Int>) throws(TableError) -> PassedColumn {
         var result = self
         switch fields {
@@ -161,7 +161,7 @@ public struct PassedColumn: Sendable {
 }
 
 extension Column {
-    /// The same without what stood in some rows: not beneath a NULL either.
+    /// This column with NULL in some rows, and nothing of what stood there left beneath.
     func withNulls(in rows: Set<Int>) -> Column {
         var builder = ColumnBuilder(type)
         for row in 0..<count {

@@ -115,7 +115,7 @@ public struct SpineFile: Sendable {
         (timestamp, isArrow, null) = (file.timestamp, file.isArrow, file.null)
     }
 
-    /// The same with rows of which nothing is left but their instants, and some columns: every other value is NULL.
+    /// This spine with nothing left of some rows but their instants and the columns in `keeping`: their other values are NULL.
     public func erasing(_ rows: Set<Int>, keeping: Set<String>) throws(TableError) -> SpineFile {
         var passed: [PassedColumn] = []
         for column in self.passed { passed.append(column.name == timestamp || keeping.contains(column.name) ? column : try column.withNulls(in: rows)) }

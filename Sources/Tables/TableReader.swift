@@ -29,7 +29,7 @@ public struct TableReader {
     private let options: ReadOptions
     private var input: Input
     public let bytes: ByteReader
-    /// Of CSV and NDJSON, handed out so far.
+    /// How many rows of CSV or NDJSON were handed out so far.
     private var rowCount = 0
 
     private enum Input {
@@ -285,7 +285,7 @@ struct LineParser {
         return try peek()
     }
 
-    /// The same, without going on.
+    /// The next line's number and value without going on to it.
     mutating func peek() throws(TableError) -> (Int, JSON)? {
         if waiting == nil { waiting = try parse() }
         return waiting

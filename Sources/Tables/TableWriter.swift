@@ -18,7 +18,7 @@ public struct TableWriter {
     /// Refuses a spine with columns that this kind of file can't hold: before any work is done.
     public func require(_ spine: SpineFile) throws(TableError) { try TableWriter.require(spine, layout, name) }
 
-    /// The same for a file that isn't open yet.
+    /// Asks this of a file that isn't open yet.
     public static func require(_ spine: SpineFile, for path: String) throws(TableError) { try require(spine, FileFormat(path: path).layout, path) }
 
     private static func require(_ spine: SpineFile, _ layout: FileFormat.Layout, _ name: String) throws(TableError) {

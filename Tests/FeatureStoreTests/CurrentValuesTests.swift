@@ -29,7 +29,7 @@ import Testing
 
     /// The table, and what lookups of the same entities at its rows' own instants give.
     private func check(_ fixture: Fixture, _ set: String, _ table: String, keys: [String]) async throws -> Int {
-        let rows = try fixture.connection().execute(SQL(stringLiteral: "select row_to_json(v)::text, to_char(as_of, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from \(table) v")).map {
+        let rows = try fixture.connection().execute(SQL(raw: "select row_to_json(v)::text, to_char(as_of, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from \(table) v")).map {
             try JSON(parsing: $0.bytes(0))
         }
         var asked: [String: [LookupRequest.Value]] = [:]
@@ -136,7 +136,7 @@ import Testing
         defer { fixture.remove() }
         _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n1,2,2024-01-01\n"), into: "u")
         let tables = [try await fixture.store.serving.refreshValues(of: name + ".v1").table, try await fixture.store.serving.refreshValues(of: name + ".v2").table]
-        let values = try tables.map { try fixture.connection().execute(SQL(stringLiteral: "select a from \($0)")).first!.int64(0) }
+        let values = try tables.map { try fixture.connection().execute(SQL(raw: "select a from \($0)")).first!.int64(0) }
         #expect(values == [3, 2] && Set(tables).count == 2)
     }
 

@@ -197,7 +197,7 @@ import Testing
         let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname like 'firn%' order by 1").map { $0.text(0) }
         for table in tables {
             let count = try connection.execute(
-                "select count(*) from \(SQL(stringLiteral: table)) t where position(\(marker) in t::text) > 0 or position(\(hexadecimal) in t::text) > 0"
+                "select count(*) from \(SQL(raw: table)) t where position(\(marker) in t::text) > 0 or position(\(hexadecimal) in t::text) > 0"
             ).first!.int64(0)
             if count > 0 { found.append(table) }
         }

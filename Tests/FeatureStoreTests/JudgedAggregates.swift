@@ -100,7 +100,7 @@ struct JudgedFacts {
         for (index, aggregate) in aggregates.enumerated() {
             let theirs: Rows
             do {
-                theirs = try connection.execute("select \(SQL(stringLiteral: aggregate.sql)) from judge.spine s order by n")
+                theirs = try connection.execute("select \(SQL(raw: aggregate.sql)) from judge.spine s order by n")
             } catch {
                 Issue.record("seed \(seed): PostgreSQL refuses \(aggregate.sql): \(error)")
                 return

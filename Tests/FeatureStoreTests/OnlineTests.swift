@@ -243,6 +243,31 @@ import Testing
         #expect(try await store.provenance.checkHistory(all: true).faults.isEmpty)
     }
 
+    @Test func `a store that is closed leaves no connection, and says so to who goes on`() async throws {
+        let world = try await World(), fixture = world.fixture, connection = try fixture.connection()
+        defer { fixture.remove() }
+        var request = LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
+        request.isLogged = true
+        let receipt = try await world.served.serving.lookup(request).receipt
+        _ = try await world.served.log.push(Array(#"[{"k":1,"l":"a","at":"2024-01-01"}]"#.utf8), layout: .array, into: "events")
+        func others() throws -> Int64 {
+            try connection.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid() and query not like '%pg_stat%'"
+            ).single().int64(0)
+        }
+        await world.served.close()
+        for _ in 0..<1000 where try others() > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try others() == 0)
+        // What was to be logged is.
+        #expect(try connection.execute("select count(*) from firn_log.lookups where receipt::text = \(receipt)").single().int64(0) == 1)
+        let asked = request
+        let error = await #expect(throws: PostgresError.self) {
+            try await world.served.log.push(Array(#"[{"k":1,"l":"a","at":"2024-01-02"}]"#.utf8), layout: .array, into: "events")
+        }
+        #expect(error?.isClosed == true)
+        await #expect(throws: PostgresError.self) { try await world.served.serving.lookup(asked) }
+    }
+
     @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`() async throws {
         let clock = Clock("2024-01-10")
         let world = try await World(clock: clock)

@@ -181,14 +181,14 @@ struct Judge {
         let spine = Spine(columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0.column) }), instants: instants)
         let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns
         // Tables are at most 1,600 columns wide.
-        let list = expressions.map { SQL(stringLiteral: $0.sql) }
+        let list = expressions.map { SQL(raw: $0.sql) }
         let theirs: Rows
         do {
             theirs = try connection.execute("select \(SQL.joined(list, by: ", ")) from judge.rows order by n")
         } catch {
             for expression in expressions {
                 do {
-                    try connection.execute("select \(SQL(stringLiteral: expression.sql)) from judge.rows order by n")
+                    try connection.execute("select \(SQL(raw: expression.sql)) from judge.rows order by n")
                 } catch {
                     Issue.record("seed \(seed): PostgreSQL refuses \(expression.sql): \(error)")
                     return

@@ -135,6 +135,26 @@ import Testing
         #expect(try await pool.run { try $0.execute("select 1").count } == 1)
     }
 
+    @Test func `a pool that is closed ends what is idle, lets what runs finish, and refuses the rest`() async throws {
+        let uri = try TestCluster.newDatabase(), watching = try Connection(uri: uri), pool = Pool(uri: uri, size: 1)
+        func connections() throws -> Int64 {
+            try watching.execute("select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()")
+                .single().int64(0)
+        }
+        let running = Task { try await pool.run { try $0.execute("select pg_sleep(0.3), 7").first?.int64(1) } }
+        while pool.load.busy == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        let waiting = Task { try await pool.run { try $0.execute("select 1").count } }
+        while pool.load.waiting == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try connections() == 1)
+        pool.close()
+        await #expect(throws: PostgresError.closed) { _ = try await waiting.value }
+        await #expect(throws: PostgresError.closed) { try await pool.run { _ in } }
+        #expect(try await running.value == 7)
+        // The server hears of it a moment later.
+        for _ in 0..<1000 where try connections() > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try connections() == 0)
+    }
+
     @Test func `sessions that wait don't keep others from working`() async throws {
         let uri = try TestCluster.newDatabase(), count = 24
         let pool = Pool(uri: uri, size: count)
@@ -185,7 +205,7 @@ import Testing
         #expect(try connection.execute("select max(n) from public.numbers").first!.int64(0) == 11)
         #expect(throws: PostgresError.self) { try connection.transaction { connection.later("insert into public.numbers values (11)") } }
         #expect(connection.isUsable)
-        for number in 0..<600 { #expect(try connection.execute(prepared: SQL(stringLiteral: "select \(number)::bigint")).first!.int64(0) == Int64(number)) }
+        for number in 0..<600 { #expect(try connection.execute(prepared: SQL(raw: "select \(number)::bigint")).first!.int64(0) == Int64(number)) }
     }
 
     @Test func `who waits longer than its deadline is told so, and the next goes on`() async throws {

@@ -3,9 +3,9 @@ internal import FeatureLanguage
 /// What some rows come to, changed exactly by one row at a time, in any order: counts, sums, moments.
 protocol Accumulation {
     associatedtype Total
-    /// Of an output.
+    /// The type of its values.
     var type: ValueType { get }
-    /// Of no rows.
+    /// What no rows come to.
     var zero: Total { get }
     func reset(_ total: inout Total)
     func add(_ row: Int, to total: inout Total)

@@ -6,13 +6,13 @@ struct AggregateInput {
     var argument: Column?
     /// Whether each row takes part: the filter holds, and it is no tombstone; nil where all do.
     var mask: [Bool]?
-    /// Of a source without `id`: rows where `latest` is NULL until a newer row.
+    /// Rows of a source without `id` where `latest` is NULL until a newer row.
     var tombstones: [Bool]?
     /// The mask, without rows whose argument is NULL where the operator passes over them.
     var selection: Selection
-    /// Of the argument's values, where it is a number.
+    /// Running sums of the argument's values, where it is a number.
     var sums: RunningSums?
-    /// Of `min` and `max`.
+    /// What `min` or `max` share with others over the same values.
     var family: ExtremeFamily?
     /// The argument of `latest` and `earliest` where it lies elsewhere; then `argument` is nil.
     var deferred: (any DeferredColumn)?
@@ -35,7 +35,7 @@ protocol AggregateState: AnyObject {
     ///
     /// - Returns: false, and nothing is noted, where this state can't.
     func record(_ windows: Windows, in range: Range<Int>) -> Bool
-    /// Of an entity's rows that all count from now on, for ever: those that it can't do without.
+    /// Those of an entity's rows, which all count from now on, for ever, that it can't do without.
     func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32]
     /// Takes such rows in for good; they aren't given again.
     func absorb(_ rows: [Int32], in range: Range<Int>)

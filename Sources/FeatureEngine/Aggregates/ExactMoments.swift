@@ -11,7 +11,7 @@ package struct ExactMoments {
     /// NaN and the infinities: while one is there, there is no variance.
     private var unbounded = 0
 
-    /// Of float64s, or of int64s: of one sort only.
+    /// Takes float64s, or int64s: one sort only.
     package init(ofFloats: Bool) {
         unit = ofFloats ? -1074 : 0
         sum = Superaccumulator(bits: ofFloats ? 2046 : 0)

@@ -41,7 +41,7 @@ package struct ExactSum {
 }
 
 extension Double {
-    /// Of a finite number: its magnitude as a multiple of 2^−1074, without trailing powers of two: `mantissa`·2^`position`.
+    /// A finite number's magnitude as a multiple of 2^−1074, without trailing powers of two: `mantissa`·2^`position`.
     var parts: (mantissa: Int64, position: Int) {
         let exponent = Int(bitPattern >> 52) & 0x7FF
         let fraction = Int64(bitPattern & 0xF_FFFF_FFFF_FFFF)

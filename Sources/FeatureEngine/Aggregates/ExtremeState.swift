@@ -8,7 +8,7 @@ final class ExtremeState: AggregateState {
     private let selection: Selection
     private let takes: [Bool]?
     private let tombstones: [Bool]?
-    /// Of `min` and `max`: those over the same values.
+    /// The minima or maxima over the same values; nil for `latest` and `earliest`.
     let family: ExtremeFamily?
     /// The greater, the better; nil for `latest` and `earliest`, which go by the row's index.
     private let keys: [Int64]?

@@ -70,7 +70,7 @@ final class ModeState: AggregateState {
 }
 
 extension Column {
-    /// The same with −0.0 as 0.0, to which it is equal.
+    /// This column with −0.0 as 0.0, to which it is equal.
     fileprivate func withOneZero() -> Column {
         switch values {
         case .float64(let values): Column(.float64(values.map { $0 == 0 ? 0 : $0 }), validity: validity)

@@ -43,7 +43,7 @@ struct Superaccumulator {
         touch(chunk, chunk + 1)
     }
 
-    /// The same for any magnitude.
+    /// Adds any magnitude.
     mutating func add(_ magnitude: UInt128, at position: Int, isNegative: Bool) {
         let first = position >> 5, shift = position & 31
         var chunk = first

@@ -90,7 +90,7 @@ public struct SourceRows: Sendable {
         knownAt = source.knownAt(eventTimes: times.integers, columns: columns)
     }
 
-    /// The same rows by offset.
+    /// These rows in the order of their offsets.
     public func inCommitOrder() -> SourceRows {
         guard zip(offsets, offsets.dropFirst()).contains(where: { $0 > $1 }) else { return self }
         let order = offsets.indices.sorted { offsets[$0] < offsets[$1] }

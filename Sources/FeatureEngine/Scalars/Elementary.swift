@@ -36,7 +36,7 @@ struct DoubleDouble {
         return DoubleDouble(sum, (a - (sum - share)) + (b - share))
     }
 
-    /// The same where `a` is 0 or not the smaller.
+    /// The exact sum of two numbers, where `a` is 0 or not the smaller.
     private static func fastSum(_ a: Double, _ b: Double) -> DoubleDouble {
         let sum = a + b
         return DoubleDouble(sum, b - (sum - a))

@@ -82,7 +82,7 @@ func map<T, U>(_ values: [T], _ validity: [Bool]?, _ none: U, _ body: (T) -> U?)
     return (result, valid)
 }
 
-/// The same over pairs.
+/// Maps pairs of values, with NULL where either is.
 func map<T, U, V>(_ left: [T], _ right: [U], _ validity: [Bool]?, _ none: V, _ body: (T, U) -> V?) -> ([V], [Bool]?) {
     map(Array(left.indices), validity, none) { body(left[$0], right[$0]) }
 }

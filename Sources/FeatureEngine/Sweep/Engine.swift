@@ -64,7 +64,7 @@ extension Plan {
         return outputs(spine, reading, aggregates, isFound, threads: 1)
     }
 
-    /// The same with rows in buckets, several of them at once: as many as there are threads are held.
+    /// Evaluates the plan over rows in buckets, several of them at once: as many as there are threads are held.
     ///
     /// - Parameters:
     ///   - wantsChanges: whether `nextChanges` is asked for.

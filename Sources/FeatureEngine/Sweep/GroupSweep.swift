@@ -300,7 +300,7 @@ private struct Prepared {
 }
 
 extension Lifetimes {
-    /// Of some rows, all admitted.
+    /// The lifetimes of some rows, all admitted.
     fileprivate func gathered(_ rows: [Int32]) -> Lifetimes {
         var lifetimes = self
         lifetimes.from = from.picked(rows)

@@ -50,7 +50,7 @@ public struct Plan: Sendable {
         var keys: [String]
         /// The groups whose aggregates it reads.
         public fileprivate(set) var groups: [Int]
-        /// Of a label: how far it looks forward in which source.
+        /// How far a label looks forward, by source; empty for a feature.
         var forward: [(source: String, span: Int64)]
     }
 

@@ -41,7 +41,7 @@ public struct PlanOutline: Sendable {
         public var type: ValueType
         /// Its expression over the steps, every feature it refers to replaced by what that means.
         public var text: String
-        /// Of those of its steps that grow with history, the ids.
+        /// The ids of its steps that grow with history.
         public var growing: [String]
     }
 

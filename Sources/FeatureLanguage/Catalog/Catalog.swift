@@ -66,7 +66,7 @@ public struct FeatureSet: Sendable {
         return types.sorted { $0.key < $1.key }.map { ColumnDefinition($0.key, $0.value) }
     }
 
-    /// The same set without its labels, as a lookup serves it.
+    /// This set without its labels, as a lookup serves it.
     public var served: FeatureSet { FeatureSet(definition: definition, features: features, labels: []) }
 
     /// The spine's column of instants, unless a caller says otherwise.

@@ -4,7 +4,7 @@ internal import Crypto
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible, Codable {
     public let description: String
 
-    /// Of a canonical text.
+    /// The fingerprint of a canonical text.
     init(of canonical: String) {
         description = SHA256.hash(data: Array(canonical.utf8)).hexadecimal
     }

@@ -16,7 +16,7 @@ public struct DefinitionDocument: Sendable {
         var name: Place
         /// By key of the definition (`entity`, `source`, `join.customer_id`, …).
         var parts: [String: Place] = [:]
-        /// Of each byte of the expression.
+        /// Where each byte of the expression stands.
         var expression: ExpressionPlaces?
 
         func place(_ part: String) -> Place { parts[part] ?? name }

@@ -128,7 +128,7 @@ public struct Notes: Sendable, Hashable, Codable {
     public var description: String?
     public var owner: String?
     public var tags: [String]
-    /// Of a set: values that come from rows older than this are served as stale.
+    /// A set's bound on age: values that come from older rows are served as stale.
     public var fresh: TimeSpan?
 
     public init(description: String? = nil, owner: String? = nil, tags: [String] = [], fresh: TimeSpan? = nil) {

@@ -9,7 +9,7 @@ extension Expression {
         return text
     }
 
-    /// The same with each feature reference replaced by what `reference` says of it (its fingerprint, for a fingerprint).
+    /// The canonical text with each feature reference replaced by what `reference` says of it (its fingerprint, for a fingerprint).
     func canonical(reference: (VersionedName, ValueType) -> String) -> String {
         var text = ""
         write(to: &text, reference)

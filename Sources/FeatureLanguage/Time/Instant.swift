@@ -25,7 +25,7 @@ extension Instant {
         self = read.instant
     }
 
-    /// The same over bytes.
+    /// Reads an instant from UTF-8.
     public init?(utf8 bytes: Span<UInt8>) {
         guard let read = Instant.parse(bytes, isIncoming: false) else { return nil }
         self = read.instant
@@ -39,7 +39,7 @@ extension Instant {
         self = read.instant
     }
 
-    /// The same with what is beyond its microseconds, 0 to 999.
+    /// Reads an instant, and what is beyond its microseconds, 0 to 999 nanoseconds.
     package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? { parse(bytes, isIncoming: true) }
 
     private static func parse(_ bytes: Span<UInt8>, isIncoming: Bool) -> (instant: Instant, nanoseconds: Int)? {
@@ -94,7 +94,7 @@ extension Instant: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The same, straight into bytes.
+    /// Appends the description, straight into bytes.
     package func append(to bytes: inout [UInt8]) {
         let date = date
         if date.year < 0 { bytes.append(UInt8(ascii: "-")) }

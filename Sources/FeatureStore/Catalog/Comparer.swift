@@ -117,14 +117,14 @@ private struct Comparer {
 
     /// Entities by a hash of their keys: each as of its newest rows, the newest of all first until there are enough, or all at one instant.
     ///
-    /// Of a large source the entities are looked for in a part of its pages.
+    /// A sample of entities; a large source is searched for them in a part of its pages.
     private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads) throws -> Spine {
         let source = group.source, table = SourceTable(source).name
         let total = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").single().int64(0)
         // Some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
-        let names = group.keys.indices.map { SQL(stringLiteral: "k\($0)") }
+        let names = group.keys.indices.map { SQL(raw: "k\($0)") }
         let keyNames = SQL.joined(names, by: ", "), list = SQL.joined(names + ["t"], by: ", ")
         let isKept: SQL = "b.source = \(source.name) and b.base_offset + b.count <= \(heads.cuts[source.name] ?? 0)"
         let times: SQL

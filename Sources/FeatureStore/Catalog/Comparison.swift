@@ -22,7 +22,7 @@ public struct Comparison: Sendable {
     public var onlyRightNull = 0
     /// Rows whose values are the same because both are NULL.
     public var bothNull = 0
-    /// Of the rows where both are numbers and differ: the median of how far they are apart, and the most; infinite beside a NaN.
+    /// How far numbers that differ are apart: the median, and the most; infinite beside a NaN.
     public var median: Double?
     public var greatest: Double?
     /// The first of the rows that differ.

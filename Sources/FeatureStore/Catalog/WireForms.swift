@@ -241,7 +241,7 @@ extension Lineage {
         ])
     }
 
-    /// The same in the language of Graphviz.
+    /// The graph in the language of Graphviz.
     public func graphviz(_ directions: [Direction]) -> String {
         let nodes = reached(directions)
         var lines = ["digraph lineage {", "  rankdir=LR;", "  node [shape=box, fontname=\"sans-serif\"];"]

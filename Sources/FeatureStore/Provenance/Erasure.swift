@@ -71,9 +71,9 @@ extension StoreProvenance {
                 + ["firn.batches", "firn.spines", "firn_log.lookups", "firn_cache.bodies", "firn_cache.results", "firn_cache.statistics", "firn_cache.online_entities"]
             let mayForget = try connection.execute("select rolsuper from pg_roles where rolname = current_user").single().bool(0)
             for table in tables + valueTables {
-                try connection.execute("vacuum (analyze) \(SQL(stringLiteral: table))")
+                try connection.execute("vacuum (analyze) \(SQL(raw: table))")
                 // Of a table without rows, and of what its indexes compute, PostgreSQL keeps the statistics that it had.
-                guard mayForget, try connection.execute("select from \(SQL(stringLiteral: table)) limit 1").count == 0 else { continue }
+                guard mayForget, try connection.execute("select from \(SQL(raw: table)) limit 1").count == 0 else { continue }
                 try connection.execute(
                     """
                     with t as (select \(table)::regclass as own union select inhrelid from pg_inherits where inhparent = \(table)::regclass)
@@ -431,12 +431,12 @@ private final class GoneRows {
         self.connection = connection
     }
 
-    /// Of some columns, the values in rows that are gone, each with the first offset of such a row.
+    /// The values that some columns have in rows that are gone, each with the first offset of such a row.
     func tuples(_ source: Source, _ columns: [String]) throws -> [EntityKey: Int64] {
         let name = ([source.name] + columns).joined(separator: "\u{0}")
         if let known = known[name] { return known }
         var builders = columns.map { ColumnBuilder(source.column($0)!.type) }, offsets: [Int64] = []
-        let list = SQL.joined(columns.map { "r.\(identifier: $0), " }, by: ""), places = SQL.joined((0..<columns.count).map { SQL(stringLiteral: String($0 + 1)) }, by: ", ")
+        let list = SQL.joined(columns.map { "r.\(identifier: $0), " }, by: ""), places = SQL.joined((0..<columns.count).map { SQL(raw: String($0 + 1)) }, by: ", ")
         let table = SourceTable(source), gone: SQL = "firn_gone g on g.source = \(source.name) and g.firn_batch = r.firn_batch and g.firn_position = r.firn_position"
         var query: SQL = "select \(list)min(b.base_offset + r.firn_position) from \(table.rows) join \(gone)"
         if !source.id.isEmpty {
@@ -459,6 +459,6 @@ private final class GoneRows {
 }
 
 extension Literal {
-    /// Of a text, without more.
+    /// Its text; empty if it is no text.
     fileprivate var plainText: String { if case .string(let text) = self { text } else { "" } }
 }

@@ -152,7 +152,7 @@ private struct LedgerCheck {
         let recorded = ["batches", "definitions", "notes", "snapshots", "spines", "tokens", "token_revocations"].map { "firn.\($0)" }
         let tables = try connection.execute("select 'firn_source.' || quote_ident(tablename) from pg_tables where schemaname = 'firn_source' order by 1").map { $0.text(0) }
         if !tables.isEmpty { check.faults.append("the ledger is empty, but there is \(tables[0])") }
-        for table in recorded where try connection.execute("select from \(SQL(stringLiteral: table)) limit 1").count > 0 {
+        for table in recorded where try connection.execute("select from \(SQL(raw: table)) limit 1").count > 0 {
             check.faults.append("the ledger is empty, but \(table) has rows")
         }
     }
@@ -167,7 +167,7 @@ private struct LedgerCheck {
             let lost = try connection.execute(
                 """
                 select l.entry, l.subject from firn.ledger l where l.kind = any(\(.array(.text, kinds.map { .text($0) })))
-                    and not exists (select from \(SQL(stringLiteral: table)) t where t.entry = l.entry) order by l.entry limit 1
+                    and not exists (select from \(SQL(raw: table)) t where t.entry = l.entry) order by l.entry limit 1
                 """
             ).first
             if let lost { check.faults.append("\(lost.text(1)) of ledger entry \(lost.int64(0)) is gone") }

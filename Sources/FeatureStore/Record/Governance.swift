@@ -8,7 +8,7 @@ public struct Governance: Sendable {
     public private(set) var models: [VersionedName: Model] = [:]
     /// By name (`fraud@production`): where each points.
     public private(set) var pointers: [String: Pointer] = [:]
-    /// Of features, labels, sets and models that are deprecated or retired.
+    /// The features, labels, sets and models that are deprecated or retired.
     public private(set) var stages: [Subject: Stage] = [:]
     /// Every move of every pointer, the oldest first.
     public private(set) var moves: [Pointer] = []
@@ -144,7 +144,7 @@ public struct Stage: Sendable, CustomStringConvertible {
     struct Reason: Codable {
         var reason: String
         var successor: String?
-        /// Of what was retired though it was in use.
+        /// Whether it was retired though it was in use.
         var forced: Bool?
     }
 

@@ -3,7 +3,7 @@ public struct HistoryCheck: Sendable {
     public var entries = 0, definitions = 0, batches = 0, rows = 0
     /// Snapshots that were computed again, and blocks of segments that were read.
     public var snapshots = 0, blocks = 0
-    /// Of what is kept for lookups: entities of online state, and rows of current values.
+    /// What is kept for lookups and was compared: entities of online state, and rows of current values.
     public var entities = 0, values = 0
     /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past against them.
     public var ledgerHead = ""

@@ -17,7 +17,7 @@ public struct LedgerEntry: Sendable {
     public var subject: String
     /// Canonical JSON.
     public var body: String
-    /// Of it and all before it.
+    /// SHA-256 of this entry and of all before it.
     public var hash: [UInt8]
 }
 

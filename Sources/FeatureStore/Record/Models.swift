@@ -21,7 +21,7 @@ public struct Model: Sendable, Codable, Equatable {
             self.bytes = bytes
         }
 
-        /// Of a file, which is read whole.
+        /// Describes a file, which is read whole.
         public init(file path: String) throws {
             guard let digest = try fileDigest(path) else { throw StoreError(.invalidRequest, "\(path) is a pipe", advice: "an artifact is a file that stays") }
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber
@@ -55,7 +55,7 @@ public struct ModelRequest: Sendable {
     public var snapshots: [String]
     /// What it takes in; nil takes the first snapshot's set.
     public var set: String?
-    /// Of the code it was trained with.
+    /// The commit of the code it was trained with.
     public var commit: String?
     /// Where the training run can be looked at.
     public var run: String?

@@ -42,6 +42,11 @@ final class StoreContext: Sendable {
         self.reportDamage = reportDamage
     }
 
+    func close() {
+        pool.close()
+        readPool.close()
+    }
+
     /// Who does what is written down: whoever this task acts for, else the store's own.
     var actor: String { StoreContext.caller ?? own }
 
@@ -70,7 +75,7 @@ final class StoreContext: Sendable {
         }
     }
 
-    /// The same for lookups: on the standby, where there is one.
+    /// Runs `body` as `withRegistry` does, on the standby where there is one: for lookups.
     func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
         let registry = registry
         do {

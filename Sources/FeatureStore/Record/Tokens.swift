@@ -148,7 +148,7 @@ public final class Gatekeeper: Sendable {
         return token.endsAt == nil || token.isInForce(at: .now) ? token : nil
     }
 
-    /// The same; the tokens are read again before one that isn't known is refused, since it may have been made a moment ago.
+    /// The token that a request bears, if it is in force. Before one that isn't known is refused the tokens are read again, since it may have been made a moment ago.
     ///
     /// - Throws: that the tokens were never read, and can't be.
     public func findToken(_ authorization: String?) async throws -> Token? {

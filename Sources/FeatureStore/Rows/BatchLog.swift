@@ -122,7 +122,7 @@ struct BatchLog {
         var count: Int64
         var duplicates: Int64
         var kind: String
-        /// Of pushed rows.
+        /// When pushed rows were known, in microseconds since 1970; nil for imported ones.
         var knownAt: Int64?
         var committedAt: Int64
         var actor: String
@@ -134,7 +134,7 @@ struct BatchLog {
         var digest: [UInt8]
         var previous: [UInt8]
         var hash: [UInt8] = []
-        /// Of the hash's form. A log never goes back to an older one.
+        /// The version of the hash's form. A log never goes back to an older one.
         var version = 2
 
         /// The hash that it has if nothing of it was changed.

@@ -5,7 +5,7 @@ internal import FeatureLanguage
 enum EntityKey: Hashable {
     case word(UInt64)
     case text([UInt8])
-    /// Of several parts, or none.
+    /// A key of several parts, or none.
     case tuple([EntityKey])
 
     /// Nil where a part is NULL: no entity has that key.

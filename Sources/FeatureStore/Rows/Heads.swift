@@ -50,7 +50,7 @@ struct Heads: Sendable {
     /// No log reaches so far.
     static let lastOffset: Int64 = 1 << 62
 
-    /// Of a standby that has replayed nothing yet.
+    /// The lag of a standby that has replayed nothing yet.
     private static let unknownLag = Duration.seconds(86_400)
 
     /// The instant asked for: `now` unless it is a past one.

@@ -12,7 +12,7 @@ extension StoreLog {
         public var duplicates: Int
         public var lastOffset: Int64
         public var warnings: [String]
-        /// Of a query that went by one.
+        /// The watermark of a query that went by one.
         public var watermark: ImportedWatermark?
     }
 
@@ -42,7 +42,7 @@ extension StoreLog {
         }
     }
 
-    /// The same with rows that aren't in a file of this machine.
+    /// Imports rows that aren't in a file of this machine.
     ///
     /// - Parameters:
     ///   - file: what they are called in the ledger and in errors.

@@ -65,7 +65,7 @@ extension StoreLog {
 
 extension ImportQuery {
     /// The select, without what may stand at its end.
-    var text: SQL { SQL(stringLiteral: sql.trimmingEnd(of: [";", " ", "\n", "\t"])) }
+    var text: SQL { SQL(raw: sql.trimmingEnd(of: [";", " ", "\n", "\t"])) }
 }
 
 /// A query's rows, in the columns and types of a source.

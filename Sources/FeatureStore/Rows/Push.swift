@@ -54,7 +54,7 @@ extension StoreLog {
         return try await withCheckedThrowingContinuation { sender in push(read, idempotencyKey, actor: actor) { sender.resume(with: $0) } }
     }
 
-    /// The same for a small body of JSON, without waiting for it.
+    /// Pushes a small body of JSON without waiting for it.
     ///
     /// - Parameters:
     ///   - actor: who pushes; nil for the store's own.

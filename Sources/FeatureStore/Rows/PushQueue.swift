@@ -37,7 +37,7 @@ final class PushQueue: Sendable {
     struct Request: Sendable {
         var source: Source
         var rows: Table
-        /// Of its body, or what its rows take up.
+        /// The size of its body, or what its rows take up.
         var bytes: Int
         var origin: BatchLog.Origin
     }

@@ -26,7 +26,7 @@ struct RowLoader {
         return try table.read(names, where: "\(upToCut(group)) and \(condition)", connection)
     }
 
-    /// The same for a spine of one row, and for each edge of the windows so many rows beyond it: those that nearly counted.
+    /// Loads what a spine of one row needs, and beyond each edge of the windows so many rows more: those that nearly counted.
     func load(_ group: Plan.Group, beyond count: Int) throws -> SourceRows {
         guard let (after, upTo) = times(group), let eventTime = group.source.eventTime else { return try load(group) }
         let table = SourceTable(group.source, progress: progress), time: SQL = "r.\(identifier: eventTime)"
@@ -56,9 +56,9 @@ struct RowLoader {
 
     private func upToCut(_ group: Plan.Group) -> SQL { "b.source = \(group.source.name) and b.base_offset + b.count <= \(cuts[group.source.name] ?? 0)" }
 
-    private func keyNames(_ group: Plan.Group) -> [SQL] { group.keys.indices.map { SQL(stringLiteral: "k\($0)") } }
+    private func keyNames(_ group: Plan.Group) -> [SQL] { group.keys.indices.map { SQL(raw: "k\($0)") } }
 
-    /// Of each key, the spine's values as an array.
+    /// The spine's values of each key as an array.
     private func keyArrays(_ group: Plan.Group) -> [SQL] { group.keys.map { "\(spine.columns[$0.spine]!.parameter)" } }
 
     /// What `load` asks for few entities, or where there are no keys.

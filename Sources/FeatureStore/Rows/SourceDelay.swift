@@ -34,7 +34,7 @@ public struct SourceDelay: Sendable {
 public struct SourceFigures: Sendable {
     /// As they were loaded, without the duplicates that were dropped.
     public var rows: Int64
-    /// Of its table with its indexes.
+    /// The size of its table with its indexes.
     public var bytes: Int64
     public var batches: Int64
     public var delay: SourceDelay?

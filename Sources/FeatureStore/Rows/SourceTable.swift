@@ -79,7 +79,7 @@ struct SourceTable {
     /// The columns of the id, over `r`.
     var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
 
-    /// The same to compare with others.
+    /// The id's columns as they are compared with others.
     var indexedIDs: SQL { indexed(source.id, of: "r") }
 
     /// Whether the row's fact has a version for which a condition holds. For many rows: no index helps.
@@ -164,7 +164,7 @@ struct SourceTable {
         try connection.byScan { try read(names, from: "\(rows) where \(condition)", with: prefix, connection) }
     }
 
-    /// The same of few rows, in a list of `r` and `b`: found by index.
+    /// Reads few rows, in a list of `r` and `b`: found by index.
     func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
         try connection.byIndex { try read(names, from: list, with: prefix, connection) }
     }
@@ -291,7 +291,7 @@ extension ValueType {
     func equal(_ left: SQL, _ right: SQL) -> SQL { self == .string ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
 
     /// PostgreSQL's type.
-    var sql: SQL { SQL(stringLiteral: sqlName) }
+    var sql: SQL { SQL(raw: sqlName) }
 
     var sqlName: String {
         switch self {

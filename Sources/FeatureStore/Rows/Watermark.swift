@@ -145,7 +145,7 @@ struct Watermark {
     private func written(_ value: Int64) -> SQL {
         if column.type == .int64 { return "\(literal: value)" }
         let instant = Instant(microseconds: min(max(value, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds))
-        return "'\(SQL(stringLiteral: instant.sqlText))'::timestamptz"
+        return "'\(SQL(raw: instant.sqlText))'::timestamptz"
     }
 
     var name: String { column.name }

@@ -16,7 +16,7 @@ struct SegmentBlock: Sendable {
     var address: [UInt8]
     /// Bytes of the uncompressed file.
     var bytes: Int
-    /// Of the uncompressed file and, once it is listed, of the line that lists it: another block's line in its place is found as it is read.
+    /// Covers the uncompressed file and, once it is listed, the line that lists it: another block's line in its place is found as it is read.
     private(set) var checksum: Int64
     private(set) var place: Place?
 
@@ -35,7 +35,7 @@ struct SegmentBlock: Sendable {
         return (SegmentBlock(address: Array(SHA256.hash(data: plain)), of: plain), try ArrowBlock.encode(column, isCompressed: true))
     }
 
-    /// The same as it is to be listed.
+    /// This block as it is to be listed.
     func listed(at place: Place) -> SegmentBlock {
         SegmentBlock(address: address, bytes: bytes, checksum: SegmentBlock.checksum(checksum, bytes, address, place), at: place)
     }

@@ -25,7 +25,7 @@ struct Run: Sendable {
         !isDamaged && !lacksContent && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
     }
 
-    /// Of all that is believed of it, but for its blocks, which have checksums of their own: whether a segment has a block of retractions is said here.
+    /// Covers all that is believed of a run but its blocks, which have checksums of their own: whether a segment has a block of retractions is said here.
     func checksum(_ source: String, keys: [String]) -> Int64 {
         var fields = Checksum.Fields()
         fields.add(source)

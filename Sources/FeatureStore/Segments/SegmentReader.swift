@@ -117,7 +117,7 @@ struct SegmentReader {
 private struct MergedRuns {
     private let keys: [String]
     private let reader: SegmentRows
-    /// Of each run: the segments that are still to be read, and the offset of the last row that was. Nil where all of those are handed out.
+    /// For each run the segments that are still to be read, and the offset of the last row that was. Nil where all of those are handed out.
     private var runs: [(left: ArraySlice<Segment>, last: Int64?)]
     /// Rows that were read and not handed out, in order.
     private var pending: SourceRows?

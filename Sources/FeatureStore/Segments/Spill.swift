@@ -6,7 +6,7 @@ internal import Foundation
 final class Spill {
     private let file: Int32
     private var end = 0
-    /// Of each bucket's batches: where they lie.
+    /// Where each bucket's batches lie.
     private var extents: [[Range<Int>]]
     private let fields: [ArrowField]
 

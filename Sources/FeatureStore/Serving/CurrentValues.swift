@@ -83,7 +83,7 @@ struct CurrentValues {
     }
 
     var lock: Int { Lock.segments(of: setName) }
-    private var table: SQL { SQL(stringLiteral: name) }
+    private var table: SQL { SQL(raw: name) }
     private var setName: String { served.definition.name.description }
     private var keyList: SQL { SQL.joined(plan.keys.map { "\(identifier: $0.name)" }, by: ", ") }
 

@@ -52,7 +52,7 @@ final class EntityTable {
         }
     }
 
-    /// Of one entity.
+    /// The most bytes that one entity's rows may have.
     static let maximumEntityBytes = 16 << 20
     /// Rows that `lately` holds.
     static let mostLately = 200_000
@@ -275,7 +275,7 @@ private struct ValueTable {
     private let types: [ValueType]
     private var words: [UInt64] = []
     private var isNull: [Bool] = []
-    /// Of aggregates that are texts, their values; empty for the others.
+    /// The values of aggregates that are texts; empty for the others.
     private var texts: [[[UInt8]]]
 
     init(_ types: [ValueType]) {

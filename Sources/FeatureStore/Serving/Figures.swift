@@ -127,6 +127,8 @@ final class Watch: Sendable {
         self.pool = pool
     }
 
+    func close() { pool.close() }
+
     var seen: Seen? { state.withLock { $0.seen } }
 
     private enum Written {

@@ -34,6 +34,13 @@ actor Follower {
         beating?.cancel()
     }
 
+    func stop() {
+        following?.cancel()
+        beating?.cancel()
+        pool.close()
+        primary?.close()
+    }
+
     /// Follows the logs from now on, as long as there is somebody who holds it.
     func start() {
         guard following == nil else { return }

@@ -56,10 +56,10 @@ struct KeptEntities: Sendable {
         return "t.columns @> \(columns) and (t.reach is null or t.reach >= \(group.reach))"
     }
 
-    /// Of `t`, a table.
+    /// What is asked of `t`, a table.
     private static let tableColumns: SQL = "t.online, t.covered, to_json(t.columns)::text, t.reach, t.checksum"
 
-    /// Of `t`, a table, and `e`, its entities: one of more bytes says no number of rows.
+    /// What is asked of `t`, a table, and of `e`, its entities: one of more bytes says no number of rows.
     private static func columns(ofEach most: Int) -> SQL {
         "\(tableColumns), e.entity, case when octet_length(e.body) <= \(Int64(most)) then e.rows else -1 end, case when octet_length(e.body) <= \(Int64(most)) then e.body end"
     }

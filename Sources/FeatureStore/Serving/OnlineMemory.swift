@@ -32,7 +32,7 @@ public final class OnlineMemory: Sendable {
         /// The newest that erased something.
         var erased: Int64 = 0
         var counts = Counts()
-        /// Of the sets that were asked for, how many values had which status.
+        /// How many values had which status, for each set that was asked for.
         var tallies: [Tally] = []
 
         /// How old what is here may be, and whether that makes it stale; nil where it is what the primary said a moment ago.
@@ -112,7 +112,7 @@ public final class OnlineMemory: Sendable {
         public var oversized = 0
     }
 
-    /// Of a set, how many values were served with which status.
+    /// How many values of a set were served with which status.
     public struct Tally: Sendable {
         public let set: String
         public let features: [String]
@@ -488,7 +488,7 @@ struct ServingPlan: Sendable {
         var table: Int
         /// The spine's columns that carry the table's keys, in the table's order.
         var keys: [String]
-        /// Of each of the group's aggregates, its place in the table.
+        /// The place in the table of each of the group's aggregates.
         var aggregates: [Int]
         /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a bound.
         var fresh: Int?
@@ -498,7 +498,7 @@ struct ServingPlan: Sendable {
 
     let plan: Plan
     let asked: LookupRequest.Resolved
-    /// Of the outputs, what is computed.
+    /// The functions that the outputs are.
     let functions: [Function]
     /// What is said with each answer.
     let warnings: [String]
@@ -536,7 +536,7 @@ struct ServingPlan: Sendable {
 extension CommittedRows {
     fileprivate var end: Int64 { rows.reduce(after) { $0 + Int64($1.rowCount) } }
 
-    /// The same for a table.
+    /// What a table takes of it.
     fileprivate func delta(of source: Source, columns: Set<String>) -> EntityTable.Delta {
         let count = Int(end - after)
         var gathered: [String: Column] = [:], times: [Int64] = []

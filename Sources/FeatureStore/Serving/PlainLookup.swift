@@ -217,7 +217,7 @@ extension LookupAnswer {
         return (opening, middle)
     }
 
-    /// The same from values as memory has them.
+    /// Writes the answer from values as memory has them.
     static func write(_ cells: Cells, _ prepared: ServingPlan, rows: Int, at instant: Instant) -> [UInt8] {
         let types = prepared.plan.outputs.map(\.type), width = cells.width
         var bytes: [UInt8] = []
@@ -295,7 +295,7 @@ extension LookupAnswer {
 }
 
 extension Duration {
-    /// Of one without a bound, such as since something that never was, as many as a number holds.
+    /// Whole milliseconds; where there is no bound, such as since something that never was, as many as a number holds.
     public var wholeMilliseconds: Int {
         let milliseconds = self / .milliseconds(1)
         return milliseconds < 9e18 ? Int(milliseconds) : .max

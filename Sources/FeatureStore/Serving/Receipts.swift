@@ -9,7 +9,7 @@ public import Tables
 struct Receipt: Sendable {
     var id: String
     var asked: LookupRequest.Resolved
-    /// Of each output, the function's fingerprint.
+    /// The fingerprint of each output's function.
     var fingerprints: [String]
     var actor: String
     /// The keys and request inputs, a row for each entity asked for.
@@ -93,6 +93,8 @@ public final class Receipts: Sendable {
         while state.withLock({ $0.isWriting }), ContinuousClock.now - began < bound { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
+    func close() { pool.close() }
+
     private func write() async {
         while true {
             // What comes together is written together.
@@ -105,6 +107,8 @@ public final class Receipts: Sendable {
                     if let days = tidying { try connection.execute("select firn.keep_lookups(\(days)::int)") }
                     try Receipts.insert(batch, connection)
                 }
+            } catch let error as PostgresError where error.isClosed {
+                return
             } catch {
                 // They wait for the database to come back.
                 try? await Task.sleep(for: .seconds(1))

@@ -47,4 +47,13 @@ final class LiveState: Sendable {
         receipts = Receipts(pool: Pool(uri: context.uri, size: 1, quick))
         watch = Watch(pool: Pool(uri: context.uri, size: 1, quick))
     }
+
+    func close() async {
+        await receipts.flush(atMost: .seconds(5))
+        await online?.follower.stop()
+        online?.pool.close()
+        pushes.pool.close()
+        receipts.close()
+        watch.close()
+    }
 }

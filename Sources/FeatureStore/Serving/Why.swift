@@ -23,10 +23,10 @@ public struct WhyRequest: Sendable {
     public var lookup: LookupRequest
     public var isHindsight = false
     public var knownBy: Instant?
-    /// Of the rows that counted, and of those that didn't, per aggregate.
+    /// How many of the rows that counted, and of those that didn't, are shown for each aggregate.
     public var rows = WhyRequest.usualRows
 
-    /// Of a feature or label, for the keys and inputs that `lookup` is still to be given.
+    /// Asks about a feature or label; `lookup` is still to be given keys and inputs.
     public init(_ function: String) {
         lookup = LookupRequest(.features([function]), entities: [:])
     }

@@ -184,8 +184,8 @@ private struct BundledRows {
         if groups.contains(where: { $0.keys.isEmpty }) { return "true" }
         var parts: [SQL] = []
         for (index, group) in groups.enumerated() {
-            let name = SQL(stringLiteral: "pg_temp." + SourceTable.name("wanted", [source.name, String(index)])), keys = group.keys.map { spine.columns[$0.spine]! }
-            let fields = keys.indices.map { SQL(stringLiteral: "k\($0)") }
+            let name = SQL(raw: "pg_temp." + SourceTable.name("wanted", [source.name, String(index)])), keys = group.keys.map { spine.columns[$0.spine]! }
+            let fields = keys.indices.map { SQL(raw: "k\($0)") }
             try connection.execute("create temp table \(name) (\(SQL.joined(zip(fields, keys).map { "\($0) \($1.type.sql)" }, by: ", "))) on commit drop")
             var seen: Set<EntityKey> = []
             try connection.copyIn("copy \(name) from stdin (format binary)") { writer in

@@ -17,15 +17,15 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
     public var nulls = 0
     /// Values that are no finite numbers: they count for nothing below.
     public var notFinite = 0
-    /// Of numbers; times are seconds since 1970.
+    /// The mean of numbers; times are seconds since 1970.
     public var mean: Double?
-    /// Of the whole population.
+    /// The standard deviation of the whole population.
     public var deviation: Double?
     /// The 0th, 1st, … 100th percentile.
     public var quantiles: [Double] = []
     /// How many of the sample lie in each of 20 parts of the same width, from the smallest to the greatest.
     public var histogram: [Int] = []
-    /// Of texts, bools and whole numbers.
+    /// The most frequent values of texts, bools and whole numbers.
     public var top: [Top] = []
     /// Rows of the sample that aren't NULL.
     public var sampled = 0

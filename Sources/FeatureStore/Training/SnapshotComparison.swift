@@ -18,7 +18,7 @@ public struct SnapshotComparison: Sendable {
         public var right: Int64
     }
 
-    /// Of an output that both have: how many rows of both have another value, and the first, counted from 1 in the left spine.
+    /// How many rows of an output that both have differ, and the first of them, counted from 1 in the left spine.
     public struct ValueChange: Sendable {
         public var output: String
         public var rows: Int

@@ -59,7 +59,7 @@ extension StoreTraining {
         }
     }
 
-    /// The same with a spine that isn't a file.
+    /// Makes a training set over a spine that isn't a file.
     ///
     /// - Parameter spine: reads it for a plan.
     public func createSnapshot(
@@ -86,7 +86,7 @@ extension StoreTraining {
         }
     }
 
-    /// The same rows without a record of them: for what is computed often and never asked for again, such as a step of a pipeline.
+    /// Computes a training set without recording it: for what is computed often and never asked for again, such as a step of a pipeline.
     ///
     /// - Parameter request: its name and whether it keeps rows mean nothing here.
     public func trainingSet(

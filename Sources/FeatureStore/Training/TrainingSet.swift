@@ -18,7 +18,7 @@ public struct TrainingSet: Sendable {
         try writer.publish()
     }
 
-    /// The same as an Arrow stream, piece by piece as it travels.
+    /// The rows as an Arrow stream, piece by piece as it travels.
     public func arrowStream() -> some Sequence<[UInt8]> { file.arrowStream(values) }
 }
 

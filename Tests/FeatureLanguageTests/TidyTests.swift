@@ -1,0 +1,56 @@
+import Foundation
+import Testing
+
+/// What a machine can see of how the sources are written.
+@Suite struct TidyTests {
+    private static let project = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Each file of the folders and its lines.
+    private static func sources(_ folders: String...) throws -> [(path: String, lines: [Substring])] {
+        try folders.flatMap { folder in
+            let root = project.appending(path: folder)
+            let paths = try #require(FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)).compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
+            return try paths.map {
+                ($0.path.replacing(project.path + "/", with: ""), try String(contentsOf: $0, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false))
+            }
+        }
+    }
+
+    /// Files beyond 400 lines, each with as many hundreds as it may have: fewer are welcome.
+    private static let long: [String: Int] = [
+        "Sources/ArrowIPC/ArrowReader.swift": 700, "Sources/FeatureLanguage/Expressions/TypeChecker.swift": 600, "Sources/FeatureLanguage/Expressions/Parser.swift": 600,
+        "Sources/FeatureStore/Serving/OnlineMemory.swift": 600, "Sources/FeatureStore/Provenance/Erasure.swift": 500,
+        "Sources/FeatureStore/Provenance/HistoryVerification.swift": 500,
+        "Sources/Postgres/Connection.swift": 600,
+    ]
+
+    @Test func `a file is read in one sitting`() throws {
+        for (path, lines) in try TidyTests.sources("Sources") {
+            #expect(lines.count <= TidyTests.long[path] ?? 400, "\(path) has \(lines.count) lines")
+        }
+        for path in TidyTests.long.keys { #expect(FileManager.default.fileExists(atPath: TidyTests.project.appending(path: path).path), "\(path) is gone") }
+    }
+
+    @Test func `text becomes SQL only where that is said`() throws {
+        for (path, lines) in try TidyTests.sources("Sources", "Tests") where !path.hasSuffix("TidyTests.swift") {
+            for (number, line) in lines.enumerated() { #expect(!line.contains("SQL(stringLiteral:"), "\(path):\(number + 1): SQL(raw:) is what a grep finds") }
+        }
+    }
+
+    @Test func `no force is used where a sentence would do`() throws {
+        for (path, lines) in try TidyTests.sources("Sources") {
+            for (number, line) in lines.enumerated() where !line.trimmingCharacters(in: .whitespaces).hasPrefix("//") {
+                #expect(!line.contains("try!") && !line.contains("fatalError("), "\(path):\(number + 1)")
+            }
+        }
+    }
+
+    @Test func `a doc comment stands by itself`() throws {
+        for (path, lines) in try TidyTests.sources("Sources") {
+            for (number, line) in lines.enumerated() {
+                let text = line.trimmingCharacters(in: .whitespaces)
+                #expect(!text.hasPrefix("/// Of ") && !text.hasPrefix("/// The same"), "\(path):\(number + 1): \(text)")
+            }
+        }
+    }
+}
