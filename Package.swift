@@ -36,7 +36,11 @@ let package = Package(
     products: [
         .executable(name: "firn", targets: ["firn"]),
         .executable(name: "credit-card-data", targets: ["credit-card-data"]),
+        // The store, and what its API is made of: definitions and instants, columns, files of tables.
         .library(name: "FeatureStore", targets: ["FeatureStore"]),
+        .library(name: "FeatureLanguage", targets: ["FeatureLanguage"]),
+        .library(name: "FeatureEngine", targets: ["FeatureEngine"]),
+        .library(name: "Tables", targets: ["Tables"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
