@@ -49,8 +49,8 @@ public final class Store: Sendable {
     /// Where rows are put aside while they are sealed.
     public var temporaryDirectory: String { context.temporaryDirectory }
 
-    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections. What is asked of the store from then on fails with
-    /// the code `database_unavailable`.
+    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections. What needs the database fails from then on
+    /// (`PostgresError.isClosed`); what memory knows it goes on to say, as stale.
     public func close() async {
         await live.close()
         context.close()
