@@ -27,7 +27,8 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         var body = ByteBuffer()
     }
 
-    private let store: Store
+    private let pushes: StoreLog
+    private let lookups: StoreServing
     private let gatekeeper: Gatekeeper?
     private let metrics: ServerMetrics
     /// Nil where requests bear tokens, or anybody may ask.
@@ -59,7 +60,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     ///   - gatekeeper: whose token a request must bear; the routes refuse it.
     ///   - foreign: what isn't answered at all; the routes refuse it.
     init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?, _ memory: Budget, _ accessLog: AccessLog?) {
-        self.store = store
+        (pushes, lookups) = (store.log, store.serving)
         self.gatekeeper = gatekeeper
         self.metrics = metrics
         self.foreign = foreign
@@ -146,7 +147,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         switch request.kind {
         case .lookup:
             var set: String?
-            guard let answer = store.serving.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
+            guard let answer = lookups.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
             held = nil
             uncount()
             metrics.count(.lookup, .now - began)
@@ -154,7 +155,7 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
             respond(.ok, answer, in: context)
         case .push(let source, let key):
             let (loop, bound) = (context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop))
-            let isTaken = store.log.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
+            let isTaken = pushes.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
                 loop.execute { bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context) }
             }
             guard isTaken else { return false }

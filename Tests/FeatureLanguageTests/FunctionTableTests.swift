@@ -6,8 +6,7 @@ import Testing
 /// The table of functions. That each has a state, a twin and a judge is the compiler's to see: what gives them is a switch without a default.
 @Suite struct FunctionTableTests {
     private static func read(_ path: String) throws -> String {
-        let project = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        return try String(contentsOf: project.appending(path: path), encoding: .utf8)
+        try String(contentsOfFile: projectDirectory + "/" + path, encoding: .utf8)
     }
 
     @Test(arguments: AggregateOperator.allCases)
@@ -21,7 +20,7 @@ import Testing
     func `each aggregate has a mutant that breaks it`(each: AggregateOperator) throws {
         let mutant = AggregateProof.of(each).mutant, listed = try FunctionTableTests.read("scripts/mutants").contains("(\"\(mutant)\", ")
         let beside = try FileManager.default.contentsOfDirectory(
-            at: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "TestSupport/Proofs"), includingPropertiesForKeys: nil
+            at: URL(filePath: projectDirectory + "/Tests/TestSupport/Proofs"), includingPropertiesForKeys: nil
         ).contains { try String(contentsOf: $0, encoding: .utf8).contains("// mutant: \(mutant) | ") }
         #expect(listed || beside, "\(mutant)")
     }

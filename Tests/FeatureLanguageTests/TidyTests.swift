@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a machine can see of how the sources are written.
 @Suite struct TidyTests {
-    private static let project = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let project = URL(filePath: projectDirectory)
 
     /// Each file of the folders and its lines.
     private static func sources(_ folders: String...) throws -> [(path: String, lines: [Substring])] {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The folders of FeatureStore are floors: what stands on one knows those below, and never those above.
@@ -18,7 +19,7 @@ import Testing
     }
 
     private static func files() throws -> [File] {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources/FeatureStore")
+        let root = URL(filePath: projectDirectory + "/Sources/FeatureStore")
         let paths = try #require(FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)).compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
         return try paths.map { path in
             let folder = path.deletingLastPathComponent().standardizedFileURL.path == root.standardizedFileURL.path ? "" : path.deletingLastPathComponent().lastPathComponent

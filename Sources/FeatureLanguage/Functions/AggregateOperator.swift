@@ -19,40 +19,41 @@ extension AggregateOperator {
     private func makeEntry() -> AggregateEntry {
         switch self {
         case .count:
-            AggregateEntry(["count"], .value { _ in .int64 }, takesRows: true, keeps: .constant, example: "count(status)", "5")
+            AggregateEntry(["count"], { _ in .int64 }, takesRows: true, keeps: .constant, example: "count(status)", "5")
         case .countDistinct:
-            AggregateEntry(["count"], .value { _ in .int64 }, isDistinct: true, keeps: .rows("every value is remembered"), example: "count(distinct merchant)", "3")
+            AggregateEntry(["count"], { _ in .int64 }, isDistinct: true, keeps: .rows("every value is remembered"), example: "count(distinct merchant)", "3")
         case .sum:
-            AggregateEntry(["sum"], .value { $0.isNumber ? $0 : nil }, shares: .sums, keeps: .constant, example: "sum(amount)", "42.75")
+            AggregateEntry(["sum"], { $0.isNumber ? $0 : nil }, shares: .sums, keeps: .constant, example: "sum(amount)", "42.75")
         case .avg:
-            AggregateEntry(["avg"], .number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")
+            AggregateEntry(["avg"], AggregateEntry.number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")
         case .min:
-            AggregateEntry(["min"], .value { $0 }, shares: .minima, decides: .equal, keeps: .constant, example: "min(amount)", "5.5")
+            AggregateEntry(["min"], { $0 }, shares: .minima, decides: .equal, keeps: .constant, example: "min(amount)", "5.5")
         case .max:
-            AggregateEntry(["max"], .value { $0 }, shares: .maxima, decides: .equal, keeps: .constant, example: "max(merchant)", "\"Zoo\"")
+            AggregateEntry(["max"], { $0 }, shares: .maxima, decides: .equal, keeps: .constant, example: "max(merchant)", "\"Zoo\"")
         case .mode:
-            AggregateEntry(["mode"], .value { $0 }, decides: .equal, keeps: .rows("every row's value is remembered"), example: "mode(status)", "\"settled\"")
+            AggregateEntry(["mode"], { $0 }, decides: .equal, keeps: .rows("every row's value is remembered"), example: "mode(status)", "\"settled\"")
         case .stddevSamp:
-            AggregateEntry(["stddev_samp", "stddev"], .number, keeps: .constant, example: "stddev(amount)", "6.478731228669186")
+            AggregateEntry(["stddev_samp", "stddev"], AggregateEntry.number, keeps: .constant, example: "stddev(amount)", "6.478731228669186")
         case .stddevPop:
-            AggregateEntry(["stddev_pop"], .number, keeps: .constant, example: "stddev_pop(amount)", "5.610745828319084")
+            AggregateEntry(["stddev_pop"], AggregateEntry.number, keeps: .constant, example: "stddev_pop(amount)", "5.610745828319084")
         case .varSamp:
-            AggregateEntry(["var_samp", "variance"], .number, keeps: .constant, example: "variance(amount)", "41.973958333333336")
+            AggregateEntry(["var_samp", "variance"], AggregateEntry.number, keeps: .constant, example: "variance(amount)", "41.973958333333336")
         case .varPop:
-            AggregateEntry(["var_pop"], .number, keeps: .constant, example: "var_pop(amount)", "31.48046875")
+            AggregateEntry(["var_pop"], AggregateEntry.number, keeps: .constant, example: "var_pop(amount)", "31.48046875")
         case .percentile:
             // Between the two nearest values, as PostgreSQL's percentile_cont.
             AggregateEntry(
-                ["percentile"], .number, asFloats: true, parameters: [.fraction], presets: ["median": [.float64(0.5)]], keeps: .rows("every row's value is remembered"),
+                ["percentile"], AggregateEntry.number, asFloats: true, parameters: [.fraction], presets: ["median": [.float64(0.5)]],
+                keeps: .rows("every row's value is remembered"),
                 example: "percentile(amount, 0.9)", "17.0")
         case .boolAnd:
-            AggregateEntry(["bool_and", "every"], .value { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_and(card)", "false")
+            AggregateEntry(["bool_and", "every"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_and(card)", "false")
         case .boolOr:
-            AggregateEntry(["bool_or"], .value { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_or(card)", "true")
+            AggregateEntry(["bool_or"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_or(card)", "true")
         case .latest:
-            AggregateEntry(["latest"], .value { $0 }, decides: .newest, keeps: .constant, example: "latest(status)", "\"refused\"")
+            AggregateEntry(["latest"], { $0 }, decides: .newest, keeps: .constant, example: "latest(status)", "\"refused\"")
         case .earliest:
-            AggregateEntry(["earliest"], .value { $0 }, decides: .oldest, keeps: .constant, example: "earliest(amount)", "10.0")
+            AggregateEntry(["earliest"], { $0 }, decides: .oldest, keeps: .constant, example: "earliest(amount)", "10.0")
         }
     }
 
@@ -119,22 +120,16 @@ public struct AggregateEntry: Sendable {
         }
     }
 
-    fileprivate enum Result {
-        case value(@Sendable (ValueType) -> ValueType?)
-        /// A float64 of numbers.
-        case number
-    }
+    /// The result of what gives float64s of numbers.
+    fileprivate static let number: @Sendable (ValueType) -> ValueType? = { $0.isNumber ? .float64 : nil }
 
     fileprivate init(
-        _ names: [String], _ result: Result, isDistinct: Bool = false, takesRows: Bool = false, asFloats: Bool = false, parameters: [AggregateParameter] = [],
+        _ names: [String], _ result: @escaping @Sendable (ValueType) -> ValueType?, isDistinct: Bool = false, takesRows: Bool = false, asFloats: Bool = false,
+        parameters: [AggregateParameter] = [],
         presets: [String: [Literal]] = [:], shares: Shared = .nothing, decides: Deciding = .all, keeps: Memory, example expression: String, _ value: String
     ) {
         self.names = names
-        self.result =
-            switch result {
-            case .value(let result): result
-            case .number: { $0.isNumber ? .float64 : nil }
-            }
+        self.result = result
         self.isDistinct = isDistinct
         self.takesRows = takesRows
         self.asFloats = asFloats

@@ -255,7 +255,7 @@ extension StoreCatalog {
         members.append(JSON.Member("history", .array(history.map(\.json))))
         if entry.kind == .source { members.append(JSON.Member("rows", try await figures(ofSource: entry.name).json)) }
         if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
-            let seen = withStatistics ? try await StoreTraining(context: context, cache: nil).statistics(of: name) : nil
+            let seen = withStatistics ? try await StoreTraining(context: context).statistics(of: name) : nil
             members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
         }
         return .object(members)

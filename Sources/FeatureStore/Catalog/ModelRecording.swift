@@ -8,7 +8,7 @@ extension StoreCatalog {
     public func recordModel(_ request: ModelRequest) async throws -> Model {
         let name = try request.check()
         var manifests: [Manifest] = []
-        for id in request.snapshots { manifests.append(try await StoreTraining(context: context, cache: nil).snapshot(id)) }
+        for id in request.snapshots { manifests.append(try await StoreTraining(context: context).snapshot(id)) }
         return try await governing { [manifests] ledger, catalog, governance in
             let set = try catalog.set(named: request.set ?? manifests[0].set.description)
             let learned = Set(manifests.flatMap { $0.outputs.map(\.fingerprint) })
