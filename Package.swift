@@ -3,16 +3,21 @@ import PackageDescription
 
 // The architecture: each target is named after what it knows, and arrows go one way only.
 //
-//   firn ──▶ FeatureServer ──▶ FeatureStore ──▶ Postgres ──▶ CLibPQ
-//                                   │   └─────▶ Migrations
-//                                   ▼
+//   firn ──▶ FeatureServer ──▶ FeatureStore
+//                                   │   └──▶ ServingMemory
+//                                   ▼             │
+//                               StoreRows ──▶ SegmentFormat
+//                                   ▼             │
+//                              StoreRecord ──▶ Postgres ──▶ CLibPQ
+//                                   │ └──▶ Migrations
+//                                   ▼             ▼
 //                                Tables ──▶ CZlib, CZstd
 //                                   ▼
 //                                ArrowIPC ──▶ CLZ4, CZstd
 //                                   ▼
 //                             FeatureEngine ──▶ FeatureLanguage
 //
-// FeatureLanguage and FeatureEngine do no I/O; only Postgres knows libpq; only FeatureStore holds SQL.
+// FeatureLanguage, FeatureEngine, SegmentFormat and ServingMemory do no I/O; only Postgres knows libpq; only the three floors of the store hold SQL.
 
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -80,10 +85,23 @@ let package = Package(
                 "0007_online_state.sql", "0008_governance.sql", "0009_hashed_keys.sql", "0010_server_functions.sql", "0011_checksums.sql",
             ].map { .embedInCode($0) },
             swiftSettings: strict),
-        // Registry, ledger, batches, training and lookups: the library people import.
+        // Segments: order, hash, blocks, addresses, and how they are read as rows. No I/O.
+        .target(name: "SegmentFormat", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", crypto], swiftSettings: strict),
+        // What lookups are answered from: a state machine. No I/O.
+        .target(name: "ServingMemory", dependencies: ["FeatureEngine", "FeatureLanguage", "Tables"], swiftSettings: strict),
+        // The store's ground floor: ledger, registry, what people decided, tokens, locks, migrations.
+        .target(
+            name: "StoreRecord", dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto], swiftSettings: strict),
+        // The floor above: logs of rows, and the segments that they are sealed into.
+        .target(
+            name: "StoreRows",
+            dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "StoreRecord", "Tables", crypto], swiftSettings: strict),
+        // Training, serving, provenance, catalog, and the store's face: the library people import.
         .target(
             name: "FeatureStore",
-            dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto],
+            dependencies: [
+                "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "ServingMemory", "StoreRecord", "StoreRows", "Tables", crypto,
+            ],
             swiftSettings: strict),
         // HTTP routes, wire types, error mapping.
         .target(
@@ -125,7 +143,8 @@ let package = Package(
         tests("ArrowIPC", ["FeatureEngine", "FeatureLanguage"]),
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
-        tests("FeatureStore", ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "Tables"]),
+        tests("ServingMemory", ["FeatureEngine", "FeatureLanguage"]),
+        tests("FeatureStore", ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "ServingMemory", "StoreRecord", "StoreRows", "Tables"]),
         tests("FeatureServer", ["FeatureLanguage", "FeatureStore", "Tables", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
             name: "CommandTests", dependencies: ["firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport"],

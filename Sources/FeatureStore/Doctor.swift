@@ -1,5 +1,7 @@
 internal import FeatureLanguage
 internal import Postgres
+internal import StoreRecord
+internal import StoreRows
 
 /// One thing that was looked at: fine, or wrong with how to mend it.
 public struct Finding: Sendable, Hashable {

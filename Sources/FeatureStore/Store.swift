@@ -1,4 +1,7 @@
 internal import Postgres
+public import ServingMemory
+public import StoreRecord
+public import StoreRows
 
 /// The feature store on one PostgreSQL database, by its parts: what is registered, the logs of rows, training sets, lookups, and the proof of all of it.
 ///

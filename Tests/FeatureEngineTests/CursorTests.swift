@@ -95,7 +95,7 @@ struct Trial: CustomStringConvertible {
     func mismatch() throws -> Mismatch? {
         let (plan, sourceRows, engineSpine) = try compiled()
         let outputs = plan.evaluate(engineSpine, reading) { _ in sourceRows }
-        let inBuckets = try plan.evaluate(engineSpine, reading, threads: 2, wantsChanges: wantsChanges) { group in buckets(of: sourceRows, for: group) }
+        let inBuckets = try plan.evaluate(engineSpine, reading, from: TrialRows(trial: self, rows: sourceRows), threads: 2, wantsChanges: wantsChanges)
         let naive = NaiveStore(self)
         var reading = reading
         if isLabel { reading.mode = .hindsight }
@@ -118,41 +118,6 @@ struct Trial: CustomStringConvertible {
             }
         }
         return nil
-    }
-
-    /// The rows as segments hold them: in runs of offsets, by key with retractions, in buckets, whose runs are put together again.
-    private func buckets(of rows: SourceRows, for group: Plan.Group) -> RowBuckets {
-        let keys = group.keys.map(\.column)
-        var runs: [SourceRows] = []
-        let ends = [runEnds.0, runEnds.1, .max]
-        for (start, end) in zip([0] + ends, ends) where start < end {
-            let upTo = rows.gathered(rows.offsets.indices.filter { rows.offsets[$0] <= end }.map { Int32($0) })
-            let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
-            runs.append(source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: source, keys: keys, after: start)))
-        }
-        return RowBuckets(count: bucketCount, keys: keys) { [runs] bucket in
-            let parts = runs.map { run -> SourceRows in
-                let assigned = RowBuckets.assign(keys.map { run.columns[$0]! }, count: run.count, buckets: bucketCount)
-                return run.gathered(RowBuckets.members(assigned, buckets: bucketCount)[bucket]).sorted(by: keys)
-            }
-            var rows = (parts.count == 1 ? parts[0] : SourceRows(concatenating: parts)).sorted(by: keys)
-            rows.isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
-            // What is only picked from stays where it lies.
-            for name in group.pickedColumns { rows.deferred[name] = rows.columns.removeValue(forKey: name) }
-            let isWhole = !rows.isOneVersionEach || rows.isRetraction != nil || rows.count <= partRows
-            var start = 0
-            return { [rows] in
-                defer { start += partRows }
-                if isWhole { return start == 0 ? rows : nil }
-                // In parts, as a key with many rows comes; what versions are told by isn't needed then.
-                let places = (0..<Int32(rows.count)).dropFirst(start).prefix(partRows)
-                if places.isEmpty { return nil }
-                var piece = rows.gathered(Array(places), columns: group.valueColumns)
-                if reading.cuts.isEmpty { piece.offsets = [] }
-                piece.isSorted = true
-                return piece
-            }
-        }
     }
 
     static func isPositive(_ literal: Literal) -> Bool {
@@ -292,5 +257,67 @@ struct Trial: CustomStringConvertible {
         }
         let expression = call.text.replacing("$", with: column ?? "") + (hasFilter ? " filter (where i > 0)" : "") + window
         return Feature(expression: expression, call: call, column: column, hasFilter: hasFilter, frame: frame)
+    }
+}
+
+/// The rows as segments hold them: in runs of offsets, by key with retractions, in buckets, whose runs are put together again.
+private struct TrialRows: RowSupply {
+    let trial: Trial
+    let rows: SourceRows
+
+    func buckets(for group: Plan.Group) -> any RowBuckets {
+        let keys = group.keys.map(\.column)
+        var runs: [SourceRows] = []
+        let ends = [trial.runEnds.0, trial.runEnds.1, .max]
+        for (start, end) in zip([0] + ends, ends) where start < end {
+            let upTo = rows.gathered(rows.offsets.indices.filter { rows.offsets[$0] <= end }.map { Int32($0) })
+            let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
+            runs.append(trial.source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: trial.source, keys: keys, after: start)))
+        }
+        return TrialBuckets(
+            count: trial.bucketCount, keys: keys, runs: runs, group: group, source: trial.source, partRows: trial.partRows, hasCut: !trial.reading.cuts.isEmpty)
+    }
+}
+
+private struct TrialBuckets: RowBuckets {
+    let count: Int
+    let keys: [String]
+    let runs: [SourceRows]
+    let group: Plan.Group
+    let source: Source
+    let partRows: Int
+    let hasCut: Bool
+
+    func rows(ofBucket bucket: Int) -> any BucketRows {
+        let parts = runs.map { run -> SourceRows in
+            let assigned = Buckets.assign(keys.map { run.columns[$0]! }, count: run.count, buckets: count)
+            return run.gathered(Buckets.members(assigned, buckets: count)[bucket]).sorted(by: keys)
+        }
+        var rows = (parts.count == 1 ? parts[0] : SourceRows(concatenating: parts)).sorted(by: keys)
+        rows.isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
+        // What is only picked from stays where it lies.
+        for name in group.pickedColumns { rows.deferred[name] = rows.columns.removeValue(forKey: name) }
+        let isWhole = !rows.isOneVersionEach || rows.isRetraction != nil || rows.count <= partRows
+        if isWhole { return OnePart(rows) }
+        return TrialParts(rows: rows, columns: group.valueColumns, partRows: partRows, hasCut: hasCut)
+    }
+}
+
+/// Rows in parts, as a key with many of them comes; what versions are told by isn't needed then.
+private struct TrialParts: BucketRows {
+    let rows: SourceRows
+    let columns: Set<String>
+    let partRows: Int
+    let hasCut: Bool
+    var start = 0
+
+    mutating func next() -> SourceRows? {
+        let places = (0..<Int32(rows.count)).dropFirst(start).prefix(partRows)
+        start += partRows
+        if places.isEmpty { return nil }
+        var piece = rows.gathered(Array(places), columns: columns)
+        if !hasCut { piece.offsets = [] }
+        piece.isSorted = true
+        return piece
     }
 }

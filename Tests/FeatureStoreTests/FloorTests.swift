@@ -2,10 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The folders of FeatureStore are floors: what stands on one knows those below, and never those above.
+/// The targets and folders of the store are floors: what stands on one knows those below, and never those above.
 @Suite struct FloorTests {
-    /// From the ground up; last what stands in no folder, the face of the store.
-    private static let floors = ["Record", "Rows", "Segments", "Training", "Serving", "Provenance", "Catalog", ""]
+    /// From the ground up; last what stands in no folder, the face of the store. The targets among them are held apart by the compiler as well.
+    private static let floors = [
+        "StoreRecord", "StoreRows/Log", "StoreRows/Segments", "FeatureStore/Training", "FeatureStore/Serving", "FeatureStore/Provenance", "FeatureStore/Catalog", "FeatureStore",
+    ]
 
     private struct File {
         var floor: Int
@@ -19,13 +21,17 @@ import Testing
     }
 
     private static func files() throws -> [File] {
-        let root = URL(filePath: projectDirectory + "/Sources/FeatureStore")
-        let paths = try #require(FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)).compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
-        return try paths.map { path in
-            let folder = path.deletingLastPathComponent().standardizedFileURL.path == root.standardizedFileURL.path ? "" : path.deletingLastPathComponent().lastPathComponent
-            let floor = try #require(floors.firstIndex(of: folder), "\(folder) has no place among the floors")
-            return File(floor: floor, name: "\(folder)/\(path.lastPathComponent)", code: code(of: try String(contentsOf: path, encoding: .utf8)))
+        try floors.enumerated().flatMap { floor, path in
+            let directory = URL(filePath: "\(projectDirectory)/Sources/\(path)")
+            let found = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).filter { $0.pathExtension == "swift" }
+            return try found.map { File(floor: floor, name: "\(path)/\($0.lastPathComponent)", code: code(of: try String(contentsOf: $0, encoding: .utf8))) }
         }
+    }
+
+    /// Swift files of a target, wherever they lie in it.
+    private static func sources(_ target: String) throws -> [URL] {
+        let all = try #require(FileManager.default.enumerator(at: URL(filePath: "\(projectDirectory)/Sources/\(target)"), includingPropertiesForKeys: nil))
+        return all.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
     }
 
     private static func code(of text: String) -> String {
@@ -54,8 +60,36 @@ import Testing
 
     @Test func `no arrow runs from a floor to one above it`() throws {
         let files = try FloorTests.files()
-        #expect(files.count > 60 && Set(files.map(\.floor)).count == FloorTests.floors.count)
+        let all = try ["StoreRecord", "StoreRows", "FeatureStore"].reduce(0) { try $0 + FloorTests.sources($1).count }
+        #expect(files.count > 60 && files.count == all && Set(files.map(\.floor)).count == FloorTests.floors.count)
         #expect(FloorTests.arrowsUp(files) == [])
+    }
+
+    @Test func `what does no I/O imports nothing that could`() throws {
+        let outside = ["Foundation", "Glibc", "Darwin", "Dispatch", "Postgres", "NIO", "Logging"]
+        for target in ["SegmentFormat", "ServingMemory"] {
+            for file in try FloorTests.sources(target) where file.lastPathComponent != "DatabaseClock.swift" {
+                let text = try String(contentsOf: file, encoding: .utf8)
+                for line in text.split(separator: "\n") where line.contains("import ") && !line.contains("///") {
+                    #expect(!outside.contains { line.hasSuffix("import \($0)") }, "\(target)/\(file.lastPathComponent): \(line)")
+                }
+            }
+        }
+    }
+
+    @Test func `no target holds more than a quarter of the code, and the store's face is extended in few places`() throws {
+        let targets = try FileManager.default.contentsOfDirectory(atPath: "\(projectDirectory)/Sources")
+        var lines: [String: Int] = [:], faces = 0
+        for target in targets {
+            for file in try FloorTests.sources(target) {
+                let text = try String(contentsOf: file, encoding: .utf8)
+                lines[target, default: 0] += text.split(separator: "\n", omittingEmptySubsequences: false).count
+                faces += text.matches(of: /(?m)^extension Store \{/).count
+            }
+        }
+        let all = lines.values.reduce(0, +)
+        #expect(lines.values.allSatisfy { 4 * $0 <= all }, "\(lines.sorted { $0.value > $1.value })")
+        #expect(faces <= 12)
     }
 
     @Test func `an arrow that runs up is found, in code and inside of texts`() {

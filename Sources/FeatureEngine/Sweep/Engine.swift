@@ -69,10 +69,9 @@ extension Plan {
     /// - Parameters:
     ///   - wantsChanges: whether `nextChanges` is asked for.
     ///   - progress: which share of the rows is swept; called from several threads.
-    ///   - buckets: a group's rows.
     public func evaluate(
-        _ spine: Spine, _ reading: Reading, threads: Int, wantsChanges: Bool = false, progress: @escaping @Sendable (Double) -> Void = { _ in },
-        buckets: (Group) throws -> RowBuckets
+        _ spine: Spine, _ reading: Reading, from supply: some RowSupply, threads: Int, wantsChanges: Bool = false,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) throws -> Outputs {
         var aggregates: [Column] = []
         // What reads the instant itself may change at the next one.
@@ -81,7 +80,7 @@ extension Plan {
         for (index, group) in groups.enumerated() {
             let count = Double(groups.count), done = Double(index)
             let swept = Swept(group, count: spine.instants.count, threads: threads, wantsChanges: wantsChanges)
-            try GroupSweep(group, spine, group.reading(reading)).sweep(try buckets(group), threads: threads, into: swept) { progress((done + $0) / count) }
+            try GroupSweep(group, spine, group.reading(reading)).sweep(try supply.buckets(for: group), threads: threads, into: swept) { progress((done + $0) / count) }
             aggregates += swept.columns.map { $0.finish() }
             if let changes = swept.nextChanges { nextChanges = zip(nextChanges, changes.finish().integers).map(min) }
         }

@@ -1,60 +1,6 @@
 internal import FeatureLanguage
 internal import Synchronization
 
-/// A group's rows in buckets by hash of their keys, each bucket complete in itself.
-public struct RowBuckets: Sendable {
-    /// A power of two.
-    let count: Int
-    /// The source's columns by whose hash rows were divided, in their order.
-    let keys: [String]
-    let parts: @Sendable (Int) throws -> () throws -> SourceRows?
-
-    /// - Parameters:
-    ///   - count: a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
-    ///   - keys: the source's columns by whose hash they are divided; each is held against a column of the spine by the group.
-    ///   - load: a bucket's rows; called from several threads at once, for buckets in which the spine has entities.
-    public init(count: Int, keys: [String], load: @escaping @Sendable (Int) throws -> SourceRows) {
-        self.init(count: count, keys: keys) { bucket in
-            var isFirst = true
-            return {
-                defer { isFirst = false }
-                return isFirst ? try load(bucket) : nil
-            }
-        }
-    }
-
-    /// Buckets that come in parts, so that a key with many rows needn't be held whole.
-    ///
-    /// - Parameter parts: gives what gives a bucket's parts, one after the other; nil after the last, and there is at least one. A bucket of several
-    ///   parts is sorted by key and time throughout, and no two of its rows are versions of one fact.
-    public init(count: Int, keys: [String], parts: @escaping @Sendable (Int) throws -> () throws -> SourceRows?) {
-        precondition(count > 0 && count & (count - 1) == 0, "\(count) buckets: not a power of two")
-        self.count = count
-        self.keys = keys
-        self.parts = parts
-    }
-
-    /// The bucket of each of `count` tuples of key columns; those with a NULL go to the first.
-    public static func assign(_ keys: [Column], count: Int, buckets: Int) -> [Int32] {
-        let shift = UInt64(64 - buckets.trailingZeroBitCount)
-        if buckets == 1 { return Array(repeating: 0, count: count) }
-        return TupleColumn.hashes(keys, count: count).map { Int32(truncatingIfNeeded: $0 >> shift) }
-    }
-
-    /// The rows of each bucket, ascending.
-    public static func members(_ assigned: [Int32], buckets: Int) -> [[Int32]] {
-        var counts = Array(repeating: 0, count: buckets)
-        for bucket in assigned { counts[Int(bucket)] += 1 }
-        var members = counts.map { count -> [Int32] in
-            var rows: [Int32] = []
-            rows.reserveCapacity(count)
-            return rows
-        }
-        for (row, bucket) in assigned.enumerated() { members[Int(bucket)].append(Int32(row)) }
-        return members
-    }
-}
-
 /// What a group's sweep says of each spine row.
 struct Swept: Sendable {
     /// The aggregates' values.
@@ -84,11 +30,11 @@ struct GroupSweep {
     }
 
     /// Sweeps every bucket, several at once.
-    func sweep(_ buckets: RowBuckets, threads: Int, into swept: Swept, progress: @Sendable (Double) -> Void) throws {
+    func sweep(_ buckets: some RowBuckets, threads: Int, into swept: Swept, progress: @Sendable (Double) -> Void) throws {
         let count = spine.instants.count
         let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
-        let assigned = RowBuckets.assign(keys, count: count, buckets: buckets.count)
-        let members = RowBuckets.members(assigned, buckets: buckets.count)
+        let assigned = Buckets.assign(keys, count: count, buckets: buckets.count)
+        let members = Buckets.members(assigned, buckets: buckets.count)
         let visited = Atomic(0)
         // The largest first, so that none is left for the end.
         let order = members.indices.sorted { members[$0].count > members[$1].count }
@@ -97,7 +43,8 @@ struct GroupSweep {
             let before = visited.add(members[bucket].count, ordering: .relaxed).oldValue
             progress(Double(before) / Double(max(1, count)))
             if members[bucket].isEmpty { return }
-            try sweep(members: buckets.count == 1 ? nil : members[bucket], into: swept, rows: try buckets.parts(bucket))
+            var rows = try buckets.rows(ofBucket: bucket)
+            try sweep(members: buckets.count == 1 ? nil : members[bucket], into: swept) { try rows.next() }
         }
     }
 

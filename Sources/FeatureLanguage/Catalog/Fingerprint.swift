@@ -115,3 +115,16 @@ extension [ColumnDefinition] {
         sorted { $0.name < $1.name }.map { "\(what) \(canonicalText($0.name)) \($0.type.rawValue)\n" }.joined()
     }
 }
+
+extension [UInt8] {
+    /// Two digits for each byte; nil where they aren't.
+    package init?(hexadecimal text: some StringProtocol) {
+        let digits = Array<UInt8>(text.utf8)
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        self = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
+            append(byte)
+        }
+    }
+}

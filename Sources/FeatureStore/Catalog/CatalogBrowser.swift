@@ -1,6 +1,8 @@
 public import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
+public import StoreRecord
+public import StoreRows
 public import Tables
 
 /// One registered definition as people look at it.

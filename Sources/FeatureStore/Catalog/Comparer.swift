@@ -1,6 +1,8 @@
 internal import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
+public import StoreRecord
+internal import StoreRows
 public import Tables
 
 /// Which rows two functions are compared on.

@@ -1,5 +1,6 @@
 internal import FeatureLanguage
 internal import Foundation
+public import StoreRecord
 
 extension StoreCatalog {
     /// Records a model, once: the same again is the same, and another under its name is refused.

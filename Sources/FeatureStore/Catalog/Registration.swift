@@ -1,6 +1,8 @@
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+public import StoreRecord
+internal import StoreRows
 
 extension StoreCatalog {
     /// What registering the documents would do, without doing it.

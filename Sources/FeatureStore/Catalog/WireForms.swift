@@ -1,5 +1,8 @@
 public import FeatureEngine
 public import FeatureLanguage
+public import ServingMemory
+public import StoreRecord
+public import StoreRows
 public import Tables
 
 // What the CLI's --json and the HTTP API say alike.

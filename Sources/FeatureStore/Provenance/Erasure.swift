@@ -2,6 +2,9 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+public import ServingMemory
+internal import StoreRecord
+internal import StoreRows
 internal import Tables
 
 /// What an erasure took away; of whom, nothing.

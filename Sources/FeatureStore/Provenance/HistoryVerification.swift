@@ -4,6 +4,9 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import SegmentFormat
+public import StoreRecord
+internal import StoreRows
 internal import Tables
 
 extension StoreProvenance {
@@ -358,7 +361,7 @@ private struct SegmentCheck {
         }
         guard let first = listed.first else { return nil }
         let rows = SourceRows(concatenating: parts).sorted(by: bucket.keys)
-        let buckets = RowBuckets.assign(bucket.keys.compactMap { rows.columns[$0] }, count: rows.count, buckets: run.buckets)
+        let buckets = Buckets.assign(bucket.keys.compactMap { rows.columns[$0] }, count: rows.count, buckets: run.buckets)
         let sealed = try layout.segments(rows, bucket: bucket.bucket, ofRows: run.segmentRows)
         guard sealed.count == listed.count, buckets.allSatisfy({ $0 == bucket.bucket }) else { return damage(first.number) }
         for (segment, again) in zip(listed, sealed) {

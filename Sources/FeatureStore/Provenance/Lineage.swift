@@ -2,6 +2,8 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import ServingMemory
+internal import StoreRecord
 internal import Tables
 
 /// What something is made of, and what is made of it: columns, features, sets, snapshots, models, pointers, receipts.

@@ -1,6 +1,9 @@
+public import StoreRecord
+internal import StoreRows
+
 /// The ledger, lineage, erasure, and verification.
 public struct StoreProvenance: StorePart {
-    let context: StoreContext
+    package let context: StoreContext
     let log: StoreLog
     let training: StoreTraining
     let serving: StoreServing

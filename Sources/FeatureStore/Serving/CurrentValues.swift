@@ -2,6 +2,8 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import StoreRecord
+internal import StoreRows
 
 /// What a refresh of a set's current values did.
 public struct RefreshedValues: Sendable {

@@ -1,6 +1,9 @@
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+public import ServingMemory
+internal import StoreRecord
+public import StoreRows
 internal import Synchronization
 
 /// What a store says of how it is, for those who watch it. Nothing here asks the database.
@@ -85,7 +88,7 @@ extension StoreServing {
         if case .failure(let error) = seen.reading, !((error as? PostgresError).map { $0.isConnectionLost || $0.isTimeout } ?? false) { throw error }
         let disagreement = memory.clock.disagreement
         if disagreement > .seconds(1) { return .disagrees(by: disagreement) }
-        if memory.lag > OnlineMemory.mostLag { return .stale(age: memory.lag) }
+        if memory.lag > MemoryState.mostLag { return .stale(age: memory.lag) }
         return seen.unwritable.map { .readOnly(code: $0) } ?? .ready
     }
 

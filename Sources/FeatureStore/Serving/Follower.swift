@@ -1,6 +1,8 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
+internal import ServingMemory
+internal import StoreRows
 
 /// Keeps memory up to date: asks every 10 ms how far the logs are, and reads what came since.
 actor Follower {
@@ -15,9 +17,6 @@ actor Follower {
     /// The primary of the standby that is followed.
     private let primary: Pool?
     private var beating: Task<Void, Never>?
-
-    /// How old memory may be without a word: ten times as long as it is asked.
-    static let moment = Duration.milliseconds(100)
 
     /// News of more rows than this isn't read: what is in memory is asked for again.
     private static let mostRows = SourceTable.shortStretch
@@ -121,14 +120,14 @@ actor Follower {
                 try await pool.run { connection in
                     let (known, tables) = memory.followed()
                     try connection.transaction(.repeatableReadOnly) {
-                        let (heads, reading) = try memory.clock.reading { try Heads(known.keys.sorted(), connection) }
-                        var news: [Int: (generation: Int, delta: EntityTable.Delta)] = [:]
-                        for (table, generation, group) in tables {
-                            guard let after = known[group.source.name] ?? nil, let upTo = heads.cuts[group.source.name], upTo > after, upTo - after <= Follower.mostRows
-                            else { continue }
-                            news[table] = (generation, try Follower.delta(group, after: after, upTo: upTo, connection))
+                        let (heads, reading) = try memory.clock.reading { try Heads(known.followed, connection) }
+                        var news: [Int: TableNews] = [:]
+                        for kind in tables {
+                            let source = kind.group.source.name
+                            guard let after = known[source], let upTo = heads.cuts[source], upTo > after, upTo - after <= Follower.mostRows else { continue }
+                            news[kind.table] = TableNews(generation: kind.generation, delta: try Follower.delta(kind.group, after: after, upTo: upTo, connection))
                         }
-                        memory.apply(heads, news, reading)
+                        memory.hear(heads, news, reading)
                     }
                 })
         } catch {
@@ -147,40 +146,5 @@ actor Follower {
                 "select exists (select from firn.batches b where kind = 'import' and \(table.offsets(after: after, upTo: upTo)))"
             ).single().bool(0)
         return EntityTable.Delta(after: after, upTo: upTo, rows: rows, evicts: evicts)
-    }
-}
-
-extension SourceTable {
-    /// The rows of a stretch of the log, with what they say of facts under other keys.
-    func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
-        let rows = try read(names, after: after, upTo: upTo, allVersions: false, connection)
-        guard rows.count > 0, hasFacts else { return rows }
-        let all = try read(names, after: after, upTo: upTo, allVersions: true, connection)
-        return rows.followed(by: all.retractions(of: source, keys: keys, after: after))
-    }
-}
-
-extension RowLoader {
-    /// Reads entities that memory lacks: their rows as far as windows reach them from now on, and since when each has any. One round trip for all.
-    /// Nil where there are more than `mostRows`.
-    static func load(_ missing: [OnlineMemory.Missing], _ connection: Connection, mostRows: Int = RowLoader.mostRows) throws -> [(rows: SourceRows, foundFrom: [Int64])?] {
-        let queries = missing.flatMap { missing -> [SQL] in
-            let group = missing.group
-            let spine = Spine(
-                columns: Dictionary(uniqueKeysWithValues: zip(group.keys.map(\.spine), missing.keyColumns)),
-                instants: Array(repeating: missing.now, count: missing.keys.count))
-            let loader = RowLoader(spine: spine, cuts: [group.source.name: missing.cut], wantsChanges: true, connection: connection)
-            return ["\(loader.query(group)) limit \(Int64(mostRows) + 1)", loader.firstKnownQuery(group)]
-        }
-        let answers = try connection.pipeline(queries)
-        return missing.enumerated().map { place, missing in
-            let group = missing.group
-            guard answers[2 * place].count <= mostRows else { return nil }
-            var rows = SourceTable(group.source).rows(group.columns.sorted(), of: answers[2 * place])
-            if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
-            let first = RowLoader.firstKnown(answers[2 * place + 1])
-            // Without keys all are one entity.
-            return (rows, group.keys.isEmpty ? Array(repeating: first[0], count: missing.keys.count) : first)
-        }
     }
 }

@@ -1,6 +1,9 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
+internal import ServingMemory
+internal import StoreRecord
+internal import StoreRows
 internal import Synchronization
 internal import Tables
 
@@ -27,10 +30,10 @@ struct KeptEntities: Sendable {
     }
 
     /// Reads entities that memory lacks, one round trip for all; gives those that have to be read otherwise.
-    func read(_ missing: [OnlineMemory.Missing], _ memory: OnlineMemory, _ connection: Connection) throws -> [OnlineMemory.Missing] {
+    func read(_ missing: [MissingEntities], _ memory: OnlineMemory, _ connection: Connection) throws -> [MissingEntities] {
         let asked = missing.filter { known.contains($0.generation) }
         guard !asked.isEmpty else { return missing }
-        let entities = asked.reduce(0) { $0 + $1.keys.count }
+        let entities = asked.reduce(0) { $0 + $1.wanted.keys.count }
         let answers = try connection.pipeline(asked.map { KeptEntities.query($0, ofEach: KeptEntities.mostBytes / max(entities, 1)) })
         // As they came, and as they are taken out.
         try RowMemory.current?.take(2 * answers.reduce(0) { $0 + $1.bytes })
@@ -41,11 +44,11 @@ struct KeptEntities: Sendable {
         return rest
     }
 
-    private static func query(_ missing: OnlineMemory.Missing, ofEach most: Int) -> SQL {
-        let group = missing.group
+    private static func query(_ missing: MissingEntities, ofEach most: Int) -> SQL {
+        let group = missing.wanted.group
         return """
             select \(columns(ofEach: most)) from firn_cache.online_tables t left join firn_cache.online_entities e
-                on e.online = t.online and e.entity = any(\(.array(.bytes, missing.keys.map { .bytes($0.bytes) })))
+                on e.online = t.online and e.entity = any(\(.array(.bytes, missing.wanted.keys.map { .bytes($0.bytes) })))
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
     }
@@ -81,13 +84,13 @@ struct KeptEntities: Sendable {
     }
 
     /// Takes what was kept; gives the entities that are left.
-    private func take(_ missing: OnlineMemory.Missing, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection) -> OnlineMemory.Missing? {
-        let group = missing.group, types = group.keyTypes
+    private func take(_ missing: MissingEntities, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection) -> MissingEntities? {
+        let group = missing.wanted.group, types = group.keyTypes
         guard let first = answer.first, let table = table(first, group) else { return missing }
         let form = RowForm(group.source, columns: Set(table.columns))
         // One that is ahead of this server's cut would show rows from behind it.
-        guard table.covered <= missing.cut, memory.remembers(missing.table, missing.generation, since: table.covered) else { return missing }
-        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], left = Set(missing.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
+        guard table.covered <= missing.wanted.cut, memory.remembers(missing.table, missing.generation, since: table.covered) else { return missing }
+        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], left = Set(missing.wanted.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
         for row in answer.map({ $0 }) where !row.isNull(5) {
             guard let key = EntityKey(bytes: row.bytes(5), types) else { continue }
             let count = Int(row.int64(6))
@@ -101,13 +104,13 @@ struct KeptEntities: Sendable {
         if !damaged.isEmpty { mark(damaged, table, group, connection) }
         // Who isn't kept has no row.
         var taken = missing
-        (taken.keys, taken.cut) = (missing.keys.filter { !left.contains($0) }, table.covered)
-        memory.insert(
-            taken, foundFrom: taken.keys.map { found[$0]?.from ?? .max }, rows: form.rows(of: taken.keys.compactMap { found[$0]?.rows }))
+        taken.wanted = missing.wanted.asking(for: missing.wanted.keys.filter { !left.contains($0) })
+        taken.wanted.cut = table.covered
+        let keys = taken.wanted.keys
+        memory.insert(taken, foundFrom: keys.map { found[$0]?.from ?? .max }, rows: form.rows(of: keys.compactMap { found[$0]?.rows }))
         guard !left.isEmpty else { return nil }
         var rest = missing
-        rest.keys = Array(left)
-        rest.keyColumns = EntityKey.columns(rest.keys, types)
+        rest.wanted = missing.wanted.asking(for: Array(left))
         return rest
     }
 
@@ -121,10 +124,10 @@ struct KeptEntities: Sendable {
             """)
     }
 
-    func isConnected(_ need: OnlineMemory.Need) -> Bool { known.contains(need.generation) }
+    func isConnected(_ need: TableNeed) -> Bool { known.contains(need.generation) }
 
     /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or what it would take is too much.
-    func connect(_ need: OnlineMemory.Need, _ memory: OnlineMemory, _ connection: Connection) throws -> Bool {
+    func connect(_ need: TableNeed, _ memory: OnlineMemory, _ connection: Connection) throws -> Bool {
         let group = need.group
         let row = try connection.execute(
             """
@@ -142,7 +145,7 @@ struct KeptEntities: Sendable {
     }
 
     /// Takes all entities of a table into memory, until it is nearly full.
-    func warm(_ need: OnlineMemory.Need, _ memory: OnlineMemory, _ connection: Connection) throws {
+    func warm(_ need: TableNeed, _ memory: OnlineMemory, _ connection: Connection) throws {
         let group = need.group, types = group.keyTypes
         var after: [UInt8]? = []
         let count = 1000
@@ -154,7 +157,7 @@ struct KeptEntities: Sendable {
                         and e.entity > \(last) and e.rows >= 0 order by e.entity limit \(Int64(count))
                     """)
             let keys = answer.map { EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
-            _ = take(OnlineMemory.Missing(need, keys, cut: need.cut), answer, memory, connection)
+            _ = take(MissingEntities(table: need.table, generation: need.generation, wanted: WantedEntities(group, keys, cut: need.cut, from: 0)), answer, memory, connection)
             after = answer.count < count ? nil : answer[answer.count - 1].bytes(5)
         }
     }
@@ -166,16 +169,6 @@ private final class SharedSet: Sendable {
 
     func insert(_ number: Int) { _ = numbers.withLock { $0.insert(number) } }
     func contains(_ number: Int) -> Bool { numbers.withLock { $0.contains(number) } }
-}
-
-extension Plan.Group {
-    /// How far its windows reach back, in microseconds; `Int64.max` from the beginning.
-    var reach: Int64 {
-        let olders = aggregates.map(\.frame.older?.microseconds)
-        return olders.contains(nil) ? .max : olders.compactMap { $0 }.max() ?? 0
-    }
-
-    var keyTypes: [ValueType] { keys.map { key in source.columns.first { $0.name == key.column }!.type } }
 }
 
 extension StoreServing {
@@ -196,7 +189,7 @@ extension StoreServing {
         await connect(online.memory.needs.filter { !online.kept.isConnected($0) }, in: online)
     }
 
-    private func connect(_ needs: [OnlineMemory.Need], in online: Online) async {
+    private func connect(_ needs: [TableNeed], in online: Online) async {
         let memory = online.memory, kept = online.kept
         for need in needs { _ = try? await online.pool.run { connection in try connection.transaction(.repeatableReadOnly) { try kept.connect(need, memory, connection) } } }
     }

@@ -1,4 +1,5 @@
 internal import FeatureEngine
+internal import ServingMemory
 
 /// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has a checksum of its own, so that one is put behind the others without
 /// a look at them, and none is damaged unseen.

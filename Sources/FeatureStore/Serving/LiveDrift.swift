@@ -1,6 +1,7 @@
 internal import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
+internal import StoreRecord
 
 extension StoreTraining {
     /// How far what is served is from what was trained on: a snapshot's rows beside the lookups of its set that are kept.

@@ -2,6 +2,9 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import ServingMemory
+internal import StoreRecord
+internal import StoreRows
 
 /// What was brought up to date of online state.
 public struct KeptOnline: Sendable {
@@ -161,11 +164,8 @@ struct OnlineWork {
         for start in stride(from: 0, to: entities.count, by: RowLoader.fewKeys) {
             try Task.checkCancellation()
             let some = Array(entities[start..<min(start + RowLoader.fewKeys, entities.count)])
-            let need = OnlineMemory.Need(table: 0, generation: 0, group: group, cut: upTo)
-            var missing = OnlineMemory.Missing(need, some, cut: upTo)
-            missing.keyColumns = EntityKey.columns(some, group.keyTypes)
-            missing.now = now - OnlineWork.margin
-            let (rows, foundFrom) = try connection.byIndex { try RowLoader.load([missing], connection, mostRows: .max - 1)[0]! }
+            let wanted = WantedEntities(group, some, cut: upTo, from: now - OnlineWork.margin)
+            let (rows, foundFrom) = try connection.byIndex { try RowLoader.load([wanted], connection, mostRows: .max - 1)[0]! }
             let packed = pack(rows)
             var kept: [Kept] = []
             for (entity, from) in zip(some, foundFrom) { kept.append(Kept(entity: entity, from: from, rows: packed[entity] ?? EntityRows())) }
@@ -302,21 +302,13 @@ extension OnlineWork {
         }
         let some = entities.filter { !isElsewhere.contains($0) }
         guard !some.isEmpty else { return true }
-        var missing = OnlineMemory.Missing(OnlineMemory.Need(table: 0, generation: 0, group: group, cut: table.covered), some, cut: table.covered)
-        missing.keyColumns = EntityKey.columns(some, group.keyTypes)
-        missing.now = now
-        guard let read = try connection.byIndex({ try RowLoader.load([missing], connection, mostRows: .max - 1) }).first, let (rows, foundFrom) = read else { return false }
-        let here = group.values(of: missing.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
-        let there = group.values(of: missing.keyColumns, count: some.count, at: now, rows: rows)
+        let wanted = WantedEntities(group, some, cut: table.covered, from: now)
+        guard let read = try connection.byIndex({ try RowLoader.load([wanted], connection, mostRows: .max - 1) }).first, let (rows, foundFrom) = read else { return false }
+        let here = group.values(of: wanted.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
+        let there = group.values(of: wanted.keyColumns, count: some.count, at: now, rows: rows)
         return some.indices.allSatisfy { index in
             let isKnown = min(kept[some[index]]?.from ?? .max, here.foundFrom[index]) <= now
             return isKnown == (min(foundFrom[index], there.foundFrom[index]) <= now) && zip(here.columns, there.columns).allSatisfy { $0[index] == $1[index] }
         }
-    }
-}
-
-extension RowForm {
-    init(_ source: Source, columns: Set<String>) {
-        self.init(columns: source.columns.filter { columns.contains($0.name) }, isStatic: source.isStatic)
     }
 }

@@ -2,6 +2,8 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+public import ServingMemory
+internal import StoreRecord
 internal import Synchronization
 public import Tables
 

@@ -1,9 +1,12 @@
 public import FeatureLanguage
 internal import Postgres
+internal import ServingMemory
+public import StoreRecord
+internal import StoreRows
 
 /// Lookups, what is kept for them, and why a value is what it is.
 public struct StoreServing: StorePart {
-    let context: StoreContext
+    package let context: StoreContext
     let training: StoreTraining
     let live: LiveState
     var online: Online? { live.online }

@@ -1,6 +1,9 @@
 public import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
+public import ServingMemory
+internal import StoreRecord
+internal import StoreRows
 
 /// A value taken apart: the rows that counted, and the nearest that didn't with the reason.
 public struct WhyAnswer: Sendable {

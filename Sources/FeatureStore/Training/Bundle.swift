@@ -2,6 +2,8 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import StoreRecord
+internal import StoreRows
 internal import Tables
 
 /// A snapshot as one file: definitions, the rows that it reads, spine, manifest. From it alone its rows come back, with no database.

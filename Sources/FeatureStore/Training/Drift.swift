@@ -2,6 +2,8 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import StoreRecord
+internal import StoreRows
 public import Tables
 
 /// How far two sets of rows are apart, feature by feature.

@@ -1,6 +1,7 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
+internal import StoreRows
 
 /// Outputs of a training set that say nothing in any row, though somebody will have meant them to.
 struct Emptiness {

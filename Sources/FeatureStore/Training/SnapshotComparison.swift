@@ -1,6 +1,7 @@
 internal import FeatureEngine
 public import FeatureLanguage
 internal import Postgres
+internal import StoreRecord
 internal import Tables
 
 /// What differs between two snapshots.

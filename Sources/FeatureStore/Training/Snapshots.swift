@@ -3,6 +3,8 @@ public import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 internal import Postgres
+internal import StoreRecord
+internal import StoreRows
 internal import Synchronization
 public import Tables
 

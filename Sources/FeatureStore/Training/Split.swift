@@ -1,6 +1,7 @@
 internal import Crypto
 internal import FeatureEngine
 internal import FeatureLanguage
+internal import StoreRecord
 internal import Tables
 
 /// Divides a training set by a hash of some of the spine's columns, so that all rows of one customer, say, fall into the same part, whenever

@@ -1,6 +1,9 @@
+public import StoreRecord
+internal import StoreRows
+
 /// Training sets and what is known of them.
 public struct StoreTraining: StorePart {
-    let context: StoreContext
+    package let context: StoreContext
     /// This machine's copies of segments.
     var cache: SegmentCache?
 }

@@ -2,6 +2,9 @@ internal import Crypto
 internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
+internal import SegmentFormat
+internal import StoreRecord
+internal import StoreRows
 public import Tables
 
 /// A training set's rows: the spine as it came, and the values of a set beside it.
@@ -23,7 +26,7 @@ public struct TrainingSet: Sendable {
 }
 
 extension Plan {
-    /// Computes a training set's values: from segments where rows are sealed and the spine is large, else from the sources' tables.
+    /// Computes a training set's values.
     ///
     /// Inside a transaction, so that what is sealed and what isn't fit together.
     ///
@@ -45,19 +48,26 @@ extension Plan {
         _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
         progress: @escaping @Sendable (TrainingProgress) -> Void
     ) throws -> Outputs {
-        let count = spine.instants.count
-        return try evaluate(
-            spine, reading, threads: training.threads, wantsChanges: wantsChanges, progress: { progress(.computing(rows: Int($0 * Double(count)), of: count)) }
-        ) { group in
-            let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
-            if count > RowLoader.fewKeys,
-                let reader = try SegmentReader(group, spine, reading, wantsChanges: wantsChanges, cache: training.cache, damage: damage, progress: read, connection)
-            {
-                return try reader.buckets()
-            }
-            let rows = try RowLoader(spine: spine, cuts: reading.cuts, wantsChanges: wantsChanges, progress: read, connection: connection).load(group)
-            return RowBuckets(count: 1, keys: []) { _ in rows }
+        let count = Double(spine.instants.count)
+        let supply = TrainingRows(
+            reader: SegmentReader(spine: spine, reading: reading, wantsChanges: wantsChanges, cache: training.cache, damage: damage, connection: connection), progress: progress)
+        return try evaluate(spine, reading, from: supply, threads: training.threads, wantsChanges: wantsChanges) {
+            progress(.computing(rows: Int($0 * count), of: spine.instants.count))
         }
+    }
+}
+
+/// A training set's rows: from segments where rows are sealed and the spine is large, else from the sources' tables.
+private struct TrainingRows: RowSupply {
+    let reader: SegmentReader
+    let progress: @Sendable (TrainingProgress) -> Void
+
+    func buckets(for group: Plan.Group) throws -> any RowBuckets {
+        let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
+        if reader.spine.instants.count > RowLoader.fewKeys, let sealed = try reader.buckets(for: group, progress: read) { return sealed }
+        let loader = RowLoader(
+            spine: reader.spine, cuts: reader.reading.cuts, wantsChanges: reader.wantsChanges, progress: read, connection: reader.connection)
+        return OneBucket(try loader.load(group))
     }
 }
 

@@ -1,0 +1,68 @@
+internal import ArrowIPC
+package import FeatureEngine
+package import FeatureLanguage
+
+/// The uncompressed file of a block in memory: its values are read where they lie, and nothing is decoded for one of them.
+package final class PlainBlock: Sendable {
+    private let bytes: [UInt8]
+    private let checksum: Int64
+    private let layout: ArrowBlock.Layout?
+
+    /// - Returns: nil where it isn't the block's file, by length and checksum.
+    package init?(_ bytes: [UInt8], _ block: SegmentBlock) {
+        self.bytes = bytes
+        checksum = Checksum.of(bytes)
+        guard block.isLike(bytes.count, checksum) else { return nil }
+        layout = unsafe bytes.withUnsafeBytes { unsafe (try? ArrowBlock.layout(of: $0)) ?? nil }
+    }
+
+    /// Whether it is another block's file too.
+    package func isLike(_ block: SegmentBlock) -> Bool { block.isLike(bytes.count, checksum) }
+
+    /// Whether single values can be read in place.
+    package var isReadInPlace: Bool { layout != nil }
+    package var rowCount: Int { layout!.rowCount }
+    package var type: ValueType { layout!.type }
+    package var hasNull: Bool { layout!.validity != nil }
+
+    /// Adds the values in some rows, less `first`, each of eight bytes.
+    package func append<T: BitwiseCopyable>(_ rows: some Sequence<Int32>, less first: Int, to column: inout [T]) {
+        let values = layout!.values
+        unsafe bytes.withUnsafeBytes { bytes in
+            let values = unsafe UnsafeRawBufferPointer(rebasing: bytes[values])
+            for row in rows { unsafe column.append(values.loadUnaligned(fromByteOffset: (Int(row) - first) * 8, as: T.self)) }
+        }
+    }
+
+    /// Adds the bools in some rows, less `first`.
+    package func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.values, rows, less: first, to: &column) }
+
+    /// Adds whether the values in some rows, less `first`, are not NULL.
+    package func append(validityOf rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.validity!, rows, less: first, to: &column) }
+
+    private func append(bits: Range<Int>, _ rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
+        unsafe bytes.withUnsafeBytes { bytes in
+            let bits = unsafe UnsafeRawBufferPointer(rebasing: bytes[bits])
+            for row in rows { unsafe column.append(bits[(Int(row) - first) >> 3] >> UInt8((Int(row) - first) & 7) & 1 == 1) }
+        }
+    }
+
+    /// All of it, decoded.
+    package func column() throws -> Column {
+        guard let layout, !hasNull else { return try ArrowBlock.decode(bytes) }
+        func copied<T: BitwiseCopyable>(_ type: T.Type) -> [T] {
+            unsafe [T](unsafeUninitializedCapacity: layout.rowCount) { space, count in
+                unsafe bytes.withUnsafeBytes {
+                    unsafe UnsafeMutableRawBufferPointer(space).copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[layout.values].prefix(layout.rowCount * 8)))
+                }
+                count = layout.rowCount
+            }
+        }
+        switch layout.type {
+        case .int64: return Column(.int64(copied(Int64.self)))
+        case .timestamp: return Column(.timestamp(copied(Int64.self)))
+        case .float64: return Column(.float64(copied(Double.self)))
+        case .bool, .string: return try ArrowBlock.decode(bytes)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+internal import FeatureEngine
+
+/// A stretch of a source's log, sealed by some key columns.
+package struct Run: Sendable {
+    package var number: Int64
+    /// Its rows' offsets are greater than `after`, up to `upTo`.
+    package var after: Int64
+    package var upTo: Int64
+    /// A power of two.
+    package var buckets: Int
+    /// A segment has no more rows.
+    package var segmentRows: Int
+    /// How many segments it has, were they all there.
+    package var segmentCount = 0
+    package var segments: [Segment] = []
+    /// Whether the content of some block that it lists was dropped.
+    package var lacksContent = false
+    /// Whether its list isn't what it was when it was sealed: then nothing of it is believed.
+    package var isDamaged = false
+
+    package init(number: Int64, after: Int64, upTo: Int64, buckets: Int, segmentRows: Int, segmentCount: Int = 0) {
+        (self.number, self.after, self.upTo) = (number, after, upTo)
+        (self.buckets, self.segmentRows, self.segmentCount) = (buckets, segmentRows, segmentCount)
+    }
+
+    /// Whether all of it is there, with these columns.
+    package func isWhole(_ columns: Set<String>) -> Bool {
+        !isDamaged && !lacksContent && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
+    }
+
+    /// Covers all that is believed of a run but its blocks, which have checksums of their own: whether a segment has a block of retractions is said here.
+    package func checksum(_ source: String, keys: [String]) -> Int64 {
+        var fields = Checksum.Fields()
+        fields.add(source)
+        fields.add(keys)
+        for number in [number, after, upTo, Int64(buckets), Int64(segmentRows), Int64(segmentCount), Int64(segments.count)] { fields.add(number) }
+        for segment in segments {
+            for number in [segment.number, Int64(segment.bucket), Int64(segment.rows), segment.firstKnown] { fields.add(number) }
+            fields.add(segment.times?.lowerBound)
+            fields.add(segment.times?.upperBound)
+            fields.add(segment.isOneVersionEach)
+            fields.add(segment.hasRetractions)
+        }
+        return fields.checksum
+    }
+
+    /// Whether its numbers are such that it can be read, whoever wrote them.
+    package var isPlausible: Bool {
+        after >= 0 && after < upTo && upTo <= Heads.lastOffset && (1...1 << 20).contains(buckets) && buckets & (buckets - 1) == 0 && segmentRows > 0
+            && segments.count == segmentCount && segments.allSatisfy { (0..<buckets).contains($0.bucket) && $0.rows > 0 }
+            && zip(segments, segments.dropFirst()).allSatisfy { $0.number < $1.number && $0.bucket <= $1.bucket }
+    }
+}

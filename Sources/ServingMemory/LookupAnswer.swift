@@ -1,0 +1,75 @@
+public import FeatureEngine
+public import FeatureLanguage
+
+/// The values of the entities asked for, in their order.
+public struct LookupAnswer: Sendable {
+    public enum Status: String, Sendable, CaseIterable {
+        case present, null
+        /// The entity has no row known at the instant in any source the feature reads; the value still stands.
+        case notFound = "not_found"
+        /// The entity's rows are older than the set's bound on freshness, or the database hasn't been heard of for a while, and memory answered.
+        case stale
+
+        /// Its place among all.
+        package var place: Int { Status.allCases.firstIndex(of: self)! }
+    }
+
+    public var set: String?
+    public var asOf: Instant
+    /// Output names of the set, or full references for features.
+    public var features: [String]
+    public var columns: [Column]
+    public var statuses: [[Status]]
+    public var cuts: [String: Int64]
+    public var rowCount: Int
+    /// How old what the database said may be, where that isn't what the primary said a moment ago.
+    public var age: Duration?
+    /// Whether it is so old that all values are stale.
+    public var isStale = false
+    /// Under what the lookup log keeps it.
+    public var receipt: String?
+    /// What of the set is deprecated or retired.
+    public var warnings: [String] = []
+
+    /// A row's values as a model takes them in, in the order of `features`: numbers as they are, true and false as 1 and 0, timestamps as seconds since 1970; NaN
+    /// for NULL and for texts.
+    public func vector(_ row: Int) -> [Double] {
+        columns.map { column in
+            switch column[row] {
+            case .bool(let flag): flag ? 1 : 0
+            case .int64(let number): Double(number)
+            case .float64(let bits): Double(bitPattern: bits)
+            case .timestamp(let instant): Double(instant.microseconds) / 1_000_000
+            case .null, .string: .nan
+            }
+        }
+    }
+}
+
+extension LookupAnswer {
+    /// - Parameter aggregates: every group's, for what they say of freshness.
+    package init(
+        _ plan: Plan, _ columns: [Column], _ aggregates: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int,
+        age: (age: Duration, isStale: Bool)?, warnings: [String]
+    ) {
+        self.set = set
+        self.warnings = warnings
+        asOf = instant
+        features = plan.outputs.map(\.name)
+        self.columns = columns
+        self.age = age?.age
+        isStale = age?.isStale ?? false
+        let isOld = plan.isStale(aggregates, isFound: isFound), isAllStale = isStale
+        statuses = zip(plan.outputs, columns).map { output, column in
+            (0..<rowCount).map { row in
+                let isKnown = output.groups.isEmpty || output.groups.contains { isFound[$0][row] }
+                if isAllStale { return .stale }
+                if !isKnown { return .notFound }
+                if !isOld.isEmpty, output.groups.contains(where: { isOld[$0][row] }) { return .stale }
+                return column.isNull(row) ? .null : .present
+            }
+        }
+        self.cuts = cuts
+        self.rowCount = rowCount
+    }
+}

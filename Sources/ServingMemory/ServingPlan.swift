@@ -1,0 +1,53 @@
+package import FeatureEngine
+package import FeatureLanguage
+
+/// A target of lookups, compiled, and where its aggregates are in memory.
+package struct ServingPlan: Sendable {
+    struct Part: Sendable {
+        var table: Int
+        /// The spine's columns that carry the table's keys, in the table's order.
+        var keys: [String]
+        /// The place in the table of each of the group's aggregates.
+        var aggregates: [Int]
+        /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a bound.
+        var fresh: Int?
+        /// Outputs that are nothing but an aggregate of this part, and its place in the table.
+        var fields: [(field: Int, aggregate: Int)] = []
+    }
+
+    package let plan: Plan
+    package let asked: LookupRequest.Resolved
+    /// The functions that the outputs are.
+    package let functions: [Function]
+    /// What is said with each answer.
+    package let warnings: [String]
+    let parts: [Part]
+    /// Where the statuses of its values are counted; nil where it isn't a set.
+    let tally: Int?
+    /// Whether every output is nothing but an aggregate.
+    let isPlain: Bool
+    /// An answer up to its instant; from there to its rows; and what follows a row's values where all are present.
+    let opening: [UInt8]
+    let middle: [UInt8]
+    let allPresent: [UInt8]
+
+    init(_ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], parts: [Part], tally: Int?) {
+        self.plan = plan
+        self.asked = asked
+        self.functions = functions
+        self.warnings = warnings
+        self.tally = tally
+        let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
+        isPlain = !aggregates.contains { $0 == nil }
+        self.parts = parts.enumerated().map { group, part in
+            var part = part
+            part.fresh = plan.freshness[group].map { part.aggregates[$0] }
+            for (field, aggregate) in aggregates.enumerated() {
+                if let aggregate, aggregate.group == group { part.fields.append((field, part.aggregates[aggregate.index])) }
+            }
+            return part
+        }
+        (opening, middle) = LookupAnswer.frame(set: asked.target.set, features: plan.outputs.map(\.name), warnings: warnings)
+        allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
+    }
+}

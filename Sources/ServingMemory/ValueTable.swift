@@ -1,0 +1,64 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+
+/// Every aggregate's value for each entity, an entity's side by side.
+struct ValueTable {
+    private let types: [ValueType]
+    private var words: [UInt64] = []
+    private var isNull: [Bool] = []
+    /// The values of aggregates that are texts; empty for the others.
+    private var texts: [[[UInt8]]]
+
+    init(_ types: [ValueType]) {
+        self.types = types
+        texts = types.map { _ in [] }
+    }
+
+    mutating func grow() {
+        for (index, type) in types.enumerated() {
+            words.append(0)
+            isNull.append(true)
+            if type == .string { texts[index].append([]) }
+        }
+    }
+
+    mutating func set(_ place: Int, _ index: Int, _ column: Column, _ row: Int) {
+        let cell = place * types.count + index
+        isNull[cell] = column.isNull(row)
+        switch column.values {
+        case .bool(let values): words[cell] = values[row] ? 1 : 0
+        case .int64(let values), .timestamp(let values): words[cell] = UInt64(bitPattern: values[row])
+        case .float64(let values): words[cell] = values[row].bitPattern
+        case .string(let values): texts[index][place] = Array(values.bytes[values.range(row)])
+        }
+    }
+
+    /// Whether a count is 0.
+    func isZero(_ place: Int, _ index: Int) -> Bool { words[place * types.count + index] == 0 }
+
+    func copy(_ place: Int, isFound: Bool, isStale: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int, to cells: inout Cells) {
+        let first = place * types.count, target = row * cells.width
+        let (value, null): (Cells.Kind, Cells.Kind) = isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
+        for (field, aggregate) in fields {
+            cells.kinds[target + field] = isNull[first + aggregate] ? null : value
+            if types[aggregate] == .string {
+                let text = texts[aggregate][place]
+                cells.words[target + field] = UInt64(cells.texts.count) | UInt64(text.count) << 32
+                cells.texts += text
+            } else {
+                cells.words[target + field] = words[first + aggregate]
+            }
+        }
+    }
+
+    func append(_ place: Int, _ index: Int, to builder: inout ColumnBuilder) {
+        let cell = place * types.count + index
+        if isNull[cell] { return builder.appendNull() }
+        switch types[index] {
+        case .bool: builder.append(words[cell] == 1)
+        case .int64, .timestamp: builder.append(Int64(bitPattern: words[cell]))
+        case .float64: builder.append(Double(bitPattern: words[cell]))
+        case .string: builder.append(bytes: texts[index][place])
+        }
+    }
+}

@@ -1,0 +1,127 @@
+package import FeatureLanguage
+package import Postgres
+internal import Synchronization
+
+/// What every part of a store works with: its database, who acts, and what the registry said last.
+package final class StoreContext: Sendable {
+    package let uri: String
+    package let pool: Pool
+    /// Connections for lookups that ask the database: a standby's, where there is one.
+    private let readPool: Pool
+    /// The address that lookups are answered from, where it isn't the primary's.
+    package let replica: String?
+    /// The role of its connections; nil leaves it at the user's own.
+    package let role: SQL?
+    package let connections: Int
+    private let own: String
+    /// For whom a task acts.
+    @TaskLocal package static var caller: String?
+    private let registry = RegistryCache()
+    /// The latest *now* of an answer: none goes behind it.
+    package let lastNow = LatestInstant()
+    /// How many threads compute at once.
+    package let threads: Int
+    package let temporaryDirectory: String
+    /// Hears of what is kept and isn't what it was: rows are read instead, and it is made again.
+    package let reportDamage: @Sendable (String) -> Void
+
+    package init(
+        uri: String, actor: String, connections: Int, threads: Int, temporaryDirectory: String, isServer: Bool, replica: String?,
+        reportDamage: @escaping @Sendable (String) -> Void
+    ) {
+        role = isServer ? ServerRole.name : nil
+        let settings = Connection.Settings(role: role)
+        pool = Pool(uri: uri, size: connections, settings)
+        readPool = replica.map { Pool(uri: $0, size: connections, settings) } ?? pool
+        self.uri = uri
+        self.replica = replica
+        self.connections = connections
+        own = actor
+        self.threads = threads
+        self.temporaryDirectory = temporaryDirectory
+        self.reportDamage = reportDamage
+    }
+
+    package func close() {
+        pool.close()
+        readPool.close()
+    }
+
+    /// Who does what is written down: whoever this task acts for, else the store's own.
+    package var actor: String { StoreContext.caller ?? own }
+
+    /// Settings of connections whose statements are short. The database gives one up first; what it doesn't answer at all is given up here.
+    package var quick: Connection.Settings { Connection.Settings(role: role, statementTimeout: .seconds(10), deadline: .seconds(12), readsByIndex: true) }
+
+    /// Which store a database is, for copies elsewhere.
+    package static func identity(_ connection: Connection) throws -> String {
+        let rows = try connection.execute("select id::text from firn.store")
+        guard rows.count == 1, let row = rows.first else {
+            throw StoreError(.damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is", advice: "restore the database from a backup")
+        }
+        return row.text(0)
+    }
+
+    /// What is registered, as it was known last; nil before anything was read.
+    package var known: RegistryCache.Known? { registry.known }
+
+    /// Runs `body` with a connection and what was registered and decided.
+    ///
+    /// - Throws: `notMigrated` where the schema isn't this version's.
+    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
+        let registry = registry
+        return try await pool.run { connection in
+            try body(connection, registry.read(connection))
+        }
+    }
+
+    /// Runs `body` as `withRegistry` does, on the standby where there is one: for lookups.
+    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
+        let registry = registry
+        do {
+            return try await readPool.run { try body($0, registry.read($0)) }
+        } catch let error as PostgresError where replica != nil && (error.code == "42P01" || error.code == "42703") {
+            throw StoreError(.behind, "the standby doesn't have what was registered yet", advice: "ask again")
+        }
+    }
+
+    /// Everything registered. Where the primary is away, as its standby has it.
+    package func catalog() async throws -> Catalog {
+        do {
+            return try await withRegistry { $1.catalog }
+        } catch let error as PostgresError where replica != nil && error.isConnectionLost {
+            return try await reading { $1.catalog }
+        }
+    }
+}
+
+/// A part of a store: what it does stands in extensions beside what it is about.
+package protocol StorePart: Sendable {
+    var context: StoreContext { get }
+}
+
+extension StorePart {
+    package var pool: Pool { context.pool }
+    package var actor: String { context.actor }
+    package var threads: Int { context.threads }
+    package var temporaryDirectory: String { context.temporaryDirectory }
+    package var reportDamage: @Sendable (String) -> Void { context.reportDamage }
+
+    package func withCatalog<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+        try await context.withRegistry { try body($0, $1.catalog) }
+    }
+    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T { try await context.withRegistry(body) }
+    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T { try await context.reading(body) }
+}
+
+/// The latest of the instants it was shown.
+package final class LatestInstant: Sendable {
+    private let latest = Mutex(Int64.min)
+
+    package func advance(to instant: Int64) -> Int64 {
+        latest.withLock { latest in
+            latest = max(latest, instant)
+            return latest
+        }
+    }
+}

@@ -1,0 +1,49 @@
+internal import FeatureEngine
+package import FeatureLanguage
+package import Postgres
+internal import StoreRecord
+
+extension Heads {
+    /// Reads them in one statement.
+    ///
+    /// - Throws: `damaged` where a log ends at an offset that no log reaches.
+    package init(_ sources: [String], _ connection: Connection) throws {
+        self.init()
+        let names = Parameter.array(.text, sources.map { .text($0) })
+        let rows = try connection.execute(
+            prepared: """
+                select s.name, h.end_offset, h.committed_at, p.known_at, c.now, c.is_standby, c.replayed, c.governed, c.erased
+                from (select clock_timestamp() as now, pg_is_in_recovery() as is_standby, pg_last_xact_replay_timestamp() as replayed,
+                    \(Ledger.governed) as governed, coalesce((select max(entry) from firn.ledger where kind = 'erase'), 0) as erased) c
+                left join unnest(\(names)) s(name) on true
+                left join lateral (select base_offset + count as end_offset, committed_at from firn.batches
+                    where source = s.name order by base_offset desc limit 1) h on true
+                left join lateral (select known_at from firn.batches
+                    where source = s.name and known_at is not null order by base_offset desc limit 1) p on true
+                """)
+        for row in 0..<rows.count {
+            let row = rows[row]
+            clock = row.timestamp(4)
+            now = max(now, row.optionalTimestamp(3) ?? .min, clock)
+            if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue)) } ?? Heads.unknownLag }
+            (governed, erased) = (row.int64(7), row.int64(8))
+            if row.isNull(0) { continue }
+            let cut = row.optionalInt64(1) ?? 0
+            guard (0...Heads.lastOffset).contains(cut) else {
+                throw StoreError(.damaged, "the log of \(row.text(0)) ends at an offset that no log reaches", advice: "firn verify says more")
+            }
+            cuts[row.text(0)] = cut
+            newestCommits[row.text(0)] = row.optionalTimestamp(2)
+        }
+    }
+
+    /// The lag of a standby that has replayed nothing yet.
+    private static let unknownLag = Duration.seconds(86_400)
+
+    /// The instant asked for: `now` unless it is a past one.
+    package static func instant(asOf: Instant?, now: Int64) throws -> Instant {
+        guard let asOf else { return Instant(microseconds: now) }
+        guard asOf.microseconds <= now else { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))") }
+        return asOf
+    }
+}

@@ -1,0 +1,128 @@
+internal import Crypto
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Foundation
+internal import Postgres
+internal import StoreRecord
+public import Tables
+
+extension StoreLog {
+    /// What an import did.
+    public struct Imported: Sendable {
+        public var rows: Int
+        public var duplicates: Int
+        public var lastOffset: Int64
+        public var warnings: [String]
+        /// The watermark of a query that went by one.
+        public var watermark: ImportedWatermark?
+    }
+
+    public struct ImportOptions: Sendable {
+        public var reading: ReadOptions
+        /// Rows are known from now on, as if they were pushed.
+        public var knownNow: Bool
+        /// Takes a file that was imported before.
+        public var again: Bool
+
+        public init(reading: ReadOptions = ReadOptions(), knownNow: Bool = false, again: Bool = false) {
+            self.reading = reading
+            self.knownNow = knownNow
+            self.again = again
+        }
+    }
+
+    /// Takes a file's rows into a source, in one transaction: all of them or none.
+    ///
+    /// - Parameter progress: called now and then with rows so far, and bytes read of the file's.
+    /// - Throws: the first bad row by line and column; `duplicateFile` for a file that was imported before.
+    public func importFile(
+        _ path: String, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> Imported {
+        try await importRows(into: name, file: path, digest: fileDigest(path), options: options, progress: progress) { schema in
+            try TableReader(path: path, schema: schema, options: options.reading)
+        }
+    }
+
+    /// Imports rows that aren't in a file of this machine.
+    ///
+    /// - Parameters:
+    ///   - file: what they are called in the ledger and in errors.
+    ///   - digest: SHA-256 of them; nil where they can't be told again.
+    ///   - after: refuses where rows came in beyond this offset meanwhile.
+    ///   - notes: what more the ledger says of it.
+    ///   - read: opens them for the source's columns.
+    public func importRows(
+        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), after: Int64? = nil, notes: [JSON.Member] = [],
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
+        read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
+    ) async throws -> Imported {
+        let actor = actor, path = file
+        let imported = try await withCatalog { connection, catalog in
+            let source = try catalog.source(named: name)
+            let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
+            var reader = try read(schema)
+            var warnings: [String] = []
+            let written = try BatchWriter.explaining(source) {
+                try connection.transaction {
+                    try refuseAgain(digest, path, source, options, connection)
+                    // Rows that say themselves when they were known need no word about it.
+                    let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
+                    let writer = try BatchWriter(
+                        source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection),
+                        wantsDelay: !source.isStatic && (options.knownNow || source.knownAt.isColumn || reader.names.contains(Source.knownAtColumn)))
+                    try writer.write {
+                        try Task.checkCancellation()
+                        let rows = try reader.next()
+                        progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
+                        return rows
+                    }
+                    if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
+                    let ledger = Ledger(connection: connection, actor: actor)
+                    let written = try writer.finish(.import, [BatchLog.Origin(actor: actor, fileDigest: digest)], beforeLock: ledger.lock) { head in
+                        // Another may have taken the same in since we looked.
+                        try refuseAgain(digest, path, source, options, connection)
+                        if let after, head != after {
+                            throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
+                        }
+                    }[0]
+                    if writer.count > 0 {
+                        let file = URL(fileURLWithPath: path).lastPathComponent
+                        let members = [
+                            JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)), JSON.Member("file_digest", JSON(digest?.hexadecimal)),
+                            JSON.Member("known_now", .bool(options.knownNow)), JSON.Member("last_offset", JSON(written.lastOffset)), JSON.Member("rows", JSON(written.accepted)),
+                        ]
+                        let body = JSON.object((members + notes).sorted { $0.key < $1.key })
+                        _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
+                    }
+                    if let delay = writer.medianDelay, delay > SourceDelay.long {
+                        warnings.append(
+                            "half of these rows were known \(delay.rough) or more after they happened, and as served count only from then on: if that is when a history was loaded, "
+                                + "it hides it from training; firn why shows when each row was known")
+                    }
+                    return written
+                }
+            }
+            return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
+        }
+        pushes.committed(name, nil, imported.lastOffset)
+        return imported
+    }
+}
+
+private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws {
+    guard let digest, !options.again else { return }
+    let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
+    if let row = earlier.first {
+        throw StoreError(
+            .duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: options.reading.names.advice("again") { "\($0) takes it once more" })
+    }
+}
+
+/// What to say of a second import whose rows serving didn't have when they claim to be known.
+private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws -> String? {
+    guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return nil }
+    guard try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 else { return nil }
+    let otherwise = options.reading.names.advice("known-now") { ", or import with \($0)" } ?? ""
+    return
+        "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at\(otherwise)"
+}

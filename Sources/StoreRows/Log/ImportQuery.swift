@@ -1,0 +1,237 @@
+internal import FeatureEngine
+internal import FeatureLanguage
+internal import Postgres
+internal import StoreRecord
+internal import Tables
+
+/// Rows to take from a PostgreSQL: this one's or another's.
+public struct ImportQuery: Sendable {
+    /// A `select` whose columns have the names of the source's.
+    public var sql: String
+    /// Where it runs; nil in the store's own database.
+    public var uri: String?
+    /// A column of the source that rises with time: only rows beyond what was taken in before are asked for.
+    public var watermark: String?
+    /// How far before the greatest value that was taken in rows are asked for again, since some are committed late: a duration such as `1h` for a timestamp, a
+    /// number for an int64. Nil for an hour or 10,000. Only where the source has an id, by which repeats are told.
+    public var overlap: String?
+
+    public init(sql: String, uri: String? = nil, watermark: String? = nil, overlap: String? = nil) {
+        self.sql = sql
+        self.uri = uri
+        self.watermark = watermark
+        self.overlap = overlap
+    }
+}
+
+extension StoreLog {
+    /// Takes what a query gives into a source, in one transaction, as `importFile` takes a file.
+    ///
+    /// The query runs in a transaction that only reads. With a watermark only some of its rows are asked for: see `Watermark`.
+    public func importQuery(
+        _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> Imported {
+        let other = try connection(of: query, options.reading.names)
+        // A user whose name is firn would find the store's own tables first.
+        try other.execute(
+            "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
+        let catalog = try await context.catalog()
+        let source = try catalog.source(named: name)
+        let watermark = try await Watermark(query, source, context, other)
+        let held = try watermark?.heldBack(query.text, other) ?? 0
+        let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, watermark, other)
+        let shared = SharedRows(rows), absent = source.columns.map(\.name).filter { !rows.names.contains($0) }
+        var imported = try await importRows(
+            into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? watermark?.head : nil, notes: watermark?.notes ?? [], progress: progress
+        ) { schema in
+            try TableReader(schema: schema, options: options.reading) { try shared.next() }
+        }
+        if imported.rows > 0 { imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" } }
+        if let watermark {
+            imported.watermark = try await watermark.outcome(heldBack: held, context)
+            if let warning = watermark.warning(heldBack: held) { imported.warnings.append(warning) }
+        }
+        return imported
+    }
+
+    private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
+        guard let address = query.uri else { return try Connection(uri: context.uri, Connection.Settings(searches: true)) }
+        do {
+            return try Connection(uri: address, Connection.Settings(searches: true))
+        } catch {
+            throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: names.advice("from") { "\($0) is its address" })
+        }
+    }
+}
+
+extension ImportQuery {
+    /// The select, without what may stand at its end.
+    var text: SQL { SQL(raw: sql.trimmingEnd(of: [";", " ", "\n", "\t"])) }
+}
+
+/// A query's rows, in the columns and types of a source.
+final class QueryRows {
+    private let connection: Connection
+    private let columns: [ColumnDefinition]
+    /// What travels in place of each column's values.
+    private let numbers: [Numbers]
+    private let watermark: String?
+    private var copy: Connection.CopyOut?
+
+    private enum Numbers {
+        case asTheyAre
+        /// PostgreSQL's numeric as text, for a number of ours.
+        case decimals
+        /// An int64 for a float64.
+        case integers
+    }
+
+    /// The columns of the source that it gives.
+    var names: [String] { columns.map(\.name) }
+
+    init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: StoreLog.ImportOptions, _ watermark: Watermark?, _ connection: Connection) throws {
+        self.connection = connection
+        self.watermark = watermark?.name
+        if watermark == nil { try connection.execute("begin isolation level repeatable read, read only") }
+        // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
+        let given = try ofQuery { try connection.columns("select * from (\(query.text)\n) q limit 0") }
+        let names = given.map(\.name)
+        if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
+            throw TableReader.undeclared(extra, source.columns, options.reading, "query", line: nil)
+        }
+        let schema = TableReader.Schema(importing: source, keys: keys)
+        if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
+            throw TableError(file: "query", column: missing, message: "is missing", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+        }
+        for one in given { if let column = source.columns.first(where: { $0.name == one.name }) { try QueryRows.check(one, column) } }
+        columns = source.columns.filter { names.contains($0.name) }
+        let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
+        numbers = columns.map { column in
+            switch (column.type, types[column.name]!) {
+            case (.int64, 1700), (.float64, 1700): .decimals
+            case (.float64, 20): .integers
+            default: .asTheyAre
+            }
+        }
+        let list = SQL.joined(
+            zip(columns, numbers).map { column, numbers -> SQL in
+                switch numbers {
+                case .asTheyAre: "q.\(identifier: column.name)::\(column.type.sql)"
+                case .decimals: "q.\(identifier: column.name)::text"
+                case .integers: "q.\(identifier: column.name)"
+                }
+            }, by: ", ")
+        copy = try ofQuery { try connection.beginCopyOut("copy (select \(list) from (\(query.text)\n) q where \(watermark?.condition ?? "true")) to stdout (format binary)") }
+    }
+
+    /// The next rows; nil at the end.
+    func next() throws -> Table? {
+        guard let copy else { return nil }
+        var builders = columns.map { ColumnBuilder($0.type) }
+        while builders[0].count < 8192 {
+            let isRow = try ofQuery { try copy.next { row in for index in builders.indices { try append(&row, index, to: &builders[index]) } } }
+            guard isRow else {
+                self.copy = nil
+                break
+            }
+        }
+        if builders[0].count == 0 { return nil }
+        let table = Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        if let watermark, table[watermark]?.validity?.contains(false) ?? false {
+            throw TableError(
+                file: "query", column: watermark, message: "is NULL in some row, and no later import would ask for it",
+                advice: "a watermark has a value in each row: coalesce it in the query")
+        }
+        for (name, column) in zip(table.names, table.columns) {
+            guard case .timestamp(let times) = column.values else { continue }
+            for (row, time) in times.enumerated() where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
+                throw TableError(file: "query", column: name, message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
+            }
+        }
+        return table
+    }
+}
+
+extension QueryRows {
+    static func check(_ given: (name: String, type: UInt32), _ column: ColumnDefinition) throws {
+        guard !column.type.takes(given.type) else { return }
+        throw TableError(
+            file: "query", column: given.name, message: "is of a type that isn't \(column.type.phrase) without loss",
+            advice: "cast it in the query, as in \(given.name)::\(column.type.sql.text)")
+    }
+
+    /// A field of a row, as a value of the column where it is one without loss.
+    private func append(_ row: inout RowReader, _ index: Int, to builder: inout ColumnBuilder) throws {
+        switch numbers[index] {
+        case .asTheyAre: return builder.append(&row)
+        case .integers:
+            guard let number = row.int64() else { return builder.appendNull() }
+            guard let exact = Double(exactly: number) else { throw loss(columns[index]) }
+            builder.append(exact)
+        case .decimals:
+            guard let text = row.text() else { return builder.appendNull() }
+            if columns[index].type == .int64 {
+                guard let whole = DecimalDigits(text: text)?.int64 else { throw loss(columns[index]) }
+                builder.append(whole)
+            } else if let digits = DecimalDigits(text: text) {
+                guard let exact = digits.float64 else { throw loss(columns[index]) }
+                builder.append(exact)
+            } else {
+                // NaN, Infinity, -Infinity.
+                builder.append(Double(String(decoding: text, as: UTF8.self).lowercased()) ?? .nan)
+            }
+        }
+    }
+
+    private func loss(_ column: ColumnDefinition) -> TableError {
+        TableError(
+            file: "query", column: column.name, message: "has a number that \(column.type == .int64 ? "an int64 isn't" : "a float64 would round")",
+            advice: "where that is meant, cast it in the query, as in \(column.name)::\(column.type == .int64 ? "bigint" : "float8")")
+    }
+}
+
+/// Runs a part of somebody's query, whose faults are theirs.
+func ofQuery<T>(_ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let error as PostgresError where !error.isConnectionLost {
+        let isSyntax = error.code == "42601" || error.code == "0A000"
+        throw TableError(file: "query", message: error.message, advice: isSyntax ? "it is one SELECT, whose columns have the names of the source's" : nil)
+    }
+}
+
+extension ValueType {
+    /// Whether every value of a type of PostgreSQL's is a value of this one, as a file's text would be.
+    ///
+    /// - Parameter type: its number in `pg_type`.
+    fileprivate func takes(_ type: UInt32) -> Bool {
+        switch self {
+        case .bool: type == 16
+        // Of decimals those that are whole.
+        case .int64: [20, 21, 23, 1700].contains(type)
+        // Of large integers those that are exact, of decimals those whose digits come back.
+        case .float64: [20, 21, 23, 700, 701, 1700].contains(type)
+        case .timestamp: [1082, 1114, 1184].contains(type)
+        case .string: true
+        }
+    }
+}
+
+/// Sendable: made in one task and read by one other, never at once.
+private final class SharedRows: @unchecked Sendable {
+    private let rows: QueryRows
+
+    init(_ rows: QueryRows) {
+        self.rows = rows
+    }
+
+    func next() throws -> Table? { try rows.next() }
+}
+
+extension String {
+    fileprivate func trimmingEnd(of characters: Set<Character>) -> String {
+        var text = Substring(self)
+        while let last = text.last, characters.contains(last) { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,390 @@
+package import FeatureEngine
+package import FeatureLanguage
+package import Postgres
+internal import StoreRecord
+
+/// A source's table, `firn_source.<name>`: the declared columns under their own names, and where each row came from.
+///
+///     firn_batch     bigint       the batch; its base offset and, of pushed rows, `known_at` stand in firn.batches
+///     firn_position  integer      from 1; offset = base_offset + firn_position
+///     firn_known_at  timestamptz  of imported rows; NULL: never known
+package struct SourceTable {
+    let source: Source
+    private let progress: (Int) -> Void
+
+    /// - Parameter progress: called now and then with how many rows a reading has brought.
+    package init(_ source: Source, progress: @escaping (Int) -> Void = { _ in }) {
+        self.source = source
+        self.progress = progress
+    }
+
+    package var name: SQL { "firn_source.\(identifier: source.name)" }
+
+    private static let own = ["firn_batch", "firn_position", "firn_known_at"]
+
+    /// The names of its columns as they are copied.
+    var columns: SQL { SQL.joined((SourceTable.own + source.columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ") }
+
+    // MARK: Definition
+
+    /// Functions of the owner's do it, for a server that isn't (migrations/0005_server_role.sql).
+    package func create(_ connection: Connection) throws {
+        let required = Set(source.requiredColumns)
+        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }), types: Parameter = .array(.text, source.columns.map { .text($0.type.sqlName) })
+        let isRequired: Parameter = .array(.bool, source.columns.map { .bool(required.contains($0.name)) })
+        try connection.execute("select firn.create_source(\(source.name), \(names), \(types), \(isRequired))")
+        if !source.id.isEmpty { try index(source.id, connection) }
+    }
+
+    package func add(_ names: [String], _ connection: Connection) throws {
+        for column in source.columns where names.contains(column.name) {
+            try connection.execute("select firn.add_column(\(source.name), \(column.name), \(column.type.sqlName))")
+        }
+    }
+
+    /// An index over columns, unless there is one.
+    package func index(_ columns: [String], _ connection: Connection) throws {
+        let index = SourceTable.name("rows", [source.name] + columns)
+        // Asking first: create index waits for everybody who writes, also where there is nothing to do.
+        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").single().bool(0) { return }
+        try connection.execute("select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
+    }
+
+    /// A short name for what long names stand for (FNV-1a, so it can be relied on).
+    package static func name(_ prefix: String, _ parts: [String]) -> String {
+        "\(prefix)_\(String(parts.joined(separator: "\u{0}").utf8.fnv1a, radix: 36))"
+    }
+
+    // MARK: Rows in
+
+    /// Copies rows of a table into `target`, counted on from `first`.
+    func write(_ rows: Table, knownAt: [Int64]?, batch: Int64, first: Int, to writer: inout CopyWriter) throws(PostgresError) {
+        let columns = source.columns.map { rows[$0.name]! }
+        for row in 0..<rows.rowCount {
+            try writer.beginRow(fields: 3 + columns.count)
+            writer.write(batch)
+            writer.write(int32: Int32(first + row))
+            if let knownAt, knownAt[row] != SourceRows.unknown { writer.write(timestamp: knownAt[row]) } else { writer.writeNull() }
+            for column in columns { writer.write(column, row) }
+        }
+    }
+
+    // MARK: Rows out
+
+    /// Its rows as `r`, each with its batch as `b`: what conditions are over.
+    package var rows: SQL { "\(name) r join firn.batches b on b.batch = r.firn_batch" }
+
+    /// Whether later rows may be versions of facts that came before.
+    var hasFacts: Bool { !source.id.isEmpty && !source.isStatic }
+
+    /// The columns of the id, over `r`.
+    package var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
+
+    /// The id's columns as they are compared with others.
+    package var indexedIDs: SQL { indexed(source.id, of: "r") }
+
+    /// Whether the row's fact has a version for which a condition holds. For many rows: no index helps.
+    package func hasVersion(where condition: SQL) -> SQL { "(\(ids)) in (select \(ids) from \(rows) where \(condition))" }
+
+    /// Columns to compare with others, texts beside the hashes that indexes have of them: no index holds a value of more than some 2,700 bytes.
+    package func indexed(_ columns: [String], of alias: SQL) -> SQL {
+        SQL.joined(
+            columns.flatMap { column -> [SQL] in
+                let own: SQL = "\(alias).\(identifier: column)"
+                return type(column) == .string ? [own, own.hashed] : [own]
+            }, by: ", ")
+    }
+
+    /// Whether columns of `r` have some values, in a form that an index answers.
+    package func equal(_ columns: [String], to values: [SQL]) -> SQL {
+        SQL.joined(zip(columns, values).map { type($0).equal("r.\(identifier: $0)", $1) }, by: " and ")
+    }
+
+    private func type(_ column: String) -> ValueType { source.column(column)!.type }
+
+    // Few rows are found by index whatever the statistics of a table say that has just grown, or was restored: each step is a query of its own, which PostgreSQL
+    // doesn't turn around (`offset 0`). They are fast on a connection that reads by index, or inside `byIndex`.
+
+    /// For each row of `list`, the rows as `r` whose columns have some values of it.
+    func found(by columns: [String], in values: [SQL], of list: SQL, where condition: SQL? = nil) -> SQL {
+        let wanted = [columns.isEmpty ? nil : equal(columns, to: values), condition].compactMap(\.self)
+        return "\(list) cross join lateral (select r.* from \(name) r\(wanted.isEmpty ? "" : " where \(SQL.joined(wanted, by: " and "))" as SQL) offset 0) r"
+    }
+
+    /// For each row of `list`, which has a fact's id as `f`, the fact's versions as `r`.
+    func versions(of list: SQL) -> SQL { found(by: source.id, in: source.id.map { "f.\(identifier: $0)" }, of: list) }
+
+    /// Facts as `f`: the ids of the rows as `r` of a list.
+    func facts(of list: SQL) -> SQL { "(select distinct \(ids) from \(list)) f" }
+
+    /// The rows as `r` of a list, each with its batch as `b` for which a condition holds.
+    func withBatches(_ list: SQL, where condition: SQL) -> SQL {
+        "\(list) cross join lateral (select b.base_offset, b.known_at from firn.batches b where b.batch = r.firn_batch and \(condition) offset 0) b"
+    }
+
+    /// A stretch of the log of so many rows is short: they are few.
+    package static let shortStretch: Int64 = 100_000
+    package static func isShort(after: Int64, upTo: Int64) -> Bool { upTo - after <= shortStretch }
+
+    /// The rows of a stretch of the log, and every other version of their facts up to its end: a list of `r` and `b` with a condition, to which more may be added.
+    package func touched(after: Int64, upTo: Int64) -> SQL {
+        let isCommitted: SQL = "b.base_offset + b.count <= \(upTo)"
+        if SourceTable.isShort(after: after, upTo: upTo) {
+            let stretch = stretch(after: after, upTo: upTo)
+            return "\(hasFacts ? withBatches(versions(of: facts(of: stretch)), where: isCommitted) : stretch) where true"
+        }
+        if after == 0 { return "\(rows) where \(isCommitted)" }
+        let fresh = offsets(after: after, upTo: upTo)
+        return "\(rows) where \(hasFacts ? "\(isCommitted) and \(hasVersion(where: fresh))" : fresh)"
+    }
+
+    /// Runs what reads a stretch of the log: by index where it is short, else from end to end.
+    package func reading<T>(after: Int64, upTo: Int64, _ connection: Connection, _ body: () throws -> T) throws -> T {
+        try SourceTable.isShort(after: after, upTo: upTo) ? connection.byIndex(body) : connection.byScan(body)
+    }
+
+    /// The rows as `r`, with their batches as `b`, of a short stretch of the log.
+    func stretch(after: Int64, upTo: Int64) -> SQL {
+        let batches: SQL = "(select b.batch, b.base_offset, b.known_at from firn.batches b where \(offsets(after: after, upTo: upTo)) offset 0) b"
+        return "\(batches) cross join lateral (select r.* from \(name) r where r.firn_batch = b.batch offset 0) r"
+    }
+
+    /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy takes no values.
+    package func offsets(after: Int64, upTo: Int64) -> SQL {
+        """
+        b.source = \(literal: source.name) and b.base_offset >= \(literal: after) and b.base_offset < \(literal: upTo) and b.base_offset + b.count <= \(literal: upTo)
+        """
+    }
+
+    /// Rows with what the log knows of them.
+    ///
+    /// - Parameters:
+    ///   - names: the declared columns to read.
+    ///   - condition: over `r`, the rows, and `b`, their batches.
+    func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        try connection.byScan { try read(names, from: "\(rows) where \(condition)", with: prefix, connection) }
+    }
+
+    /// Reads few rows, in a list of `r` and `b`: found by index.
+    func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        try connection.byIndex { try read(names, from: list, with: prefix, connection) }
+    }
+
+    private func read(_ names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+        try rows(declared(names), "\(prefix)\(query(names, from: list))", connection)
+    }
+
+    /// The rows of a stretch of the log; with all versions, those of their facts too.
+    func read(_ names: [String], after: Int64, upTo: Int64, allVersions: Bool, _ connection: Connection) throws -> SourceRows {
+        try reading(after: after, upTo: upTo, connection) {
+            let own: SQL = SourceTable.isShort(after: after, upTo: upTo) ? stretch(after: after, upTo: upTo) : "\(rows) where \(offsets(after: after, upTo: upTo))"
+            return try read(names, from: allVersions ? touched(after: after, upTo: upTo) : own, connection)
+        }
+    }
+
+    /// What such a reading asks.
+    func query(_ names: [String], from list: SQL) -> SQL {
+        let own: [SQL] = ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime]
+        return "select \(SQL.joined(declared(names).map { "r.\(identifier: $0.name)" } + own, by: ", ")) from \(list)"
+    }
+
+    /// What came of it.
+    package func rows(_ names: [String], of answer: Rows) -> SourceRows {
+        var gathering = Gathering(declared(names), isStatic: source.isStatic)
+        answer.read { gathering.take(&$0) }
+        return gathering.finish()
+    }
+
+    private func declared(_ names: [String]) -> [ColumnDefinition] { source.columns.filter { names.contains($0.name) } }
+
+    private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)" } ?? "null::timestamptz" }
+
+    /// Reads a query's rows: the declared columns, offset, `known_at`, event time; and puts them in commit order.
+    package func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
+        var gathering = Gathering(declared, isStatic: source.isStatic)
+        let memory = RowMemory.current
+        var taken = 0
+        try connection.stream(query) { reader in
+            gathering.take(&reader)
+            if gathering.count % 8192 == 0 {
+                progress(gathering.count)
+                if let memory {
+                    // Put into their order they are there twice.
+                    try memory.take(2 * (gathering.bytes - taken))
+                    taken = gathering.bytes
+                }
+            }
+        }
+        return gathering.finish()
+    }
+
+    /// Rows as they come.
+    private struct Gathering {
+        private let declared: [ColumnDefinition]
+        private let isStatic: Bool
+        private var builders: [ColumnBuilder]
+        private var offsets: [Int64] = [], known: [Int64] = [], times: [Int64] = []
+
+        init(_ declared: [ColumnDefinition], isStatic: Bool) {
+            self.declared = declared
+            self.isStatic = isStatic
+            builders = declared.map { ColumnBuilder($0.type) }
+        }
+
+        var count: Int { offsets.count }
+        /// What they take up.
+        var bytes: Int { builders.reduce(count * 24) { $0 + $1.bytes } }
+
+        mutating func take(_ reader: inout RowReader) {
+            for index in declared.indices { builders[index].append(&reader) }
+            offsets.append(reader.int64() ?? 0)
+            known.append(reader.timestamp() ?? SourceRows.unknown)
+            let time = reader.timestamp()
+            if !isStatic { times.append(time ?? 0) }
+        }
+
+        mutating func finish() -> SourceRows {
+            var columns: [String: Column] = [:]
+            for index in declared.indices { columns[declared[index].name] = builders[index].finish() }
+            return SourceRows(columns: columns, eventTimes: times, knownAt: known, offsets: offsets).inCommitOrder()
+        }
+    }
+}
+
+/// What a row of a table may come to, by its columns' types.
+package enum RowWidth {
+    /// The columns that each source's table has beside the declared ones.
+    package static let columnsOfOurs: [ValueType] = [.int64, .int64, .timestamp]
+
+    /// What a page of PostgreSQL's has for a row, as it is built everywhere (8 KiB), and the columns that a table can have.
+    private static let mostBytes = 8160, mostColumns = 1600
+
+    /// - Parameter types: of the columns, in their order.
+    /// - Throws: where a row with a value in each may be larger than what can be stored.
+    package static func check(_ types: [ValueType], of what: String, advice: () -> String) throws {
+        // A header, with a bit for each column.
+        var bytes = (23 + (types.count + 7) / 8 + 7) / 8 * 8, isAligned = true
+        for type in types {
+            switch type {
+            case .bool: (bytes, isAligned) = (bytes + 1, false)
+            // What is longer goes elsewhere.
+            case .string: (bytes, isAligned) = (bytes + 24, false)
+            // A multiple of eight is where it begins.
+            case .int64, .float64, .timestamp: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
+            }
+        }
+        guard bytes <= mostBytes, types.count <= mostColumns else {
+            throw StoreError(
+                .invalidRequest,
+                "\(what) has \(types.count) columns, whose values may come to \(bytes) bytes in a row; PostgreSQL stores \(mostBytes) bytes and \(mostColumns) columns",
+                advice: advice())
+        }
+    }
+}
+
+extension SQL {
+    /// A text as an index has it (migrations/0009_hashed_keys.sql).
+    fileprivate var hashed: SQL { "hashtextextended(\(self), 0)" }
+}
+
+extension ValueType {
+    /// Whether two of its values are equal, in a form that an index answers.
+    package func equal(_ left: SQL, _ right: SQL) -> SQL { self == .string ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
+
+    /// PostgreSQL's type.
+    package var sql: SQL { SQL(raw: sqlName) }
+
+    package var sqlName: String {
+        switch self {
+        case .bool: "boolean"
+        case .int64: "bigint"
+        case .float64: "double precision"
+        case .string: "text"
+        case .timestamp: "timestamptz"
+        }
+    }
+
+    var parameterKind: Parameter.Kind {
+        switch self {
+        case .bool: .bool
+        case .int64: .int64
+        case .float64: .float64
+        case .string: .text
+        case .timestamp: .timestamp
+        }
+    }
+}
+
+extension Literal {
+    package func parameter(_ type: ValueType) -> Parameter {
+        switch self {
+        case .null: .null(type.parameterKind)
+        case .bool(let value): .bool(value)
+        case .int64(let value): .int64(value)
+        case .float64(let bits): .float64(Double(bitPattern: bits))
+        case .string(let text): .text(text)
+        case .timestamp(let instant): .timestamp(instant.microseconds)
+        }
+    }
+}
+
+extension Rows.Row {
+    /// A value of a type of ours.
+    package func literal(_ column: Int, _ type: ValueType) -> Literal {
+        if isNull(column) { return .null }
+        return switch type {
+        case .bool: .bool(bool(column))
+        case .int64: .int64(int64(column))
+        case .float64: .float64(bits: bytes(column).reduce(0) { $0 << 8 | UInt64($1) })
+        case .string: .string(text(column))
+        case .timestamp: .timestamp(Instant(microseconds: timestamp(column)))
+        }
+    }
+}
+
+extension Column {
+    /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
+    @inline(never)
+    var parameter: Parameter {
+        let type = type
+        var values: [Parameter] = []
+        for row in 0..<count { values.append(self[row].parameter(type)) }
+        return .array(type.parameterKind, values)
+    }
+}
+
+extension CopyWriter {
+    /// One value of a column.
+    package mutating func write(_ column: Column, _ row: Int) {
+        if column.isNull(row) { return writeNull() }
+        switch column.values {
+        case .bool(let values): write(values[row])
+        case .int64(let values): write(values[row])
+        case .float64(let values): write(values[row])
+        case .timestamp(let values): write(timestamp: values[row])
+        case .string(let values): write(bytes: values.bytes[values.range(row)])
+        }
+    }
+}
+
+extension ColumnBuilder {
+    package mutating func append(_ reader: inout RowReader) {
+        switch type {
+        case .bool: if let value = reader.bool() { append(value) } else { appendNull() }
+        case .int64: if let value = reader.int64() { append(value) } else { appendNull() }
+        case .float64: if let value = reader.float64() { append(value) } else { appendNull() }
+        case .timestamp: if let value = reader.timestamp() { append(value) } else { appendNull() }
+        case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
+        }
+    }
+}
+
+extension SourceTable {
+    /// The rows of a stretch of the log, with what they say of facts under other keys.
+    package func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
+        let rows = try read(names, after: after, upTo: upTo, allVersions: false, connection)
+        guard rows.count > 0, hasFacts else { return rows }
+        let all = try read(names, after: after, upTo: upTo, allVersions: true, connection)
+        return rows.followed(by: all.retractions(of: source, keys: keys, after: after))
+    }
+}
