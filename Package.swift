@@ -91,7 +91,8 @@ let package = Package(
         .target(name: "ServingMemory", dependencies: ["FeatureEngine", "FeatureLanguage", "Tables"], swiftSettings: strict),
         // The store's ground floor: ledger, registry, what people decided, tokens, locks, migrations.
         .target(
-            name: "StoreRecord", dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto], swiftSettings: strict),
+            name: "StoreRecord", dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto], resources: [.embedInCode("VERSION")],
+            swiftSettings: strict),
         // The floor above: logs of rows, and the segments that they are sealed into.
         .target(
             name: "StoreRows",

@@ -41,13 +41,12 @@ public enum ArrowBlock {
         }
         guard !parts.isEmpty, let field else { throw .damaged }
         let column = Column(concatenating: parts)
-        if case .timestamp = field.field.type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
-        return column
+        return column.typed(as: field.field.type)
     }
 
     /// Where the values of an uncompressed block lie, for reading some of them in place.
     public struct Layout: Sendable {
-        /// A type of fixed width: bool, int64, float64 or timestamp.
+        /// A type of fixed width: of bits, words or floats.
         public var type: ValueType
         public var rowCount: Int
         /// Bits, the least significant first, 1 where a value is not NULL; nil where none is.
@@ -74,10 +73,10 @@ public enum ArrowBlock {
             position = body.upperBound
             guard let known = type else {
                 type = ValueType.allCases.first { candidate in (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate) }
-                switch type {
-                case nil, .string: return nil
+                switch type?.layout {
+                case nil, .bytes: return nil
                 // A bit or eight bytes each.
-                case .bool, .int64, .float64, .timestamp: break
+                case .bits, .words, .floats: break
                 }
                 continue
             }
@@ -86,9 +85,17 @@ public enum ArrowBlock {
             let size = Int64(body.count)
             guard rows <= body.count * 8, buffers.allSatisfy({ $0.0 >= 0 && $0.0 <= size && $0.1 >= 0 && $0.1 <= size - $0.0 }) else { throw .damaged }
             let ranges = buffers.map { body.lowerBound + Int($0.0)..<body.lowerBound + Int($0.0 + $0.1) }
-            let needed = known == .bool ? (rows + 7) / 8 : rows * 8
+            let needed = known.layout == .bits ? (rows + 7) / 8 : rows * 8
             guard ranges[1].count >= needed, ranges[0].isEmpty || ranges[0].count >= (rows + 7) / 8 else { throw .damaged }
             layout = Layout(type: known, rowCount: rows, validity: ranges[0].isEmpty ? nil : ranges[0], values: ranges[1])
         }
+    }
+}
+
+extension Column {
+    /// This column as the type of ours that is written as `type`: times and the like travel as plain words.
+    package func typed(as type: ArrowType) -> Column {
+        guard let meant = ValueType.allCases.first(where: { ArrowType($0) == type }), meant != self.type, meant.layout == self.type.layout else { return self }
+        return Column(meant, values, validity: validity)
     }
 }

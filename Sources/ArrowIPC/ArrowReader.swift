@@ -1,4 +1,5 @@
 public import FeatureEngine
+internal import FeatureLanguage
 
 /// Reads an Arrow IPC stream or file, a record batch at a time, and checks every length against what is there.
 ///
@@ -378,10 +379,10 @@ private struct BodyReader {
         let (_, nulls) = try node(rows)
         if type == .null {
             try charge(2 * rows)
-            return Column(.bool(Array(repeating: false, count: rows)), validity: Array(repeating: false, count: rows))
+            return Column(.bool, Array(repeating: false, count: rows), validity: Array(repeating: false, count: rows))
         }
         let validity = try validity(rows, nulls: nulls)
-        return Column(try payload(type, rows, validity), validity: validity)
+        return Column(plain: try payload(type, rows, validity), validity: validity)
     }
 
     /// A column of any type, or what is beneath one.
@@ -401,7 +402,7 @@ private struct BodyReader {
         case .none: break
         case .fixed(let width): array.bytes = type == .bool ? try flags(rows).map { $0 ? 1 : 0 } : try values(rows * width, UInt8.self, zero: 0)
         case .texts:
-            guard case .string(let texts) = try payload(type, rows, array.validity) else { throw .damaged }
+            guard case .bytes(let texts) = try payload(type, rows, array.validity) else { throw .damaged }
             (array.places, array.bytes) = (texts.offsets, texts.bytes)
         case .lists: try lists(&array, &ids)
         case .fixedLists(let size): array.children = [try self.array(type.children[0].type, rows: rows * size, &ids)]
@@ -511,28 +512,28 @@ private struct BodyReader {
 
     private mutating func payload(_ type: ArrowType, _ rows: Int, _ validity: [Bool]?) throws(ArrowError) -> Column.Values {
         switch type {
-        case .bool: return .bool(try flags(rows))
+        case .bool: return .bits(try flags(rows))
         case .integer(let bits, let isSigned):
             switch (bits, isSigned) {
-            case (8, true): return .int64(try values(rows, Int8.self, zero: 0).map { Int64($0) })
-            case (16, true): return .int64(try values(rows, Int16.self, zero: 0).map { Int64($0) })
-            case (32, true): return .int64(try values(rows, Int32.self, zero: 0).map { Int64($0) })
-            case (8, false): return .int64(try values(rows, UInt8.self, zero: 0).map { Int64($0) })
-            case (16, false): return .int64(try values(rows, UInt16.self, zero: 0).map { Int64($0) })
-            case (32, false): return .int64(try values(rows, UInt32.self, zero: 0).map { Int64($0) })
-            default: return .int64(try values(rows, Int64.self, zero: 0))
+            case (8, true): return .words(try values(rows, Int8.self, zero: 0).map { Int64($0) })
+            case (16, true): return .words(try values(rows, Int16.self, zero: 0).map { Int64($0) })
+            case (32, true): return .words(try values(rows, Int32.self, zero: 0).map { Int64($0) })
+            case (8, false): return .words(try values(rows, UInt8.self, zero: 0).map { Int64($0) })
+            case (16, false): return .words(try values(rows, UInt16.self, zero: 0).map { Int64($0) })
+            case (32, false): return .words(try values(rows, UInt32.self, zero: 0).map { Int64($0) })
+            default: return .words(try values(rows, Int64.self, zero: 0))
             }
         case .float(let bits):
             switch bits {
-            case 16: return .float64(try values(rows, UInt16.self, zero: 0).map { HalfFloat.value($0) })
-            case 32: return .float64(try values(rows, Float.self, zero: 0).map { Double($0) })
-            default: return .float64(try values(rows, Double.self, zero: 0))
+            case 16: return .floats(try values(rows, UInt16.self, zero: 0).map { HalfFloat.value($0) })
+            case 32: return .floats(try values(rows, Float.self, zero: 0).map { Double($0) })
+            default: return .floats(try values(rows, Double.self, zero: 0))
             }
-        case .date32: return .int64(try values(rows, Int32.self, zero: 0).map { Int64($0) })
-        case .date64, .timestamp: return .int64(try values(rows, Int64.self, zero: 0))
-        case .utf8, .binary: return .string(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
-        case .largeUtf8, .largeBinary: return .string(try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
-        case .utf8View, .binaryView: return .string(try views(rows, validity, isText: type == .utf8View))
+        case .date32: return .words(try values(rows, Int32.self, zero: 0).map { Int64($0) })
+        case .date64, .timestamp: return .words(try values(rows, Int64.self, zero: 0))
+        case .utf8, .binary: return .bytes(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
+        case .largeUtf8, .largeBinary: return .bytes(try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
+        case .utf8View, .binaryView: return .bytes(try views(rows, validity, isText: type == .utf8View))
         default: throw .damaged
         }
     }

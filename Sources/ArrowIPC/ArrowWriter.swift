@@ -79,7 +79,7 @@ public struct ArrowWriter {
     public mutating func write(_ columns: [ArrowColumn], rows: Range<Int>) throws {
         precondition(columns.count == fields.count, "a batch of \(columns.count) columns for \(fields.count) fields")
         let text = columns.map { column in
-            if case .flat(let column) = column, case .string(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
+            if case .flat(let column) = column, case .bytes(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
         }
         if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 { return try writeHalves(columns, rows) }
         if !hasDictionaries {
@@ -180,22 +180,22 @@ private struct BodyWriter {
         nodes.append(word: UInt64(nulls))
         buffer(nulls == 0 ? [] : validity)
         switch column.values {
-        case .bool(let values):
+        case .bits(let values):
             buffer(values.packed(rows))
-        case .int64(let values), .timestamp(let values):
+        case .words(let values):
             switch type.width {
             case 1: narrowed(values, rows, UInt8.self)
             case 2: narrowed(values, rows, UInt16.self)
             case 4: narrowed(values, rows, UInt32.self)
             default: slice(values, rows)
             }
-        case .float64(let values):
+        case .floats(let values):
             switch type.width {
             case 2: buffer(values[rows].map { HalfFloat.bits($0) })
             case 4: buffer(values[rows].map { Float($0) })
             default: slice(values, rows)
             }
-        case .string(let texts): try append(texts: texts.bytes, texts.offsets[rows.lowerBound...rows.upperBound], type)
+        case .bytes(let texts): try append(texts: texts.bytes, texts.offsets[rows.lowerBound...rows.upperBound], type)
         }
     }
 

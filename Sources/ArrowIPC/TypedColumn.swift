@@ -18,36 +18,25 @@ extension ArrowField {
         switch (self.type, column.values, type) {
         case (.null, _, _): return Column(repeating: .null, type: type, count: column.count)
         case (.bool, _, .bool), (.float, _, .float64), (.utf8, _, .string), (.largeUtf8, _, .string), (.utf8View, _, .string): return column
-        case (.integer(let bits, let isSigned), .int64(let values), .int64):
+        case (.integer(let bits, let isSigned), .words(let values), .int64):
             if bits == 64, !isSigned, let row = first(column, { values[$0] < 0 }) { throw fault(type, row) }
             return column
-        case (.integer(let bits, let isSigned), .int64(let values), .float64):
+        case (.integer(let bits, let isSigned), .words(let values), .float64):
             let isHuge = { (row: Int) in
                 bits == 64 && (isSigned ? Double(exactly: values[row]) == nil : Double(exactly: UInt64(bitPattern: values[row])) == nil)
             }
-            if let row = first(column, isHuge) { throw fault(type, row, "a float64 would round it: declare the column int64, or cast it: \(ArrowField.casts(type))") }
-            return Column(.float64(values.map { bits == 64 && !isSigned ? Double(UInt64(bitPattern: $0)) : Double($0) }), validity: column.validity)
-        case (.float, .float64(let values), .int64): return try whole(column, values)
-        case (.timestamp(let unit, _), .int64(let values), .timestamp): return try times(column, values, unit)
-        case (.date32, .int64(let values), .timestamp): return try scaled(column, values, by: 86_400_000_000)
-        case (.date64, .int64(let values), .timestamp): return try scaled(column, values, by: 1000)
+            if let row = first(column, isHuge) { throw fault(type, row, "a float64 would round it: declare the column int64, or cast it: \(type.rules.castAdvice)") }
+            return Column(.float64, values.map { bits == 64 && !isSigned ? Double(UInt64(bitPattern: $0)) : Double($0) }, validity: column.validity)
+        case (.float, .floats(let values), .int64): return try whole(column, values)
+        case (.timestamp(let unit, _), .words(let values), .timestamp): return try times(column, values, unit)
+        case (.date32, .words(let values), .timestamp): return try scaled(column, values, by: 86_400_000_000)
+        case (.date64, .words(let values), .timestamp): return try scaled(column, values, by: 1000)
         default: throw refusal(type)
         }
     }
 
     private func refusal(_ type: ValueType) -> ArrowError {
-        ArrowError("is \(typeName), not \(type.phrase)", column: name, advice: "cast it to \(ArrowType(type).description): \(ArrowField.casts(type))")
-    }
-
-    /// How a column is cast where it comes from.
-    static func casts(_ type: ValueType) -> String {
-        switch type {
-        case .bool: ".astype(\"boolean\") in pandas, .cast(pl.Boolean) in Polars, ::boolean in SQL"
-        case .int64: ".astype(\"Int64\") in pandas, .cast(pl.Int64) in Polars, ::bigint in SQL"
-        case .float64: ".astype(\"float64\") in pandas, .cast(pl.Float64) in Polars, ::double precision in SQL"
-        case .string: ".astype(\"string\") in pandas, .cast(pl.String) in Polars, ::text in SQL"
-        case .timestamp: "pd.to_datetime(…, utc=True) in pandas, .cast(pl.Datetime(\"us\")) in Polars, ::timestamptz in SQL"
-        }
+        ArrowError("is \(typeName), not \(type.phrase)", column: name, advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
     }
 
     private func first(_ column: Column, _ isFault: (Int) -> Bool) -> Int? {
@@ -65,7 +54,7 @@ extension ArrowField {
         }
         var validity = column.validity
         if values.contains(where: \.isNaN) { validity = values.indices.map { !values[$0].isNaN && !column.isNull($0) } }
-        return Column(.int64(values.indices.map { validity?[$0] ?? true ? Int64(values[$0]) : 0 }), validity: validity)
+        return Column(.int64, values.indices.map { validity?[$0] ?? true ? Int64(values[$0]) : 0 }, validity: validity)
     }
 
     private func times(_ column: Column, _ values: [Int64], _ unit: ArrowType.TimeUnit) throws(ArrowError) -> Column {
@@ -78,14 +67,14 @@ extension ArrowField {
                 throw ArrowError(
                     "has nanoseconds", column: name, row: row + 1, advice: "times carry microseconds: cast it to timestamp[us], as with .dt.floor(\"us\") in pandas")
             }
-            return Column(.timestamp(values.map { $0 / 1000 }), validity: column.validity)
+            return Column(.timestamp, values.map { $0 / 1000 }, validity: column.validity)
         }
     }
 
     private func scaled(_ column: Column, _ values: [Int64], by factor: Int64) throws(ArrowError) -> Column {
         let range = Instant.range.lowerBound.microseconds / factor...Instant.range.upperBound.microseconds / factor
         if let row = first(column, { !range.contains(values[$0]) }) { throw fault(.timestamp, row) }
-        return Column(.timestamp(factor == 1 ? values : values.map { $0 &* factor }), validity: column.validity)
+        return Column(.timestamp, factor == 1 ? values : values.map { $0 &* factor }, validity: column.validity)
     }
 }
 
@@ -102,7 +91,7 @@ extension ArrowField {
                 // Some value is none: whether a row has it, and which.
                 return try values.values(array.plain().column, as: type)
             }
-        case (.fixedBinary(16), .string) where `extension` == "arrow.uuid": return Column(.string(array.uuids), validity: array.validity)
+        case (.fixedBinary(16), .string) where `extension` == "arrow.uuid": return Column(.string, array.uuids, validity: array.validity)
         case (.decimal, .float64), (.decimal, .int64), (.integer, .float64), (.integer, .int64):
             var builder = ColumnBuilder(type)
             for row in 0..<array.count {
@@ -111,10 +100,10 @@ extension ArrowField {
                     continue
                 }
                 if type == .int64 {
-                    guard let value = number.int64 else { throw fault(type, row, "it has more digits, or some after its point: \(ArrowField.casts(type))") }
+                    guard let value = number.int64 else { throw fault(type, row, "it has more digits, or some after its point: \(type.rules.castAdvice)") }
                     builder.append(value)
                 } else {
-                    guard let value = number.float64 else { throw fault(type, row, "its digits wouldn't come back from a float64: cast it: \(ArrowField.casts(type))") }
+                    guard let value = number.float64 else { throw fault(type, row, "its digits wouldn't come back from a float64: cast it: \(type.rules.castAdvice)") }
                     builder.append(value)
                 }
             }
@@ -162,13 +151,27 @@ extension ArrowField {
     /// A column of it without rows.
     public var empty: ArrowColumn {
         switch type {
-        case .null, .bool: .flat(Column(.bool([])))
-        case .integer(let bits, _) where bits <= 64: .flat(Column(.int64([])))
-        case .date32, .date64, .timestamp: .flat(Column(.int64([])))
-        case .float: .flat(Column(.float64([])))
-        case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView: .flat(Column(.string(StringColumn())))
+        case .null, .bool: .flat(Column(.bool, .bits([])))
+        case .integer(let bits, _) where bits <= 64: .flat(Column(.int64, .words([])))
+        case .date32, .date64, .timestamp: .flat(Column(.int64, .words([])))
+        case .float: .flat(Column(.float64, .floats([])))
+        case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView: .flat(Column(.string, StringColumn()))
         default: .other(ArrowArray(type))
         }
+    }
+}
+
+extension Column {
+    /// Values as they lie, whatever they mean: their field says it.
+    init(plain values: Values, validity: [Bool]?) {
+        let type: ValueType =
+            switch values.layout {
+            case .bits: .bool
+            case .words: .int64
+            case .floats: .float64
+            case .bytes: .string
+            }
+        self.init(type, values, validity: validity)
     }
 }
 
@@ -187,32 +190,32 @@ extension ArrowArray {
         }
         let values: FeatureEngine.Column.Values
         switch type {
-        case .null: return .flat(Column(.bool(Array(repeating: false, count: count)), validity: Array(repeating: false, count: count)))
-        case .bool: values = .bool(bytes.map { $0 != 0 })
+        case .null: return .flat(Column(.bool, Array(repeating: false, count: count), validity: Array(repeating: false, count: count)))
+        case .bool: values = .bits(bytes.map { $0 != 0 })
         case .integer(let bits, let isSigned) where bits <= 64:
             let width = bits / 8
             values =
                 switch (bits, isSigned) {
-                case (8, true): .int64(integers(width, Int8.self))
-                case (16, true): .int64(integers(width, Int16.self))
-                case (32, true): .int64(integers(width, Int32.self))
-                case (8, false): .int64(integers(width, UInt8.self))
-                case (16, false): .int64(integers(width, UInt16.self))
-                case (32, false): .int64(integers(width, UInt32.self))
-                default: .int64(integers(width, Int64.self))
+                case (8, true): .words(integers(width, Int8.self))
+                case (16, true): .words(integers(width, Int16.self))
+                case (32, true): .words(integers(width, Int32.self))
+                case (8, false): .words(integers(width, UInt8.self))
+                case (16, false): .words(integers(width, UInt16.self))
+                case (32, false): .words(integers(width, UInt32.self))
+                default: .words(integers(width, Int64.self))
                 }
-        case .date32: values = .int64(integers(4, Int32.self))
-        case .date64, .timestamp: values = .int64(integers(8, Int64.self))
-        case .float(16): values = .float64((0..<count).map { HalfFloat.value(UInt16(ArrowArray.integer(bytes, $0, width: 2))) })
-        case .float(32): values = .float64((0..<count).map { Double(Float(bitPattern: UInt32(ArrowArray.integer(bytes, $0, width: 4)))) })
-        case .float: values = .float64((0..<count).map { Double(bitPattern: ArrowArray.integer(bytes, $0, width: 8)) })
+        case .date32: values = .words(integers(4, Int32.self))
+        case .date64, .timestamp: values = .words(integers(8, Int64.self))
+        case .float(16): values = .floats((0..<count).map { HalfFloat.value(UInt16(ArrowArray.integer(bytes, $0, width: 2))) })
+        case .float(32): values = .floats((0..<count).map { Double(Float(bitPattern: UInt32(ArrowArray.integer(bytes, $0, width: 4)))) })
+        case .float: values = .floats((0..<count).map { Double(bitPattern: ArrowArray.integer(bytes, $0, width: 8)) })
         case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView:
             var texts = StringColumn()
             (texts.offsets, texts.bytes) = (places, bytes)
-            values = .string(texts)
+            values = .bytes(texts)
         default: return .other(self)
         }
-        return .flat(Column(values, validity: validity))
+        return .flat(Column(plain: values, validity: validity))
     }
 
     /// A decimal, or an integer of 128 bits. Nil for other types.

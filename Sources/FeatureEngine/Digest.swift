@@ -69,11 +69,11 @@ public struct Digest: Sendable, Hashable {
             return Array(hash.finalize())
         }
         switch column.values {
-        case .int64(let values), .timestamp(let values): return hash(values)
-        case .float64(let values):
+        case .words(let values): return hash(values)
+        case .floats(let values):
             for row in rows where values[row].isNaN { return nil }
             return hash(values)
-        case .bool, .string: return nil
+        case .bits, .bytes: return nil
         }
     }
 
@@ -85,10 +85,10 @@ public struct Digest: Sendable, Hashable {
         /// A value's bits, or none where it is NULL: without a branch.
         func masked(_ bits: UInt64, _ row: Int) -> UInt64 { validity[row - rows.lowerBound] ? bits : 0 }
         switch column.values {
-        case .bool(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }
-        case .int64(let values), .timestamp(let values): bytes.append(words: rows.map { masked(UInt64(bitPattern: values[$0]), $0) })
-        case .float64(let values): bytes.append(words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
-        case .string(let values): for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
+        case .bits(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }
+        case .words(let values): bytes.append(words: rows.map { masked(UInt64(bitPattern: values[$0]), $0) })
+        case .floats(let values): bytes.append(words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
+        case .bytes(let values): for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
         }
         return bytes
     }

@@ -61,6 +61,7 @@ struct Problem: Error {
         case "25006": self.init(.serviceUnavailable, "database_read_only", "the database takes no writes just now")
         case _ where error.isConnectionLost: self.init(.serviceUnavailable, "database_unavailable", "the database can't be reached")
         case _ where error.isTransient: self.init(.serviceUnavailable, "database_busy", "the database couldn't do it just now; nothing of it was done")
+        case _ where error.isDamagedValue: self.init(.internalServerError, "damaged", error.description)
         case "XX001", "XX002": self.init(.internalServerError, "damaged", "the database finds its own files damaged [\(error.code)]: firn verify says what of the store is")
         default: self.init(.internalServerError, "internal", "the server failed; its log says more")
         }

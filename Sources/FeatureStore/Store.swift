@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Synchronization
 public import ServingMemory
 public import StoreRecord
 public import StoreRows
@@ -9,17 +10,30 @@ public import StoreRows
 /// that reads the catalog opens one.
 public final class Store: Sendable {
     let context: StoreContext
-    /// What lookups and pushes have at work beside each of them.
-    private let live: LiveState
+    private let memory: OnlineMemory?
+    private let made = Mutex<LiveState?>(nil)
+
+    /// What lookups and pushes have at work beside each of them, made when one of them is asked for first: who reads the catalog needs none of it.
+    private var live: LiveState {
+        made.withLock { made in
+            if let made { return made }
+            let live = LiveState(context, memory)
+            made = live
+            return live
+        }
+    }
+
+    /// Whether anything was asked of it that has something at work beside.
+    package var isLive: Bool { made.withLock { $0 != nil } }
 
     /// Definitions, models, pointers, life cycles, tokens; what they were and how they compare.
     public var catalog: StoreCatalog { StoreCatalog(context: context) }
     /// Rows: imports, pushes, exports, and the segments that they are sealed into.
-    public var log: StoreLog { StoreLog(context: context, pushes: live.pushes) }
+    public var log: StoreLog { StoreLog(context: context) { self.live.pushes } }
     /// Training sets: made, fetched, proven, compared.
     public var training: StoreTraining { StoreTraining(context: context, cache: cache) }
     /// Lookups, what is kept for them, and why a value is what it is.
-    public var serving: StoreServing { StoreServing(context: context, training: training, live: live) }
+    public var serving: StoreServing { StoreServing(context: context, training: training) { self.live } }
     /// The ledger, lineage, erasure, and verification.
     public var provenance: StoreProvenance { StoreProvenance(context: context, log: log, training: training, serving: serving) }
 
@@ -42,7 +56,7 @@ public final class Store: Sendable {
             uri: uri, actor: actor, connections: connections, threads: threads, temporaryDirectory: temporaryDirectory, isServer: isServer, replica: replica,
             reportDamage: reportDamage)
         self.cache = cache
-        live = LiveState(context, memory)
+        self.memory = memory
     }
 
     /// Who does what is written down: whoever this task acts for, else the store's own.
@@ -55,7 +69,7 @@ public final class Store: Sendable {
     /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections. What needs the database fails from then on
     /// (`PostgresError.isClosed`); what memory knows it goes on to say, as stale.
     public func close() async {
-        await live.close()
+        await made.withLock { $0 }?.close()
         context.close()
     }
 

@@ -233,7 +233,7 @@ internal import Synchronization
     func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
         guard let result = unsafe result else { throw failure() }
         switch unsafe PQresultStatus(result) {
-        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY: return unsafe Rows(result)
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY: return unsafe Rows(result) { [weak self] in self?.tableName($0) }
         default:
             let code = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { unsafe String(cString: $0) }
             let message = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { unsafe String(cString: $0) }
@@ -241,6 +241,12 @@ internal import Synchronization
             guard let code, let message else { throw failure() }
             throw PostgresError(code: code, message: message)
         }
+    }
+
+    /// What a table is called; nil where that can't be asked just now. Asked only once something is wrong.
+    private func tableName(_ number: UInt32) -> String? {
+        guard unsafe PQtransactionStatus(handle) == PQTRANS_IDLE || PQtransactionStatus(handle) == PQTRANS_INTRANS else { return nil }
+        return (try? execute("select \(literal: Int64(number))::oid::regclass::text"))?.first?.optionalText(0)
     }
 
     func failure() -> PostgresError {

@@ -2,7 +2,7 @@
 ///
 /// Details and hints of the server are left out, since they hold people's data.
 public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006` where it was lost, `08F14` where the server didn't answer in time.
+    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006` where it was lost, `XXF01` where a value isn't what it always is, `08F14` where the server didn't answer in time.
     public var code: String
     public var message: String
     public var advice: String?
@@ -28,6 +28,13 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
 
     /// Whether it was refused because the pool was closed.
     public var isClosed: Bool { code == PostgresError.closed.code }
+
+    /// A value isn't what it always is: a NULL where there can be none, two rows where there is one. Said by us, in words that hold no value.
+    static func damagedValue(_ message: String) -> PostgresError { PostgresError(code: ownDamage, message: message, advice: "firn verify says more") }
+
+    public var isDamagedValue: Bool { code == PostgresError.ownDamage }
+
+    private static let ownDamage = "XXF01"
 
     /// It took too long: the database gave the statement up, or was given up itself.
     public var isTimeout: Bool { code == "57014" || code == PostgresError.noAnswer }

@@ -3,9 +3,12 @@ internal import CLibPQ
 /// The rows of a result, in binary; freed with the last reference.
 @safe public final class Rows {
     private let result: OpaquePointer
+    /// What a table is called, by its number. It holds no connection: rows outlive theirs.
+    private let tableName: (UInt32) -> String?
 
-    init(_ result: OpaquePointer) {
+    init(_ result: OpaquePointer, tableName: @escaping (UInt32) -> String?) {
         unsafe self.result = unsafe result
+        self.tableName = tableName
     }
 
     deinit { unsafe PQclear(result) }
@@ -37,7 +40,7 @@ internal import CLibPQ
 
     /// The row of a statement that always gives one, such as a count.
     public func single() throws(PostgresError) -> Row {
-        guard count == 1 else { throw PostgresError(code: "XX001", message: "PostgreSQL gave \(count) rows where there is always one") }
+        guard count == 1 else { throw .damagedValue("PostgreSQL gave \(count) rows where there is always one") }
         return self[0]
     }
 
@@ -56,17 +59,23 @@ internal import CLibPQ
 
     fileprivate func type(_ column: Int) -> UInt32 { unsafe PQftype(result, Int32(column)) }
 
-    /// One row. Columns are numbered from 0; reading a NULL or another type than the column's is a fault of ours.
+    /// That a column has a NULL, or a value of another width, where none can be: who may change tables by hand did.
+    fileprivate func damaged(_ column: Int, _ what: String) -> PostgresError {
+        let name = unsafe PQfname(result, Int32(column)).map { unsafe String(cString: $0) } ?? "\(column)", table = unsafe PQftable(result, Int32(column))
+        return .damagedValue("column '\(name)' \(table == 0 ? "of a statement" : "of \(tableName(table) ?? "a table")") \(what)")
+    }
+
+    /// One row. Columns are numbered from 0. What isn't called optional throws where the column is NULL, with `PostgresError.isDamagedValue`.
     public struct Row {
         let rows: Rows
         let row: Int
 
         public func isNull(_ column: Int) -> Bool { rows.bytes(row, column) == nil }
 
-        public func bytes(_ column: Int) -> [UInt8] { optionalBytes(column) ?? [] }
+        public func bytes(_ column: Int) throws(PostgresError) -> [UInt8] { try present(optionalBytes(column), column) }
         public func optionalBytes(_ column: Int) -> [UInt8]? { rows.bytes(row, column) }
 
-        public func text(_ column: Int) -> String { optionalText(column) ?? "" }
+        public func text(_ column: Int) throws(PostgresError) -> String { try present(optionalText(column), column) }
         public func optionalText(_ column: Int) -> String? {
             guard var bytes = rows.bytes(row, column) else { return nil }
             // jsonb's binary form begins with its version.
@@ -74,17 +83,23 @@ internal import CLibPQ
             return String(decoding: bytes, as: UTF8.self)
         }
 
-        public func bool(_ column: Int) -> Bool { rows.bytes(row, column) == [1] }
+        public func bool(_ column: Int) throws(PostgresError) -> Bool { try present(rows.bytes(row, column).map { $0 == [1] }, column) }
 
-        public func int64(_ column: Int) -> Int64 { optionalInt64(column) ?? 0 }
         /// An integer of any width.
-        public func optionalInt64(_ column: Int) -> Int64? {
-            guard let bytes = rows.bytes(row, column), let first = bytes.first else { return nil }
+        public func int64(_ column: Int) throws(PostgresError) -> Int64 { try present(optionalInt64(column), column) }
+        public func optionalInt64(_ column: Int) throws(PostgresError) -> Int64? {
+            guard let bytes = rows.bytes(row, column) else { return nil }
+            guard let first = bytes.first, bytes.count <= 8 else { throw rows.damaged(column, "isn't an integer") }
             return bytes.reduce(first >= 0x80 ? -1 : 0) { $0 << 8 | Int64($1) }
         }
 
         /// Microseconds since 1970.
-        public func timestamp(_ column: Int) -> Int64 { int64(column) &+ postgresEpoch }
-        public func optionalTimestamp(_ column: Int) -> Int64? { optionalInt64(column).map { $0 &+ postgresEpoch } }
+        public func timestamp(_ column: Int) throws(PostgresError) -> Int64 { try int64(column) &+ postgresEpoch }
+        public func optionalTimestamp(_ column: Int) throws(PostgresError) -> Int64? { try optionalInt64(column).map { $0 &+ postgresEpoch } }
+
+        private func present<T>(_ value: T?, _ column: Int) throws(PostgresError) -> T {
+            guard let value else { throw rows.damaged(column, "is NULL, which it never was") }
+            return value
+        }
     }
 }

@@ -58,11 +58,10 @@ package final class PlainBlock: Sendable {
                 count = layout.rowCount
             }
         }
-        switch layout.type {
-        case .int64: return Column(.int64(copied(Int64.self)))
-        case .timestamp: return Column(.timestamp(copied(Int64.self)))
-        case .float64: return Column(.float64(copied(Double.self)))
-        case .bool, .string: return try ArrowBlock.decode(bytes)
+        switch layout.type.layout {
+        case .words: return Column(layout.type, copied(Int64.self))
+        case .floats: return Column(layout.type, copied(Double.self))
+        case .bits, .bytes: return try ArrowBlock.decode(bytes)
         }
     }
 }

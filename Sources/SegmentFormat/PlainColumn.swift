@@ -19,12 +19,12 @@ struct PlainColumn: DeferredColumn {
 
     func gathered(_ rows: [Int32]) -> Column {
         let validity = validity(rows)
-        return switch blocks[0].type {
-        case .bool: Column(.bool(values(rows, none: false) { $0.append(bools: $1, less: $2, to: &$3) }), validity: validity)
-        case .int64: Column(.int64(values(rows, none: 0) { $0.append($1, less: $2, to: &$3) }), validity: validity)
-        case .timestamp: Column(.timestamp(values(rows, none: 0) { $0.append($1, less: $2, to: &$3) }), validity: validity)
-        case .float64: Column(.float64(values(rows, none: 0) { $0.append($1, less: $2, to: &$3) }), validity: validity)
-        case .string: preconditionFailure("texts aren't read in place")
+        let type = blocks[0].type
+        return switch type.layout {
+        case .bits: Column(type, values(rows, none: false) { $0.append(bools: $1, less: $2, to: &$3) }, validity: validity)
+        case .words: Column(type, values(rows, none: Int64(0)) { $0.append($1, less: $2, to: &$3) }, validity: validity)
+        case .floats: Column(type, values(rows, none: 0.0) { $0.append($1, less: $2, to: &$3) }, validity: validity)
+        case .bytes: preconditionFailure("texts aren't read in place")
         }
     }
 

@@ -40,9 +40,9 @@ package struct SegmentLayout: Sendable {
                 sealed.append((name, block, body))
             }
             for column in columns { try add(column.name, part.columns[column.name]!) }
-            try add(SegmentColumn.offset, Column(.int64(part.offsets)))
+            try add(SegmentColumn.offset, Column(.int64, part.offsets))
             if !source.isStatic { try add(SegmentColumn.knownAt, Column(knownTimes: part.knownAt)) }
-            if segment.hasRetractions, let isRetraction = part.isRetraction { try add(SegmentColumn.retraction, Column(.bool(isRetraction))) }
+            if segment.hasRetractions, let isRetraction = part.isRetraction { try add(SegmentColumn.retraction, Column(.bool, isRetraction)) }
             return SealedSegment(segment: segment, bodies: sealed)
         }
     }
@@ -51,8 +51,8 @@ package struct SegmentLayout: Sendable {
 extension Column {
     init(knownTimes: [Int64]) {
         let validity = knownTimes.map { $0 != SourceRows.unknown }
-        let values = Column.Values.timestamp(knownTimes.map { $0 == SourceRows.unknown ? 0 : $0 })
-        self.init(values, validity: validity.contains(false) ? validity : nil)
+        let values = knownTimes.map { $0 == SourceRows.unknown ? 0 : $0 }
+        self.init(.timestamp, values, validity: validity.contains(false) ? validity : nil)
     }
 }
 

@@ -44,7 +44,7 @@ struct SegmentRows: Sendable {
         var rows = SourceRows(
             columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.flatMap { read[$0]?.integers } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.integers ?? [])
-        if case .bool(let flags)? = read[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
+        if let flags = read[SegmentColumn.retraction] { rows.isRetraction = flags.bools }
         return (rows, inPlace)
     }
 

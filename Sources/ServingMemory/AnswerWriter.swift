@@ -16,7 +16,7 @@ extension LookupAnswer {
 
     /// Writes the answer from values as memory has them.
     static func write(_ cells: Cells, _ prepared: ServingPlan, rows: Int, at instant: Instant) -> [UInt8] {
-        let types = prepared.plan.outputs.map(\.type), width = cells.width
+        let types = prepared.types, layouts = prepared.layouts, width = cells.width
         var bytes: [UInt8] = []
         bytes.reserveCapacity(prepared.opening.count + prepared.middle.count + 64 + rows * (width * 24 + 32) + cells.texts.count)
         bytes += prepared.opening
@@ -33,12 +33,11 @@ extension LookupAnswer {
                     bytes += "null".utf8
                     continue
                 }
-                switch types[index] {
-                case .float64: JSON.write(Double(bitPattern: word), to: &bytes)
-                case .int64: JSON.write(Int64(bitPattern: word), to: &bytes)
-                case .bool: bytes += (word == 1 ? "true" : "false").utf8
-                case .string: JSON.write(cells.text(word), to: &bytes)
-                case .timestamp: JSON.string(Instant(microseconds: Int64(bitPattern: word)).description).write(to: &bytes)
+                switch layouts[index] {
+                case .floats: JSON.write(Double(bitPattern: word), to: &bytes)
+                case .words: JSON.write(word: Int64(bitPattern: word), types[index], to: &bytes)
+                case .bits: bytes += (word == 1 ? "true" : "false").utf8
+                case .bytes: JSON.write(cells.text(word), to: &bytes)
                 }
             }
             if areAllPresent {

@@ -21,11 +21,13 @@ package struct EntityRows {
 /// Which columns rows have, to write and read them.
 package struct RowForm {
     let columns: [ColumnDefinition]
+    private let layouts: [PhysicalLayout]
     let isStatic: Bool
 
     /// - Parameter columns: of the source; others are left out.
     package init(_ source: Source, columns: Set<String>) {
         self.columns = source.columns.filter { columns.contains($0.name) }
+        layouts = self.columns.map(\.type.layout)
         isStatic = source.isStatic
     }
 
@@ -47,10 +49,10 @@ package struct RowForm {
                 continue
             }
             switch column.values {
-            case .bool(let values): entity.bytes.append(values[row] ? 1 : 0)
-            case .int64(let values), .timestamp(let values): word(values[row])
-            case .float64(let values): word(Int64(bitPattern: values[row].bitPattern))
-            case .string(let texts):
+            case .bits(let values): entity.bytes.append(values[row] ? 1 : 0)
+            case .words(let values): word(values[row])
+            case .floats(let values): word(Int64(bitPattern: values[row].bitPattern))
+            case .bytes(let texts):
                 let range = texts.range(row)
                 entity.bytes.append(littleEndian: UInt32(range.count))
                 entity.bytes += texts.bytes[range]
@@ -68,10 +70,10 @@ package struct RowForm {
             guard nulls + nullBytes <= bytes.count else { return false }
             position = nulls + nullBytes
             for index in columns.indices where bytes[nulls + index / 8] >> UInt8(index % 8) & 1 == 0 {
-                switch columns[index].type {
-                case .bool: position += 1
-                case .int64, .timestamp, .float64: position += 8
-                case .string:
+                switch layouts[index] {
+                case .bits: position += 1
+                case .words, .floats: position += 8
+                case .bytes:
                     guard position + 4 <= bytes.count else { return false }
                     position += 4 + bytes[position..<position + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
                 }
@@ -100,11 +102,11 @@ package struct RowForm {
                         builders[index].appendNull()
                         continue
                     }
-                    switch columns[index].type {
-                    case .bool: builders[index].append(reader.byte() == 1)
-                    case .int64, .timestamp: builders[index].append(reader.word())
-                    case .float64: builders[index].append(Double(bitPattern: UInt64(bitPattern: reader.word())))
-                    case .string: builders[index].append(bytes: reader.text())
+                    switch layouts[index] {
+                    case .bits: builders[index].append(reader.byte() == 1)
+                    case .words: builders[index].append(reader.word())
+                    case .floats: builders[index].append(Double(bitPattern: UInt64(bitPattern: reader.word())))
+                    case .bytes: builders[index].append(bytes: reader.text())
                     }
                 }
             }

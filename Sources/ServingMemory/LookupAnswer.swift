@@ -35,13 +35,7 @@ public struct LookupAnswer: Sendable {
     /// for NULL and for texts.
     public func vector(_ row: Int) -> [Double] {
         columns.map { column in
-            switch column[row] {
-            case .bool(let flag): flag ? 1 : 0
-            case .int64(let number): Double(number)
-            case .float64(let bits): Double(bitPattern: bits)
-            case .timestamp(let instant): Double(instant.microseconds) / 1_000_000
-            case .null, .string: .nan
-            }
+            column[row].number ?? .nan
         }
     }
 }

@@ -24,6 +24,9 @@ package struct ServingPlan: Sendable {
     let parts: [Part]
     /// Where the statuses of its values are counted; nil where it isn't a set.
     let tally: Int?
+    /// The types of its outputs, and how values of each lie.
+    let types: [ValueType]
+    let layouts: [PhysicalLayout]
     /// Whether every output is nothing but an aggregate.
     let isPlain: Bool
     /// An answer up to its instant; from there to its rows; and what follows a row's values where all are present.
@@ -37,6 +40,8 @@ package struct ServingPlan: Sendable {
         self.functions = functions
         self.warnings = warnings
         self.tally = tally
+        types = plan.outputs.map(\.type)
+        layouts = types.map(\.layout)
         let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
         isPlain = !aggregates.contains { $0 == nil }
         self.parts = parts.enumerated().map { group, part in

@@ -26,10 +26,10 @@ struct ValueTable {
         let cell = place * types.count + index
         isNull[cell] = column.isNull(row)
         switch column.values {
-        case .bool(let values): words[cell] = values[row] ? 1 : 0
-        case .int64(let values), .timestamp(let values): words[cell] = UInt64(bitPattern: values[row])
-        case .float64(let values): words[cell] = values[row].bitPattern
-        case .string(let values): texts[index][place] = Array(values.bytes[values.range(row)])
+        case .bits(let values): words[cell] = values[row] ? 1 : 0
+        case .words(let values): words[cell] = UInt64(bitPattern: values[row])
+        case .floats(let values): words[cell] = values[row].bitPattern
+        case .bytes(let values): texts[index][place] = Array(values.bytes[values.range(row)])
         }
     }
 
@@ -54,11 +54,11 @@ struct ValueTable {
     func append(_ place: Int, _ index: Int, to builder: inout ColumnBuilder) {
         let cell = place * types.count + index
         if isNull[cell] { return builder.appendNull() }
-        switch types[index] {
-        case .bool: builder.append(words[cell] == 1)
-        case .int64, .timestamp: builder.append(Int64(bitPattern: words[cell]))
-        case .float64: builder.append(Double(bitPattern: words[cell]))
-        case .string: builder.append(bytes: texts[index][place])
+        switch builder.layout {
+        case .bits: builder.append(words[cell] == 1)
+        case .words: builder.append(Int64(bitPattern: words[cell]))
+        case .floats: builder.append(Double(bitPattern: words[cell]))
+        case .bytes: builder.append(bytes: texts[index][place])
         }
     }
 }

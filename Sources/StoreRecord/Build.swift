@@ -1,2 +1,2 @@
-/// This version of Firn: of the library, the program and the server, and of the API's description. The Python client has its own, which a test holds against it.
-public let firnBuild = "0.1.0"
+/// This version of Firn: of the library, the program, the server and the Python packages. It is written down once, in the file VERSION.
+public let firnBuild = String(decoding: PackageResources.VERSION.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)

@@ -38,7 +38,7 @@ package struct Guards {
                 """
             ).first
         else { return fault("is gone") }
-        return row.text(0) == Guards.source && row.text(1) == "plpgsql" && !row.bool(2) ? [] : fault("isn't what the migration made")
+        return try row.text(0) == Guards.source && row.text(1) == "plpgsql" && !row.bool(2) ? [] : fault("isn't what the migration made")
     }
 
     /// Between the dollars, in the newest migration that makes it.
@@ -62,20 +62,20 @@ package struct Guards {
             from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_trigger t on t.tgrelid = c.oid and t.tgname = 'firn_guard' and not t.tgisinternal
             where n.nspname in ('firn', 'firn_source') and c.relkind in ('r', 'p') order by 1
             """)
-        return rows.map { row -> Fault? in
-            let table = row.text(0)
+        return try rows.map { row -> Fault? in
+            let table = try row.text(0)
             // BEFORE, DELETE, UPDATE, TRUNCATE (pg_trigger.h).
             let events: Int64 = 2 | 8 | 16 | 32
             let fault: String
             if row.isNull(1) {
                 fault = "is missing"
-            } else if row.text(1) == "D" {
+            } else if try row.text(1) == "D" {
                 fault = "is switched off"
-            } else if row.text(1) != "A" {
+            } else if try row.text(1) != "A" {
                 fault = "isn't enabled always"
-            } else if row.int64(2) != events || !row.bool(4) {
+            } else if try row.int64(2) != events || !row.bool(4) {
                 fault = "is on other events"
-            } else if !row.bool(3) {
+            } else if try !row.bool(3) {
                 fault = "calls another function"
             } else {
                 return nil
@@ -109,8 +109,8 @@ package struct Guards {
             select 'the table ' || r.name, pg_get_userbyid(r.relowner)::text, null, r.name, quote_ident(pg_get_userbyid(o.own)::text)
             from relations r cross join owner o join pg_roles g on g.oid = r.relowner where r.relowner <> o.own and not g.rolsuper order by 1, 2, 3
             """)
-        return rows.map { row in
-            row.isNull(2)
+        return try rows.map { row in
+            try row.isNull(2)
                 ? Fault(what: row.text(0), fault: "belongs to \(row.text(1))", remedy: "alter table \(row.text(3)) owner to \(row.text(4))")
                 : Fault(
                     what: row.text(0), fault: "may be changed by \(row.text(1)): \(row.text(2).lowercased())",

@@ -54,7 +54,7 @@ package struct Ledger {
     package func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
         let function: SQL = Ledger.ownersKinds.contains(kind) ? "write_entry" : "append_entry"
         let written = try connection.execute("select entry, at, hash from firn.\(function)(\(actor), \(kind), \(subject), \(body))").single()
-        return LedgerEntry(
+        return try LedgerEntry(
             number: written.int64(0), at: Instant(microseconds: written.timestamp(1)), actor: actor, kind: kind, subject: subject, body: body, hash: written.bytes(2))
     }
 
@@ -69,7 +69,7 @@ package struct Ledger {
     /// - Parameter until: none later than this; nil for all.
     package static func entries(of kinds: [String], until: Instant? = nil, _ connection: Connection) throws -> [LedgerEntry] {
         let kinds: Parameter = .array(.text, kinds.map { .text($0) }), until = (until ?? Instant.range.upperBound).microseconds
-        return try connection.execute("select \(columns) from firn.ledger where kind = any(\(kinds)) and at <= \(.timestamp(until)) order by entry").map { LedgerEntry($0) }
+        return try connection.execute("select \(columns) from firn.ledger where kind = any(\(kinds)) and at <= \(.timestamp(until)) order by entry").map { try LedgerEntry($0) }
     }
 
     package static let columns: SQL = "entry, at, actor, kind, subject, body, hash"
@@ -85,8 +85,8 @@ package struct Ledger {
 }
 
 extension LedgerEntry {
-    fileprivate init(_ row: Rows.Row) {
-        self.init(
+    fileprivate init(_ row: Rows.Row) throws {
+        try self.init(
             number: row.int64(0), at: Instant(microseconds: row.timestamp(1)), actor: row.text(2), kind: row.text(3), subject: row.text(4), body: row.text(5), hash: row.bytes(6))
     }
 
@@ -117,7 +117,7 @@ extension StorePart {
                 where (\(subject) is null or subject = \(subject) or split_part(subject, ' ', 2) = \(subject)) and (\(kind) is null or kind = \(kind))
                     and entry < \(before ?? .max) order by entry desc limit \(count)
                 """
-            ).map { LedgerEntry($0) }
+            ).map { try LedgerEntry($0) }
         }
     }
 }

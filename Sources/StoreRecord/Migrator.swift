@@ -71,7 +71,7 @@ package struct Migrator {
 
     private func check() throws -> [(number: Int, name: String, sql: [UInt8])] {
         let rows = try connection.execute("select number, name, checksum from firn.migrations order by number")
-        for row in try rows.map({ row throws in (number: Int(row.int64(0)), name: row.text(1), checksum: row.text(2)) }) {
+        for row in try rows.map({ row throws in try (number: Int(row.int64(0)), name: row.text(1), checksum: row.text(2)) }) {
             guard let known = Migrations.all.first(where: { $0.number == row.number }) else {
                 throw StoreError(.migrationChanged, "the database was migrated by a newer Firn (\(row.name))", advice: "upgrade this one")
             }
@@ -79,7 +79,7 @@ package struct Migrator {
                 throw StoreError(.migrationChanged, "migration \(row.name) has changed since it was applied", advice: "restore the file; a change to the schema is a new migration")
             }
         }
-        return Migrations.all.filter { migration in !(0..<rows.count).contains { Int(rows[$0].int64(0)) == migration.number } }
+        return try Migrations.all.filter { migration in try !(0..<rows.count).contains { try Int(rows[$0].int64(0)) == migration.number } }
     }
 
     private static func checksum(_ sql: [UInt8]) -> String { SHA256.hash(data: sql).hexadecimal }

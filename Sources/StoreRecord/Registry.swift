@@ -28,7 +28,7 @@ package struct Registry {
         var notes: [String: Notes] = [:]
         let rows = try connection.execute("select distinct on (kind, name) kind, name, body from firn.notes order by kind, name, entry desc")
         for row in 0..<rows.count {
-            notes["\(rows[row].text(0)) \(rows[row].text(1))"] = try JSONDecoder().decode(Notes.self, from: Data(rows[row].bytes(2)))
+            try notes["\(rows[row].text(0)) \(rows[row].text(1))"] = try JSONDecoder().decode(Notes.self, from: Data(rows[row].bytes(2)))
         }
         return notes
     }

@@ -29,11 +29,11 @@ package enum ServerRole {
     package static func fault(_ connection: Connection) throws -> Fault? {
         guard let server = try serverName(connection) else { return .notAdmitted }
         let user = try connection.execute("select quote_ident(current_user), exists (select from pg_roles where rolname = \(server))").single()
-        guard user.bool(1) else { return .lacks(statement: "create role \(server) nologin role \(user.text(0))") }
+        guard try user.bool(1) else { return try .lacks(statement: "create role \(server) nologin role \(user.text(0))") }
         do {
             return try connection.transaction(.repeatableReadOnly) { try canWork(as: server, connection) } ? nil : .notAdmitted
         } catch let error as PostgresError {
-            if error.code == "42501" { return .lacks(statement: "grant \(server) to \(user.text(0))") }
+            if error.code == "42501" { return try .lacks(statement: "grant \(server) to \(user.text(0))") }
             throw error
         }
     }

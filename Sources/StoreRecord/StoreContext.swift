@@ -59,7 +59,7 @@ package final class StoreContext: Sendable {
         guard rows.count == 1, let row = rows.first else {
             throw StoreError(.damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is", advice: "restore the database from a backup")
         }
-        return row.text(0)
+        return try row.text(0)
     }
 
     /// What is registered, as it was known last; nil before anything was read.

@@ -103,10 +103,10 @@ extension Token {
             order by t.created_at desc, t.id
             """)
         return try rows.map { row in
-            guard let role = TokenRole(rawValue: row.text(2)), let bounds = TokenBounds(try? JSON(parsing: row.bytes(6))) else {
-                throw StoreError(.damaged, "token \(row.text(0)) can't be read")
+            guard let role = try TokenRole(rawValue: row.text(2)), let bounds = TokenBounds(try? JSON(parsing: row.bytes(6))) else {
+                throw try StoreError(.damaged, "token \(row.text(0)) can't be read")
             }
-            return Token(
+            return try Token(
                 id: row.text(0), name: row.text(1), role: role, createdAt: Instant(microseconds: row.timestamp(3)),
                 revokedAt: row.optionalTimestamp(4).map { Instant(microseconds: $0) }, endsAt: row.optionalTimestamp(7).map { Instant(microseconds: $0) }, bounds: bounds,
                 hash: row.bytes(5))

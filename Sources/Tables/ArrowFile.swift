@@ -47,7 +47,7 @@ struct ArrowFile {
         var (field, column) = (field, column)
         if type == .timestamp {
             (field, column) = try TableError.explaining(name) { [field, column] in try field.plain(column) }
-            if case .flat(let texts) = column, [.utf8, .largeUtf8, .utf8View].contains(field.type), case .string(let bytes) = texts.values {
+            if case .flat(let texts) = column, [.utf8, .largeUtf8, .utf8View].contains(field.type), case .bytes(let bytes) = texts.values {
                 return try times(bytes, texts, field.name, name, before)
             }
             if let epoch, case .flat = column {
@@ -59,7 +59,7 @@ struct ArrowFile {
             }
         }
         let typed = try TableError.explaining(name, rowsBefore: before) { [field, column] in try field.values(column, as: type) }
-        if case .string(let texts) = typed.values, texts.bytes.contains(0) {
+        if case .bytes(let texts) = typed.values, texts.bytes.contains(0) {
             throw TableError(file: name, column: field.name, message: "holds a text with NUL", advice: "texts are UTF-8 without NUL")
         }
         return typed

@@ -42,10 +42,10 @@ enum Identity {
                 builder.appendNull()
                 continue
             }
-            switch values.values {
-            case .string(let texts): builder.append(bytes: bytes(ofText: texts.bytes[texts.range(row)]))
-            case .timestamp(let times): builder.append(bytes: bytes(times[row], 0))
-            case .bool, .int64, .float64:
+            switch (values.type, values.values) {
+            case (_, .bytes(let texts)): builder.append(bytes: bytes(ofText: texts.bytes[texts.range(row)]))
+            case (.timestamp, .words(let times)): builder.append(bytes: bytes(times[row], 0))
+            case (_, .bits), (_, .words), (_, .floats):
                 var text: [UInt8] = []
                 CSVField.write(values, row, to: &text)
                 builder.append(bytes: bytes(ofText: text[...]))

@@ -47,7 +47,7 @@ public struct SpineFile: Sendable {
             if let row = values[0].validity?.firstIndex(of: false) {
                 throw TableError(file: name, column: timestamp, message: "an instant may not be NULL, as in row \(row + 1)")
             }
-            guard case .timestamp(let instants) = values[0].values else { preconditionFailure("the first column is the instant") }
+            let instants = values[0].integers
             spine = Spine(columns: Dictionary(uniqueKeysWithValues: zip(typed.dropFirst().map(\.name), values.dropFirst())), instants: instants)
             return
         case .csv:
@@ -102,7 +102,7 @@ public struct SpineFile: Sendable {
                 count += 1
             }
         }
-        guard case .timestamp(let instants) = builders[0].finish().values else { preconditionFailure("the first column is the instant") }
+        let instants = builders[0].finish().integers
         var columns: [String: Column] = [:]
         for index in typed.indices.dropFirst() { columns[typed[index].name] = builders[index].finish() }
         self.passed = passed.map { PassedColumn($0.name, $0.texts) }
@@ -143,16 +143,16 @@ public struct SpineFile: Sendable {
 
     /// A column's values as texts, as CSV has them; nil where there is no such column, or its values have no text.
     public func texts(of name: String) throws(TableError) -> Column? {
-        let known = name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[name]
+        let known = name == timestamp ? Column(.timestamp, spine.instants) : spine.columns[name]
         guard let column = passed.first(where: { $0.name == name }) else { return nil }
         let values: Column
         switch column.fields {
-        case .texts: values = known ?? column.arrow(known: nil).1.flat ?? Column(.string(StringColumn()))
+        case .texts: values = known ?? column.arrow(known: nil).1.flat ?? Column(.string, StringColumn())
         case .values(let field, let read):
             if let known {
                 values = known
             } else if let (texts, validity) = try TableError.explaining("spine", { try field.texts(read) }) {
-                values = Column(.string(texts), validity: validity)
+                values = Column(.string, texts, validity: validity)
             } else if case .values(_, .flat(let read)) = try column.plain(file: "spine").fields {
                 values = read
             } else {
@@ -179,7 +179,7 @@ public struct SpineFile: Sendable {
     /// - Throws: a column of a type whose values have none.
     public func identities(of name: String) throws(TableError) -> Column? {
         guard let column = passed.first(where: { $0.name == name }) else { return nil }
-        return name == timestamp ? Identity.column(of: Column(.timestamp(spine.instants))) : try column.identities(null: null)
+        return name == timestamp ? Identity.column(of: Column(.timestamp, spine.instants)) : try column.identities(null: null)
     }
 
     private static func place(of column: String, _ titles: [String], _ name: String, line: Int?, _ timestamp: String, _ options: ReadOptions) throws(TableError) -> Int {

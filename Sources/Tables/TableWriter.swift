@@ -128,15 +128,10 @@ enum CSVField {
 
     /// A value: NULL is nothing, the empty text is quoted, floats read back to the same bits.
     static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
-        switch column[row] {
-        case .null: break
-        case .bool(let value): bytes += (value ? "true" : "false").utf8
-        case .int64(let value): bytes += value.description.utf8
-        case .float64(let bits):
-            let value = Double(bitPattern: bits)
-            bytes += (value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-inf" : "inf") : value.description).utf8
-        case .string(let text): write(text.utf8, isQuoted: text.isEmpty, to: &bytes)
-        case .timestamp(let instant): bytes += instant.description.utf8
+        if column.isNull(row) { return }
+        switch column.values {
+        case .bytes(let texts): write(texts.bytes[texts.range(row)], isQuoted: texts.range(row).isEmpty, to: &bytes)
+        case .bits, .words, .floats: bytes += column[row].fileText.utf8
         }
     }
 }
@@ -164,7 +159,7 @@ extension SpineFile {
 extension SpineFile {
     /// Its columns and a set's after them, as Arrow has them.
     fileprivate func arrowColumns(_ outputs: Table) -> [(ArrowField, ArrowColumn)] {
-        passed.map { column in column.arrow(known: column.name == timestamp ? Column(.timestamp(spine.instants)) : spine.columns[column.name]) }
+        passed.map { column in column.arrow(known: column.name == timestamp ? Column(.timestamp, spine.instants) : spine.columns[column.name]) }
             + zip(outputs.names, outputs.columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }
     }
 

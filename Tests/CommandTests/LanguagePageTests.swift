@@ -44,7 +44,7 @@ import Testing
         var reader = try TableReader(ByteReader(bytes: Array(text("csv").utf8), name: "rows"), layout: .csv, name: "rows", schema: .init(source.columns), options: ReadOptions())
         let rows = SourceRows(importing: try reader.all(), into: source)
         let spine = Spine(
-            columns: ["customer_id": Column(.int64([42])), "amount": Column(.float64([12.5]))], instants: [Instant(text: "2024-05-08T12:00:00Z")!.microseconds])
+            columns: ["customer_id": Column(.int64, .words([42])), "amount": Column(.float64, .floats([12.5]))], instants: [Instant(text: "2024-05-08T12:00:00Z")!.microseconds])
         return JSON(plan.evaluate(spine, Reading()) { _ in rows }.columns[0][0])
     }
 

@@ -109,7 +109,7 @@ import Testing
             let row = try connection.execute(
                 "select (select count(*) from firn_source.clicks where page = 'MARKER'), (select count(*) from firn.ledger where kind = 'erase'), (select count(*) from firn_values.web_v1 where page = 'MARKER')"
             ).first!
-            return [row.int64(0), row.int64(1), row.int64(2)]
+            return try [row.int64(0), row.int64(1), row.int64(2)]
         }
         #expect(try left() == [20, 0, 1])
         var delay = 5

@@ -133,7 +133,7 @@ import Testing
         try await eventually("a new server has everything") { try await look(second.url)?.count == number }
 
         let rows = try Connection(uri: pair.primary.uri).execute("select count(*), count(distinct number) from firn_source.events where number > 0").first!
-        #expect(rows.int64(0) == Int64(number) && rows.int64(1) == Int64(number) && acknowledged.count == number)
+        #expect(try rows.int64(0) == Int64(number) && rows.int64(1) == Int64(number) && acknowledged.count == number)
         #expect(try firn(["verify"], in: project.directory, environment: atPrimary).status == 0)
     }
 }

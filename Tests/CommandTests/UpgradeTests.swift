@@ -11,7 +11,7 @@ import Testing
     /// Loads the dump of a store into the project's database.
     private func load(_ name: String, into project: Project) throws -> Connection {
         let connection = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!), programs = try connection.execute("select setting from pg_config where name = 'BINDIR'")
-        let psql = "\(programs.first!.text(0))/psql"
+        let psql = try "\(programs.first!.text(0))/psql"
         let loaded = try RunningProgram(
             psql, ["--quiet", "--set=ON_ERROR_STOP=1", "--file=\(UpgradeTests.stores)/\(name).sql", project.environment["FIRN_DATABASE_URL"]!], in: project.directory
         ).finish()

@@ -14,7 +14,7 @@ func evaluate(_ expression: String, _ inputs: [(name: String, column: Column)]) 
 
 /// The same of floats.
 func evaluate(_ expression: String, _ inputs: [String: [Double]]) throws -> [Double?] {
-    let column = try evaluate(expression, inputs.map { ($0.key, Column(.float64($0.value))) })
+    let column = try evaluate(expression, inputs.map { ($0.key, Column(.float64, $0.value)) })
     return (0..<column.count).map { row in
         if case .float64(let bits) = column[row] { Double(bitPattern: bits) } else { nil }
     }

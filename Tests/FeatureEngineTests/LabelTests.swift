@@ -24,7 +24,7 @@ import Testing
             let alone = Plan(try catalog.resolve(features: features.indices.map { "f\($0).v1" }), in: catalog)
             let all = rows(&random, source)
             let instant = Int64.random(in: -3...12, using: &random)
-            let spine = Spine(columns: ["k": Column(.int64([0, 1]))], instants: [instant, instant])
+            let spine = Spine(columns: ["k": Column(.int64, .words([0, 1]))], instants: [instant, instant])
             let past = all.only { all.knownAt[$0] <= instant }
             let whole = together.evaluate(spine, Reading()) { _ in all }.columns
             let before = alone.evaluate(spine, Reading()) { _ in past }.columns
@@ -45,8 +45,9 @@ import Testing
         let catalog = try Catalog([.entity(Entity(name: "e", keys: [.init("k", .int64)])), .source(source)] + functions)
         let plan = Plan(try catalog.resolve(features: ["f.v1", "l.v1"]), in: catalog)
         let rows = SourceRows(
-            columns: ["k": Column(.int64([0, 0])), "fact": Column(.int64([1, 2])), "x": Column(.float64([1, 2]))], eventTimes: [1, 2], knownAt: [1, 9], offsets: [1, 2])
-        let columns = plan.evaluate(Spine(columns: ["k": Column(.int64([0]))], instants: [5]), Reading()) { _ in rows }.columns
+            columns: ["k": Column(.int64, .words([0, 0])), "fact": Column(.int64, .words([1, 2])), "x": Column(.float64, .floats([1, 2]))], eventTimes: [1, 2], knownAt: [1, 9],
+            offsets: [1, 2])
+        let columns = plan.evaluate(Spine(columns: ["k": Column(.int64, .words([0]))], instants: [5]), Reading()) { _ in rows }.columns
         #expect(columns[0][0] == .float64(1))
         #expect(columns[1][0] == .float64(3))
     }

@@ -85,7 +85,7 @@ import Testing
 
     @Test func `each output reads the rows of its own keys`() throws {
         let plan = try plan()
-        func column(_ values: [Int64]) -> Column { Column(.int64(values)) }
+        func column(_ values: [Int64]) -> Column { Column(.int64, values) }
         func texts(_ values: [String]) -> Column {
             var builder = ColumnBuilder(.string)
             for value in values { builder.append(.string(value)) }
@@ -94,7 +94,7 @@ import Testing
         // Customer, payer, merchant, amount at 1, 2, 3, 9.
         let payments = SourceRows(
             columns: [
-                "customer_id": column([1, 1, 2, 1]), "payer": column([2, 1, 1, 1]), "merchant": texts(["a", "b", "a", "a"]), "amount": Column(.float64([1, 2, 4, 8])),
+                "customer_id": column([1, 1, 2, 1]), "payer": column([2, 1, 1, 1]), "merchant": texts(["a", "b", "a", "a"]), "amount": Column(.float64, .floats([1, 2, 4, 8])),
             ], eventTimes: [1, 2, 3, 9], knownAt: [1, 2, 3, 9], offsets: [1, 2, 3, 4])
         let shops = SourceRows(columns: ["merchant": texts(["a", "b"]), "country": texts(["FR", "DE"])], eventTimes: [], knownAt: [.min, .min], offsets: [1, 2])
         let spine = Spine(columns: ["customer_id": column([1, 2]), "merchant": texts(["a", "b"]), "other": column([2, 1])], instants: [7, 8])

@@ -106,7 +106,9 @@ import Testing
             }
             #expect(try await ready(url).status == 200)
             let watching = try Connection(uri: uri.replacing("@/firn?", with: "@/postgres?")), name = try #require(URLComponents(string: uri)?.path.dropFirst())
-            let backends = try watching.execute("select pid from pg_stat_activity where datname = \(String(name)) and backend_type = 'client backend'").map { pid_t($0.int64(0)) }
+            let backends = try watching.execute("select pid from pg_stat_activity where datname = \(String(name)) and backend_type = 'client backend'").map {
+                try pid_t($0.int64(0))
+            }
             #expect(backends.count > 2)
             for backend in backends { kill(backend, SIGSTOP) }
             defer { for backend in backends { kill(backend, SIGCONT) } }

@@ -137,7 +137,7 @@ import Testing
         #expect(served == [money(10), .string("x")])
         #expect(try await ask("person.v1", ["customer": .string(marker)], server) == [.null, .null, .null, .null, .null])
         let kept = try files.execute("select takings::text from firn_values.shop_v1 where shop = 1").first!
-        #expect(kept.text(0) == "10")
+        #expect(try kept.text(0) == "10")
         // Segments were made again, and answer as rows do.
         _ = try await store.log.materialize(StoreLog.MaterializeOptions(rebuilds: true))
         // Again, there is nothing; and what others had comes back nowhere.
@@ -194,7 +194,7 @@ import Testing
     private func traces(_ fixture: Fixture) throws -> [String] {
         let connection = try fixture.connection(), marker = ErasureTests.marker, hexadecimal = Array(marker.utf8).map { String($0, radix: 16) }.joined()
         var found: [String] = []
-        let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname like 'firn%' order by 1").map { $0.text(0) }
+        let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname like 'firn%' order by 1").map { try $0.text(0) }
         for table in tables {
             let count = try connection.execute(
                 "select count(*) from \(SQL(raw: table)) t where position(\(marker) in t::text) > 0 or position(\(hexadecimal) in t::text) > 0"
@@ -206,13 +206,15 @@ import Testing
             select distinct tablename from pg_stats, lateral (select coalesce(most_common_vals::text, '') || coalesce(histogram_bounds::text, '')) v(seen)
             where position(\(marker) in seen) > 0 or position(\(hexadecimal) in seen) > 0
             """
-        ).map({ $0 }) { found.append("statistics of \(row.text(0))") }
-        for body in try connection.execute("select body from firn_cache.bodies").map({ $0.bytes(0) }) {
-            if case .string(let texts) = try ArrowBlock.decode(body).values, contains(texts.bytes, marker) { found.append("a segment") }
+        ).map({ $0 }) { try found.append("statistics of \(row.text(0))") }
+        for body in try connection.execute("select body from firn_cache.bodies").map({ try $0.bytes(0) }) {
+            if case .bytes(let texts) = try ArrowBlock.decode(body).values, contains(texts.bytes, marker) { found.append("a segment") }
         }
         for (table, name) in [("firn.spines", "digest"), ("firn_cache.results", "snapshot")] as [(SQL, SQL)] {
             var pieces: [String: [[UInt8]]] = [:]
-            for row in try connection.execute("select \(name), body from \(table) order by \(name), piece").map({ $0 }) { pieces[row.text(0), default: []].append(row.bytes(1)) }
+            for row in try connection.execute("select \(name), body from \(table) order by \(name), piece").map({ $0 }) {
+                try pieces[row.text(0), default: []].append(row.bytes(1))
+            }
             for pieces in pieces.values {
                 var rest = pieces[...], whole: [UInt8] = []
                 let reader = try ByteReader(pieces: { rest.popFirst() }, name: "kept", compression: .zstd)

@@ -88,7 +88,7 @@ import Testing
         #expect(answer.set == "all.v2" && answer.columns.count == 2)
         await server.serving.receipts.flush()
         let logged = try fixture.connection().execute("select pointer, model, set_name from firn_log.lookups").first!
-        #expect([logged.text(0), logged.text(1), logged.text(2)] == ["all@champion", "all.v9", "all.v2"])
+        #expect(try [logged.text(0), logged.text(1), logged.text(2)] == ["all@champion", "all.v9", "all.v2"])
         #expect(try await store.serving.replayLookups().differences == 0)
         let spine = try fixture.file("two.csv", "customer_id,event_timestamp\n1,2024-01-02\n")
         #expect(try await store.training.createSnapshot(SnapshotRequest(set: "all@champion"), spine: spine, output: nil).set.description == "all.v2")

@@ -1,3 +1,4 @@
+import FeatureEngine
 import FeatureLanguage
 import FeatureStore
 import Foundation
@@ -42,6 +43,30 @@ import Testing
         _ = try await fixture.store.serving.keepOnline(["plain.v1"])
         _ = try await fixture.store.serving.refreshValues(of: "plain.v1")
         return fixture
+    }
+
+    @Test func `a NULL where there can be none is said by table and column, and what is kept for speed is read from rows instead`() async throws {
+        let fixture = try await derivedWorld()
+        defer { fixture.remove() }
+        func put(_ table: String, _ column: String) throws {
+            try fixture.connection().run(
+                script: "alter table \(table) disable trigger all; alter table \(table) alter column \(column) drop not null; update \(table) set \(column) = null")
+        }
+        let asked = LookupRequest(.set("plain.v1"), entities: ["customer_id": [.json(1), .json(2)]])
+        func values(_ store: Store) async throws -> [[Literal]] { try await store.serving.lookup(asked).columns.map { [$0[0], $0[1]] } }
+        let before = try await values(fixture.store)
+        for (table, column) in [("firn_cache.runs", "checksum"), ("firn_cache.segments", "bucket"), ("firn_cache.online_tables", "covered")] {
+            try put(table, column)
+            let server = Store(uri: fixture.uri, actor: "server", memory: OnlineMemory(maximumBytes: 1 << 22))
+            #expect(try await values(server) == before)
+            _ = try await fixture.store.log.materialize()
+            _ = try await fixture.store.serving.keepOnline()
+            #expect(try await values(server) == before)
+        }
+        #expect(try await fixture.store.provenance.checkHistory(all: true).faults.isEmpty)
+        try put("firn.batches", "origin")
+        let check = try await fixture.store.provenance.checkHistory()
+        #expect(check.faults.contains("column 'origin' of firn.batches is NULL, which it never was"), "\(check.faults)")
     }
 
     @Test func `what is derived and nobody touched holds, and so does a store that was just made`() async throws {

@@ -80,7 +80,7 @@ struct JudgedFacts {
             instants.append(second())
             try connection.execute("insert into judge.spine (k, t) values (\(keys.last!), \(.timestamp(instants.last!)))")
         }
-        spine = Spine(columns: ["k": Column(.int64(keys))], instants: instants)
+        spine = Spine(columns: ["k": Column(.int64, keys)], instants: instants)
     }
 
     func compare(_ aggregates: [JudgedAggregate], seed: UInt64) throws {
@@ -106,7 +106,7 @@ struct JudgedFacts {
                 return
             }
             for row in 0..<theirs.count {
-                let got = ours[index][row], expected = theirs[row].literal(0, aggregate.judged.type)
+                let got = ours[index][row], expected = try theirs[row].literal(0, aggregate.judged.type)
                 guard !JudgedFacts.isSame(got, expected, aggregate.judged) else { continue }
                 Issue.record(
                     "seed \(seed): \(aggregate.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(aggregate.sql)\n  row \(row), as of \(Instant(microseconds: spine.instants[row]))"

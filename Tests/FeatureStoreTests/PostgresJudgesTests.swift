@@ -43,11 +43,11 @@ import Testing
         for _ in 0..<4000 { values.append(Double(bitPattern: random.next())) }
         // Integers beyond 53 bits, among which the shortest digits may lie half-way between two floats.
         for _ in 0..<4000 { values.append(Double(random.next() >> UInt64.random(in: 0...10, using: &random))) }
-        let theirs = try judge.connection.execute("select v::text from unnest(\(.array(.float64, values.map { .float64($0) }))) v").map { $0.text(0) }
+        let theirs = try judge.connection.execute("select v::text from unnest(\(.array(.float64, values.map { .float64($0) }))) v").map { try $0.text(0) }
         let definition = FunctionDefinition(name: VersionedName("f.v1")!, kind: .feature, entity: "all", request: [.init("x", .float64)], expression: "request.x::string")
         let catalog = try Catalog([.entity(Entity(name: "all", keys: [])), .function(definition)])
         let plan = Plan(try catalog.resolve(features: ["f.v1"]), in: catalog)
-        let spine = Spine(columns: ["x": Column(.float64(values))], instants: Array(repeating: 0, count: values.count))
+        let spine = Spine(columns: ["x": Column(.float64, values)], instants: Array(repeating: 0, count: values.count))
         let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns[0]
         for (index, value) in values.enumerated() where ours[index] != .string(theirs[index]) {
             Issue.record("\(value): \(ours[index]), PostgreSQL \(theirs[index])")
@@ -199,7 +199,7 @@ struct Judge {
         for (index, expression) in expressions.enumerated() {
             #expect(ours[index].type == expression.type)
             for row in 0..<theirs.count {
-                let got = ours[index][row], expected = theirs[row].literal(index, expression.type)
+                let got = ours[index][row], expected = try theirs[row].literal(index, expression.type)
                 guard !got.isJudgedSame(as: expected, tolerance: tolerance) else { continue }
                 let values = columns.map { "\($0.name) \($0.column[row])" }.joined(separator: ", ")
                 Issue.record(
@@ -211,14 +211,14 @@ struct Judge {
 }
 
 extension Rows.Row {
-    func literal(_ column: Int, _ type: ValueType) -> Literal {
+    func literal(_ column: Int, _ type: ValueType) throws -> Literal {
         guard let bytes = optionalBytes(column) else { return .null }
         switch type {
-        case .bool: return .bool(bool(column))
-        case .int64: return .int64(int64(column))
+        case .bool: return try .bool(bool(column))
+        case .int64: return try .int64(int64(column))
         case .float64: return .float64(bits: bytes.reduce(0) { $0 << 8 | UInt64($1) })
-        case .string: return .string(text(column))
-        case .timestamp: return .timestamp(Instant(microseconds: timestamp(column)))
+        case .string: return try .string(text(column))
+        case .timestamp: return try .timestamp(Instant(microseconds: timestamp(column)))
         }
     }
 }

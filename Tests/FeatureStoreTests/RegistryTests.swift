@@ -14,6 +14,21 @@ import Testing
         #expect(try fixture.connection().execute("select count(*) from firn.definitions").first!.int64(0) == 11)
     }
 
+    @Test func `who reads the catalog opens one connection, and has nothing at work beside`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        let observer = try fixture.connection()
+        func open() throws -> Int64 { try observer.execute("select count(*) from pg_stat_activity where datname = current_database()").single().int64(0) }
+        let before = try open(), reader = Store(uri: fixture.uri, actor: "reader", memory: OnlineMemory(maximumBytes: 1 << 20))
+        _ = try await reader.catalog.read()
+        #expect(try await !CatalogBrowser(reader.catalog).entries.isEmpty)
+        _ = try await reader.catalog.governance()
+        _ = try await reader.provenance.ledgerHead()
+        let opened = try open() - before
+        #expect(opened == 1 && !reader.isLive)
+        await reader.close()
+    }
+
     @Test func `a registered feature never changes, and nothing of the document stays`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
@@ -54,7 +69,7 @@ import Testing
         defer { fixture.remove() }
         let connection = try fixture.connection()
         let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('firn', 'firn_source')").map { row throws in
-            row.text(0)
+            try row.text(0)
         }
         #expect(tables.count == 15)
         for table in tables {

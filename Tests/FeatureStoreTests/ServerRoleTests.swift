@@ -41,7 +41,9 @@ import Testing
         await #expect(throws: PostgresError.self) { try await server.catalog.revokeToken(String(token.split(separator: "_")[1])) }
 
         let connection = try Connection(uri: fixture.uri, Connection.Settings(role: "firn.server_role()"))
-        let tables = try fixture.connection().execute("select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source')").map { ($0.text(0), $0.text(1)) }
+        let tables = try fixture.connection().execute("select schemaname, tablename from pg_tables where schemaname in ('firn', 'firn_source')").map {
+            try ($0.text(0), $0.text(1))
+        }
         #expect(tables.count > 12)
         for (schema, table) in tables {
             let name = "\(schema).\"\(table)\""

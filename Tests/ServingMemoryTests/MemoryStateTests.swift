@@ -338,7 +338,7 @@ private struct World {
             case .missing(let missing): missing.forEach { read($0) }
             case .here(let here):
                 answered += 1
-                let key = Column(.int64(keys.map { $0 ?? 0 }), validity: keys.map { $0 != nil })
+                let key = Column(.int64, keys.map { $0 ?? 0 }, validity: keys.map { $0 != nil })
                 let spine = Spine(columns: ["k": key], instants: Array(repeating: now, count: keys.count))
                 let expected = plan.evaluate(spine, Reading(cuts: here.cuts)) { logs[$0.source.name]! }
                 for (index, column) in plan.outputs(spine, of: here.aggregates).enumerated() {

@@ -204,9 +204,9 @@ struct Moments: Accumulation {
 
     private func change(_ moments: inout ExactMoments, _ row: Int, _ sign: Int) {
         switch argument.values {
-        case .int64(let values): moments.change(values[row], sign)
-        case .float64(let values): moments.change(values[row], sign)
-        default: preconditionFailure("a variance of \(argument.type.rawValue)")
+        case .words(let values): moments.change(values[row], sign)
+        case .floats(let values): moments.change(values[row], sign)
+        case .bits, .bytes: preconditionFailure("a variance of \(argument.type.rawValue)")
         }
     }
 

@@ -62,9 +62,9 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .countDistinct: DistinctState(input)
     case .sum, .avg:
         switch input.argument!.values {
-        case .float64(let values): AccumulatingState(FloatSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
-        case .int64(let values): AccumulatingState(IntegerSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
-        case .bool, .string, .timestamp: preconditionFailure("a sum is of numbers")
+        case .floats(let values): AccumulatingState(FloatSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        case .words(let values): AccumulatingState(IntegerSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        case .bits, .bytes: preconditionFailure("a sum is of numbers")
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)
     case .mode: ModeState(input)

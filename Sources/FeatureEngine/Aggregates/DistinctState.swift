@@ -1,3 +1,5 @@
+internal import FeatureLanguage
+
 /// `count(distinct x)`: how many of the numbered values are present at least once.
 final class DistinctState: AggregateState {
     private let numbers: [Int32]
@@ -45,5 +47,5 @@ final class DistinctState: AggregateState {
     }
 
     func record(at instant: Int64) { output.append(distinct) }
-    func finish() -> Column { Column(.int64(output)) }
+    func finish() -> Column { Column(.int64, output) }
 }

@@ -73,8 +73,8 @@ extension Column {
     /// This column with −0.0 as 0.0, to which it is equal.
     fileprivate func withOneZero() -> Column {
         switch values {
-        case .float64(let values): Column(.float64(values.map { $0 == 0 ? 0 : $0 }), validity: validity)
-        case .bool, .int64, .string, .timestamp: self
+        case .floats(let values): Column(type, values.map { $0 == 0 ? 0 : $0 }, validity: validity)
+        case .bits, .words, .bytes: self
         }
     }
 }

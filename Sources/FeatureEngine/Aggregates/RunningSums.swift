@@ -50,7 +50,7 @@ final class RunningSums {
     private(set) var exponent = 0
 
     init(_ argument: Column, _ selection: Selection) {
-        if case .float64(let floats) = argument.values { values = .floats(floats) } else { values = .integers(argument.integers) }
+        if case .floats(let floats) = argument.values { values = .floats(floats) } else { values = .integers(argument.integers) }
         self.selection = selection
     }
 

@@ -3,10 +3,10 @@ extension Column {
     /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts by their bytes.
     func sortKeys() -> [Int64] {
         switch values {
-        case .bool(let values): values.map { $0 ? 1 : 0 }
-        case .int64(let values), .timestamp(let values): values
-        case .float64(let values): values.map { $0.totalOrderKey }
-        case .string(let values): values.ranks()
+        case .bits(let values): values.map { $0 ? 1 : 0 }
+        case .words(let values): values
+        case .floats(let values): values.map { $0.totalOrderKey }
+        case .bytes(let values): values.ranks()
         }
     }
 }

@@ -2,40 +2,50 @@ public import FeatureLanguage
 
 /// Values of one type, one after the other, with a mark for each that is NULL.
 public struct Column: Sendable {
+    /// The values as they lie: what they mean is said by the type.
     public enum Values: Sendable {
-        case bool([Bool])
-        case int64([Int64])
-        case float64([Double])
-        case string(StringColumn)
-        /// Microseconds since 1970-01-01T00:00:00Z.
-        case timestamp([Int64])
+        case bits([Bool])
+        case words([Int64])
+        case floats([Double])
+        case bytes(StringColumn)
+
+        public var layout: PhysicalLayout {
+            switch self {
+            case .bits: .bits
+            case .words: .words
+            case .floats: .floats
+            case .bytes: .bytes
+            }
+        }
     }
 
-    public var values: Values
+    public let type: ValueType
+    /// In the layout of the type.
+    public private(set) var values: Values
     /// False where NULL; nil where nothing is. What `values` holds at a NULL means nothing.
     public var validity: [Bool]?
 
-    public init(_ values: Values, validity: [Bool]? = nil) {
+    /// - Parameters:
+    ///   - values: in the layout of the type.
+    ///   - validity: one for each value; nil where none is NULL.
+    public init(_ type: ValueType, _ values: Values, validity: [Bool]? = nil) {
+        precondition(values.layout == type.layout, "another layout than that of \(type.rawValue)")
+        self.type = type
         self.values = values
         self.validity = validity
     }
 
-    public var type: ValueType {
-        switch values {
-        case .bool: .bool
-        case .int64: .int64
-        case .float64: .float64
-        case .string: .string
-        case .timestamp: .timestamp
-        }
-    }
+    public init(_ type: ValueType, _ values: [Bool], validity: [Bool]? = nil) { self.init(type, .bits(values), validity: validity) }
+    public init(_ type: ValueType, _ values: [Int64], validity: [Bool]? = nil) { self.init(type, .words(values), validity: validity) }
+    public init(_ type: ValueType, _ values: [Double], validity: [Bool]? = nil) { self.init(type, .floats(values), validity: validity) }
+    public init(_ type: ValueType, _ values: StringColumn, validity: [Bool]? = nil) { self.init(type, .bytes(values), validity: validity) }
 
     public var count: Int {
         switch values {
-        case .bool(let values): values.count
-        case .int64(let values), .timestamp(let values): values.count
-        case .float64(let values): values.count
-        case .string(let values): values.count
+        case .bits(let values): values.count
+        case .words(let values): values.count
+        case .floats(let values): values.count
+        case .bytes(let values): values.count
         }
     }
 
@@ -43,10 +53,10 @@ public struct Column: Sendable {
     public var bytes: Int {
         let values =
             switch values {
-            case .bool(let values): values.count
-            case .int64(let values), .timestamp(let values): values.count * 8
-            case .float64(let values): values.count * 8
-            case .string(let values): values.bytes.count + values.offsets.count * 8
+            case .bits(let values): values.count
+            case .words(let values): values.count * 8
+            case .floats(let values): values.count * 8
+            case .bytes(let values): values.bytes.count + values.offsets.count * 8
             }
         return values + (validity?.count ?? 0)
     }
@@ -59,11 +69,10 @@ public struct Column: Sendable {
     public subscript(row: Int) -> Literal {
         if isNull(row) { return .null }
         return switch values {
-        case .bool(let values): .bool(values[row])
-        case .int64(let values): .int64(values[row])
-        case .float64(let values): .float64(values[row])
-        case .string(let values): .string(values[row])
-        case .timestamp(let values): .timestamp(Instant(microseconds: values[row]))
+        case .bits(let values): .bool(values[row])
+        case .words(let values): type.rules.literal(word: values[row])
+        case .floats(let values): .float64(values[row])
+        case .bytes(let values): .string(values[row])
         }
     }
 
@@ -84,17 +93,15 @@ public struct Column: Sendable {
             self = columns[0]
             return
         }
-        if columns.contains(where: { $0.validity != nil }) { validity = columns.flatMap { $0.validity ?? Array(repeating: true, count: $0.count) } }
-        switch columns[0].values {
-        case .bool: values = .bool(columns.flatMap(\.bools))
-        case .int64: values = .int64(columns.flatMap(\.integers))
-        case .timestamp: values = .timestamp(columns.flatMap(\.integers))
-        case .float64: values = .float64(columns.flatMap(\.floats))
-        case .string:
-            var texts = columns[0].texts
-            for column in columns.dropFirst() { texts.append(column.texts) }
-            values = .string(texts)
-        }
+        let validity = columns.contains { $0.validity != nil } ? columns.flatMap { $0.validity ?? Array(repeating: true, count: $0.count) } : nil
+        let values: Values =
+            switch columns[0].values {
+            case .bits: .bits(columns.flatMap(\.bools))
+            case .words: .words(columns.flatMap(\.integers))
+            case .floats: .floats(columns.flatMap(\.floats))
+            case .bytes: .bytes(StringColumn(concatenating: columns.map(\.texts)))
+            }
+        self.init(columns[0].type, values, validity: validity)
     }
 
     /// The values at `rows`, in that order; NULL where a row is negative.
@@ -107,13 +114,14 @@ public struct Column: Sendable {
         }
         let hasNone = validity != nil && rows.contains { $0 < 0 }
         func pick<T>(_ values: [T], _ none: T) -> [T] { hasNone ? rows.map { $0 < 0 ? none : values[Int($0)] } : values.picked(rows) }
-        return switch values {
-        case .bool(let values): Column(.bool(pick(values, false)), validity: validity)
-        case .int64(let values): Column(.int64(pick(values, 0)), validity: validity)
-        case .float64(let values): Column(.float64(pick(values, 0)), validity: validity)
-        case .timestamp(let values): Column(.timestamp(pick(values, 0)), validity: validity)
-        case .string(let values): Column(.string(values.gathered(rows)), validity: validity)
-        }
+        let picked: Values =
+            switch values {
+            case .bits(let values): .bits(pick(values, false))
+            case .words(let values): .words(pick(values, 0))
+            case .floats(let values): .floats(pick(values, 0))
+            case .bytes(let values): .bytes(values.gathered(rows))
+            }
+        return Column(type, picked, validity: validity)
     }
 }
 
@@ -123,6 +131,11 @@ public struct StringColumn: Sendable {
     public var bytes: [UInt8] = []
 
     public init() {}
+
+    init(concatenating parts: [StringColumn]) {
+        self = parts[0]
+        for part in parts.dropFirst() { append(part) }
+    }
 
     public var count: Int { offsets.count - 1 }
 
@@ -167,6 +180,7 @@ public struct StringColumn: Sendable {
 /// Takes values one by one and becomes a column.
 public struct ColumnBuilder: Sendable {
     public let type: ValueType
+    public let layout: PhysicalLayout
     private var bools: [Bool] = []
     private var integers: [Int64] = []
     private var floats: [Double] = []
@@ -176,6 +190,7 @@ public struct ColumnBuilder: Sendable {
 
     public init(_ type: ValueType) {
         self.type = type
+        layout = type.layout
     }
 
     public var count: Int { validity.count }
@@ -185,22 +200,22 @@ public struct ColumnBuilder: Sendable {
 
     public mutating func reserve(_ rows: Int) {
         validity.reserveCapacity(rows)
-        switch type {
-        case .bool: bools.reserveCapacity(rows)
-        case .int64, .timestamp: integers.reserveCapacity(rows)
-        case .float64: floats.reserveCapacity(rows)
-        case .string: strings.offsets.reserveCapacity(rows + 1)
+        switch layout {
+        case .bits: bools.reserveCapacity(rows)
+        case .words: integers.reserveCapacity(rows)
+        case .floats: floats.reserveCapacity(rows)
+        case .bytes: strings.offsets.reserveCapacity(rows + 1)
         }
     }
 
     public mutating func appendNull() {
         hasNull = true
         validity.append(false)
-        switch type {
-        case .bool: bools.append(false)
-        case .int64, .timestamp: integers.append(0)
-        case .float64: floats.append(0)
-        case .string: strings.offsets.append(strings.bytes.count)
+        switch layout {
+        case .bits: bools.append(false)
+        case .words: integers.append(0)
+        case .floats: floats.append(0)
+        case .bytes: strings.offsets.append(strings.bytes.count)
         }
     }
 
@@ -209,7 +224,7 @@ public struct ColumnBuilder: Sendable {
         bools.append(value)
     }
 
-    /// An int64, or the microseconds of a timestamp.
+    /// A word: an int64, or the microseconds of a timestamp.
     public mutating func append(_ value: Int64) {
         validity.append(true)
         integers.append(value)
@@ -227,28 +242,26 @@ public struct ColumnBuilder: Sendable {
 
     /// A value of the builder's type, or NULL.
     public mutating func append(_ literal: Literal) {
-        switch (literal, type) {
-        case (.bool(let value), .bool): append(value)
-        case (.int64(let value), .int64): append(value)
-        case (.float64(let bits), .float64): append(Double(bitPattern: bits))
-        case (.string(let text), .string): append(bytes: text.utf8)
-        case (.timestamp(let instant), .timestamp): append(instant.microseconds)
-        default:
-            precondition(literal == .null, "a \(literal) in a column of \(type.rawValue)")
-            appendNull()
+        guard let type = literal.type else { return appendNull() }
+        precondition(type == self.type, "a \(type.rawValue) in a column of \(self.type.rawValue)")
+        switch literal {
+        case .null: appendNull()
+        case .bool(let value): append(value)
+        case .float64(let bits): append(Double(bitPattern: bits))
+        case .string(let text): append(bytes: text.utf8)
+        case .int64, .timestamp: append(type.rules.word(literal) ?? 0)
         }
     }
 
     public mutating func finish() -> Column {
         let values: Column.Values =
-            switch type {
-            case .bool: .bool(bools)
-            case .int64: .int64(integers)
-            case .float64: .float64(floats)
-            case .string: .string(strings)
-            case .timestamp: .timestamp(integers)
+            switch layout {
+            case .bits: .bits(bools)
+            case .words: .words(integers)
+            case .floats: .floats(floats)
+            case .bytes: .bytes(strings)
             }
-        let column = Column(values, validity: hasNull ? validity : nil)
+        let column = Column(type, values, validity: hasNull ? validity : nil)
         self = ColumnBuilder(type)
         return column
     }

@@ -23,11 +23,11 @@ final class SharedColumn: Sendable {
         self.type = type
         self.count = count
         var state = State()
-        switch type {
-        case .bool: state.bools = Array(repeating: false, count: count)
-        case .int64, .timestamp: state.integers = Array(repeating: 0, count: count)
-        case .float64: state.floats = Array(repeating: 0, count: count)
-        case .string: break
+        switch type.layout {
+        case .bits: state.bools = Array(repeating: false, count: count)
+        case .words: state.integers = Array(repeating: 0, count: count)
+        case .floats: state.floats = Array(repeating: 0, count: count)
+        case .bytes: break
         }
         self.state = Mutex(state)
     }
@@ -35,15 +35,15 @@ final class SharedColumn: Sendable {
     /// Puts values of the column's type where `rows` says.
     func place(_ column: Column, at rows: [Int32]) {
         state.withLock { state in
-            if let valid = column.validity, type != .string {
+            if let valid = column.validity, type.layout != .bytes {
                 if state.validity.isEmpty { state.validity = Array(repeating: true, count: count) }
                 SharedColumn.place(valid, at: rows, in: &state.validity)
             }
             switch column.values {
-            case .bool(let values): SharedColumn.place(values, at: rows, in: &state.bools)
-            case .int64(let values), .timestamp(let values): SharedColumn.place(values, at: rows, in: &state.integers)
-            case .float64(let values): SharedColumn.place(values, at: rows, in: &state.floats)
-            case .string: state.texts.append((column, rows))
+            case .bits(let values): SharedColumn.place(values, at: rows, in: &state.bools)
+            case .words(let values): SharedColumn.place(values, at: rows, in: &state.integers)
+            case .floats(let values): SharedColumn.place(values, at: rows, in: &state.floats)
+            case .bytes: state.texts.append((column, rows))
             }
         }
     }
@@ -59,13 +59,12 @@ final class SharedColumn: Sendable {
         state.withLock { state in
             defer { state = State() }
             let validity = state.validity.isEmpty ? nil : state.validity
-            switch type {
-            case .bool: return Column(.bool(state.bools), validity: validity)
-            case .int64: return Column(.int64(state.integers), validity: validity)
-            case .float64: return Column(.float64(state.floats), validity: validity)
-            case .timestamp: return Column(.timestamp(state.integers), validity: validity)
-            case .string:
-                guard !state.texts.isEmpty else { return Column(.string(StringColumn())) }
+            switch type.layout {
+            case .bits: return Column(type, state.bools, validity: validity)
+            case .words: return Column(type, state.integers, validity: validity)
+            case .floats: return Column(type, state.floats, validity: validity)
+            case .bytes:
+                guard !state.texts.isEmpty else { return Column(type, StringColumn()) }
                 let all = Column(concatenating: state.texts.map(\.column))
                 var places = Array(repeating: Int32(0), count: count)
                 for (index, row) in state.texts.lazy.flatMap(\.rows).enumerated() { places[Int(row)] = Int32(index) }

@@ -65,12 +65,12 @@ struct TupleColumn {
 
     init(_ column: Column) {
         validity = column.validity
-        isFloat = column.type == .float64
+        isFloat = column.type.layout == .floats
         switch column.values {
-        case .bool(let values): words = values.map { $0 ? 1 : 0 }
-        case .int64(let values), .timestamp(let values): words = values.map { UInt64(bitPattern: $0) }
-        case .float64(let values): words = values.map { $0.isNaN ? Double.nan.bitPattern : ($0 + 0.0).bitPattern }
-        case .string(let texts):
+        case .bits(let values): words = values.map { $0 ? 1 : 0 }
+        case .words(let values): words = values.map { UInt64(bitPattern: $0) }
+        case .floats(let values): words = values.map { $0.isNaN ? Double.nan.bitPattern : ($0 + 0.0).bitPattern }
+        case .bytes(let texts):
             words = []
             self.texts = texts
             return

@@ -46,10 +46,10 @@ extension Column {
     func isIdentical(_ left: Int, _ right: Int) -> Bool {
         if isNull(left) || isNull(right) { return isNull(left) && isNull(right) }
         return switch values {
-        case .bool(let values): values[left] == values[right]
-        case .int64(let values), .timestamp(let values): values[left] == values[right]
-        case .float64(let values): values[left].bitPattern == values[right].bitPattern
-        case .string(let values): values.compare(left, values, right) == 0
+        case .bits(let values): values[left] == values[right]
+        case .words(let values): values[left] == values[right]
+        case .floats(let values): values[left].bitPattern == values[right].bitPattern
+        case .bytes(let values): values.compare(left, values, right) == 0
         }
     }
 }

@@ -24,10 +24,10 @@ package enum EntityKey: Hashable {
     private init?(_ column: Column, _ row: Int) {
         if column.isNull(row) { return nil }
         switch column.values {
-        case .bool(let values): self = .word(values[row] ? 1 : 0)
-        case .int64(let values), .timestamp(let values): self = .word(UInt64(bitPattern: values[row]))
-        case .float64(let values): self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
-        case .string(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
+        case .bits(let values): self = .word(values[row] ? 1 : 0)
+        case .words(let values): self = .word(UInt64(bitPattern: values[row]))
+        case .floats(let values): self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
+        case .bytes(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
         }
     }
 
@@ -53,7 +53,7 @@ package enum EntityKey: Hashable {
             return rest.prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         for type in types {
-            if type == .string {
+            if type.layout == .bytes {
                 guard let count = number(4), rest.count >= count else { return nil }
                 parts.append(.text(Array(rest.prefix(Int(count)))))
                 rest = rest.dropFirst(Int(count))
@@ -72,12 +72,12 @@ package enum EntityKey: Hashable {
             var builder = ColumnBuilder(type)
             for key in keys {
                 let part = if case .tuple(let parts) = key { parts[place] } else { key }
-                switch (part, type) {
-                case (.text(let text), _): builder.append(bytes: text)
-                case (.word(let word), .bool): builder.append(word == 1)
-                case (.word(let word), .float64): builder.append(Double(bitPattern: word))
-                case (.word(let word), _): builder.append(Int64(bitPattern: word))
-                case (.tuple, _): preconditionFailure("a key within a key")
+                switch (part, type.layout) {
+                case (.text(let text), .bytes): builder.append(bytes: text)
+                case (.word(let word), .bits): builder.append(word == 1)
+                case (.word(let word), .floats): builder.append(Double(bitPattern: word))
+                case (.word(let word), .words): builder.append(Int64(bitPattern: word))
+                case (.text, .bits), (.text, .words), (.text, .floats), (.word, .bytes), (.tuple, _): preconditionFailure("a part of a key of another type")
                 }
             }
             return builder.finish()

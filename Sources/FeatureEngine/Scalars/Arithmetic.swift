@@ -4,32 +4,30 @@ internal import FeatureLanguage
 func arithmetic(_ operation: Operation, _ arguments: [Column]) -> Column {
     let left = arguments[0]
     if operation == .negate {
-        switch left.values {
-        case .int64(let values):
-            let (result, validity) = map(values, left.validity, 0) { $0 == .min ? nil : -$0 }
-            return Column(.int64(result), validity: validity)
-        default: return Column(.float64(left.floats.map { -$0 }), validity: left.validity)
-        }
+        if left.type == .float64 { return Column(.float64, left.floats.map { -$0 }, validity: left.validity) }
+        let (result, validity) = map(left.integers, left.validity, 0) { $0 == .min ? nil : -$0 }
+        return Column(.int64, result, validity: validity)
     }
     let right = arguments[1]
     let valid = bothValid(left, right)
-    switch (left.values, right.values) {
-    case (.timestamp(let a), .timestamp(let b)):
+    switch (left.type, right.type) {
+    case (.timestamp, .timestamp):
         // The microseconds between may overflow 64 bits at the far ends of time.
-        let (result, validity) = map(a, b, valid, 0.0) { seconds(Int128($0) - Int128($1)) }
-        return Column(.float64(result), validity: validity)
-    case (.timestamp(let a), .int64(let spans)):
-        let (result, validity) = map(a, spans, valid, 0) { time, span -> Int64? in
+        let (result, validity) = map(left.integers, right.integers, valid, 0.0) { seconds(Int128($0) - Int128($1)) }
+        return Column(.float64, result, validity: validity)
+    case (.timestamp, .int64):
+        let (result, validity) = map(left.integers, right.integers, valid, 0) { time, span -> Int64? in
             let (sum, overflow) = time.addingReportingOverflow(span)
             return overflow || !Instant.range.contains(Instant(microseconds: sum)) ? nil : sum
         }
-        return Column(.timestamp(result), validity: validity)
-    case (.int64(let a), .int64(let b)):
-        let (result, validity) = map(a, b, valid, 0) { integer(operation, $0, $1) }
-        return Column(.int64(result), validity: validity)
-    default:
+        return Column(.timestamp, result, validity: validity)
+    case (.int64, .int64):
+        let (result, validity) = map(left.integers, right.integers, valid, 0) { integer(operation, $0, $1) }
+        return Column(.int64, result, validity: validity)
+    case (.float64, _), (_, .float64):
         let (result, validity) = map(left.floats, right.floats, valid, 0.0) { float(operation, $0, $1) }
-        return Column(.float64(result), validity: validity)
+        return Column(.float64, result, validity: validity)
+    case (.bool, _), (.string, _), (.int64, _), (.timestamp, _): preconditionFailure("the type checker lets no other types meet")
     }
 }
 
@@ -64,9 +62,10 @@ func seconds(_ microseconds: Int128) -> Double {
 
 /// `abs round floor ceil trunc sign sqrt`; floats round half to even, the root of a negative number is NULL.
 func rounding(_ operation: Operation, _ operand: Column) -> Column {
-    if case .int64(let values) = operand.values {
+    if operand.type == .int64 {
+        let values = operand.integers
         let (result, validity) = map(values, operand.validity, 0) { $0 == .min ? nil : Swift.abs($0) }
-        return Column(.int64(result), validity: validity)
+        return Column(.int64, result, validity: validity)
     }
     let (result, validity) = map(operand.floats, operand.validity, 0.0) { value -> Double? in
         switch operation {
@@ -79,5 +78,5 @@ func rounding(_ operation: Operation, _ operand: Column) -> Column {
         default: value < 0 ? nil : value.squareRoot()
         }
     }
-    return Column(.float64(result), validity: validity)
+    return Column(.float64, result, validity: validity)
 }

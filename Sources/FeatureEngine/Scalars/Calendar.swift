@@ -6,13 +6,13 @@ func calendar(_ operation: Operation, _ arguments: [Column]) -> Column {
     let field = arguments[0].count == 0 ? "" : arguments[0].texts[0]
     if operation == .extract {
         let (values, validity) = map(times.integers, times.validity, 0.0) { extract(field, $0) }
-        return Column(.float64(values), validity: validity)
+        return Column(.float64, values, validity: validity)
     }
     let (values, validity) = map(times.integers, times.validity, 0) { time -> Int64? in
         let start = truncate(field, time)
         return Instant.range.contains(Instant(microseconds: start)) ? start : nil
     }
-    return Column(.timestamp(values), validity: validity)
+    return Column(.timestamp, values, validity: validity)
 }
 
 private let day: Int64 = 86_400_000_000

@@ -10,12 +10,11 @@ func compare(_ left: Double, _ right: Double) -> Int {
 
 /// −1, 0 or 1 for each row; of rows with a NULL it means nothing.
 private func order(_ left: Column, _ right: Column) -> [Int] {
-    func integers<T: Comparable>(_ a: [T], _ b: [T]) -> [Int] { zip(a, b).map { $0 < $1 ? -1 : $0 == $1 ? 0 : 1 } }
-    switch (left.values, right.values) {
-    case (.bool(let a), .bool(let b)): return zip(a, b).map { $0 == $1 ? 0 : $0 ? 1 : -1 }
-    case (.float64(let a), .float64(let b)): return zip(a, b).map { compare($0, $1) }
-    case (.string(let a), .string(let b)): return (0..<a.count).map { a.compare($0, b, $0) }
-    default: return integers(left.integers, right.integers)
+    switch left.values {
+    case .bits(let a): return zip(a, right.bools).map { $0 == $1 ? 0 : $0 ? 1 : -1 }
+    case .words(let a): return zip(a, right.integers).map { $0 < $1 ? -1 : $0 == $1 ? 0 : 1 }
+    case .floats(let a): return zip(a, right.floats).map { compare($0, $1) }
+    case .bytes(let a): return (0..<a.count).map { a.compare($0, right.texts, $0) }
     }
 }
 
@@ -35,11 +34,11 @@ func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
     case .isDistinct:
         let order = order(left, arguments[1])
         return Column(
-            .bool(
-                order.indices.map { row in
-                    let a = left.isNull(row), b = arguments[1].isNull(row)
-                    return a || b ? a != b : order[row] != 0
-                }))
+            .bool,
+            order.indices.map { row in
+                let a = left.isNull(row), b = arguments[1].isNull(row)
+                return a || b ? a != b : order[row] != 0
+            })
     default:
         let test: (Int) -> Bool =
             switch operation {
@@ -50,7 +49,7 @@ func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
             case .greater: { $0 > 0 }
             default: { $0 >= 0 }
             }
-        return Column(.bool(order(left, arguments[1]).map(test)), validity: bothValid(left, arguments[1]))
+        return Column(.bool, order(left, arguments[1]).map(test), validity: bothValid(left, arguments[1]))
     }
 }
 
@@ -58,8 +57,8 @@ func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
 func logic(_ operation: Operation, _ arguments: [Column]) -> Column {
     let left = arguments[0]
     switch operation {
-    case .isNull: return Column(.bool((0..<left.count).map(left.isNull)))
-    case .not: return Column(.bool(left.bools.map { !$0 }), validity: left.validity)
+    case .isNull: return Column(.bool, (0..<left.count).map(left.isNull))
+    case .not: return Column(.bool, left.bools.map { !$0 }, validity: left.validity)
     default:
         let right = arguments[1]
         let a = left.bools, b = right.bools
@@ -75,7 +74,7 @@ func logic(_ operation: Operation, _ arguments: [Column]) -> Column {
             values.append(leftDecides || rightDecides ? decisive : !decisive)
             validity.append(leftDecides || rightDecides || !left.isNull(row) && !right.isNull(row))
         }
-        return Column(.bool(values), validity: left.validity == nil && right.validity == nil ? nil : validity)
+        return Column(.bool, values, validity: left.validity == nil && right.validity == nil ? nil : validity)
     }
 }
 
@@ -123,10 +122,10 @@ private func merge(_ candidates: [Column], _ picks: [Int]) -> Column {
             continue
         }
         switch candidates[pick].values {
-        case .bool(let values): builder.append(values[row])
-        case .int64(let values), .timestamp(let values): builder.append(values[row])
-        case .float64(let values): builder.append(values[row])
-        case .string(let values): builder.append(bytes: values.bytes[values.range(row)])
+        case .bits(let values): builder.append(values[row])
+        case .words(let values): builder.append(values[row])
+        case .floats(let values): builder.append(values[row])
+        case .bytes(let values): builder.append(bytes: values.bytes[values.range(row)])
         }
     }
     return builder.finish()

@@ -15,7 +15,7 @@ func elementary(_ operation: Operation, _ arguments: [Column]) -> Column {
         case .exp: map(values, valid, 0) { exponential(DoubleDouble($0)) }
         default: map(values, arguments[1].floats, valid, 0, power)
         }
-    return Column(.float64(result), validity: validity)
+    return Column(.float64, result, validity: validity)
 }
 
 /// The unevaluated sum of two doubles, the second at most half a unit in the last place of the first: some 106 bits.

@@ -88,26 +88,24 @@ func map<T, U, V>(_ left: [T], _ right: [U], _ validity: [Bool]?, _ none: V, _ b
 }
 
 extension Column {
-    var bools: [Bool] {
-        guard case .bool(let values) = values else { preconditionFailure("a \(type.rawValue) for a bool") }
+    package var bools: [Bool] {
+        guard case .bits(let values) = values else { preconditionFailure("a \(type.rawValue) for a bool") }
         return values
     }
 
-    /// Int64s, or the microseconds of timestamps.
+    /// Words: int64s, or the microseconds of timestamps.
     package var integers: [Int64] {
-        switch values {
-        case .int64(let values), .timestamp(let values): return values
-        default: preconditionFailure("a \(type.rawValue) for an int64")
-        }
-    }
-
-    var floats: [Double] {
-        guard case .float64(let values) = values else { preconditionFailure("a \(type.rawValue) for a float64") }
+        guard case .words(let values) = values else { preconditionFailure("a \(type.rawValue) for an int64") }
         return values
     }
 
-    var texts: StringColumn {
-        guard case .string(let values) = values else { preconditionFailure("a \(type.rawValue) for a string") }
+    package var floats: [Double] {
+        guard case .floats(let values) = values else { preconditionFailure("a \(type.rawValue) for a float64") }
+        return values
+    }
+
+    package var texts: StringColumn {
+        guard case .bytes(let values) = values else { preconditionFailure("a \(type.rawValue) for a string") }
         return values
     }
 }

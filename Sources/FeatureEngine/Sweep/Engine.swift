@@ -91,7 +91,7 @@ extension Plan {
 
     func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int) -> Outputs {
         let count = spine.instants.count
-        let inputs = [Column(.timestamp(spine.instants))] + requests.map { spine.columns[$0.name]! } + aggregates
+        let inputs = [Column(.timestamp, spine.instants)] + requests.map { spine.columns[$0.name]! } + aggregates
         let columns = parallel(outputs.count, threads: threads) { index in
             let output = outputs[index]
             var column = output.scalar.evaluate(inputs, count: count)

@@ -101,8 +101,8 @@ struct GroupSweep {
             }
             if let members { places = members.picked(places) }
             for (column, values) in zip(swept.columns, cursor.finish()) { column.place(values, at: places) }
-            swept.foundFrom?.place(Column(.timestamp(foundFrom)), at: places)
-            swept.nextChanges?.place(Column(.timestamp(nextChanges)), at: places)
+            swept.foundFrom?.place(Column(.timestamp, foundFrom), at: places)
+            swept.nextChanges?.place(Column(.timestamp, nextChanges), at: places)
             current = next
         }
     }

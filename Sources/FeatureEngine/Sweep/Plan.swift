@@ -210,7 +210,7 @@ extension Plan {
     /// What the result digest covers: keys, the instant, request inputs, features, labels.
     public func result(_ spine: Spine, _ outputs: Outputs) -> Table {
         var table = Table(keys.map { ($0.name, spine.columns[$0.name]!) })
-        table.append(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))
+        table.append(FeatureSet.instantColumn, Column(.timestamp, spine.instants))
         for request in requests { table.append(request.name, spine.columns[request.name]!) }
         for (output, column) in zip(self.outputs, outputs.columns) { table.append(output.name, column) }
         return table

@@ -24,31 +24,6 @@ public indirect enum Expression: Sendable, Hashable {
     }
 }
 
-/// A constant. Floats are compared by their bits, so that NaN equals itself and −0.0 is not 0.0.
-public enum Literal: Sendable, Hashable {
-    case null
-    case bool(Bool)
-    case int64(Int64)
-    case float64(bits: UInt64)
-    case string(String)
-    case timestamp(Instant)
-
-    public static func float64(_ value: Double) -> Literal { .float64(bits: value.bitPattern) }
-
-    // Swift's String equality folds canonical equivalents; ours goes by scalars, so strings are told apart by their bytes.
-    public static func == (left: Literal, right: Literal) -> Bool {
-        switch (left, right) {
-        case (.null, .null): true
-        case (.bool(let a), .bool(let b)): a == b
-        case (.int64(let a), .int64(let b)): a == b
-        case (.float64(let a), .float64(let b)): a == b
-        case (.string(let a), .string(let b)): a.utf8.elementsEqual(b.utf8)
-        case (.timestamp(let a), .timestamp(let b)): a == b
-        default: false
-        }
-    }
-}
-
 /// The operators and functions over values, each with the types it was resolved to.
 public enum Operation: String, Sendable, Hashable, CaseIterable {
     case add = "+", subtract = "-", multiply = "*", divide = "/", modulo = "%", negate

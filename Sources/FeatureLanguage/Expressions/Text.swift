@@ -100,21 +100,7 @@ extension Literal {
     }
 
     /// A literal that is of the type wherever it stands.
-    fileprivate func text(_ type: ValueType) -> String {
-        switch self {
-        case .null: "null::\(type.rawValue)"
-        case .bool(let value): "\(value)"
-        // A sign before digits would be an operator.
-        case .int64(let value): value < 0 ? "'\(value)'::int64" : "\(value)"
-        case .float64(let bits): Double(bitPattern: bits).literalText
-        case .string(let text): "'\(text.replacing("'", with: "''"))'"
-        case .timestamp(let instant): "timestamp '\(instant)'"
-        }
-    }
-}
-
-extension Double {
-    fileprivate var literalText: String { isFinite && sign == .plus ? description : "'\(self)'::float64" }
+    fileprivate func text(_ type: ValueType) -> String { self == .null ? "null::\(type.rawValue)" : type.rules.expression(self) }
 }
 
 extension Identifier {

@@ -53,22 +53,12 @@ struct TypeChecker {
         case .unknown(let text?):
             let type = type ?? .string
             guard let literal = Literal(text: text, as: type) else {
-                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not \(type.phrase)", advice: TypeChecker.literalAdvice(type))
+                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not \(type.phrase)", advice: type.rules.literalAdvice)
             }
             return .literal(literal, type)
         case .span:
             throw SyntaxError(
                 offset: node.offset, message: "an interval can only be added to or taken from a timestamp", advice: "as in as_of - interval '1 day'; for seconds write a number")
-        }
-    }
-
-    private static func literalAdvice(_ type: ValueType) -> String? {
-        switch type {
-        case .timestamp: "write '2024-05-01T09:30:00Z'"
-        case .bool: "write true or false"
-        case .int64: "write a whole number, as in '42'"
-        case .float64: "write a number, as in '4.2', or 'NaN' or 'inf'"
-        case .string: nil
         }
     }
 
@@ -121,19 +111,9 @@ struct TypeChecker {
     private mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
         let expression = try resolve(try typed(node), as: .float64, node)
         guard expression.type.isNumber else {
-            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: TypeChecker.numberAdvice(expression.type))
+            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: expression.type.rules.numberAdvice)
         }
         return expression
-    }
-
-    /// How a value becomes a number.
-    private static func numberAdvice(_ type: ValueType) -> String? {
-        switch type {
-        case .string: "cast it: …::float64"
-        case .bool: "write case when … then 1 else 0 end"
-        case .timestamp: "for seconds since 1970 write extract(epoch from …)"
-        case .int64, .float64: nil
-        }
     }
 
     // MARK: The tree
@@ -282,7 +262,7 @@ struct TypeChecker {
             let taken = ValueType.allCases.filter { `operator`.entry.result($0) != nil }.map(\.rawValue).joined(separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
-                advice: taken == "bool" ? "compare it with something, as in … > 0" : TypeChecker.numberAdvice(argument.type))
+                advice: taken == "bool" ? "compare it with something, as in … > 0" : argument.type.rules.numberAdvice)
         }
         return .aggregate(Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
     }
@@ -487,8 +467,4 @@ struct TypeChecker {
         }
         return .call(.addSpan, [operand, .literal(.int64(microseconds), .int64)], .timestamp)
     }
-}
-
-extension ValueType {
-    public var isNumber: Bool { self == .int64 || self == .float64 }
 }

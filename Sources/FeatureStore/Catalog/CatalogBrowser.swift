@@ -64,8 +64,10 @@ public struct CatalogBrowser: Sendable {
                 select d.name, h.committed_at from firn.definitions d
                 join lateral (select committed_at from firn.batches where source = d.name order by base_offset desc limit 1) h on true where d.kind = 'source' and d.revision = 1
                 """
-            ).map({ $0 }) { newest[row.text(0)] = Instant(microseconds: row.timestamp(1)) }
-            for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 }) { snapshots[row.text(0), default: []].append(row.text(1)) }
+            ).map({ $0 }) { try newest[row.text(0)] = Instant(microseconds: row.timestamp(1)) }
+            for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 }) {
+                try snapshots[row.text(0), default: []].append(row.text(1))
+            }
             return CatalogBrowser.entries(
                 CatalogDescriber(catalog: known.catalog, notes: try Registry(connection).notes(), governance: known.governance, newest: newest, snapshots: snapshots))
         }
@@ -273,7 +275,7 @@ extension StoreCatalog {
                     pg_total_relation_size(\("firn_source." + SQL.quoted(name))::regclass), (select count(*) from firn.batches where source = \(name))
                 """
             ).single()
-            return SourceFigures(rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2), delay: try SourceDelay(source, connection))
+            return try SourceFigures(rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2), delay: try SourceDelay(source, connection))
         }
     }
 

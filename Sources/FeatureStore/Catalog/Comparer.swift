@@ -159,13 +159,13 @@ private struct Comparer {
         var columns: [String: Column] = [:]
         for (index, key) in group.keys.enumerated() {
             var builder = ColumnBuilder(source.column(key.column)!.type)
-            for row in 0..<rows.count { builder.append(rows[row].literal(index, builder.type)) }
+            for row in 0..<rows.count { try builder.append(rows[row].literal(index, builder.type)) }
             columns[key.spine] = builder.finish()
         }
         for request in plan.requests { columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count) }
         // A label is looked at from so early that its future has come.
         let forward = ofNewestRows ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
-        let instants = rows.map { row in RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
+        let instants = try rows.map { row in try RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
         return Spine(columns: columns, instants: instants)
     }
 }
@@ -208,22 +208,17 @@ extension Literal {
     /// As SQL's `is not distinct from` has it, an int64 beside a float64 becoming one.
     fileprivate func isSame(as other: Literal) -> Bool {
         if case .int64 = self, case .int64 = other { return self == other }
-        guard let x = number, let y = other.number else { return self == other }
+        guard let x = amount, let y = other.amount else { return self == other }
         return x == y || x.isNaN && y.isNaN
     }
 
     /// How far two numbers are apart; nil where one is none.
     fileprivate func distance(to other: Literal) -> Double? {
         if case .int64(let x) = self, case .int64(let y) = other { return Double((Int128(x) - Int128(y)).magnitude) }
-        guard let x = number, let y = other.number else { return nil }
+        guard let x = amount, let y = other.amount else { return nil }
         return x.isNaN || y.isNaN ? .infinity : (x - y).magnitude
     }
 
-    private var number: Double? {
-        switch self {
-        case .int64(let value): Double(value)
-        case .float64(let bits): Double(bitPattern: bits)
-        default: nil
-        }
-    }
+    /// The number that it is; nil of what is none.
+    private var amount: Double? { type?.isNumber ?? false ? number : nil }
 }

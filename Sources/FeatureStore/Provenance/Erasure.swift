@@ -210,7 +210,7 @@ private struct ErasureWork {
             select \(BatchLog.columns), (select count(*) from firn_gone g where g.source = b.source and g.firn_batch = b.batch) from firn.batches b
             where b.source = \(source.name) and b.batch in (select firn_batch from firn_gone where source = \(source.name)) order by b.base_offset
             """
-        ).map { (batch: BatchLog.Recorded($0), rows: Int($0.int64(BatchLog.Recorded.width))) }
+        ).map { try (batch: BatchLog.Recorded($0), rows: Int($0.int64(BatchLog.Recorded.width))) }
         try unguarded("firn_source.\(identifier: source.name)") {
             """
             delete from firn_source.\(identifier: source.name) r using firn_gone g
@@ -402,7 +402,7 @@ private struct ErasureWork {
                 "delete from firn_cache.runs where source = \(source) and up_to > \(first) returning array_to_json(keys)::text, after_offset, up_to"
             ).map({ $0 }) {
                 let keys = try JSONDecoder().decode([String].self, from: Data(row.bytes(0)))
-                runs.append(ErasureRecord.Run(source: source, keys: keys, after: row.int64(1), upTo: row.int64(2)))
+                try runs.append(ErasureRecord.Run(source: source, keys: keys, after: row.int64(1), upTo: row.int64(2)))
             }
         }
         if !runs.isEmpty { try SegmentList.deleteUnlisted(connection) }
@@ -411,7 +411,7 @@ private struct ErasureWork {
 
     /// Empties the tables of sets that read rows that are gone; gives those that are empty, of an earlier erasure that was interrupted too.
     private func clearValues(_ gone: GoneRows) throws -> [String] {
-        let kept = try connection.execute("select set_name, cuts = '{}' from firn_cache.current_values order by set_name").map { (name: $0.text(0), isEmpty: $0.bool(1)) }
+        let kept = try connection.execute("select set_name, cuts = '{}' from firn_cache.current_values order by set_name").map { try (name: $0.text(0), isEmpty: $0.bool(1)) }
         return try kept.filter { name, isEmpty in
             if isEmpty { return true }
             guard let set = try? catalog.set(named: name).served else { return false }

@@ -25,9 +25,16 @@ extension StoreProvenance {
         var (check, snapshots) = try await pool.run { connection in
             var check = HistoryCheck(), snapshots: [String] = []
             try Migrator.requireThisVersion(connection)
+            // A NULL where there can be none is a fault like any other.
+            @discardableResult func noting<T>(_ body: (inout HistoryCheck) throws -> T?) throws -> T? {
+                do { return try body(&check) } catch let error as PostgresError where error.isDamagedValue {
+                    check.faults.append(error.message)
+                    return nil
+                }
+            }
             try connection.transaction(.repeatableReadOnly) {
                 for fault in try Guards(connection: connection).faults() { check.faults.append("\(fault.what) \(fault.fault)") }
-                guard let catalog = try LedgerCheck(connection).run(expecting: heads, &check) else { return }
+                guard let catalog = try noting({ try LedgerCheck(connection).run(expecting: heads, &$0) }) else { return }
                 guard let erasures = try? Erasures(connection) else {
                     check.faults.append("what was erased can't be read any more")
                     return
@@ -35,19 +42,19 @@ extension StoreProvenance {
                 for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) {
                     try Task.checkCancellation()
                     let log = LogCheck(source: source, erasures: erasures, connection: connection)
-                    if try log.hasTable(&check) { try log.run(&check) { progress(source.name, $0) } }
+                    try noting { if try log.hasTable(&$0) { try log.run(&$0) { progress(source.name, $0) } } }
                 }
                 // What can't be read any more is said above; nothing can be computed of it.
                 guard check.faults.allSatisfy({ !$0.hasSuffix(LogCheck.unreadable) }) else { return }
                 let segments = SegmentCheck(connection: connection, threads: threads, temporaryDirectory: directory)
-                try segments.run(catalog, all: all, &check) { progress($0, $1) }
-                try segments.checkBodies(atMost: all ? .max : HistoryCheck.sampleOfBlocks, &check)
+                try noting { try segments.run(catalog, all: all, &$0) { progress($0, $1) } }
+                try noting { try segments.checkBodies(atMost: all ? .max : HistoryCheck.sampleOfBlocks, &$0) }
                 progress("online state", 0)
-                try OnlineWork.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, &check, connection)
+                try noting { try OnlineWork.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, &$0, connection) }
                 progress("current values", 0)
-                try CurrentValues.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, training, &check, connection)
+                try noting { try CurrentValues.check(catalog, atMost: all ? nil : HistoryCheck.sampleOfEntities, training, &$0, connection) }
                 let limit = all ? Int.max : HistoryCheck.sampleOfSnapshots
-                snapshots = try connection.execute("select id from firn.snapshots order by random() limit \(limit)").map { $0.text(0) }
+                snapshots = try connection.execute("select id from firn.snapshots order by random() limit \(limit)").map { try $0.text(0) }
             }
             return (check, snapshots)
         }
@@ -109,10 +116,10 @@ private struct LedgerCheck {
         var previous: [UInt8] = [], bodies: [Int64: String] = [:]
         for row in try connection.execute("select entry, at, actor, kind, subject, body, previous, hash from firn.ledger order by entry").map({ $0 }) {
             check.entries += 1
-            let entry = row.int64(0), body = row.text(5)
-            let hash = Ledger.hash(
+            let entry = try row.int64(0), body = try row.text(5)
+            let hash = try Ledger.hash(
                 previous: row.bytes(6), entry: entry, at: row.timestamp(1), actor: row.text(2), kind: row.text(3), subject: row.text(4), body: body)
-            guard entry == check.entries, row.bytes(6) == previous, hash == row.bytes(7) else {
+            guard entry == check.entries, try row.bytes(6) == previous, try hash == row.bytes(7) else {
                 check.faults.append("ledger entry \(check.entries) isn't what it was when it was written")
                 break
             }
@@ -130,8 +137,8 @@ private struct LedgerCheck {
         }
         for row in try connection.execute("select kind, name, fingerprint, body, entry from firn.definitions order by entry").map({ $0 }) {
             check.definitions += 1
-            let what = "\(row.text(0)) \(row.text(1))", body = row.text(3), fingerprint = row.text(2)
-            let recorded = "\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}", entry = bodies[row.int64(4)] ?? ""
+            let what = try "\(row.text(0)) \(row.text(1))", body = try row.text(3), fingerprint = try row.text(2)
+            let recorded = "\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}", entry = try bodies[row.int64(4)] ?? ""
             // Before it there may be the commit that it came from.
             var isWhole = entry == "{\(recorded)" || entry.hasPrefix("{\"commit\":") && entry.hasSuffix("," + recorded)
             if isWhole, let catalog {
@@ -143,8 +150,8 @@ private struct LedgerCheck {
                 break
             }
         }
-        for row in try connection.execute("select kind, name, body, entry from firn.notes order by entry").map({ $0 }) where bodies[row.int64(3)] != row.text(2) {
-            check.faults.append("the notes of \(row.text(0)) \(row.text(1)) aren't what was registered")
+        for row in try connection.execute("select kind, name, body, entry from firn.notes order by entry").map({ $0 }) where try bodies[row.int64(3)] != row.text(2) {
+            try check.faults.append("the notes of \(row.text(0)) \(row.text(1)) aren't what was registered")
             break
         }
         return catalog
@@ -153,7 +160,7 @@ private struct LedgerCheck {
     /// Without a ledger there is nothing that it would be of, unless not all of it was restored.
     private func checkEmpty(_ check: inout HistoryCheck) throws {
         let recorded = ["batches", "definitions", "notes", "snapshots", "spines", "tokens", "token_revocations"].map { "firn.\($0)" }
-        let tables = try connection.execute("select 'firn_source.' || quote_ident(tablename) from pg_tables where schemaname = 'firn_source' order by 1").map { $0.text(0) }
+        let tables = try connection.execute("select 'firn_source.' || quote_ident(tablename) from pg_tables where schemaname = 'firn_source' order by 1").map { try $0.text(0) }
         if !tables.isEmpty { check.faults.append("the ledger is empty, but there is \(tables[0])") }
         for table in recorded where try connection.execute("select from \(SQL(raw: table)) limit 1").count > 0 {
             check.faults.append("the ledger is empty, but \(table) has rows")
@@ -173,7 +180,7 @@ private struct LedgerCheck {
                     and not exists (select from \(SQL(raw: table)) t where t.entry = l.entry) order by l.entry limit 1
                 """
             ).first
-            if let lost { check.faults.append("\(lost.text(1)) of ledger entry \(lost.int64(0)) is gone") }
+            if let lost { try check.faults.append("\(lost.text(1)) of ledger entry \(lost.int64(0)) is gone") }
         }
         for (kind, table, subject) in [
             ("definition", "firn.definitions", "t.kind || ' ' || t.name"), ("note", "firn.notes", "t.kind || ' ' || t.name"),
@@ -181,19 +188,19 @@ private struct LedgerCheck {
         ] as [(String, SQL, SQL)] {
             let moved = try connection.execute("select l.entry from \(table) t join firn.ledger l on l.entry = t.entry where l.subject <> \(subject) order by l.entry limit 1")
                 .first
-            if let moved { check.faults.append("the \(kind) of ledger entry \(moved.int64(0)) is of something else now") }
+            if let moved { try check.faults.append("the \(kind) of ledger entry \(moved.int64(0)) is of something else now") }
         }
         for row in try connection.execute(
             """
             select s.id, s.manifest, l.subject, l.body, s.set_name, s.name from firn.snapshots s left join firn.ledger l on l.entry = s.entry and l.kind = 'snapshot' order by s.entry
             """
         ).map({ $0 }) {
-            let digest = SHA256.hash(data: row.bytes(1)).hexadecimal
-            guard !row.isNull(3), row.text(2) == "snapshot \(row.text(0))", let body = try? JSON(parsing: row.bytes(3)), body["manifest_digest"] == .string(digest),
-                let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(row.bytes(1))), manifest.id == row.text(0), manifest.set.description == row.text(4),
-                manifest.name == (row.isNull(5) ? nil : row.text(5))
+            let digest = try SHA256.hash(data: row.bytes(1)).hexadecimal
+            guard !row.isNull(3), try row.text(2) == "snapshot \(row.text(0))", let body = try? JSON(parsing: row.bytes(3)), body["manifest_digest"] == .string(digest),
+                let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(row.bytes(1))), try manifest.id == row.text(0), try manifest.set.description == row.text(4),
+                manifest.name == row.optionalText(5)
             else {
-                check.faults.append("the manifest of \(row.text(0)) isn't what was recorded")
+                try check.faults.append("the manifest of \(row.text(0)) isn't what was recorded")
                 break
             }
         }
@@ -203,20 +210,20 @@ private struct LedgerCheck {
             left join firn.ledger l on l.entry = t.entry and l.kind = 'token' order by t.entry
             """
         ).map({ $0 }) {
-            guard !row.isNull(4), row.text(3) == "token \(row.text(0))", let body = try? JSON(parsing: row.bytes(4)), body["name"] == .string(row.text(1)),
-                body["role"] == .string(row.text(2)), body["hash"].map({ $0 == .string(row.bytes(5).hexadecimal) }) ?? true,
-                body["hash_digest"].map({ $0 == .string(Token.digest(row.bytes(5))) }) ?? true, (body["bounds"]?.description ?? "{}") == row.text(6),
-                body["ends_at"] == row.optionalTimestamp(7).map({ .string(Instant(microseconds: $0).description) })
+            guard !row.isNull(4), try row.text(3) == "token \(row.text(0))", let body = try? JSON(parsing: row.bytes(4)), try body["name"] == .string(row.text(1)),
+                try body["role"] == .string(row.text(2)), try body["hash"].map({ try $0 == .string(row.bytes(5).hexadecimal) }) ?? true,
+                try body["hash_digest"].map({ try $0 == .string(Token.digest(row.bytes(5))) }) ?? true, try (body["bounds"]?.description ?? "{}") == row.text(6),
+                try body["ends_at"] == row.optionalTimestamp(7).map({ .string(Instant(microseconds: $0).description) })
             else {
-                check.faults.append("token \(row.text(0)) isn't what was recorded")
+                try check.faults.append("token \(row.text(0)) isn't what was recorded")
                 break
             }
         }
         let strays = try connection.execute(
             "select distinct source from firn.batches where source not in (select name from firn.definitions where kind = 'source') order by 1 limit 1"
         ).first
-        if let strays { check.faults.append("there are batches of \(strays.text(0)), which isn't registered") }
-        let imports = try connection.execute("select 'source ' || source, base_offset + count from firn.batches where kind = 'import'").map { "\($0.text(0)) \($0.int64(1))" }
+        if let strays { try check.faults.append("there are batches of \(strays.text(0)), which isn't registered") }
+        let imports = try connection.execute("select 'source ' || source, base_offset + count from firn.batches where kind = 'import'").map { try "\($0.text(0)) \($0.int64(1))" }
         let known = Set(imports)
         for entry in try Ledger.entries(of: ["import"], connection) {
             guard let offset = (try? JSON(parsing: Array(entry.body.utf8)))?["last_offset"], known.contains("\(entry.subject) \(offset)") else {
@@ -258,8 +265,8 @@ private struct SegmentCheck {
         var buckets: [Bucket] = []
         for row in try connection.execute("select distinct source, array_to_json(keys)::text from firn_cache.runs order by 1, 2").map({ $0 }) {
             let keys = (try? JSONDecoder().decode([String].self, from: Data(row.bytes(1)))) ?? []
-            guard let source = catalog.sources[row.text(0)], keys.allSatisfy({ source.column($0) != nil }) else {
-                check.faults.append("there are segments of \(row.text(0)) by \(keys.joined(separator: ", ")), which aren't registered")
+            guard let source = try catalog.sources[row.text(0)], keys.allSatisfy({ source.column($0) != nil }) else {
+                try check.faults.append("there are segments of \(row.text(0)) by \(keys.joined(separator: ", ")), which aren't registered")
                 continue
             }
             let head = try BatchLog(source: source, connection: connection).head().offset
@@ -291,7 +298,7 @@ private struct SegmentCheck {
     func checkBodies(atMost limit: Int, _ check: inout HistoryCheck) throws {
         let addresses = try connection.execute(
             "select address from firn_cache.bodies where address in (select address from firn_cache.blocks) order by random() limit \(limit)"
-        ).map { $0.bytes(0) }
+        ).map { try $0.bytes(0) }
         for address in addresses {
             try Task.checkCancellation()
             check.blocks += 1
@@ -309,7 +316,7 @@ private struct SegmentCheck {
 
     /// The columns of a run's blocks, also of those whose content was dropped.
     private func dropped(_ run: Run) throws -> Set<String> {
-        Set(try connection.execute("select distinct column_name from firn_cache.blocks where run = \(run.number)").map { $0.text(0) })
+        Set(try connection.execute("select distinct column_name from firn_cache.blocks where run = \(run.number)").map { try $0.text(0) })
     }
 
     /// Seals a run again from the rows, and compares all that is listed.
@@ -326,9 +333,9 @@ private struct SegmentCheck {
             guard let again = sealed[segment.number], again.isListed(as: segment) else { return fault(segment.number, nil) }
         }
         for row in try connection.execute("select segment, column_name, address, bytes, checksum from firn_cache.blocks where run = \(run.number) order by 1, 2").map({ $0 }) {
-            let number = row.int64(0), name = row.text(1)
-            guard let block = sealed[number]?.blocks[name]?.listed(at: .init(run: run.number, segment: number, column: name)), block.address == row.bytes(2),
-                block.bytes == Int(row.int64(3)), block.checksum == row.int64(4)
+            let number = try row.int64(0), name = try row.text(1)
+            guard let block = sealed[number]?.blocks[name]?.listed(at: .init(run: run.number, segment: number, column: name)), try block.address == row.bytes(2),
+                try block.bytes == Int(row.int64(3)), try block.checksum == row.int64(4)
             else { return fault(number, name) }
         }
     }
@@ -356,7 +363,7 @@ private struct SegmentCheck {
             var rows = SourceRows(
                 columns: columns.filter { name, _ in layout.columns.contains { $0.name == name } }, eventTimes: source.eventTime.flatMap { columns[$0]?.integers } ?? [],
                 knownAt: known, offsets: offsets.integers)
-            if case .bool(let flags)? = columns[SegmentColumn.retraction]?.values { rows.isRetraction = flags }
+            if let flags = columns[SegmentColumn.retraction] { rows.isRetraction = flags.bools }
             parts.append(rows)
         }
         guard let first = listed.first else { return nil }
@@ -393,13 +400,13 @@ private struct LogCheck {
             where a.attrelid = to_regclass(\("firn_source." + SQL.quoted(source.name))) and a.attnum > 0 and not a.attisdropped
             """
         ).map({ $0 }) {
-            types[row.text(0)] = row.text(1)
+            try types[row.text(0)] = row.text(1)
         }
         if types.isEmpty {
             check.faults.append("the table of \(source.name) is gone: its rows \(LogCheck.unreadable)")
             return false
         }
-        let declared = source.columns.map { ($0.name, $0.type == .timestamp ? "timestamp with time zone" : $0.type.sqlName) }
+        let declared = source.columns.map { ($0.name, $0.type == .timestamp ? "timestamp with time zone" : $0.type.rules.sqlName) }
         let own = [("firn_batch", "bigint"), ("firn_position", "integer"), ("firn_known_at", "timestamp with time zone")]
         guard let wrong = (own + declared).first(where: { types[$0.0] != $0.1 }) else { return true }
         check.faults.append("the table of \(source.name) has another column '\(wrong.0)' than was registered: its rows \(LogCheck.unreadable)")
@@ -413,7 +420,7 @@ private struct LogCheck {
         var previous: [UInt8] = [], end: Int64 = 0, version = 1, batches: [Batch] = []
         for row in try connection.execute("select \(BatchLog.columns) from firn.batches b where b.source = \(source.name) order by b.base_offset").map({ $0 }) {
             check.batches += 1
-            let batch = BatchLog.Recorded(row), computed = batch.computedHash(source.name), erased = erasures.batches[batch.number]
+            let batch = try BatchLog.Recorded(row), computed = batch.computedHash(source.name), erased = erasures.batches[batch.number]
             // Where rows were erased, salt and digest are new ones, and the ledger vouches for them.
             let isWhole = erased.map { $0.seal == ErasureRecord.seal(hash: batch.hash, now: computed) } ?? (computed == batch.hash)
             // A batch of an older form after one of a newer would hide what the older doesn't cover.

@@ -151,7 +151,7 @@ private struct LineageGraph {
             """
             select kind || ' ' || name from firn.definitions d where revision = 1 and exists (select from firn.ledger l where l.entry = d.entry and l.at <= \(.timestamp(limit)))
             """
-        ).map { $0.text(0) }
+        ).map { try $0.text(0) }
         let registered = Set(known)
         for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) where registered.contains("source \(source.name)") {
             for column in source.columns { lineage.add(Lineage.Node(.source, source.name), Lineage.Node(.column, "\(source.name).\(column.name)")) }
@@ -180,9 +180,9 @@ private struct LineageGraph {
             where s.created_at <= \(.timestamp(limit)) order by s.entry
             """
         ).map({ $0 }) {
-            let node = Lineage.Node(.snapshot, row.text(0))
-            lineage.texts[node] = "\(row.isNull(1) ? "" : "\(row.text(1))  ")\(row.int64(5)) rows  \(Instant(microseconds: row.timestamp(3))) by \(row.text(4))"
-            lineage.add(Lineage.Node(.set, row.text(2)), node)
+            let node = try Lineage.Node(.snapshot, row.text(0))
+            lineage.texts[node] = try "\(row.isNull(1) ? "" : "\(row.text(1))  ")\(row.int64(5)) rows  \(Instant(microseconds: row.timestamp(3))) by \(row.text(4))"
+            try lineage.add(Lineage.Node(.set, row.text(2)), node)
         }
     }
 
@@ -194,9 +194,9 @@ private struct LineageGraph {
             group by set_name, model order by set_name, model nulls first
             """
         ).map({ $0 }) {
-            let node = Lineage.Node(.receipts, row.isNull(1) ? row.text(0) : "\(row.text(0)) for \(row.text(1))")
-            lineage.texts[node] = "\(row.int64(2)) lookups from \(Instant(microseconds: row.timestamp(3))) to \(Instant(microseconds: row.timestamp(4)))"
-            lineage.add(row.isNull(1) ? Lineage.Node(.set, row.text(0)) : Lineage.Node(.model, row.text(1)), node)
+            let node = try Lineage.Node(.receipts, row.isNull(1) ? row.text(0) : "\(row.text(0)) for \(row.text(1))")
+            lineage.texts[node] = try "\(row.int64(2)) lookups from \(Instant(microseconds: row.timestamp(3))) to \(Instant(microseconds: row.timestamp(4)))"
+            try lineage.add(row.isNull(1) ? Lineage.Node(.set, row.text(0)) : Lineage.Node(.model, row.text(1)), node)
         }
     }
 
@@ -209,19 +209,19 @@ private struct LineageGraph {
                 """
             ).first
         else { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
-        let node = Lineage.Node(.receipt, receipt), asOf = Instant(microseconds: row.timestamp(0))
-        lineage.texts[node] = "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
-        if !row.isNull(4) { lineage.add(Lineage.Node(.model, row.text(4)), node) }
+        let node = Lineage.Node(.receipt, receipt), asOf = try Instant(microseconds: row.timestamp(0))
+        lineage.texts[node] = try "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
+        if !row.isNull(4) { try lineage.add(Lineage.Node(.model, row.text(4)), node) }
         guard !row.isNull(1) else {
             for text in try JSONDecoder().decode([String].self, from: Data(row.bytes(2))) {
                 if let name = VersionedName(text), catalog.functions[name] != nil { lineage.add(Lineage.Node(.feature, text), node) }
             }
             return
         }
-        lineage.add(Lineage.Node(.set, row.text(1)), node)
+        try lineage.add(Lineage.Node(.set, row.text(1)), node)
         if row.isNull(4) {
             let then = try Governance(connection, asOf: asOf)
-            for model in then.models.values.sorted(by: { $0.name < $1.name }) where model.set.description == row.text(1) && governance.models[model.name] != nil {
+            for model in then.models.values.sorted(by: { $0.name < $1.name }) where try model.set.description == row.text(1) && governance.models[model.name] != nil {
                 lineage.add(Lineage.Node(.model, model.name.description), node)
             }
         }

@@ -178,7 +178,7 @@ struct CurrentValues {
         let count = outputs.nextChanges.count
         let names = SQL.joined((plan.keys.map(\.name) + columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
         try connection.execute("create temp table firn_fresh (like \(table) including defaults) on commit drop")
-        let changes = Column(.timestamp(outputs.nextChanges.map { min($0, Instant.range.upperBound.microseconds) }), validity: outputs.nextChanges.map { $0 != .max })
+        let changes = Column(.timestamp, outputs.nextChanges.map { min($0, Instant.range.upperBound.microseconds) }, validity: outputs.nextChanges.map { $0 != .max })
         let all = keys + [Column(repeating: .timestamp(Instant(microseconds: now)), type: .timestamp, count: count)] + outputs.columns + [changes]
         try connection.copyIn("copy pg_temp.firn_fresh (\(names)) from stdin (format binary)") { writer in
             for row in 0..<count {
@@ -200,7 +200,7 @@ extension CurrentValues {
     static func check(_ catalog: Catalog, atMost limit: Int?, _ training: StoreTraining, _ check: inout HistoryCheck, _ connection: Connection) throws {
         for row in try connection.execute("select set_name, cuts::text from firn_cache.current_values order by set_name").map({ $0 }) {
             try Task.checkCancellation()
-            let name = row.text(0)
+            let name = try row.text(0)
             guard let set = try? catalog.set(named: name).served else {
                 check.faults.append("there are current values of \(name), which isn't registered")
                 continue

@@ -71,10 +71,11 @@ struct KeptEntities: Sendable {
     ///
     /// - Parameter row: begins with `tableColumns`.
     private func table(_ row: Rows.Row, _ group: Plan.Group) -> KeptTable? {
-        var columns: [String] = []
-        if case .array(let names)? = try? JSON(parsing: row.bytes(2)) { columns = names.compactMap { if case .string(let name) = $0 { name } else { nil } } }
-        let table = KeptTable(online: row.int64(0), covered: row.int64(1), columns: columns, reach: row.optionalInt64(3))
-        if table.checksum(group.source.name, keys: group.keys.map(\.column)) == row.int64(4), (0...Heads.lastOffset).contains(table.covered) { return table }
+        if let table = try? KeptTable(row), table.checksum(group.source.name, keys: group.keys.map(\.column)) == (try? row.int64(4)),
+            (0...Heads.lastOffset).contains(table.covered)
+        {
+            return table
+        }
         reportDamage("\(KeptEntities.place(group)) isn't what it was when it was kept: rows are read instead, and it is kept anew")
         return nil
     }
@@ -92,13 +93,13 @@ struct KeptEntities: Sendable {
         guard table.covered <= missing.wanted.cut, memory.remembers(missing.table, missing.generation, since: table.covered) else { return missing }
         var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], left = Set(missing.wanted.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
         for row in answer.map({ $0 }) where !row.isNull(5) {
-            guard let key = EntityKey(bytes: row.bytes(5), types) else { continue }
-            let count = Int(row.int64(6))
-            if count >= 0, let kept = KeptPieces.read(row.bytes(7), of: key, in: table.online, count: count, form) {
+            guard let entity = row.optionalBytes(5), let key = EntityKey(bytes: entity, types) else { continue }
+            let count = Int((try? row.int64(6)) ?? 0)
+            if count >= 0, let body = row.optionalBytes(7), let kept = KeptPieces.read(body, of: key, in: table.online, count: count, form) {
                 found[key] = kept
             } else {
                 left.insert(key)
-                if count >= 0 { damaged.append(row.bytes(5)) }
+                if count >= 0 { damaged.append(entity) }
             }
         }
         if !damaged.isEmpty { mark(damaged, table, group, connection) }
@@ -156,9 +157,9 @@ struct KeptEntities: Sendable {
                     where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
                         and e.entity > \(last) and e.rows >= 0 order by e.entity limit \(Int64(count))
                     """)
-            let keys = answer.map { EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
+            let keys = try answer.map { try EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
             _ = take(MissingEntities(table: need.table, generation: need.generation, wanted: WantedEntities(group, keys, cut: need.cut, from: 0)), answer, memory, connection)
-            after = answer.count < count ? nil : answer[answer.count - 1].bytes(5)
+            after = try answer.count < count ? nil : answer[answer.count - 1].bytes(5)
         }
     }
 }
@@ -199,7 +200,7 @@ extension StoreServing {
         guard let online else { return }
         let memory = online.memory, kept = online.kept
         let sets = try await reading { connection, known in
-            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.filter { (try? known.catalog.set(named: $0)) != nil }
+            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { try $0.text(0) }.filter { (try? known.catalog.set(named: $0)) != nil }
         }
         for set in sets {
             let prepared = try await prepare(.set(set), in: online)

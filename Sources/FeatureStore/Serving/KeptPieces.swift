@@ -1,4 +1,6 @@
 internal import FeatureEngine
+internal import Foundation
+internal import Postgres
 internal import ServingMemory
 
 /// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has a checksum of its own, so that one is put behind the others without
@@ -71,5 +73,13 @@ struct KeptTable {
         fields.add(reach)
         fields.add(covered)
         return fields.checksum
+    }
+}
+
+extension KeptTable {
+    /// - Parameter row: begins with online, covered, the columns as JSON, reach.
+    init(_ row: Rows.Row) throws {
+        let columns = try JSONDecoder().decode([String].self, from: Data(row.bytes(2)))
+        self.init(online: try row.int64(0), covered: try row.int64(1), columns: columns, reach: try row.optionalInt64(3))
     }
 }

@@ -54,7 +54,7 @@ struct OnlineWork {
     /// What the sets need that servers were asked for, each source and key once.
     static func needs(_ catalog: Catalog, _ connection: Connection) throws -> [Plan.Group] {
         let registry = Registry(connection)
-        let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { $0.text(0) }.compactMap { name -> Plan? in
+        let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { try $0.text(0) }.compactMap { name -> Plan? in
             guard let set = try? catalog.set(named: name) else { return nil }
             return try Plan(set.served, in: catalog, fresh: registry.fresh(name))
         }
@@ -78,7 +78,7 @@ struct OnlineWork {
             let (online, covered) = (table.online, table.covered)
             let state = try BatchLog(source: source, connection: connection).state()
             let upTo = state.head.offset
-            let damaged = try connection.execute("select entity from firn_cache.online_entities where online = \(online) and rows < -1").map { $0.bytes(0) }
+            let damaged = try connection.execute("select entity from firn_cache.online_entities where online = \(online) and rows < -1").map { try $0.bytes(0) }
             guard upTo > covered || !damaged.isEmpty else { return nil }
             let entities: Int
             if upTo == covered {
@@ -128,11 +128,9 @@ struct OnlineWork {
             where source = \(source.name) and keys = \(.array(.text, keys.map { .text($0) }))
             """
         ).first
-        return row.map { row in
-            let table = KeptTable(
-                online: row.int64(0), covered: row.int64(1), columns: (try? JSONDecoder().decode([String].self, from: Data(row.bytes(2)))) ?? [], reach: row.optionalInt64(3))
-            return (table, table.checksum(source.name, keys: keys) == row.int64(4) && (0...Heads.lastOffset).contains(table.covered))
-        }
+        guard let row else { return nil }
+        guard let table = try? KeptTable(row) else { return (KeptTable(online: try row.int64(0), covered: 0, columns: [], reach: nil), false) }
+        return (table, (try? row.int64(4)) == table.checksum(source.name, keys: keys) && (0...Heads.lastOffset).contains(table.covered))
     }
 
     /// Reads entities again that weren't what they were.
@@ -266,7 +264,7 @@ extension OnlineWork {
         let columns = builders.indices.map { builders[$0].finish() }
         var entities = Set((0..<count).compactMap { EntityKey(columns, $0) })
         for row in try connection.execute("select entity from firn_cache.online_entities where online = \(kept.online) \(chosen)").map({ $0 }) {
-            guard let entity = EntityKey(bytes: row.bytes(0), group.keyTypes) else {
+            guard let entity = try EntityKey(bytes: row.bytes(0), group.keyTypes) else {
                 check.faults.append("\(place) has an entity that is none")
                 return
             }
@@ -290,11 +288,11 @@ extension OnlineWork {
         for row in try connection.execute(
             "select entity, rows, body from firn_cache.online_entities where online = \(table.online) and entity = any(\(.array(.bytes, entities.map { .bytes($0.bytes) })))"
         ).map({ $0 }) {
-            guard let entity = EntityKey(bytes: row.bytes(0), group.keyTypes) else { return false }
+            guard let entity = try EntityKey(bytes: row.bytes(0), group.keyTypes) else { return false }
             // Of one that has too many rows, or was found damaged, nothing is believed.
-            if row.int64(1) < 0 {
+            if try row.int64(1) < 0 {
                 isElsewhere.insert(entity)
-            } else if let rows = KeptPieces.read(row.bytes(2), of: entity, in: table.online, count: Int(row.int64(1)), form) {
+            } else if let rows = try KeptPieces.read(row.bytes(2), of: entity, in: table.online, count: Int(row.int64(1)), form) {
                 kept[entity] = rows
             } else {
                 return false

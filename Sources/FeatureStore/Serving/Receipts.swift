@@ -222,8 +222,8 @@ public struct AskedLookup: Sendable {
     fileprivate static let columns: SQL = "receipt::text, as_of, actor, set_name, to_json(features)::text, pointer, model"
 
     fileprivate init(_ row: Rows.Row) throws {
-        (receipt, asOf, actor) = (row.text(0), Instant(microseconds: row.timestamp(1)), row.text(2))
-        target = row.isNull(3) ? .features(try LoggedLookup.texts(row.bytes(4))) : .set(row.text(3))
+        (receipt, asOf, actor) = try (row.text(0), Instant(microseconds: row.timestamp(1)), row.text(2))
+        target = try row.isNull(3) ? .features(try LoggedLookup.texts(row.bytes(4))) : .set(row.text(3))
         (pointer, model) = (row.optionalText(5), row.optionalText(6))
     }
 
@@ -305,9 +305,9 @@ struct LoggedLookup {
     private let answers: JSON
 
     init(_ row: Rows.Row) throws {
-        receipt = row.text(0)
-        asOf = row.timestamp(1)
-        target = row.isNull(2) ? .features(try LoggedLookup.texts(row.bytes(3))) : .set(row.text(2))
+        receipt = try row.text(0)
+        asOf = try row.timestamp(1)
+        target = try row.isNull(2) ? .features(try LoggedLookup.texts(row.bytes(3))) : .set(row.text(2))
         fingerprints = try LoggedLookup.texts(row.bytes(4))
         guard case .object(let members) = try JSON(parsing: row.bytes(5)) else { throw StoreError(.damaged, "the cuts of receipt \(receipt) can't be read") }
         var cuts: [String: Int64] = [:]

@@ -8,7 +8,15 @@ internal import StoreRows
 public struct StoreServing: StorePart {
     package let context: StoreContext
     let training: StoreTraining
-    let live: LiveState
+    private let made: @Sendable () -> LiveState
+    var live: LiveState { made() }
+
+    init(context: StoreContext, training: StoreTraining, live: @escaping @Sendable () -> LiveState) {
+        self.context = context
+        self.training = training
+        made = live
+    }
+
     var online: Online? { live.online }
     var pushes: PushQueues { live.pushes }
     var watch: Watch { live.watch }

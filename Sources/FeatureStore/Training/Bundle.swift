@@ -104,10 +104,10 @@ extension StoreTraining {
             guard
                 let recorded = try connection.execute("select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)").first
             else { throw StoreError(.damaged, "the ledger's entry of \(manifest.id) is gone", advice: "firn verify says more") }
-            let about = SnapshotBundle.About(
+            let about = try SnapshotBundle.About(
                 format: SnapshotBundle.About.format, build: firnBuild, entry: recorded.int64(1), hash: recorded.bytes(2).hexadecimal,
                 erased: (erasures.blocks[manifest.id] ?? []).sorted(), rows: rows)
-            let texts = [
+            let texts = try [
                 "README.txt": SnapshotBundle.readme(manifest, plan), "bundle.json": try canonicalJSON(about) + "\n", "manifest.json": recorded.text(0),
                 "definitions.yaml": JSON(set, in: catalog).pretty() + "\n",
             ]

@@ -42,13 +42,11 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         let sampledRows = stride(from: 0, to: rows, by: step).filter { !column.isNull($0) }
         sampled = sampledRows.count
         switch column.values {
-        case .bool, .string: break
-        case .int64(let values): describe(rows, { Double(values[$0]) }, column, sampledRows)
-        case .timestamp(let values): describe(rows, { Double(values[$0]) / 1_000_000 }, column, sampledRows)
-        case .float64(let values): describe(rows, { values[$0] }, column, sampledRows)
+        case .bits, .bytes: break
+        case .words: describe(rows, { column[$0].number ?? .nan }, column, sampledRows)
+        case .floats(let values): describe(rows, { values[$0] }, column, sampledRows)
         }
-        if case .float64 = column.values { return }
-        if case .timestamp = column.values { return }
+        if column.type.rules.isContinuous { return }
         var counts: [Literal: Int] = [:]
         for row in sampledRows { counts[column[row], default: 0] += 1 }
         let most = counts.sorted { ($1.value, ColumnStatistics.text($0.key)) < ($0.value, ColumnStatistics.text($1.key)) }.prefix(ColumnStatistics.mostTop)

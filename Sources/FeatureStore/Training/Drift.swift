@@ -164,8 +164,8 @@ struct KeptStatistics {
     /// - Returns: nil where none are kept.
     init?(of snapshot: String, _ connection: Connection) throws {
         guard let row = try connection.execute("select body, checksum from firn_cache.statistics where snapshot = \(snapshot)").first else { return nil }
-        let body = row.bytes(0), read = try? JSONDecoder().decode([String: ColumnStatistics].self, from: Data(body))
-        statistics = KeptStatistics.checksum(body, snapshot) == row.int64(1) && read?.values.allSatisfy(\.isWhole) ?? false ? read : nil
+        let body = try row.bytes(0), read = try? JSONDecoder().decode([String: ColumnStatistics].self, from: Data(body))
+        statistics = try KeptStatistics.checksum(body, snapshot) == row.int64(1) && read?.values.allSatisfy(\.isWhole) ?? false ? read : nil
     }
 
     /// Keeps them, in the place of what may be there.

@@ -79,7 +79,6 @@ extension Column {
     /// Whether it is NULL in each row, or in none and 0 in each.
     fileprivate var saysNothing: Bool {
         if let validity { return !validity.contains(true) }
-        if case .int64(let values) = values { return values.allSatisfy { $0 == 0 } }
-        return false
+        return type == .int64 && integers.allSatisfy { $0 == 0 }
     }
 }

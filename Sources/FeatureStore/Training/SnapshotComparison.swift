@@ -97,7 +97,7 @@ extension StoreTraining {
         let spine = set.file.spine
         let requests = Set(try await context.catalog().set(named: manifest.set.description).requests.map(\.name))
         let keys = spine.columns.filter { !requests.contains($0.key) }.sorted { $0.key < $1.key }.map { (name: $0.key, column: $0.value) }
-        return (spine.instants.count, keys + [(FeatureSet.instantColumn, Column(.timestamp(spine.instants)))], set.values)
+        return (spine.instants.count, keys + [(FeatureSet.instantColumn, Column(.timestamp, spine.instants))], set.values)
     }
 }
 

@@ -139,7 +139,7 @@ extension StoreTraining {
         try await withCatalog { connection, catalog in
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
             let (pieces, spine) = try connection.transaction(.repeatableReadOnly) {
-                let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.bytes(0) }
+                let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.optionalBytes(0) ?? [] }
                 return (pieces, pieces.isEmpty ? nil : try KeptSpine(manifest, Erasures(connection)).read(plan, connection))
             }
             guard let (file, isWhole) = spine else { return nil }
@@ -256,7 +256,7 @@ struct KeptSpine {
 
     /// As it is kept: a text compressed with zstd, in pieces.
     func pieces(_ connection: Connection) throws -> [[UInt8]] {
-        let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map { $0.bytes(0) }
+        let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map { try $0.bytes(0) }
         guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(address.prefix(16)) isn't kept any more") }
         return pieces
     }

@@ -22,7 +22,7 @@ package struct BatchLog {
 
     package func head() throws -> Head {
         let rows = try connection.execute("select base_offset + count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1")
-        return rows.first.map { Head(offset: $0.int64(0), hash: $0.bytes(1)) } ?? Head(offset: 0, hash: [])
+        return try rows.first.map { try Head(offset: $0.int64(0), hash: $0.bytes(1)) } ?? Head(offset: 0, hash: [])
     }
 
     /// Holds the log until the transaction ends: nobody else appends meanwhile.
@@ -48,13 +48,13 @@ package struct BatchLog {
                 left join lateral (select known_at from firn.batches where source = \(source.name) and known_at is not null order by base_offset desc limit 1) p on true
                 """
         ).single()
-        let now = row.timestamp(2)
-        guard (0...Heads.lastOffset).contains(row.int64(0)) else {
+        let now = try row.timestamp(2)
+        // No batch, or one with all that it has.
+        let head = row.isNull(0) && row.isNull(1) ? Head(offset: 0, hash: []) : Head(offset: try row.int64(0), hash: try row.bytes(1))
+        guard (0...Heads.lastOffset).contains(head.offset) else {
             throw StoreError(.damaged, "the log of \(source.name) ends at an offset that no log reaches", advice: "firn verify says more")
         }
-        return State(
-            head: row.isNull(0) ? Head(offset: 0, hash: []) : Head(offset: row.int64(0), hash: row.bytes(1)), holds: row.bool(4), clock: max(now, row.optionalTimestamp(3) ?? .min),
-            committedAt: now)
+        return State(head: head, holds: try row.bool(4), clock: max(now, try row.optionalTimestamp(3) ?? .min), committedAt: now)
     }
 
     /// Who sent a batch, and what it is known by.
@@ -192,7 +192,7 @@ package struct BatchLog {
 
     /// Numbers for batches, ascending.
     static func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
-        try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { $0.int64(0) }.sorted()
+        try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { try $0.int64(0) }.sorted()
     }
 }
 
@@ -201,8 +201,8 @@ extension BatchLog.Recorded {
     package static let width = 17
 
     /// - Parameter row: begins with `BatchLog.columns`.
-    package init(_ row: Rows.Row) {
-        self.init(
+    package init(_ row: Rows.Row) throws {
+        try self.init(
             number: row.int64(0), baseOffset: row.int64(1), count: row.int64(2), duplicates: row.int64(3), kind: row.text(4), knownAt: row.optionalTimestamp(5),
             committedAt: row.timestamp(6), actor: row.text(7), idempotencyKey: row.optionalText(8), requestDigest: row.optionalBytes(9), fileDigest: row.optionalBytes(10),
             origin: row.text(11), salt: row.bytes(12), digest: row.bytes(13), previous: row.bytes(14), hash: row.bytes(15), version: Int(row.int64(16)))
@@ -242,10 +242,10 @@ package struct RowsDigest {
             for (place, column) in columns.enumerated() where !column.isNull(row) {
                 append(UInt64(place))
                 switch column.values {
-                case .bool(let values): append(values[row] ? 1 : 0)
-                case .int64(let values), .timestamp(let values): append(UInt64(bitPattern: values[row]))
-                case .float64(let values): append(values[row].bitPattern)
-                case .string(let values):
+                case .bits(let values): append(values[row] ? 1 : 0)
+                case .words(let values): append(UInt64(bitPattern: values[row]))
+                case .floats(let values): append(values[row].bitPattern)
+                case .bytes(let values):
                     let range = values.range(row)
                     append(UInt64(range.count))
                     buffer += values.bytes[range]

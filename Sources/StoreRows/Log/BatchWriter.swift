@@ -113,7 +113,7 @@ final class BatchWriter {
     /// Counts rows to their batch, and gives when they are known; nil where that is their commit.
     private func take(_ rows: Table, of place: Int) -> [Int64]? {
         let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
-        if delays != nil, let eventTime = source.eventTime, case .timestamp(let times)? = rows[eventTime]?.values { delays!.add(times, knownAt: knownAt) }
+        if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.integers { delays!.add(times, knownAt: knownAt) }
         batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
         batches[place].count += rows.rowCount
         return knownAt
@@ -130,7 +130,7 @@ final class BatchWriter {
 
     private func imported(_ rows: Table) -> [Int64] {
         let columns = Dictionary(uniqueKeysWithValues: zip(rows.names, rows.columns))
-        guard let eventTime = source.eventTime, case .timestamp(let times)? = columns[eventTime]?.values else {
+        guard let eventTime = source.eventTime, let times = columns[eventTime]?.integers else {
             return Array(repeating: SourceRows.unknown, count: rows.rowCount)
         }
         return source.knownAt(eventTimes: times, columns: columns)

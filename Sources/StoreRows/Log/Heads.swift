@@ -23,17 +23,18 @@ extension Heads {
                 """)
         for row in 0..<rows.count {
             let row = rows[row]
-            clock = row.timestamp(4)
-            now = max(now, row.optionalTimestamp(3) ?? .min, clock)
-            if row.bool(5) { lag = row.optionalTimestamp(6).map { .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue)) } ?? Heads.unknownLag }
-            (governed, erased) = (row.int64(7), row.int64(8))
+            clock = try row.timestamp(4)
+            now = try max(now, row.optionalTimestamp(3) ?? .min, clock)
+            if try row.bool(5) { lag = try row.optionalTimestamp(6).map { .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue)) } ?? Heads.unknownLag }
+            (governed, erased) = try (row.int64(7), row.int64(8))
             if row.isNull(0) { continue }
-            let cut = row.optionalInt64(1) ?? 0
+            // No batch, or one with all that it has.
+            let cut = row.isNull(1) && row.isNull(2) ? 0 : try row.int64(1)
             guard (0...Heads.lastOffset).contains(cut) else {
-                throw StoreError(.damaged, "the log of \(row.text(0)) ends at an offset that no log reaches", advice: "firn verify says more")
+                throw try StoreError(.damaged, "the log of \(row.text(0)) ends at an offset that no log reaches", advice: "firn verify says more")
             }
-            cuts[row.text(0)] = cut
-            newestCommits[row.text(0)] = row.optionalTimestamp(2)
+            try cuts[row.text(0)] = cut
+            try newestCommits[row.text(0)] = row.optionalTimestamp(2)
         }
     }
 

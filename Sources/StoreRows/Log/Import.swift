@@ -104,7 +104,7 @@ extension StoreLog {
             }
             return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
         }
-        pushes.committed(name, nil, imported.lastOffset)
+        pushes().committed(name, nil, imported.lastOffset)
         return imported
     }
 }
@@ -113,7 +113,7 @@ private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _
     guard let digest, !options.again else { return }
     let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
     if let row = earlier.first {
-        throw StoreError(
+        throw try StoreError(
             .duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: options.reading.names.advice("again") { "\($0) takes it once more" })
     }
 }

@@ -143,8 +143,8 @@ final class QueryRows {
                 advice: "a watermark has a value in each row: coalesce it in the query")
         }
         for (name, column) in zip(table.names, table.columns) {
-            guard case .timestamp(let times) = column.values else { continue }
-            for (row, time) in times.enumerated() where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
+            guard column.type == .timestamp else { continue }
+            for (row, time) in column.integers.enumerated() where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
                 throw TableError(file: "query", column: name, message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
             }
         }
@@ -154,7 +154,8 @@ final class QueryRows {
 
 extension QueryRows {
     static func check(_ given: (name: String, type: UInt32), _ column: ColumnDefinition) throws {
-        guard !column.type.takes(given.type) else { return }
+        // A file's text would be a value of it, too, whatever the type is called here.
+        guard !(column.type.rules.sqlNumbers?.contains(given.type) ?? true) else { return }
         throw TableError(
             file: "query", column: given.name, message: "is of a type that isn't \(column.type.phrase) without loss",
             advice: "cast it in the query, as in \(given.name)::\(column.type.sql.text)")
@@ -197,23 +198,6 @@ func ofQuery<T>(_ body: () throws -> T) throws -> T {
     } catch let error as PostgresError where !error.isConnectionLost {
         let isSyntax = error.code == "42601" || error.code == "0A000"
         throw TableError(file: "query", message: error.message, advice: isSyntax ? "it is one SELECT, whose columns have the names of the source's" : nil)
-    }
-}
-
-extension ValueType {
-    /// Whether every value of a type of PostgreSQL's is a value of this one, as a file's text would be.
-    ///
-    /// - Parameter type: its number in `pg_type`.
-    fileprivate func takes(_ type: UInt32) -> Bool {
-        switch self {
-        case .bool: type == 16
-        // Of decimals those that are whole.
-        case .int64: [20, 21, 23, 1700].contains(type)
-        // Of large integers those that are exact, of decimals those whose digits come back.
-        case .float64: [20, 21, 23, 700, 701, 1700].contains(type)
-        case .timestamp: [1082, 1114, 1184].contains(type)
-        case .string: true
-        }
     }
 }
 

@@ -73,7 +73,7 @@ extension StoreLog {
 
     private func push(_ read: ReadPush, _ key: String?, actor: String, _ done: @escaping @Sendable (Result<Pushed, any Error>) -> Void) {
         let origin = BatchLog.Origin(actor: actor, idempotencyKey: key, requestDigest: read.digest)
-        pushes.queue(of: read.source.name).push(PushQueue.Request(source: read.source, rows: read.rows, bytes: read.bytes, origin: origin), done)
+        pushes().queue(of: read.source.name).push(PushQueue.Request(source: read.source, rows: read.rows, bytes: read.bytes, origin: origin), done)
     }
 
     /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.

@@ -226,10 +226,10 @@ package final class PushQueue: Sendable {
                 order by base_offset desc limit 1
                 """)
             guard let row = rows.first else { continue }
-            guard row.bytes(0) == requests[request].origin.requestDigest else {
+            guard try row.bytes(0) == requests[request].origin.requestDigest else {
                 throw StoreError(.idempotencyConflict, "the Idempotency-Key was used with another body", advice: "a key belongs to one request")
             }
-            answers[request] = StoreLog.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
+            answers[request] = try StoreLog.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
         }
         return answers
     }

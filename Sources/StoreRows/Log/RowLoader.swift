@@ -84,9 +84,9 @@ package struct RowLoader {
     }
 
     /// The answer, as instants: `.min` and `.max` for those two.
-    static func firstKnown(_ answer: Rows) -> [Int64] {
-        answer.map { row in
-            guard let first = row.optionalTimestamp(0) else { return .max }
+    static func firstKnown(_ answer: Rows) throws -> [Int64] {
+        try answer.map { row in
+            guard let first = try row.optionalTimestamp(0) else { return .max }
             return first < Instant.range.lowerBound.microseconds ? .min : first
         }
     }
@@ -94,7 +94,7 @@ package struct RowLoader {
     /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
     package func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
         let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(instant))"
-        let answers = try connection.byIndex { try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { $0.bool(0) } }
+        let answers = try connection.byIndex { try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { try $0.bool(0) } }
         // Without keys all are one entity.
         return group.keys.isEmpty ? Array(repeating: answers[0], count: spine.instants.count) : answers
     }
@@ -158,12 +158,12 @@ extension RowLoader {
             return ["\(loader.query(group)) limit \(Int64(mostRows) + 1)", loader.firstKnownQuery(group)]
         }
         let answers = try connection.pipeline(queries)
-        return wanted.enumerated().map { place, wanted in
+        return try wanted.enumerated().map { place, wanted in
             let group = wanted.group
             guard answers[2 * place].count <= mostRows else { return nil }
             var rows = SourceTable(group.source).rows(group.columns.sorted(), of: answers[2 * place])
             if !group.source.id.isEmpty, !group.source.isStatic { rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0)) }
-            let first = RowLoader.firstKnown(answers[2 * place + 1])
+            let first = try RowLoader.firstKnown(answers[2 * place + 1])
             // Without keys all are one entity.
             return (rows, group.keys.isEmpty ? Array(repeating: first[0], count: wanted.keys.count) : first)
         }

@@ -22,7 +22,7 @@ public struct SourceDelay: Sendable {
                 from \(SourceTable(source).name) r tablesample system (\(.float64(percent))) join firn.batches b on b.batch = r.firn_batch) d
             """
         ).single()
-        guard let median = row.optionalInt64(0), let high = row.optionalInt64(1) else { return nil }
+        guard let median = try row.optionalInt64(0), let high = try row.optionalInt64(1) else { return nil }
         (self.median, self.high) = (TimeSpan(microseconds: median), TimeSpan(microseconds: high))
     }
 

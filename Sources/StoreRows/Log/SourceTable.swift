@@ -30,7 +30,7 @@ package struct SourceTable {
     /// Functions of the owner's do it, for a server that isn't (migrations/0005_server_role.sql).
     package func create(_ connection: Connection) throws {
         let required = Set(source.requiredColumns)
-        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }), types: Parameter = .array(.text, source.columns.map { .text($0.type.sqlName) })
+        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }), types: Parameter = .array(.text, source.columns.map { .text($0.type.rules.sqlName) })
         let isRequired: Parameter = .array(.bool, source.columns.map { .bool(required.contains($0.name)) })
         try connection.execute("select firn.create_source(\(source.name), \(names), \(types), \(isRequired))")
         if !source.id.isEmpty { try index(source.id, connection) }
@@ -38,7 +38,7 @@ package struct SourceTable {
 
     package func add(_ names: [String], _ connection: Connection) throws {
         for column in source.columns where names.contains(column.name) {
-            try connection.execute("select firn.add_column(\(source.name), \(column.name), \(column.type.sqlName))")
+            try connection.execute("select firn.add_column(\(source.name), \(column.name), \(column.type.rules.sqlName))")
         }
     }
 
@@ -278,103 +278,6 @@ package enum RowWidth {
                 .invalidRequest,
                 "\(what) has \(types.count) columns, whose values may come to \(bytes) bytes in a row; PostgreSQL stores \(mostBytes) bytes and \(mostColumns) columns",
                 advice: advice())
-        }
-    }
-}
-
-extension SQL {
-    /// A text as an index has it (migrations/0009_hashed_keys.sql).
-    fileprivate var hashed: SQL { "hashtextextended(\(self), 0)" }
-}
-
-extension ValueType {
-    /// Whether two of its values are equal, in a form that an index answers.
-    package func equal(_ left: SQL, _ right: SQL) -> SQL { self == .string ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
-
-    /// PostgreSQL's type.
-    package var sql: SQL { SQL(raw: sqlName) }
-
-    package var sqlName: String {
-        switch self {
-        case .bool: "boolean"
-        case .int64: "bigint"
-        case .float64: "double precision"
-        case .string: "text"
-        case .timestamp: "timestamptz"
-        }
-    }
-
-    var parameterKind: Parameter.Kind {
-        switch self {
-        case .bool: .bool
-        case .int64: .int64
-        case .float64: .float64
-        case .string: .text
-        case .timestamp: .timestamp
-        }
-    }
-}
-
-extension Literal {
-    package func parameter(_ type: ValueType) -> Parameter {
-        switch self {
-        case .null: .null(type.parameterKind)
-        case .bool(let value): .bool(value)
-        case .int64(let value): .int64(value)
-        case .float64(let bits): .float64(Double(bitPattern: bits))
-        case .string(let text): .text(text)
-        case .timestamp(let instant): .timestamp(instant.microseconds)
-        }
-    }
-}
-
-extension Rows.Row {
-    /// A value of a type of ours.
-    package func literal(_ column: Int, _ type: ValueType) -> Literal {
-        if isNull(column) { return .null }
-        return switch type {
-        case .bool: .bool(bool(column))
-        case .int64: .int64(int64(column))
-        case .float64: .float64(bits: bytes(column).reduce(0) { $0 << 8 | UInt64($1) })
-        case .string: .string(text(column))
-        case .timestamp: .timestamp(Instant(microseconds: timestamp(column)))
-        }
-    }
-}
-
-extension Column {
-    /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
-    @inline(never)
-    var parameter: Parameter {
-        let type = type
-        var values: [Parameter] = []
-        for row in 0..<count { values.append(self[row].parameter(type)) }
-        return .array(type.parameterKind, values)
-    }
-}
-
-extension CopyWriter {
-    /// One value of a column.
-    package mutating func write(_ column: Column, _ row: Int) {
-        if column.isNull(row) { return writeNull() }
-        switch column.values {
-        case .bool(let values): write(values[row])
-        case .int64(let values): write(values[row])
-        case .float64(let values): write(values[row])
-        case .timestamp(let values): write(timestamp: values[row])
-        case .string(let values): write(bytes: values.bytes[values.range(row)])
-        }
-    }
-}
-
-extension ColumnBuilder {
-    package mutating func append(_ reader: inout RowReader) {
-        switch type {
-        case .bool: if let value = reader.bool() { append(value) } else { appendNull() }
-        case .int64: if let value = reader.int64() { append(value) } else { appendNull() }
-        case .float64: if let value = reader.float64() { append(value) } else { appendNull() }
-        case .timestamp: if let value = reader.timestamp() { append(value) } else { appendNull() }
-        case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
         }
     }
 }

@@ -3,9 +3,10 @@ public import StoreRecord
 /// Rows on their way in and out, and the segments that they are sealed into.
 public struct StoreLog: StorePart {
     package let context: StoreContext
-    let pushes: PushQueues
+    /// The queues of what is pushed, made when something is pushed first.
+    let pushes: @Sendable () -> PushQueues
 
-    package init(context: StoreContext, pushes: PushQueues) {
+    package init(context: StoreContext, pushes: @escaping @Sendable () -> PushQueues) {
         self.context = context
         self.pushes = pushes
     }

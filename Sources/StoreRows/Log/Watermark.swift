@@ -80,7 +80,7 @@ struct Watermark {
                 (select min(prepared) from pg_prepared_xacts where database = current_database())), pg_is_in_recovery()
             """
         ).single()
-        isStandby = activity.bool(2)
+        isStandby = try activity.bool(2)
         guard !isStandby || !source.id.isEmpty else {
             throw StoreError(
                 .invalidRequest,
@@ -88,7 +88,7 @@ struct Watermark {
                 advice: "ask the primary")
         }
         hasOpen = !activity.isNull(1)
-        openSince = min(activity.timestamp(0), activity.optionalTimestamp(1) ?? .max)
+        openSince = try min(activity.timestamp(0), activity.optionalTimestamp(1) ?? .max)
         try other.execute("begin isolation level repeatable read, read only")
         guard let given = try ofQuery({ try other.columns("select * from (\(query.text)\n) q limit 0") }).first(where: { $0.name == name }) else {
             throw TableError(file: "query", column: name, message: "is missing", advice: "the query gives its watermark, too")
@@ -105,7 +105,7 @@ struct Watermark {
 
     private static func greatest(_ column: ColumnDefinition, _ source: Source, _ connection: Connection) throws -> Int64? {
         let row = try connection.execute("select max(\(identifier: column.name)) from \(SourceTable(source).name)").single()
-        return row.isNull(0) ? nil : column.type == .int64 ? row.int64(0) : row.timestamp(0)
+        return try row.isNull(0) ? nil : column.type == .int64 ? row.int64(0) : row.timestamp(0)
     }
 
     private static func overlap(_ query: ImportQuery, _ column: ColumnDefinition, _ source: Source) throws -> Int64 {

@@ -43,7 +43,7 @@ final class KeptBlocks: BlockSupply, @unchecked Sendable {
         let rows = try lock.withLock {
             try connection.execute("select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, addresses.map { .bytes($0) })))")
         }
-        return Dictionary(rows.map { ($0.bytes(0), $0.bytes(1)) }) { first, _ in first }
+        return Dictionary(try rows.map { (try $0.bytes(0), $0.optionalBytes(1) ?? []) }) { first, _ in first }
     }
 }
 
@@ -53,7 +53,7 @@ extension SegmentCache {
         try evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").single().text(0)) {
             let listed = try connection.execute(
                 "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
-            return Set(listed.map { $0.bytes(0) })
+            return try Set(listed.map { try $0.bytes(0) })
         }
     }
 }

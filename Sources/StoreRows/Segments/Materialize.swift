@@ -76,7 +76,7 @@ extension StoreLog {
                 select (select count(*) from firn_cache.segments), (select coalesce(sum(length(body)), 0)::bigint from firn_cache.bodies), (select count(distinct snapshot) from firn_cache.results)
                 """
             ).single()
-            return (Int(row.int64(0)), Int(row.int64(1)), Int(row.int64(2)))
+            return try (Int(row.int64(0)), Int(row.int64(1)), Int(row.int64(2)))
         }
     }
 }
@@ -192,7 +192,7 @@ private struct SegmentWork {
             from firn.batches where source = \(source) and base_offset >= \(after)
             """
         ).single()
-        return row.int64(0)
+        return try row.int64(0)
     }
 
     /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows of a stretch. Only texts
@@ -206,7 +206,7 @@ private struct SegmentWork {
                 where \(table.offsets(after: after, upTo: upTo)) limit 1000) r) widths(length)
             """
         ).single()
-        return min(segmentRows, max(64, (128 << 20) / max(1, Int(row.int64(0)))))
+        return try min(segmentRows, max(64, (128 << 20) / max(1, Int(row.int64(0)))))
     }
 
     /// A bucket for each full segment; as many as the largest run has, unless this one is much smaller.
@@ -245,7 +245,7 @@ private struct SegmentWork {
         try connection.transaction {
             let written = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
             var run = run
-            let counts = try write(&run, known: written.map { ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
+            let counts = try write(&run, known: written.map { try ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
             guard counts.segments == run.segmentCount else {
                 throw StoreError(
                     .damaged, "\(source) up to offset \(run.upTo) makes \(counts.segments) segments now, and made \(run.segmentCount) when it was sealed",

@@ -12,35 +12,63 @@ package struct SegmentList {
     ///   - keys: key columns, sorted.
     ///   - columns: the blocks that will be read; what a segment retracts is read with any.
     package init(_ source: String, keys: [String], columns: Set<String>, _ connection: Connection) throws {
-        let keyNames = Parameter.array(.text, keys.map { .text($0) })
-        var checksums: [Int64] = []
-        for row in try connection.execute(
-            """
-            select run, after_offset, up_to, buckets, segment_rows, segments, checksum from firn_cache.runs where source = \(source) and keys = \(keyNames)
-            order by after_offset, run
-            """
-        ).map({ $0 }) {
-            runs.append(
-                Run(number: row.int64(0), after: row.int64(1), upTo: row.int64(2), buckets: Int(row.int64(3)), segmentRows: Int(row.int64(4)), segmentCount: Int(row.int64(5))))
-            checksums.append(row.int64(6))
-        }
+        let checksums = try readRuns(source, keys, connection)
         guard !runs.isEmpty else { return }
-        let numbers = Parameter.array(.int64, runs.map { .int64($0.number) })
         var places: [Int64: Int] = [:]
         for (index, run) in runs.enumerated() { places[run.number] = index }
+        try readSegments(places, connection)
+        try readBlocks(places, columns, connection)
+        var end: Int64 = 0
+        for (index, checksum) in checksums.enumerated() {
+            if !runs[index].isPlausible || runs[index].after < end || runs[index].checksum(source, keys: keys) != checksum { runs[index].isDamaged = true }
+            if !runs[index].isDamaged { end = runs[index].upTo }
+        }
+    }
+
+    /// - Returns: the checksum of each, nil where there is none.
+    private mutating func readRuns(_ source: String, _ keys: [String], _ connection: Connection) throws -> [Int64?] {
+        var checksums: [Int64?] = []
+        for row in try connection.execute(
+            """
+            select run, after_offset, up_to, buckets, segment_rows, segments, checksum from firn_cache.runs
+            where source = \(source) and keys = \(Parameter.array(.text, keys.map { .text($0) })) order by after_offset, run
+            """
+        ).map({ $0 }) {
+            let number = try row.int64(0)
+            var run = Run(number: number, after: 0, upTo: 0, buckets: 0, segmentRows: 0)
+            let isWhole = try SegmentList.holds {
+                run = Run(
+                    number: number, after: try row.int64(1), upTo: try row.int64(2), buckets: Int(try row.int64(3)), segmentRows: Int(try row.int64(4)),
+                    segmentCount: Int(try row.int64(5)))
+            }
+            run.isDamaged = !isWhole
+            runs.append(run)
+            checksums.append(try row.optionalInt64(6))
+        }
+        return checksums
+    }
+
+    private mutating func readSegments(_ places: [Int64: Int], _ connection: Connection) throws {
         for row in try connection.execute(
             """
             select run, segment, bucket, rows, first_time, last_time, first_known, one_version from firn_cache.segments where run = any(\(numbers)) order by run, segment
             """
         ).map({ $0 }) {
-            guard let run = places[row.int64(0)] else { continue }
-            let first = row.optionalInt64(4), last = row.optionalInt64(5), times = first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } }
-            if (times == nil) != (first == nil && last == nil) { runs[run].isDamaged = true }
-            runs[run].segments.append(
-                Segment(
-                    run: row.int64(0), number: row.int64(1), bucket: Int(row.int64(2)), rows: Int(row.int64(3)), times: times, firstKnown: row.int64(6),
-                    isOneVersionEach: row.bool(7)))
+            let number = try row.int64(0)
+            guard let run = places[number] else { continue }
+            let isWhole = try SegmentList.holds {
+                let first = try row.optionalInt64(4), last = try row.optionalInt64(5), times = first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } }
+                if (times == nil) != (first == nil && last == nil) { runs[run].isDamaged = true }
+                runs[run].segments.append(
+                    Segment(
+                        run: number, number: try row.int64(1), bucket: Int(try row.int64(2)), rows: Int(try row.int64(3)), times: times, firstKnown: try row.int64(6),
+                        isOneVersionEach: try row.bool(7)))
+            }
+            if !isWhole { runs[run].isDamaged = true }
         }
+    }
+
+    private mutating func readBlocks(_ places: [Int64: Int], _ columns: Set<String>, _ connection: Connection) throws {
         let names = Parameter.array(.text, columns.union([SegmentColumn.retraction]).sorted().map { .text($0) })
         let blocks = try connection.execute(
             """
@@ -48,20 +76,31 @@ package struct SegmentList {
             from firn_cache.blocks b where b.run = any(\(numbers)) and b.column_name = any(\(names))
             """)
         for row in blocks.map({ $0 }) {
-            guard let run = places[row.int64(0)], let segment = runs[run].segments.place(of: row.int64(1)) else { continue }
-            let name = row.text(2)
+            guard let run = places[try row.int64(0)], let segment = runs[run].segments.place(of: try row.int64(1)) else { continue }
+            let name = try row.text(2)
             if name == SegmentColumn.retraction { runs[run].segments[segment].hasRetractions = true }
-            guard row.bool(6) else {
+            guard try row.bool(6) else {
                 runs[run].lacksContent = true
                 continue
             }
-            runs[run].segments[segment].blocks[name] = SegmentBlock(
-                address: row.bytes(3), bytes: Int(row.int64(4)), checksum: row.int64(5), at: .init(run: runs[run].number, segment: row.int64(1), column: name))
+            let isWhole = try SegmentList.holds {
+                runs[run].segments[segment].blocks[name] = SegmentBlock(
+                    address: try row.bytes(3), bytes: Int(try row.int64(4)), checksum: try row.int64(5),
+                    at: .init(run: runs[run].number, segment: try row.int64(1), column: name))
+            }
+            if !isWhole { runs[run].isDamaged = true }
         }
-        var end: Int64 = 0
-        for (index, checksum) in checksums.enumerated() {
-            if !runs[index].isPlausible || runs[index].after < end || runs[index].checksum(source, keys: keys) != checksum { runs[index].isDamaged = true }
-            if !runs[index].isDamaged { end = runs[index].upTo }
+    }
+
+    private var numbers: Parameter { .array(.int64, runs.map { .int64($0.number) }) }
+
+    /// Whether what is listed has all of its values: a NULL in the list is a run's damage, and no reason to compute nothing.
+    private static func holds(_ body: () throws -> Void) throws -> Bool {
+        do {
+            try body()
+            return true
+        } catch let error as PostgresError where error.isDamagedValue {
+            return false
         }
     }
 

@@ -56,7 +56,6 @@ extension ArrowField {
     /// A column of ours as it was before it was written.
     fileprivate func typed(_ column: ArrowColumn) throws -> Column {
         guard case .flat(let column) = column else { throw StoreError(.damaged, "a temporary file can't be read") }
-        if case .timestamp = type, case .int64(let values) = column.values { return Column(.timestamp(values), validity: column.validity) }
-        return column
+        return column.typed(as: type)
     }
 }

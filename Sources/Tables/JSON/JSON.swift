@@ -1,5 +1,5 @@
 package import FeatureEngine
-internal import FeatureLanguage
+package import FeatureLanguage
 
 /// A JSON value. Numbers keep their digits, so that an int64 is exact; keys keep their order.
 public enum JSON: Sendable, Hashable {
@@ -104,11 +104,17 @@ extension JSON: CustomStringConvertible {
     package static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
         if column.isNull(row) { return bytes.append(contentsOf: "null".utf8) }
         switch column.values {
-        case .float64(let values): write(values[row], to: &bytes)
-        case .int64(let values): write(values[row], to: &bytes)
-        case .string(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
-        case .bool, .timestamp: JSON(column[row]).write(to: &bytes)
+        case .floats(let values): write(values[row], to: &bytes)
+        case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
+        case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
+        case .words(let values): write(word: values[row], column.type, to: &bytes)
         }
+    }
+
+    /// A value of a type of words: a number, or a text.
+    package static func write(word value: Int64, _ type: ValueType, to bytes: inout [UInt8]) {
+        let rules = type.rules
+        if rules.isTextInJSON { write(rules.text(rules.literal(word: value)).utf8, to: &bytes) } else { write(value, to: &bytes) }
     }
 
     package static func write(_ value: Int64, to bytes: inout [UInt8]) {

@@ -7,12 +7,10 @@ extension JSON {
         switch literal {
         case .null: self = .null
         case .bool(let value): self = .bool(value)
-        case .int64(let value): self = .number(String(value))
         case .float64(let bits):
             let value = Double(bitPattern: bits)
             if value.isNaN { self = "NaN" } else if value.isInfinite { self = value < 0 ? "-Infinity" : "Infinity" } else { self = .number(value.description) }
-        case .string(let text): self = .string(text)
-        case .timestamp(let instant): self = .string(instant.description)
+        case .int64, .string, .timestamp: self = literal.type?.rules.isTextInJSON ?? true ? .string(literal.fileText) : .number(literal.fileText)
         }
     }
 
@@ -27,19 +25,16 @@ extension JSON {
         case (.bool(let value), .bool): .bool(value)
         case (.number(let digits), .int64): (Int64(digits) ?? FieldParser.whole(Array(digits.utf8)[...])).map { .int64($0) }
         case (.number(let digits), .float64): Double(incoming: digits).map { .float64($0) }
-        case (.string(let text), .float64):
-            switch text {
-            case "NaN": .float64(.nan)
-            case "Infinity": .float64(.infinity)
-            case "-Infinity": .float64(-.infinity)
-            default: isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
-            }
+        case (.string("NaN"), .float64): .float64(.nan)
+        case (.string("Infinity"), .float64): .float64(.infinity)
+        case (.string("-Infinity"), .float64): .float64(-.infinity)
+        case (.string(let text), .float64): isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
         case (.string(let text), .int64): isRow ? FieldParser.integer(Array(text.utf8)[...]).map { .int64($0) } : nil
         case (.string(let text), .string): text.utf8.contains(0) ? nil : .string(text)
         case (.string(let text), .timestamp): Instant(incoming: Array(text.utf8).span).map { .timestamp($0) }
         case (.number(let digits), .timestamp):
             epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map { .timestamp($0) }
-        default: nil
+        case (.bool, .int64), (.bool, .float64), (.bool, .string), (.bool, .timestamp), (.number, .bool), (.number, .string), (.string, .bool), (.array, _), (.object, _): nil
         }
     }
 }

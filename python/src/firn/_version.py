@@ -1,3 +1,5 @@
-"""What this client is called; the server's version is held against it in the tests."""
+"""This client's version: the store's, of which it is a part."""
 
-version = "0.1.0"
+from importlib.resources import files
+
+version = files("firn").joinpath("VERSION").read_text().strip()

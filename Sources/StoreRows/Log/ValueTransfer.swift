@@ -1,0 +1,92 @@
+package import FeatureEngine
+package import FeatureLanguage
+package import Postgres
+
+// How values of our types travel to PostgreSQL and back.
+
+extension SQL {
+    /// A text as an index has it (migrations/0009_hashed_keys.sql).
+    package var hashed: SQL { "hashtextextended(\(self), 0)" }
+}
+
+extension ValueType {
+    /// Whether two of its values are equal, in a form that an index answers.
+    package func equal(_ left: SQL, _ right: SQL) -> SQL { layout == .bytes ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
+
+    /// PostgreSQL's type.
+    package var sql: SQL { SQL(raw: rules.sqlName) }
+
+    var parameterKind: Parameter.Kind {
+        switch self {
+        case .bool: .bool
+        case .int64: .int64
+        case .float64: .float64
+        case .string: .text
+        case .timestamp: .timestamp
+        }
+    }
+}
+
+extension Literal {
+    package func parameter(_ type: ValueType) -> Parameter {
+        switch self {
+        case .null: .null(type.parameterKind)
+        case .bool(let value): .bool(value)
+        case .int64(let value): .int64(value)
+        case .float64(let bits): .float64(Double(bitPattern: bits))
+        case .string(let text): .text(text)
+        case .timestamp(let instant): .timestamp(instant.microseconds)
+        }
+    }
+}
+
+extension Rows.Row {
+    /// A value of a type of ours.
+    package func literal(_ column: Int, _ type: ValueType) throws -> Literal {
+        if isNull(column) { return .null }
+        return switch type {
+        case .bool: try .bool(bool(column))
+        case .int64: try .int64(int64(column))
+        case .float64: try .float64(bits: bytes(column).reduce(0) { $0 << 8 | UInt64($1) })
+        case .string: try .string(text(column))
+        case .timestamp: try .timestamp(Instant(microseconds: timestamp(column)))
+        }
+    }
+}
+
+extension Column {
+    /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
+    @inline(never)
+    var parameter: Parameter {
+        let type = type
+        var values: [Parameter] = []
+        for row in 0..<count { values.append(self[row].parameter(type)) }
+        return .array(type.parameterKind, values)
+    }
+}
+
+extension CopyWriter {
+    /// One value of a column.
+    package mutating func write(_ column: Column, _ row: Int) {
+        if column.isNull(row) { return writeNull() }
+        switch (column.values, column.type) {
+        case (.bits(let values), _): write(values[row])
+        case (.words(let values), .timestamp): write(timestamp: values[row])
+        case (.words(let values), _): write(values[row])
+        case (.floats(let values), _): write(values[row])
+        case (.bytes(let values), _): write(bytes: values.bytes[values.range(row)])
+        }
+    }
+}
+
+extension ColumnBuilder {
+    package mutating func append(_ reader: inout RowReader) {
+        switch type {
+        case .bool: if let value = reader.bool() { append(value) } else { appendNull() }
+        case .int64: if let value = reader.int64() { append(value) } else { appendNull() }
+        case .float64: if let value = reader.float64() { append(value) } else { appendNull() }
+        case .timestamp: if let value = reader.timestamp() { append(value) } else { appendNull() }
+        case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
+        }
+    }
+}

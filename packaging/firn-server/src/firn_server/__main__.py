@@ -1,0 +1,3 @@
+from firn_server import main
+
+main()
