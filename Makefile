@@ -1,6 +1,6 @@
 # The front door: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo format lint clean
+.PHONY: help setup build test demo dist format lint clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ test: setup ## all tests, against a temporary PostgreSQL
 demo: setup ## the main job on generated credit-card data
 	@scripts/demo
 
+dist: setup ## a tarball and a wheel with the binary, which need no Swift
+	@scripts/dist
+
 format: ## lay the code out
 	@swift format --in-place --recursive Package.swift Sources Tests migrations examples
 
@@ -24,4 +27,4 @@ lint: ## check the layout
 	@swift format lint --strict --recursive Package.swift Sources Tests migrations examples
 
 clean: ## remove what builds and the demo left
-	@rm -rf .build .demo
+	@rm -rf .build .build-static .demo dist

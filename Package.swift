@@ -133,11 +133,6 @@ let package = Package(
         // The demo's data.
         .executableTarget(name: "credit-card-data", path: "examples/credit-card/Generator", swiftSettings: strict),
 
-        // An inference service with the store in its own process.
-        .executableTarget(
-            name: "embedded-inference", dependencies: ["FeatureLanguage", "FeatureStore", hummingbird, .product(name: "Logging", package: "swift-log")], path: "examples/embedded",
-            exclude: ["README.md"], swiftSettings: strict),
-
         .target(name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("FeatureLanguage"),
         tests("FeatureEngine", ["FeatureLanguage"]),

@@ -22,9 +22,11 @@ extension TableReader.Schema {
 
 extension TableReader {
     /// Opens a file of a source's rows, its layout by its name.
-    public init(path: String, schema: Schema, options: ReadOptions) throws(TableError) {
+    ///
+    /// - Parameter observe: hears of every byte of the file, as it is read.
+    public init(path: String, schema: Schema, options: ReadOptions, observe: @escaping ([UInt8]) -> Void = { _ in }) throws(TableError) {
         let format = try FileFormat(path: path)
-        try self.init(ByteReader(path: path, compression: format.compression), layout: format.layout, name: path, schema: schema, options: options)
+        try self.init(ByteReader(path: path, compression: format.compression, observe: observe), layout: format.layout, name: path, schema: schema, options: options)
     }
 }
 

@@ -33,7 +33,8 @@ member() { sed -n "s/^  \"$1\": \"\(.*\)\",*$/\1/p"; }
 cat <<'TEXT'
 # An audit
 
-One model on generated card payments, from definitions to a prediction, a correction, an erasure and proof. `examples/audit/audit.sh` plays it; this is what it says.
+This page follows one model on generated card payments, from its definitions to a prediction, a correction, an erasure and the proof.
+`examples/audit/audit.sh` runs every step, and its output is this page.
 [provenance.md](provenance.md) explains the commands.
 TEXT
 step "From definitions to a model"
@@ -107,7 +108,7 @@ run firn point chargeback@production --history
 finds firn retire fraud.v1 --reason "replaced"
 run firn deprecate chargeback.v1 --reason "replaced" --successor chargeback.v2
 
-step "How far is what is served from what was trained on?"
+step "How far are two training sets apart?"
 run firn drift fraud-may fraud-june --max-psi 0.2
 run firn show spend_7d.v1
 
@@ -127,7 +128,7 @@ step "Did anything change since?"
 run firn verify --all --expect "$head"
 run firn ledger log --count 5
 
-step "Whoever may do everything in the database can't change the past unseen"
+step "Even full control of the database can't change the past unseen"
 url=$(firn url)
 tampered=${url/@\/firn/@\/tampered} admin=${url/@\/firn/@\/postgres}
 for change in \

@@ -38,9 +38,7 @@ extension StoreLog {
     public func importFile(
         _ path: String, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
-        try await importRows(into: name, file: path, digest: fileDigest(path), options: options, progress: progress) { schema in
-            try TableReader(path: path, schema: schema, options: options.reading)
-        }
+        try await take(from: FileOrigin(path), into: name, options: options, progress: progress)
     }
 
     /// Imports rows that aren't in a file of this machine.
@@ -48,23 +46,31 @@ extension StoreLog {
     /// - Parameters:
     ///   - file: what they are called in the ledger and in errors.
     ///   - digest: SHA-256 of them; nil where they can't be told again.
-    ///   - after: refuses where rows came in beyond this offset meanwhile.
-    ///   - notes: what more the ledger says of it.
     ///   - read: opens them for the source's columns.
     public func importRows(
-        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(), after: Int64? = nil, notes: [JSON.Member] = [],
-        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
-        read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
+        into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(),
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }, read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
     ) async throws -> Imported {
-        let actor = actor, path = file
+        let origin = OpenedOrigin(name: file, digest: digest, about: [JSON.Member("body", .string(URL(fileURLWithPath: file).lastPathComponent))], read: read)
+        return try await take(from: origin, into: name, options: options, progress: progress)
+    }
+
+    /// Takes the rows of an origin into a source, in one transaction: all of them or none.
+    ///
+    /// - Parameter progress: called now and then with rows so far, bytes read, and how many there are.
+    /// - Throws: the first bad row by line and column; `duplicateFile` for bytes that were imported before; `conflictingRow` where the log went on though it wasn't to.
+    public func take(
+        from origin: some RowOrigin, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> Imported {
+        let actor = actor, path = origin.name
         let imported = try await withCatalog { connection, catalog in
             let source = try catalog.source(named: name)
             let schema = TableReader.Schema(importing: source, keys: catalog.keyColumns(of: name))
-            var reader = try read(schema)
+            var reader = try origin.open(schema, options.reading)
             var warnings: [String] = []
             let written = try BatchWriter.explaining(source) {
                 try connection.transaction {
-                    try refuseAgain(digest, path, source, options, connection)
+                    try refuseAgain(origin.digest, path, source, options, connection)
                     // Rows that say themselves when they were known need no word about it.
                     let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
                     let writer = try BatchWriter(
@@ -77,11 +83,12 @@ extension StoreLog {
                         return rows
                     }
                     if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
-                    let ledger = Ledger(connection: connection, actor: actor)
-                    let written = try writer.finish(.import, [BatchLog.Origin(actor: actor, fileDigest: digest)], beforeLock: ledger.lock) { head in
+                    let ledger = Ledger(connection: connection, actor: actor), digest = try origin.digest(of: reader)
+                    let kept = BatchLog.Origin(actor: actor, fileDigest: digest, origin: JSON.object(origin.about.sorted { $0.key < $1.key }).description)
+                    let written = try writer.finish(.import, [kept], beforeLock: ledger.lock) { head in
                         // Another may have taken the same in since we looked.
                         try refuseAgain(digest, path, source, options, connection)
-                        if let after, head != after {
+                        if let expected = origin.expectedEnd, head != expected {
                             throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
                         }
                     }[0]
@@ -91,7 +98,7 @@ extension StoreLog {
                             JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)), JSON.Member("file_digest", JSON(digest?.hexadecimal)),
                             JSON.Member("known_now", .bool(options.knownNow)), JSON.Member("last_offset", JSON(written.lastOffset)), JSON.Member("rows", JSON(written.accepted)),
                         ]
-                        let body = JSON.object((members + notes).sorted { $0.key < $1.key })
+                        let body = JSON.object((members + origin.notes).sorted { $0.key < $1.key })
                         _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
                     }
                     if let delay = writer.medianDelay, delay > SourceDelay.long {

@@ -41,11 +41,13 @@ extension StoreLog {
         let held = try watermark?.heldBack(query.text, other) ?? 0
         let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, watermark, other)
         let shared = SharedRows(rows), absent = source.columns.map(\.name).filter { !rows.names.contains($0) }
-        var imported = try await importRows(
-            into: name, file: "query", digest: nil, options: options, after: source.id.isEmpty ? watermark?.head : nil, notes: watermark?.notes ?? [], progress: progress
+        let origin = OpenedOrigin(
+            name: "query", digest: nil, expectedEnd: source.id.isEmpty ? watermark?.head : nil, notes: watermark?.notes ?? [],
+            about: [JSON.Member("query", .bool(true))] + (watermark?.notes ?? [])
         ) { schema in
             try TableReader(schema: schema, options: options.reading) { try shared.next() }
         }
+        var imported = try await take(from: origin, into: name, options: options, progress: progress)
         if imported.rows > 0 { imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" } }
         if let watermark {
             imported.watermark = try await watermark.outcome(heldBack: held, context)

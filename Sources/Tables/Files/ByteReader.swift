@@ -11,6 +11,8 @@ public final class ByteReader {
     }
 
     private let input: Input
+    /// Hears of every byte that is read, compressed as it lies there, in order.
+    private let observe: ([UInt8]) -> Void
     private let name: String
     private let decoder: (any Decoder)?
     /// Compressed bytes that were taken and aren't decompressed yet.
@@ -26,8 +28,11 @@ public final class ByteReader {
     let maximumBatch: Int
     let maximumRows: Int
 
-    /// - Parameter path: a file, or a pipe such as `/dev/stdin`.
-    public init(path: String, compression: FileFormat.Compression) throws(TableError) {
+    /// - Parameters:
+    ///   - path: a file, or a pipe such as `/dev/stdin`.
+    ///   - observe: hears of every byte of the file, as it is read.
+    public init(path: String, compression: FileFormat.Compression, observe: @escaping ([UInt8]) -> Void = { _ in }) throws(TableError) {
+        self.observe = observe
         var isDirectory: ObjCBool = false
         guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { throw TableError(file: path, message: "no such file") }
         guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else { throw TableError(file: path, message: "can't be read") }
@@ -48,6 +53,7 @@ public final class ByteReader {
         bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20, maximumBytes: Int = .max, maximumRows: Int = .max
     ) throws(TableError) {
         input = .memory(bytes)
+        observe = { _ in }
         self.maximumBytes = maximumBytes
         self.maximumRows = maximumRows
         maximumBatch = .max
@@ -67,6 +73,7 @@ public final class ByteReader {
         maximumRows: Int = .max
     ) throws(TableError) {
         input = .pieces(pieces)
+        observe = { _ in }
         pieceSize = 0
         self.maximumBytes = maximumBytes
         self.maximumBatch = maximumBatch
@@ -126,6 +133,9 @@ public final class ByteReader {
         }
     }
 
+    /// Reads what is left though nobody needs it, such as what follows the last record batch: whoever observes hears of all of the file.
+    public func drain() throws(TableError) { while try !raw().isEmpty {} }
+
     private func raw() throws(TableError) -> [UInt8] {
         switch input {
         case .pieces(let next): return try TableError.explaining(name) { try next() } ?? []
@@ -138,7 +148,9 @@ public final class ByteReader {
             do {
                 let data = try handle.read(upToCount: pieceSize) ?? Data()
                 bytesRead += data.count
-                return Array(data)
+                let piece = Array(data)
+                observe(piece)
+                return piece
             } catch {
                 throw TableError(file: name, message: "reading failed: \(error.localizedDescription)")
             }
