@@ -32,7 +32,8 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 
 func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(target)Tests", dependencies: [.byName(name: target), "TestSupport"] + dependencies, swiftSettings: strict)
+        name: "\(target)Tests", dependencies: [.byName(name: target), "TestSupport"] + dependencies,
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -68,47 +69,64 @@ let package = Package(
 
         // Definitions: parse, type, canonical form, fingerprint. No I/O.
         .target(
-            name: "FeatureLanguage", dependencies: [crypto, .product(name: "Yams", package: "Yams")], swiftSettings: strict),
+            name: "FeatureLanguage", dependencies: [crypto, .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         // Columns, scalar kernels, aggregates, cursors, plans. No I/O, no clock.
         .target(name: "FeatureEngine", dependencies: ["FeatureLanguage", crypto], swiftSettings: strict),
         // Columns to and from Arrow IPC streams. No I/O.
-        .target(name: "ArrowIPC", dependencies: ["FeatureEngine", "FeatureLanguage", "CLZ4", "CZstd"], swiftSettings: strict),
+        .target(
+            name: "ArrowIPC", dependencies: ["FeatureEngine", "FeatureLanguage", "CLZ4", "CZstd"], swiftSettings: strict
+        ),
         // Columns to and from CSV, NDJSON and Arrow files, plain or compressed.
-        .target(name: "Tables", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"], swiftSettings: strict),
+        .target(
+            name: "Tables", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "CZlib", "CZstd"],
+            swiftSettings: strict),
         // libpq: connections, queries, copies, a pool, the embedded cluster.
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: strict),
         // The numbered SQL files, embedded in the binary.
         .target(
             name: "Migrations", path: "migrations",
             resources: [
-                "0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql", "0005_server_role.sql", "0006_lookups.sql",
-                "0007_online_state.sql", "0008_governance.sql", "0009_hashed_keys.sql", "0010_server_functions.sql", "0011_checksums.sql",
+                "0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql",
+                "0005_server_role.sql", "0006_lookups.sql",
+                "0007_online_state.sql", "0008_governance.sql", "0009_hashed_keys.sql", "0010_server_functions.sql",
+                "0011_checksums.sql",
             ].map { .embedInCode($0) },
             swiftSettings: strict),
         // Segments: order, hash, blocks, addresses, and how they are read as rows. No I/O.
-        .target(name: "SegmentFormat", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", crypto], swiftSettings: strict),
+        .target(
+            name: "SegmentFormat", dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", crypto],
+            swiftSettings: strict),
         // What lookups are answered from: a state machine. No I/O.
-        .target(name: "ServingMemory", dependencies: ["FeatureEngine", "FeatureLanguage", "Tables"], swiftSettings: strict),
+        .target(
+            name: "ServingMemory", dependencies: ["FeatureEngine", "FeatureLanguage", "Tables"], swiftSettings: strict),
         // The store's ground floor: ledger, registry, what people decided, tokens, locks, migrations.
         .target(
-            name: "StoreRecord", dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto], resources: [.embedInCode("VERSION")],
+            name: "StoreRecord",
+            dependencies: ["FeatureEngine", "FeatureLanguage", "Migrations", "Postgres", "Tables", crypto],
+            resources: [.embedInCode("VERSION")],
             swiftSettings: strict),
         // The floor above: logs of rows, and the segments that they are sealed into.
         .target(
             name: "StoreRows",
-            dependencies: ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "StoreRecord", "Tables", crypto], swiftSettings: strict),
+            dependencies: [
+                "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "StoreRecord", "Tables",
+                crypto,
+            ], swiftSettings: strict),
         // Training, serving, provenance, catalog, and the store's face: the library people import.
         .target(
             name: "FeatureStore",
             dependencies: [
-                "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "ServingMemory", "StoreRecord", "StoreRows", "Tables", crypto,
+                "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "SegmentFormat", "ServingMemory",
+                "StoreRecord", "StoreRows", "Tables", crypto,
             ],
             swiftSettings: strict),
         // HTTP routes, wire types, error mapping.
         .target(
             name: "FeatureServer",
             dependencies: [
-                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", .target(name: "CMalloc", condition: .when(platforms: [.linux])), crypto,
+                "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables",
+                .target(name: "CMalloc", condition: .when(platforms: [.linux])), crypto,
                 hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -124,7 +142,8 @@ let package = Package(
         .executableTarget(
             name: "firn",
             dependencies: [
-                "FeatureEngine", "FeatureLanguage", "FeatureServer", "FeatureStore", "Postgres", "Tables", .target(name: "CMalloc", condition: .when(platforms: [.linux])),
+                "FeatureEngine", "FeatureLanguage", "FeatureServer", "FeatureStore", "Postgres", "Tables",
+                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -133,17 +152,29 @@ let package = Package(
         // The demo's data.
         .executableTarget(name: "credit-card-data", path: "examples/credit-card/Generator", swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["FeatureLanguage", "Postgres"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         tests("FeatureLanguage"),
         tests("FeatureEngine", ["FeatureLanguage"]),
         tests("ArrowIPC", ["FeatureEngine", "FeatureLanguage"]),
         tests("Tables", ["FeatureEngine", "FeatureLanguage"]),
         tests("Postgres"),
         tests("ServingMemory", ["FeatureEngine", "FeatureLanguage"]),
-        tests("FeatureStore", ["ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "ServingMemory", "StoreRecord", "StoreRows", "Tables"]),
-        tests("FeatureServer", ["FeatureLanguage", "FeatureStore", "Tables", .product(name: "Logging", package: "swift-log")]),
+        tests(
+            "FeatureStore",
+            [
+                "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "ServingMemory", "StoreRecord", "StoreRows",
+                "Tables",
+            ]),
+        tests(
+            "FeatureServer",
+            ["FeatureLanguage", "FeatureStore", "Tables", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
-            name: "CommandTests", dependencies: ["firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport"],
+            name: "CommandTests",
+            dependencies: [
+                "firn", "FeatureEngine", "FeatureLanguage", "FeatureStore", "Postgres", "Tables", "TestSupport",
+            ],
             swiftSettings: strict),
     ]
 )

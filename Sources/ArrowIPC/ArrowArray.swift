@@ -6,7 +6,8 @@ public struct ArrowArray: Sendable, Equatable {
     var validity: [Bool]?
     /// Values of fixed width (a bool is a byte), texts, the ids of a union's types, or indices into a dictionary.
     var bytes: [UInt8] = []
-    /// Where each text or list ends, after a 0; where each value of a dense union is among its child's; where each run ends.
+    /// Where each text or list ends, after a 0; where each value of a dense union is among its child's; where each run
+    /// ends.
     var places: [Int] = []
     /// Items, members, the values of runs or those of a dictionary.
     var children: [ArrowArray]
@@ -92,7 +93,8 @@ extension ArrowArray {
         case .lists:
             let range = appendEnds(of: other, rows, from: children[0].count)
             try children[0].append(other.children[0], range)
-        case .fixedLists(let size): try children[0].append(other.children[0], rows.lowerBound * size..<rows.upperBound * size)
+        case .fixedLists(let size):
+            try children[0].append(other.children[0], rows.lowerBound * size..<rows.upperBound * size)
         case .structure: for child in children.indices { try children[child].append(other.children[child], rows) }
         case .sparseUnion:
             bytes += other.bytes[rows]
@@ -114,7 +116,9 @@ extension ArrowArray {
             }
         case .dictionary(let width):
             if let new = try adopt(other.children[0]) {
-                for row in rows { append(index: other.isNull(row) ? 0 : new[other.index(row, width: width)], width: width) }
+                for row in rows {
+                    append(index: other.isNull(row) ? 0 : new[other.index(row, width: width)], width: width)
+                }
             } else {
                 bytes += other.bytes[rows.lowerBound * width..<rows.upperBound * width]
             }
@@ -131,7 +135,8 @@ extension ArrowArray {
 
     /// Appends a NULL, with nothing beneath it.
     ///
-    /// - Parameter isMarked: false for a field that the schema says has none: some value that says nothing stands there.
+    /// - Parameter isMarked: false for a field that the schema says has none: some value that says nothing stands
+    ///   there.
     mutating func appendNull(isMarked: Bool = true) {
         let fields = type.children
         switch type.shape {
@@ -143,12 +148,15 @@ extension ArrowArray {
         case .fixed(let width), .dictionary(let width): bytes += repeatElement(0, count: width)
         case .texts, .lists: places.append(places[count])
         case .fixedLists(let size): for _ in 0..<size { children[0].appendNull(isMarked: fields[0].isNullable) }
-        case .structure: for child in children.indices { children[child].appendNull(isMarked: fields[child].isNullable) }
+        case .structure:
+            for child in children.indices { children[child].appendNull(isMarked: fields[child].isNullable) }
         case .sparseUnion, .denseUnion:
             guard case .union(_, let ids, let isDense) = type, !ids.isEmpty else { break }
             bytes.append(UInt8(ids[0]))
             if isDense { places.append(children[0].count) }
-            for child in children.indices where child == 0 || !isDense { children[child].appendNull(isMarked: fields[child].isNullable) }
+            for child in children.indices where child == 0 || !isDense {
+                children[child].appendNull(isMarked: fields[child].isNullable)
+            }
         case .runs:
             children[0].appendNull(isMarked: fields[1].isNullable)
             places.append(count + 1)
@@ -198,7 +206,9 @@ extension ArrowArray {
         }
         let most = bits - (isSigned ? 1 : 0)
         guard most >= 63 || children[0].count <= 1 << most else {
-            throw ArrowError("has more categories in all than its index counts", advice: "cast it to its values' type, or give its pieces one set of categories")
+            throw ArrowError(
+                "has more categories in all than its index counts",
+                advice: "cast it to its values' type, or give its pieces one set of categories")
         }
         return new
     }
@@ -256,7 +266,9 @@ extension ArrowArray {
                 children[0] = kept
                 let old = self
                 bytes = []
-                for row in 0..<count { append(index: isNull(row) ? 0 : new[old.index(row, width: width)], width: width) }
+                for row in 0..<count {
+                    append(index: isNull(row) ? 0 : new[old.index(row, width: width)], width: width)
+                }
             }
         }
         for child in children.indices { try children[child].forget(what: before.children[child]) }
@@ -268,7 +280,8 @@ extension ArrowArray {
         return used
     }
 
-    /// For each row the value that it stands for, in a dictionary or among runs: −1 where it is NULL. Nil for other types.
+    /// For each row the value that it stands for, in a dictionary or among runs: −1 where it is NULL. Nil for other
+    /// types.
     func meant() -> [Int32]? {
         switch type.shape {
         case .dictionary(let width): return (0..<count).map { isNull($0) ? -1 : Int32(index($0, width: width)) }

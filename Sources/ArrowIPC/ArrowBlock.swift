@@ -6,7 +6,9 @@ public enum ArrowBlock {
     /// Equal columns give equal bytes.
     public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        var writer = try ArrowWriter(.file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed) { piece in
+        var writer = try ArrowWriter(
+            .file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed
+        ) { piece in
             // The body is the most of it, and comes in one piece.
             if bytes.count + piece.count > bytes.capacity { bytes.reserveCapacity(bytes.count + piece.count + 1024) }
             bytes += piece
@@ -31,9 +33,13 @@ public enum ArrowBlock {
             let message = try FlatView(root: Array(file[position + 8..<position + 8 + length]))
             position += 8 + length
             let bodyLength = try message.int64(3)
-            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
+            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else {
+                throw .cut
+            }
             if let field {
-                for case .flat(let part) in try readBatch(header, file, position..<position + Int(bodyLength), [field], bytesLeft: maximumBytes).columns { parts.append(part) }
+                for case .flat(let part) in try readBatch(
+                    header, file, position..<position + Int(bodyLength), [field], bytesLeft: maximumBytes
+                ).columns { parts.append(part) }
             } else {
                 field = try ArrowMetadata.columns(header).first
             }
@@ -62,17 +68,22 @@ public enum ArrowBlock {
         var layout: Layout?
         while true {
             guard position <= file.count - 8 else { throw .cut }
-            let length = unsafe Int(UInt32(littleEndian: file.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)))
+            let length = unsafe Int(
+                UInt32(littleEndian: file.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)))
             if length == 0 { return layout }
             guard length <= file.count - position - 8, layout == nil else { return nil }
             let message = unsafe try FlatView(root: Array(file[position + 8..<position + 8 + length]))
             position += 8 + length
             let bodyLength = try message.int64(3)
-            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else { throw .cut }
+            guard bodyLength >= 0, bodyLength <= Int64(file.count - position), let header = try message.table(2) else {
+                throw .cut
+            }
             let body = position..<position + Int(bodyLength)
             position = body.upperBound
             guard let known = type else {
-                type = ValueType.allCases.first { candidate in (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate) }
+                type = ValueType.allCases.first { candidate in
+                    (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate)
+                }
                 switch type?.layout {
                 case nil, .bytes: return nil
                 // A bit or eight bytes each.
@@ -83,11 +94,16 @@ public enum ArrowBlock {
             let buffers = try header.pairs(2), rows = Int(try header.int64(0))
             guard buffers.count == 2, try header.table(3) == nil, rows >= 0 else { return nil }
             let size = Int64(body.count)
-            guard rows <= body.count * 8, buffers.allSatisfy({ $0.0 >= 0 && $0.0 <= size && $0.1 >= 0 && $0.1 <= size - $0.0 }) else { throw .damaged }
+            guard rows <= body.count * 8,
+                buffers.allSatisfy({ $0.0 >= 0 && $0.0 <= size && $0.1 >= 0 && $0.1 <= size - $0.0 })
+            else { throw .damaged }
             let ranges = buffers.map { body.lowerBound + Int($0.0)..<body.lowerBound + Int($0.0 + $0.1) }
             let needed = known.layout == .bits ? (rows + 7) / 8 : rows * 8
-            guard ranges[1].count >= needed, ranges[0].isEmpty || ranges[0].count >= (rows + 7) / 8 else { throw .damaged }
-            layout = Layout(type: known, rowCount: rows, validity: ranges[0].isEmpty ? nil : ranges[0], values: ranges[1])
+            guard ranges[1].count >= needed, ranges[0].isEmpty || ranges[0].count >= (rows + 7) / 8 else {
+                throw .damaged
+            }
+            layout = Layout(
+                type: known, rowCount: rows, validity: ranges[0].isEmpty ? nil : ranges[0], values: ranges[1])
         }
     }
 }
@@ -95,7 +111,9 @@ public enum ArrowBlock {
 extension Column {
     /// This column as the type of ours that is written as `type`: times and the like travel as plain words.
     package func typed(as type: ArrowType) -> Column {
-        guard let meant = ValueType.allCases.first(where: { ArrowType($0) == type }), meant != self.type, meant.layout == self.type.layout else { return self }
+        guard let meant = ValueType.allCases.first(where: { ArrowType($0) == type }), meant != self.type,
+            meant.layout == self.type.layout
+        else { return self }
         return Column(meant, values, validity: validity)
     }
 }

@@ -6,7 +6,8 @@ enum ArrowMetadata {
     // MARK: Writing
 
     static func message(_ header: Header, _ table: FlatTable, bodyLength: Int = 0) -> [UInt8] {
-        FlatTable((0, .int16(version)), (1, .int8(header.rawValue)), (2, .table(table)), (3, .int64(Int64(bodyLength)))).bytes()
+        FlatTable((0, .int16(version)), (1, .int8(header.rawValue)), (2, .table(table)), (3, .int64(Int64(bodyLength))))
+            .bytes()
     }
 
     /// Dictionaries are numbered as they come, from the top down.
@@ -26,7 +27,8 @@ enum ArrowMetadata {
         let (kind, table) = type(values), children = values.children.map { ArrowMetadata.field($0, &number) }
         let metadata = field.metadata.map { FlatTable((0, .string($0.key)), (1, .bytes($0.value))) }
         return FlatTable(
-            (0, .string(field.name)), (1, .int8(field.isNullable ? 1 : 0)), (2, .int8(kind)), (3, .table(table)), (4, encoding.map { .table($0) }), (5, .tables(children)),
+            (0, .string(field.name)), (1, .int8(field.isNullable ? 1 : 0)), (2, .int8(kind)), (3, .table(table)),
+            (4, encoding.map { .table($0) }), (5, .tables(children)),
             (6, metadata.isEmpty ? nil : .tables(metadata)))
     }
 
@@ -38,7 +40,8 @@ enum ArrowMetadata {
         case .binary: (4, FlatTable())
         case .utf8: (5, FlatTable())
         case .bool: (6, FlatTable())
-        case .decimal(let precision, let scale, let bits): (7, FlatTable((0, .int32(Int32(precision))), (1, .int32(Int32(scale))), (2, .int32(Int32(bits)))))
+        case .decimal(let precision, let scale, let bits):
+            (7, FlatTable((0, .int32(Int32(precision))), (1, .int32(Int32(scale))), (2, .int32(Int32(bits)))))
         case .date32: (8, FlatTable((0, .int16(0))))
         case .date64: (8, FlatTable((0, .int16(1))))
         case .time(let unit, let bits): (9, FlatTable((0, .int16(unit.rawValue)), (1, .int32(Int32(bits)))))
@@ -46,7 +49,8 @@ enum ArrowMetadata {
         case .interval(let unit): (11, FlatTable((0, .int16(Int16(unit)))))
         case .list: (12, FlatTable())
         case .structure: (13, FlatTable())
-        case .union(_, let ids, let isDense): (14, FlatTable((0, .int16(isDense ? 1 : 0)), (1, .int32s(ids.map { Int32($0) }))))
+        case .union(_, let ids, let isDense):
+            (14, FlatTable((0, .int16(isDense ? 1 : 0)), (1, .int32s(ids.map { Int32($0) }))))
         case .fixedBinary(let width): (15, FlatTable((0, .int32(Int32(width)))))
         case .fixedList(_, let count): (16, FlatTable((0, .int32(Int32(count)))))
         case .map(_, let isSorted): (17, FlatTable((0, .int8(isSorted ? 1 : 0))))
@@ -64,17 +68,24 @@ enum ArrowMetadata {
     }
 
     /// - Parameter viewed: for each column of views, how many buffers hold its content.
-    static func recordBatch(rows: Int, nodes: [UInt8], buffers: [UInt8], viewed: [Int64] = [], isCompressed: Bool) -> FlatTable {
+    static func recordBatch(rows: Int, nodes: [UInt8], buffers: [UInt8], viewed: [Int64] = [], isCompressed: Bool)
+        -> FlatTable
+    {
         FlatTable(
-            (0, .int64(Int64(rows))), (1, .structs(nodes, count: nodes.count / 16)), (2, .structs(buffers, count: buffers.count / 16)),
-            (3, isCompressed ? .table(FlatTable((0, .int8(1)), (1, .int8(0)))) : nil), (4, viewed.isEmpty ? nil : .int64s(viewed)))
+            (0, .int64(Int64(rows))), (1, .structs(nodes, count: nodes.count / 16)),
+            (2, .structs(buffers, count: buffers.count / 16)),
+            (3, isCompressed ? .table(FlatTable((0, .int8(1)), (1, .int8(0)))) : nil),
+            (4, viewed.isEmpty ? nil : .int64s(viewed)))
     }
 
-    static func dictionaryBatch(_ id: Int64, _ batch: FlatTable) -> FlatTable { FlatTable((0, .int64(id)), (1, .table(batch)), (2, .int8(0))) }
+    static func dictionaryBatch(_ id: Int64, _ batch: FlatTable) -> FlatTable {
+        FlatTable((0, .int64(id)), (1, .table(batch)), (2, .int8(0)))
+    }
 
     static func footer(_ fields: [ArrowField], dictionaries: [UInt8], blocks: [UInt8]) -> [UInt8] {
         FlatTable(
-            (0, .int16(version)), (1, .table(schema(fields))), (2, .structs(dictionaries, count: dictionaries.count / 24)), (3, .structs(blocks, count: blocks.count / 24))
+            (0, .int16(version)), (1, .table(schema(fields))),
+            (2, .structs(dictionaries, count: dictionaries.count / 24)), (3, .structs(blocks, count: blocks.count / 24))
         ).bytes()
     }
 
@@ -88,13 +99,16 @@ enum ArrowMetadata {
     }
 
     static func columns(_ schema: FlatView) throws(ArrowError) -> [Column] {
-        guard try schema.int16(0) == 0 else { throw ArrowError("the Arrow data is big-endian", advice: "write it on a little-endian machine") }
+        guard try schema.int16(0) == 0 else {
+            throw ArrowError("the Arrow data is big-endian", advice: "write it on a little-endian machine")
+        }
         var columns: [Column] = [], left = ArrowReader.maximumColumns
         for view in try schema.tables(1, atMost: left) {
             var dictionaries: [Int64] = []
             let name = try view.string(0) ?? ""
             do {
-                columns.append(Column(field: try field(view, &dictionaries, depth: 0, &left), dictionaries: dictionaries))
+                columns.append(
+                    Column(field: try field(view, &dictionaries, depth: 0, &left), dictionaries: dictionaries))
             } catch {
                 var error = error
                 if error.column == nil, error != .damaged { error.column = String(name.prefix(63)) }
@@ -106,7 +120,9 @@ enum ArrowMetadata {
 
     private static let maximumDepth = 32
 
-    private static func field(_ view: FlatView, _ dictionaries: inout [Int64], depth: Int, _ left: inout Int) throws(ArrowError) -> ArrowField {
+    private static func field(_ view: FlatView, _ dictionaries: inout [Int64], depth: Int, _ left: inout Int)
+        throws(ArrowError) -> ArrowField
+    {
         left -= 1
         guard left >= 0 else { throw ArrowError("has more than \(ArrowReader.maximumColumns) columns") }
         guard depth < maximumDepth else { throw ArrowError("nests deeper than \(maximumDepth) levels") }
@@ -114,19 +130,29 @@ enum ArrowMetadata {
         guard name.utf8.count <= 4096 else { throw ArrowError("has a column whose name is longer than 4,096 bytes") }
         var index: (bits: Int, isSigned: Bool, isOrdered: Bool)?
         if let encoding = try view.table(4) {
-            let type = try encoding.table(1).map { table throws(ArrowError) in try integer(table) } ?? .integer(bits: 32, isSigned: true)
+            let type =
+                try encoding.table(1).map { table throws(ArrowError) in try integer(table) }
+                ?? .integer(bits: 32, isSigned: true)
             guard case .integer(let bits, let isSigned) = type, bits <= 64 else { throw .damaged }
             dictionaries.append(try encoding.int64(0))
             index = (bits, isSigned, try encoding.int8(2) != 0)
         }
         var children: [ArrowField] = []
-        for child in try view.tables(5, atMost: ArrowReader.maximumColumns) { children.append(try field(child, &dictionaries, depth: depth + 1, &left)) }
-        guard let type = try type(view, children) else {
-            throw ArrowError("has an Arrow type that isn't known", advice: "cast it to bool, int64, double, string or timestamp, or drop it")
+        for child in try view.tables(5, atMost: ArrowReader.maximumColumns) {
+            children.append(try field(child, &dictionaries, depth: depth + 1, &left))
         }
-        var field = ArrowField(name, index.map { .dictionary(bits: $0.bits, isSigned: $0.isSigned, type, isOrdered: $0.isOrdered) } ?? type)
+        guard let type = try type(view, children) else {
+            throw ArrowError(
+                "has an Arrow type that isn't known",
+                advice: "cast it to bool, int64, double, string or timestamp, or drop it")
+        }
+        var field = ArrowField(
+            name, index.map { .dictionary(bits: $0.bits, isSigned: $0.isSigned, type, isOrdered: $0.isOrdered) } ?? type
+        )
         field.isNullable = try view.int8(1) != 0
-        for pair in try view.tables(6, atMost: 1000) { field.metadata.append(ArrowField.Metadata(key: try pair.string(0) ?? "", value: try pair.text(1) ?? [])) }
+        for pair in try view.tables(6, atMost: 1000) {
+            field.metadata.append(ArrowField.Metadata(key: try pair.string(0) ?? "", value: try pair.text(1) ?? []))
+        }
         return field
     }
 
@@ -179,7 +205,9 @@ enum ArrowMetadata {
         case 14:
             var ids = try table.int32s(1)
             if ids.isEmpty { ids = Array(children.indices) }
-            guard ids.count == children.count, ids.allSatisfy((0...127).contains), Set(ids).count == ids.count else { throw .damaged }
+            guard ids.count == children.count, ids.allSatisfy((0...127).contains), Set(ids).count == ids.count else {
+                throw .damaged
+            }
             return .union(children, ids: ids, isDense: try table.int16(0) != 0)
         case 15:
             let width = try table.int32(0)
@@ -195,7 +223,9 @@ enum ArrowMetadata {
         case 20: return .largeUtf8
         case 21: return .largeList(try only())
         case 22:
-            guard children.count == 2, case .integer(let bits, isSigned: true) = children[0].type, [16, 32, 64].contains(bits) else { throw .damaged }
+            guard children.count == 2, case .integer(let bits, isSigned: true) = children[0].type,
+                [16, 32, 64].contains(bits)
+            else { throw .damaged }
             return .runEndEncoded(ends: children[0], values: children[1])
         case 23: return .binaryView
         case 24: return .utf8View

@@ -35,7 +35,10 @@ public struct ArrowReader {
     ///   - maximumBatch: the same for those of one batch, and for its bytes as they travel.
     ///   - maximumRows: more rows are refused, before they are read.
     ///   - pull: the next bytes, any number; nil at the end.
-    public init(_ layout: ArrowWriter.Layout, maximumBytes: Int = .max, maximumBatch: Int = .max, maximumRows: Int = .max, pull: @escaping () throws -> [UInt8]?) throws {
+    public init(
+        _ layout: ArrowWriter.Layout, maximumBytes: Int = .max, maximumBatch: Int = .max, maximumRows: Int = .max,
+        pull: @escaping () throws -> [UInt8]?
+    ) throws {
         self.layout = layout
         self.maximumBytes = maximumBytes
         self.maximumRows = maximumRows
@@ -57,21 +60,27 @@ public struct ArrowReader {
     public mutating func read(only wanted: (ArrowField) -> Bool) { isWanted = fields.map(wanted) }
 
     /// Whether every dictionary that is needed has come.
-    private var hasDictionaries: Bool { zip(columns, isWanted).allSatisfy { !$1 || $0.dictionaries.allSatisfy { dictionaries.values[$0] != nil } } }
+    private var hasDictionaries: Bool {
+        zip(columns, isWanted).allSatisfy { !$1 || $0.dictionaries.allSatisfy { dictionaries.values[$0] != nil } }
+    }
 
-    private func isNeeded(_ dictionary: Int64) -> Bool { zip(columns, isWanted).contains { $1 && $0.dictionaries.contains(dictionary) } }
+    private func isNeeded(_ dictionary: Int64) -> Bool {
+        zip(columns, isWanted).contains { $1 && $0.dictionaries.contains(dictionary) }
+    }
 
     private static func schema(_ source: inout PieceReader, _ layout: ArrowWriter.Layout) throws -> FlatView {
         let bare = layout == .file ? try bareMetadata(&source) : nil
-        guard let message = try bare.map({ try FlatView(root: $0) }) ?? message(&source, body: false)?.header else { throw ArrowError("holds no Arrow data") }
+        guard let message = try bare.map({ try FlatView(root: $0) }) ?? message(&source, body: false)?.header else {
+            throw ArrowError("holds no Arrow data")
+        }
         guard try message.int8(1) == Int(ArrowMetadata.Header.schema.rawValue), let schema = try message.table(2) else {
             throw ArrowError("is not an Arrow stream", advice: layout == .stream ? "an IPC file is named .arrow" : nil)
         }
         return schema
     }
 
-    /// Polars begins a file with a message of no mark and no length: it ends where the next one's mark is, which can't be a part of it (no text holds
-    /// such bytes, and no distance).
+    /// Polars begins a file with a message of no mark and no length: it ends where the next one's mark is, which can't
+    /// be a part of it (no text holds such bytes, and no distance).
     private static func bareMetadata(_ source: inout PieceReader) throws -> [UInt8]? {
         var bytes: [UInt8] = []
         while let word = try source.next(8) {
@@ -80,7 +89,9 @@ public struct ArrowReader {
                 return bytes.isEmpty ? nil : bytes
             }
             // The root of metadata is near; before Arrow 0.15 the length stood here.
-            if bytes.isEmpty, word.prefix(4).reversed().reduce(0, { $0 << 8 | Int($1) }) > 64 { throw ArrowError.otherFormat }
+            if bytes.isEmpty, word.prefix(4).reversed().reduce(0, { $0 << 8 | Int($1) }) > 64 {
+                throw ArrowError.otherFormat
+            }
             bytes += word
             guard bytes.count <= maximumMetadata else { throw ArrowError.damaged }
         }
@@ -102,22 +113,28 @@ public struct ArrowReader {
                 if held.isEmpty, layout == .stream || hasDictionaries { return try rows(header, body) }
                 heldBytes += size
                 guard heldBytes <= ArrowReader.maximumHeldBytes else {
-                    throw ArrowError("has its dictionaries after more rows than are held", advice: "write an IPC stream, named .arrows, or plain strings")
+                    throw ArrowError(
+                        "has its dictionaries after more rows than are held",
+                        advice: "write an IPC stream, named .arrows, or plain strings")
                 }
                 held.append((header, body))
             case .dictionaryBatch:
                 let id = try header.int64(0)
-                guard let type = dictionaries.types[id], let data = try header.table(1) else { throw ArrowError.damaged }
+                guard let type = dictionaries.types[id], let data = try header.table(1) else {
+                    throw ArrowError.damaged
+                }
                 guard isNeeded(id) else { continue }
                 var column = ArrowMetadata.Column(field: ArrowField("", type))
                 column.dictionaries = dictionaries.inner[id] ?? []
-                let (read, count, rest) = try readBatch(data, body, 0..<body.count, [column], nil, dictionaries, keepsArrays: true, bytesLeft: allowed)
+                let (read, count, rest) = try readBatch(
+                    data, body, 0..<body.count, [column], nil, dictionaries, keepsArrays: true, bytesLeft: allowed)
                 bytesLeft -= allowed - rest
                 guard case .other(let values)? = read.first, values.count == count else { throw ArrowError.damaged }
                 let isDelta = try header.int8(2) != 0
                 // Which rows are meant by which, nothing would say.
                 if layout == .file, !isDelta, dictionaries.values[id] != nil {
-                    throw ArrowError("replaces a dictionary, as only streams can", advice: "write an IPC stream, named .arrows")
+                    throw ArrowError(
+                        "replaces a dictionary, as only streams can", advice: "write an IPC stream, named .arrows")
                 }
                 if isDelta, let held = dictionaries.values[id] {
                     dictionaries.values[id] = try ArrowArray(concatenating: [held, values])
@@ -136,7 +153,8 @@ public struct ArrowReader {
         let (sum, overflow) = rowCount.addingReportingOverflow(Int(try header.int64(0)))
         guard !overflow, sum <= maximumRows else { throw ArrowError.tooMuch("has more than \(maximumRows) rows") }
         rowCount = sum
-        let (read, count, rest) = try readBatch(header, body, 0..<body.count, columns, isWanted, dictionaries, bytesLeft: allowed)
+        let (read, count, rest) = try readBatch(
+            header, body, 0..<body.count, columns, isWanted, dictionaries, bytesLeft: allowed)
         bytesLeft -= allowed - rest
         return (read, count)
     }
@@ -150,14 +168,17 @@ public struct ArrowReader {
     /// The next message; nil at the end of the stream.
     ///
     /// - Parameter most: what a body may have.
-    private static func message(_ source: inout PieceReader, body: Bool, atMost most: Int = .max) throws -> (header: FlatView, body: [UInt8], size: Int)? {
+    private static func message(_ source: inout PieceReader, body: Bool, atMost most: Int = .max) throws -> (
+        header: FlatView, body: [UInt8], size: Int
+    )? {
         guard let prefix = try source.next(8) else {
             if source.isEmpty { return nil }
             throw ArrowError.cut
         }
         guard prefix.prefix(4).allSatisfy({ $0 == 0xFF }) else {
             if prefix.prefix(6).elementsEqual(ArrowWriter.magic) {
-                throw ArrowError("is an Arrow file, not a stream", advice: "a file is named .arrow; over HTTP a stream travels")
+                throw ArrowError(
+                    "is an Arrow file, not a stream", advice: "a file is named .arrow; over HTTP a stream travels")
             }
             throw ArrowError.otherFormat
         }
@@ -213,7 +234,8 @@ struct ArrowDictionaries {
 ///   - isWanted: columns to read; nil reads all.
 ///   - keepsArrays: whether flat types come as arrays, too.
 func readBatch(
-    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ fields: [ArrowMetadata.Column], _ isWanted: [Bool]? = nil, _ dictionaries: ArrowDictionaries = .init(),
+    _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ fields: [ArrowMetadata.Column],
+    _ isWanted: [Bool]? = nil, _ dictionaries: ArrowDictionaries = .init(),
     keepsArrays: Bool = false, bytesLeft: Int
 ) throws(ArrowError) -> (columns: [ArrowColumn], rowCount: Int, bytesLeft: Int) {
     let count = try header.int64(0)
@@ -221,7 +243,8 @@ func readBatch(
     var codec: BodyReader.Codec?
     if let compression = try header.table(3) { codec = try compression.int8(0) == 1 ? .zstd : .lz4 }
     var buffers = BodyReader(
-        bytes, body, try header.pairs(2), nodes: try header.pairs(1), viewed: try header.words(4), codec: codec, dictionaries, bytesLeft: bytesLeft)
+        bytes, body, try header.pairs(2), nodes: try header.pairs(1), viewed: try header.words(4), codec: codec,
+        dictionaries, bytesLeft: bytesLeft)
     var columns: [ArrowColumn] = []
     for (index, field) in fields.enumerated() {
         var ids = field.dictionaries[...]
@@ -271,7 +294,8 @@ private struct BodyReader {
     private var viewedBytes = 0
 
     init(
-        _ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], nodes: [(Int64, Int64)], viewed: [Int64], codec: Codec?, _ dictionaries: ArrowDictionaries,
+        _ body: [UInt8], _ range: Range<Int>, _ buffers: [(Int64, Int64)], nodes: [(Int64, Int64)], viewed: [Int64],
+        codec: Codec?, _ dictionaries: ArrowDictionaries,
         bytesLeft: Int
     ) {
         self.body = body
@@ -286,7 +310,9 @@ private struct BodyReader {
 
     /// Where the next buffer lies in the body.
     private mutating func next() throws(ArrowError) -> Range<Int> {
-        guard let (start, length) = buffers.popFirst(), start >= 0, length >= 0, start <= range.count, length <= Int64(range.count) - start else { throw .damaged }
+        guard let (start, length) = buffers.popFirst(), start >= 0, length >= 0, start <= range.count,
+            length <= Int64(range.count) - start
+        else { throw .damaged }
         return range.lowerBound + Int(start)..<range.lowerBound + Int(start + length)
     }
 
@@ -295,7 +321,9 @@ private struct BodyReader {
         try values(count, in: next(), zero: zero)
     }
 
-    private mutating func values<T: BitwiseCopyable>(_ count: Int, in buffer: Range<Int>, zero: T) throws(ArrowError) -> [T] {
+    private mutating func values<T: BitwiseCopyable>(_ count: Int, in buffer: Range<Int>, zero: T) throws(ArrowError)
+        -> [T]
+    {
         let size = count * MemoryLayout<T>.stride
         var range = buffer
         try charge(size)
@@ -306,14 +334,21 @@ private struct BodyReader {
         if isCompressed { range = range.dropFirst(8) }
         guard rawLength != nil || range.count >= size else { throw .damaged }
         var fault: ArrowError?
-        let values = unsafe [T](unsafeUninitializedCapacity: max(1, ((rawLength ?? size) + MemoryLayout<T>.stride - 1) / MemoryLayout<T>.stride)) { space, initialized in
+        let values = unsafe [T](
+            unsafeUninitializedCapacity: max(
+                1, ((rawLength ?? size) + MemoryLayout<T>.stride - 1) / MemoryLayout<T>.stride)
+        ) { space, initialized in
             unsafe body.withUnsafeBytes { bytes in
                 let source = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
                 let target = UnsafeMutableRawBufferPointer(space)
                 if let rawLength {
                     do throws(ArrowError) {
                         let space = unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<rawLength])
-                        if codec == .lz4 { unsafe try LZ4.decompress(source, into: space) } else { unsafe try Zstd.decompress(source, into: space) }
+                        if codec == .lz4 {
+                            unsafe try LZ4.decompress(source, into: space)
+                        } else {
+                            unsafe try Zstd.decompress(source, into: space)
+                        }
                         initialized = count
                     } catch {
                         fault = error
@@ -339,7 +374,8 @@ private struct BodyReader {
         return Int(length)
     }
 
-    /// The next buffer of views' content, as long as it says. No two share a place: what is named again and again must not make room for itself.
+    /// The next buffer of views' content, as long as it says. No two share a place: what is named again and again must
+    /// not make room for itself.
     private mutating func content() throws(ArrowError) -> [UInt8] {
         let buffer = try next()
         viewedBytes += buffer.count
@@ -359,7 +395,9 @@ private struct BodyReader {
     }
 
     private mutating func node(_ rows: Int?) throws(ArrowError) -> (rows: Int, nulls: Int64) {
-        guard let node = nodes.popFirst(), node.0 >= 0, node.0 <= Int64(Int32.max), rows == nil || node.0 == Int64(rows!) else { throw .damaged }
+        guard let node = nodes.popFirst(), node.0 >= 0, node.0 <= Int64(Int32.max),
+            rows == nil || node.0 == Int64(rows!)
+        else { throw .damaged }
         return (Int(node.0), node.1)
     }
 
@@ -390,7 +428,9 @@ private struct BodyReader {
     /// - Parameters:
     ///   - rows: how many there must be; nil takes any number.
     ///   - ids: the numbers of dictionaries that come, from the top down.
-    mutating func array(_ type: ArrowType, rows expected: Int?, _ ids: inout ArraySlice<Int64>) throws(ArrowError) -> ArrowArray {
+    mutating func array(_ type: ArrowType, rows expected: Int?, _ ids: inout ArraySlice<Int64>) throws(ArrowError)
+        -> ArrowArray
+    {
         let (rows, nulls) = try node(expected)
         var array = ArrowArray(type)
         array.count = rows
@@ -400,13 +440,18 @@ private struct BodyReader {
         }
         switch type.shape {
         case .none: break
-        case .fixed(let width): array.bytes = type == .bool ? try flags(rows).map { $0 ? 1 : 0 } : try values(rows * width, UInt8.self, zero: 0)
+        case .fixed(let width):
+            array.bytes =
+                type == .bool ? try flags(rows).map { $0 ? 1 : 0 } : try values(rows * width, UInt8.self, zero: 0)
         case .texts:
             guard case .bytes(let texts) = try payload(type, rows, array.validity) else { throw .damaged }
             (array.places, array.bytes) = (texts.offsets, texts.bytes)
         case .lists: try lists(&array, &ids)
         case .fixedLists(let size): array.children = [try self.array(type.children[0].type, rows: rows * size, &ids)]
-        case .structure: for (index, field) in type.children.enumerated() { array.children[index] = try self.array(field.type, rows: rows, &ids) }
+        case .structure:
+            for (index, field) in type.children.enumerated() {
+                array.children[index] = try self.array(field.type, rows: rows, &ids)
+            }
         case .sparseUnion, .denseUnion: try union(&array, &ids)
         case .runs: try runs(&array, &ids)
         case .dictionary(let width): try dictionary(&array, width, &ids)
@@ -425,7 +470,9 @@ private struct BodyReader {
             for row in 0..<rows {
                 let size = array.isNull(row) ? 0 : sizes[row]
                 // What is named again and again must not make room for itself.
-                guard size >= 0, size <= left else { throw ArrowError("has lists that share their places", advice: "cast it to list") }
+                guard size >= 0, size <= left else {
+                    throw ArrowError("has lists that share their places", advice: "cast it to list")
+                }
                 left -= size
                 guard size == 0 || starts[row] >= 0 && starts[row] <= items.count - size else { throw .damaged }
                 if size > 0 { try array.children[0].append(items, starts[row]..<starts[row] + size) }
@@ -443,7 +490,9 @@ private struct BodyReader {
     }
 
     private mutating func integers(_ count: Int, isLarge: Bool) throws(ArrowError) -> [Int] {
-        isLarge ? try values(count, Int64.self, zero: 0).map { Int($0) } : try values(count, Int32.self, zero: 0).map { Int($0) }
+        isLarge
+            ? try values(count, Int64.self, zero: 0).map { Int($0) }
+            : try values(count, Int32.self, zero: 0).map { Int($0) }
     }
 
     private mutating func union(_ array: inout ArrowArray, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
@@ -453,18 +502,25 @@ private struct BodyReader {
         array.bytes = try values(array.count, UInt8.self, zero: 0)
         guard array.bytes.allSatisfy({ members[Int($0)] >= 0 }) else { throw .damaged }
         if isDense { array.places = try values(array.count, Int32.self, zero: 0).map { Int($0) } }
-        for (index, field) in fields.enumerated() { array.children[index] = try self.array(field.type, rows: isDense ? nil : array.count, &ids) }
+        for (index, field) in fields.enumerated() {
+            array.children[index] = try self.array(field.type, rows: isDense ? nil : array.count, &ids)
+        }
         guard isDense else { return }
-        for (row, place) in array.places.enumerated() where !(0..<array.children[members[Int(array.bytes[row])]].count).contains(place) { throw .damaged }
+        for (row, place) in array.places.enumerated()
+        where !(0..<array.children[members[Int(array.bytes[row])]].count).contains(place) { throw .damaged }
         // A member that is named twice is copied twice.
-        for (index, child) in array.children.enumerated() where array.bytes.count(where: { members[Int($0)] == index }) > child.count {
+        for (index, child) in array.children.enumerated()
+        where array.bytes.count(where: { members[Int($0)] == index }) > child.count {
             throw ArrowError("has a union whose values share their places", advice: "cast it to a struct")
         }
     }
 
     private mutating func runs(_ array: inout ArrowArray, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
-        guard case .runEndEncoded(let ends, let values) = array.type, let width = ends.type.width else { throw .damaged }
-        let read = try self.array(ends.type, rows: nil, &ids), items = try self.array(values.type, rows: read.count, &ids)
+        guard case .runEndEncoded(let ends, let values) = array.type, let width = ends.type.width else {
+            throw .damaged
+        }
+        let read = try self.array(ends.type, rows: nil, &ids),
+            items = try self.array(values.type, rows: read.count, &ids)
         guard read.validity == nil else { throw .damaged }
         var before = 0
         for row in 0..<read.count where before < array.count {
@@ -477,7 +533,9 @@ private struct BodyReader {
         array.children = [try items.slice(0..<array.places.count)]
     }
 
-    private mutating func dictionary(_ array: inout ArrowArray, _ width: Int, _ ids: inout ArraySlice<Int64>) throws(ArrowError) {
+    private mutating func dictionary(_ array: inout ArrowArray, _ width: Int, _ ids: inout ArraySlice<Int64>)
+        throws(ArrowError)
+    {
         guard case .dictionary(_, _, let values, _) = array.type, let id = ids.popFirst() else { throw .damaged }
         // Those beneath it have their numbers next.
         ids = ids.dropFirst(dictionaries.inner[id]?.count ?? 0)
@@ -510,7 +568,9 @@ private struct BodyReader {
         for child in type.children { try skip(child.type) }
     }
 
-    private mutating func payload(_ type: ArrowType, _ rows: Int, _ validity: [Bool]?) throws(ArrowError) -> Column.Values {
+    private mutating func payload(_ type: ArrowType, _ rows: Int, _ validity: [Bool]?) throws(ArrowError)
+        -> Column.Values
+    {
         switch type {
         case .bool: return .bits(try flags(rows))
         case .integer(let bits, let isSigned):
@@ -531,14 +591,18 @@ private struct BodyReader {
             }
         case .date32: return .words(try values(rows, Int32.self, zero: 0).map { Int64($0) })
         case .date64, .timestamp: return .words(try values(rows, Int64.self, zero: 0))
-        case .utf8, .binary: return .bytes(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
-        case .largeUtf8, .largeBinary: return .bytes(try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
+        case .utf8, .binary:
+            return .bytes(try texts(try values(rows + 1, Int32.self, zero: 0).map { Int($0) }, isText: type == .utf8))
+        case .largeUtf8, .largeBinary:
+            return .bytes(
+                try texts(try values(rows + 1, Int64.self, zero: 0).map { Int($0) }, isText: type == .largeUtf8))
         case .utf8View, .binaryView: return .bytes(try views(rows, validity, isText: type == .utf8View))
         default: throw .damaged
         }
     }
 
-    /// Each view has its length first; then the text where it has at most 12 bytes, else its first four bytes, the number of a buffer and the place there.
+    /// Each view has its length first; then the text where it has at most 12 bytes, else its first four bytes, the
+    /// number of a buffer and the place there.
     private mutating func views(_ rows: Int, _ validity: [Bool]?, isText: Bool) throws(ArrowError) -> StringColumn {
         let views = try values(16 * rows, UInt8.self, zero: 0)
         guard let count = viewed.popFirst(), count >= 0, count <= Int64(buffers.count) else { throw .damaged }
@@ -551,7 +615,9 @@ private struct BodyReader {
                 continue
             }
             let view = views[16 * row..<16 * row + 16]
-            func word(_ index: Int) -> Int { view.dropFirst(4 * index).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) } }
+            func word(_ index: Int) -> Int {
+                view.dropFirst(4 * index).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+            }
             let length = word(0)
             try charge(length)
             if length <= 12 {
@@ -567,7 +633,9 @@ private struct BodyReader {
     }
 
     private mutating func texts(_ ends: [Int], isText: Bool) throws(ArrowError) -> StringColumn {
-        guard let first = ends.first, let last = ends.last, first >= 0, last >= first, last < 1 << 40 else { throw .damaged }
+        guard let first = ends.first, let last = ends.last, first >= 0, last >= first, last < 1 << 40 else {
+            throw .damaged
+        }
         for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
         // What no value refers to must not make room for itself.
         guard isCompressed || last <= range.count else { throw .damaged }

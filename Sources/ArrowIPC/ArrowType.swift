@@ -82,10 +82,16 @@ public indirect enum ArrowType: Sendable, Hashable {
         case .largeListView(let item): "large_list_view<\(item.description)>"
         case .fixedList(let item, let count): "fixed_size_list<\(item.description)>[\(count)]"
         case .map(let entries, _):
-            if case .structure(let fields) = entries.type, fields.count == 2 { "map<\(fields[0].type.description), \(fields[1].type.description)>" } else { "map" }
+            if case .structure(let fields) = entries.type, fields.count == 2 {
+                "map<\(fields[0].type.description), \(fields[1].type.description)>"
+            } else {
+                "map"
+            }
         case .structure(let fields): "struct<\(ArrowType.text(of: fields))>"
-        case .union(let fields, _, let isDense): (isDense ? "dense" : "sparse") + "_union<\(ArrowType.text(of: fields))>"
-        case .runEndEncoded(let ends, let values): "run_end_encoded<run_ends: \(ends.type.description), values: \(values.type.description)>"
+        case .union(let fields, _, let isDense):
+            (isDense ? "dense" : "sparse") + "_union<\(ArrowType.text(of: fields))>"
+        case .runEndEncoded(let ends, let values):
+            "run_end_encoded<run_ends: \(ends.type.description), values: \(values.type.description)>"
         case .dictionary(let bits, let isSigned, let values, let isOrdered):
             "dictionary<values=\(values.description), indices=\(ArrowType.integer(bits: bits, isSigned: isSigned).description), ordered=\(isOrdered ? 1 : 0)>"
         }
@@ -96,7 +102,9 @@ public indirect enum ArrowType: Sendable, Hashable {
     /// Whether its values are read straight into a column; others stay as they lie.
     public var isFlat: Bool {
         switch self {
-        case .null, .bool, .float, .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView, .date32, .date64, .timestamp: true
+        case .null, .bool, .float, .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView, .date32, .date64,
+            .timestamp:
+            true
         case .integer(let bits, _): bits <= 64
         default: false
         }
@@ -105,7 +113,9 @@ public indirect enum ArrowType: Sendable, Hashable {
     /// Bytes of a value, or of an index into a dictionary; nil where they vary or are bits.
     var width: Int? {
         switch self {
-        case .integer(let bits, _), .float(let bits), .decimal(_, _, let bits), .time(_, let bits), .dictionary(let bits, _, _, _): bits / 8
+        case .integer(let bits, _), .float(let bits), .decimal(_, _, let bits), .time(_, let bits),
+            .dictionary(let bits, _, _, _):
+            bits / 8
         case .date32: 4
         case .date64, .timestamp, .duration: 8
         case .interval(let unit): [4, 8, 16][unit]
@@ -128,7 +138,9 @@ public indirect enum ArrowType: Sendable, Hashable {
     /// Fields beneath it.
     var children: [ArrowField] {
         switch self {
-        case .list(let item), .largeList(let item), .listView(let item), .largeListView(let item), .fixedList(let item, _), .map(let item, _): [item]
+        case .list(let item), .largeList(let item), .listView(let item), .largeListView(let item),
+            .fixedList(let item, _), .map(let item, _):
+            [item]
         case .structure(let fields), .union(let fields, _, _): fields
         case .runEndEncoded(let ends, let values): [ends, values]
         default: []
@@ -156,7 +168,9 @@ public struct ArrowField: Sendable, Hashable {
     }
 
     /// The name of an extension of Arrow's types, such as `arrow.uuid`.
-    var `extension`: String? { metadata.first { $0.key == "ARROW:extension:name" }.map { String(decoding: $0.value, as: UTF8.self) } }
+    var `extension`: String? {
+        metadata.first { $0.key == "ARROW:extension:name" }.map { String(decoding: $0.value, as: UTF8.self) }
+    }
 
     var description: String { "\(name): \(type.description)" + (isNullable ? "" : " not null") }
 

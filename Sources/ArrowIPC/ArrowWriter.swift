@@ -10,7 +10,8 @@ public import FeatureEngine
 ///
 /// Dictionaries come before the first record batch, in messages of their own.
 ///
-/// A compressed buffer is i64 length, then a zstd frame; or −1, then the bytes as they are, where compressing saves less than a tenth.
+/// A compressed buffer is i64 length, then a zstd frame; or −1, then the bytes as they are, where compressing saves
+/// less than a tenth.
 public struct ArrowWriter {
     public enum Layout: Sendable { case stream, file }
 
@@ -24,7 +25,9 @@ public struct ArrowWriter {
     private var hasDictionaries = false
 
     /// - Parameter sink: takes the bytes, a message at a time.
-    public init(_ layout: Layout, fields: [ArrowField], isCompressed: Bool = false, sink: @escaping ([UInt8]) throws -> Void) throws {
+    public init(
+        _ layout: Layout, fields: [ArrowField], isCompressed: Bool = false, sink: @escaping ([UInt8]) throws -> Void
+    ) throws {
         self.layout = layout
         self.fields = fields
         self.isCompressed = isCompressed
@@ -59,7 +62,9 @@ public struct ArrowWriter {
 
     public mutating func write(_ columns: [ArrowColumn], rowCount: Int) throws {
         let size = ArrowWriter.batchRows(of: fields)
-        for start in stride(from: 0, to: rowCount, by: size) { try write(columns, rows: start..<min(start + size, rowCount)) }
+        for start in stride(from: 0, to: rowCount, by: size) {
+            try write(columns, rows: start..<min(start + size, rowCount))
+        }
     }
 
     /// Fewer where runs have ends of 16 bits.
@@ -79,13 +84,21 @@ public struct ArrowWriter {
     public mutating func write(_ columns: [ArrowColumn], rows: Range<Int>) throws {
         precondition(columns.count == fields.count, "a batch of \(columns.count) columns for \(fields.count) fields")
         let text = columns.map { column in
-            if case .flat(let column) = column, case .bytes(let texts) = column.values { texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound] } else { 0 }
+            if case .flat(let column) = column, case .bytes(let texts) = column.values {
+                texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound]
+            } else {
+                0
+            }
         }
-        if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 { return try writeHalves(columns, rows) }
+        if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 {
+            return try writeHalves(columns, rows)
+        }
         if !hasDictionaries {
             hasDictionaries = true
             var number: Int64 = 0
-            for (field, column) in zip(fields, columns) { if case .other(let array) = column { try writeDictionaries(field.type, array, &number) } }
+            for (field, column) in zip(fields, columns) {
+                if case .other(let array) = column { try writeDictionaries(field.type, array, &number) }
+            }
         }
         let body: BodyWriter
         do {
@@ -117,7 +130,8 @@ public struct ArrowWriter {
     }
 
     /// - Returns: where a file's footer says that it is.
-    private mutating func emit(_ header: ArrowMetadata.Header, _ table: FlatTable, _ body: BodyWriter) throws -> [UInt8] {
+    private mutating func emit(_ header: ArrowMetadata.Header, _ table: FlatTable, _ body: BodyWriter) throws -> [UInt8]
+    {
         let metadata = ArrowWriter.framed(ArrowMetadata.message(header, table, bodyLength: body.bytes.count))
         var block: [UInt8] = []
         block.append(word: UInt64(position))
@@ -134,14 +148,18 @@ public struct ArrowWriter {
         guard case .dictionary(_, _, let values, _) = type else {
             // Of runs the values alone are an array here.
             let types = type.children.map(\.type)
-            for (type, child) in zip(array.children.count < types.count ? Array(types.suffix(array.children.count)) : types, array.children) {
+            for (type, child) in zip(
+                array.children.count < types.count ? Array(types.suffix(array.children.count)) : types, array.children)
+            {
                 try writeDictionaries(type, child, &number)
             }
             return
         }
         let id = number, held = array.children[0]
         number += 1
-        for (type, child) in zip(values.children.map(\.type), held.children) { try writeDictionaries(type, child, &number) }
+        for (type, child) in zip(values.children.map(\.type), held.children) {
+            try writeDictionaries(type, child, &number)
+        }
         var body = BodyWriter(isCompressed: isCompressed, capacity: held.bytes.count + 4096)
         try body.append(held)
         let block = try emit(.dictionaryBatch, ArrowMetadata.dictionaryBatch(id, body.batch(rows: held.count)), body)
@@ -170,7 +188,10 @@ private struct BodyWriter {
         bytes.reserveCapacity(capacity)
     }
 
-    func batch(rows: Int) -> FlatTable { ArrowMetadata.recordBatch(rows: rows, nodes: nodes, buffers: buffers, viewed: viewed, isCompressed: isCompressed) }
+    func batch(rows: Int) -> FlatTable {
+        ArrowMetadata.recordBatch(
+            rows: rows, nodes: nodes, buffers: buffers, viewed: viewed, isCompressed: isCompressed)
+    }
 
     mutating func append(_ column: Column, _ type: ArrowType, _ rows: Range<Int>) throws(ArrowError) {
         nodes.append(word: UInt64(rows.count))
@@ -212,7 +233,11 @@ private struct BodyWriter {
     }
 
     private mutating func append(places: ArraySlice<Int>, from start: Int = 0, isLarge: Bool) {
-        if isLarge { buffer(places.map { Int64($0 - start) }) } else { buffer(places.map { Int32(truncatingIfNeeded: $0 - start) }) }
+        if isLarge {
+            buffer(places.map { Int64($0 - start) })
+        } else {
+            buffer(places.map { Int32(truncatingIfNeeded: $0 - start) })
+        }
     }
 
     /// What is longer than 12 bytes stands in a buffer of its own.
@@ -240,14 +265,23 @@ private struct BodyWriter {
         let type = array.type
         nodes.append(word: UInt64(array.count))
         let validity = array.validity.map { $0.packed(0..<array.count) } ?? []
-        nodes.append(word: UInt64(type == .null ? array.count : validity.isEmpty ? 0 : array.count - validity.reduce(0) { $0 + $1.nonzeroBitCount }))
+        nodes.append(
+            word: UInt64(
+                type == .null
+                    ? array.count : validity.isEmpty ? 0 : array.count - validity.reduce(0) { $0 + $1.nonzeroBitCount })
+        )
         switch type.shape {
         case .none, .sparseUnion, .denseUnion, .runs: break
         default: buffer(validity)
         }
         switch type.shape {
         case .none, .structure, .fixedLists: break
-        case .fixed, .dictionary: if type == .bool { buffer(array.bytes.map { $0 != 0 }.packed(0..<array.count)) } else { buffer(array.bytes) }
+        case .fixed, .dictionary:
+            if type == .bool {
+                buffer(array.bytes.map { $0 != 0 }.packed(0..<array.count))
+            } else {
+                buffer(array.bytes)
+            }
         case .texts: try append(texts: array.bytes, array.places[...], type)
         case .lists:
             let isLarge = type.hasLongPlaces
@@ -275,17 +309,23 @@ private struct BodyWriter {
         nodes.append(word: UInt64(0))
         buffer([UInt8]())
         var ends: [UInt8] = []
-        for end in array.places { for place in 0..<width { ends.append(UInt8(truncatingIfNeeded: end >> (8 * place))) } }
+        for end in array.places {
+            for place in 0..<width { ends.append(UInt8(truncatingIfNeeded: end >> (8 * place))) }
+        }
         buffer(ends)
     }
 
-    private mutating func narrowed<T: FixedWidthInteger & BitwiseCopyable>(_ values: [Int64], _ rows: Range<Int>, _ type: T.Type) {
+    private mutating func narrowed<T: FixedWidthInteger & BitwiseCopyable>(
+        _ values: [Int64], _ rows: Range<Int>, _ type: T.Type
+    ) {
         let narrow: [T] = values[rows].map { T(truncatingIfNeeded: $0) }
         buffer(narrow)
     }
 
     private mutating func slice<T: BitwiseCopyable>(_ values: [T], _ range: Range<Int>) {
-        unsafe values.withUnsafeBufferPointer { unsafe copy(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[range]))) }
+        unsafe values.withUnsafeBufferPointer {
+            unsafe copy(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[range])))
+        }
     }
 
     private mutating func buffer<T: BitwiseCopyable>(_ values: [T]) {

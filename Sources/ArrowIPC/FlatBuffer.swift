@@ -81,7 +81,9 @@ private struct FlatWriter {
         append(UInt64(UInt32(vtableSize)), bytes: 4)
         bytes += Array(repeating: 0, count: end - 4)
         for (slot, value) in table.fields { set(value, at: start + places[slot]) }
-        for (slot, value) in table.fields { if let target = follow(value) { patch(start + places[slot], with: target) } }
+        for (slot, value) in table.fields {
+            if let target = follow(value) { patch(start + places[slot], with: target) }
+        }
         return start
     }
 
@@ -176,15 +178,21 @@ struct FlatView {
         return place == 0 ? nil : position + place
     }
 
-    func int8(_ slot: Int) throws(ArrowError) -> Int { try place(slot).map { p throws(ArrowError) in Int(try load(p, 1)) } ?? 0 }
+    func int8(_ slot: Int) throws(ArrowError) -> Int {
+        try place(slot).map { p throws(ArrowError) in Int(try load(p, 1)) } ?? 0
+    }
     func int16(_ slot: Int, default value: Int16 = 0) throws(ArrowError) -> Int16 {
         try place(slot).map { p throws(ArrowError) in Int16(truncatingIfNeeded: try load(p, 2)) } ?? value
     }
     func int32(_ slot: Int, default value: Int = 0) throws(ArrowError) -> Int {
         try place(slot).map { p throws(ArrowError) in Int(Int32(truncatingIfNeeded: try load(p, 4))) } ?? value
     }
-    func int64(_ slot: Int) throws(ArrowError) -> Int64 { try place(slot).map { p throws(ArrowError) in Int64(bitPattern: try load(p, 8)) } ?? 0 }
-    func table(_ slot: Int) throws(ArrowError) -> FlatView? { try place(slot).map { p throws(ArrowError) in try target(of: p) } }
+    func int64(_ slot: Int) throws(ArrowError) -> Int64 {
+        try place(slot).map { p throws(ArrowError) in Int64(bitPattern: try load(p, 8)) } ?? 0
+    }
+    func table(_ slot: Int) throws(ArrowError) -> FlatView? {
+        try place(slot).map { p throws(ArrowError) in try target(of: p) }
+    }
 
     func string(_ slot: Int) throws(ArrowError) -> String? {
         guard let bytes = try text(slot) else { return nil }
@@ -235,7 +243,11 @@ struct FlatView {
         let (start, count) = try vector(slot, elementSize: 16)
         var pairs: [(Int64, Int64)] = []
         for index in 0..<count {
-            pairs.append((Int64(bitPattern: try load(start + 16 * index, 8)), Int64(bitPattern: try load(start + 16 * index + 8, 8))))
+            pairs.append(
+                (
+                    Int64(bitPattern: try load(start + 16 * index, 8)),
+                    Int64(bitPattern: try load(start + 16 * index + 8, 8))
+                ))
         }
         return pairs
     }

@@ -3,16 +3,22 @@ internal import CLZ4
 /// One buffer decompressed at once.
 enum LZ4 {
     /// Exactly `count` bytes into `target`: of a frame that comes to more, no more is written.
-    static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) throws(ArrowError) {
+    static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
+        throws(ArrowError)
+    {
         var context: OpaquePointer?
-        guard unsafe LZ4F_isError(LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))) == 0, let context = unsafe context else {
+        guard unsafe LZ4F_isError(LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))) == 0,
+            let context = unsafe context
+        else {
             throw ArrowError("no memory to decompress it")
         }
         defer { _ = unsafe LZ4F_freeDecompressionContext(context) }
         var read = 0, written = 0
         while true {
             var taken = frame.count - read, given = target.count - written
-            let hint = unsafe LZ4F_decompress(context, target.baseAddress.map { unsafe $0 + written }, &given, frame.baseAddress.map { unsafe $0 + read }, &taken, nil)
+            let hint = unsafe LZ4F_decompress(
+                context, target.baseAddress.map { unsafe $0 + written }, &given,
+                frame.baseAddress.map { unsafe $0 + read }, &taken, nil)
             guard LZ4F_isError(hint) == 0 else { throw .damaged }
             read += taken
             written += given

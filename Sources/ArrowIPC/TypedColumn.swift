@@ -2,10 +2,12 @@ public import FeatureEngine
 public import FeatureLanguage
 
 extension ArrowField {
-    /// Its values as a type of ours: the same numbers, texts and times, or an error that names the first row that isn't one.
+    /// Its values as a type of ours: the same numbers, texts and times, or an error that names the first row that isn't
+    /// one.
     ///
-    /// Numbers go where they fit exactly, decimals into float64 where their digits come back, whole floats into int64 (NaN is NULL), times of any unit into
-    /// microseconds, dates into midnights; times without a zone are UTC. UUIDs are texts, and dictionaries and runs are what they mean.
+    /// Numbers go where they fit exactly, decimals into float64 where their digits come back, whole floats into int64
+    /// (NaN is NULL), times of any unit into microseconds, dates into midnights; times without a zone are UTC. UUIDs
+    /// are texts, and dictionaries and runs are what they mean.
     public func values(_ column: ArrowColumn, as type: ValueType) throws(ArrowError) -> Column {
         switch column {
         case .flat(let column): return try values(column, as: type)
@@ -17,16 +19,26 @@ extension ArrowField {
     private func values(_ column: Column, as type: ValueType) throws(ArrowError) -> Column {
         switch (self.type, column.values, type) {
         case (.null, _, _): return Column(repeating: .null, type: type, count: column.count)
-        case (.bool, _, .bool), (.float, _, .float64), (.utf8, _, .string), (.largeUtf8, _, .string), (.utf8View, _, .string): return column
+        case (.bool, _, .bool), (.float, _, .float64), (.utf8, _, .string), (.largeUtf8, _, .string),
+            (.utf8View, _, .string):
+            return column
         case (.integer(let bits, let isSigned), .words(let values), .int64):
             if bits == 64, !isSigned, let row = first(column, { values[$0] < 0 }) { throw fault(type, row) }
             return column
         case (.integer(let bits, let isSigned), .words(let values), .float64):
             let isHuge = { (row: Int) in
-                bits == 64 && (isSigned ? Double(exactly: values[row]) == nil : Double(exactly: UInt64(bitPattern: values[row])) == nil)
+                bits == 64
+                    && (isSigned
+                        ? Double(exactly: values[row]) == nil : Double(exactly: UInt64(bitPattern: values[row])) == nil)
             }
-            if let row = first(column, isHuge) { throw fault(type, row, "a float64 would round it: declare the column int64, or cast it: \(type.rules.castAdvice)") }
-            return Column(.float64, values.map { bits == 64 && !isSigned ? Double(UInt64(bitPattern: $0)) : Double($0) }, validity: column.validity)
+            if let row = first(column, isHuge) {
+                throw fault(
+                    type, row,
+                    "a float64 would round it: declare the column int64, or cast it: \(type.rules.castAdvice)")
+            }
+            return Column(
+                .float64, values.map { bits == 64 && !isSigned ? Double(UInt64(bitPattern: $0)) : Double($0) },
+                validity: column.validity)
         case (.float, .floats(let values), .int64): return try whole(column, values)
         case (.timestamp(let unit, _), .words(let values), .timestamp): return try times(column, values, unit)
         case (.date32, .words(let values), .timestamp): return try scaled(column, values, by: 86_400_000_000)
@@ -36,7 +48,9 @@ extension ArrowField {
     }
 
     private func refusal(_ type: ValueType) -> ArrowError {
-        ArrowError("is \(typeName), not \(type.phrase)", column: name, advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
+        ArrowError(
+            "is \(typeName), not \(type.phrase)", column: name,
+            advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
     }
 
     private func first(_ column: Column, _ isFault: (Int) -> Bool) -> Int? {
@@ -49,8 +63,13 @@ extension ArrowField {
 
     /// Floats that are whole numbers, as pandas makes them of integers beside a NULL.
     private func whole(_ column: Column, _ values: [Double]) throws(ArrowError) -> Column {
-        if let row = first(column, { !values[$0].isNaN && (values[$0].magnitude > 0x1p53 || values[$0] != values[$0].rounded()) }) {
-            throw fault(.int64, row, "a float is read where it is whole and at most 2^53: .round().astype(\"Int64\") in pandas makes others so")
+        if let row = first(
+            column, { !values[$0].isNaN && (values[$0].magnitude > 0x1p53 || values[$0] != values[$0].rounded()) })
+        {
+            throw fault(
+                .int64, row,
+                "a float is read where it is whole and at most 2^53: .round().astype(\"Int64\") in pandas makes others so"
+            )
         }
         var validity = column.validity
         if values.contains(where: \.isNaN) { validity = values.indices.map { !values[$0].isNaN && !column.isNull($0) } }
@@ -65,7 +84,8 @@ extension ArrowField {
         case .nanosecond:
             if let row = first(column, { values[$0] % 1000 != 0 }) {
                 throw ArrowError(
-                    "has nanoseconds", column: name, row: row + 1, advice: "times carry microseconds: cast it to timestamp[us], as with .dt.floor(\"us\") in pandas")
+                    "has nanoseconds", column: name, row: row + 1,
+                    advice: "times carry microseconds: cast it to timestamp[us], as with .dt.floor(\"us\") in pandas")
             }
             return Column(.timestamp, values.map { $0 / 1000 }, validity: column.validity)
         }
@@ -91,7 +111,8 @@ extension ArrowField {
                 // Some value is none: whether a row has it, and which.
                 return try values.values(array.plain().column, as: type)
             }
-        case (.fixedBinary(16), .string) where `extension` == "arrow.uuid": return Column(.string, array.uuids, validity: array.validity)
+        case (.fixedBinary(16), .string) where `extension` == "arrow.uuid":
+            return Column(.string, array.uuids, validity: array.validity)
         case (.decimal, .float64), (.decimal, .int64), (.integer, .float64), (.integer, .int64):
             var builder = ColumnBuilder(type)
             for row in 0..<array.count {
@@ -100,10 +121,16 @@ extension ArrowField {
                     continue
                 }
                 if type == .int64 {
-                    guard let value = number.int64 else { throw fault(type, row, "it has more digits, or some after its point: \(type.rules.castAdvice)") }
+                    guard let value = number.int64 else {
+                        throw fault(type, row, "it has more digits, or some after its point: \(type.rules.castAdvice)")
+                    }
                     builder.append(value)
                 } else {
-                    guard let value = number.float64 else { throw fault(type, row, "its digits wouldn't come back from a float64: cast it: \(type.rules.castAdvice)") }
+                    guard let value = number.float64 else {
+                        throw fault(
+                            type, row, "its digits wouldn't come back from a float64: cast it: \(type.rules.castAdvice)"
+                        )
+                    }
                     builder.append(value)
                 }
             }
@@ -112,7 +139,8 @@ extension ArrowField {
         }
     }
 
-    /// Its values in words, by which the same value is known in whatever it comes; nil for types whose values have none.
+    /// Its values in words, by which the same value is known in whatever it comes; nil for types whose values have
+    /// none.
     public func texts(_ column: ArrowColumn) throws(ArrowError) -> (texts: StringColumn, validity: [Bool]?)? {
         guard case .other(let array) = column else { return nil }
         switch type {
@@ -140,9 +168,14 @@ extension ArrowField {
     /// The values of several batches, one after the other.
     public func joined(_ columns: [ArrowColumn]) throws(ArrowError) -> ArrowColumn {
         guard let first = columns.first else { return empty }
-        guard case .other = first else { return .flat(Column(concatenating: columns.compactMap { if case .flat(let column) = $0 { column } else { nil } })) }
+        guard case .other = first else {
+            return .flat(
+                Column(concatenating: columns.compactMap { if case .flat(let column) = $0 { column } else { nil } }))
+        }
         do {
-            return .other(try ArrowArray(concatenating: columns.compactMap { if case .other(let array) = $0 { array } else { nil } }))
+            return .other(
+                try ArrowArray(
+                    concatenating: columns.compactMap { if case .other(let array) = $0 { array } else { nil } }))
         } catch {
             throw ArrowError(error.message, column: name, advice: error.advice)
         }
@@ -179,18 +212,24 @@ extension ArrowArray {
     /// The values of a dictionary or of runs, one for each row.
     func plain() throws(ArrowError) -> ArrowArray {
         var result = ArrowArray(children[0].type)
-        for row in meant() ?? [] { if row < 0 { result.appendNull() } else { try result.append(children[0], Int(row)..<Int(row) + 1) } }
+        for row in meant() ?? [] {
+            if row < 0 { result.appendNull() } else { try result.append(children[0], Int(row)..<Int(row) + 1) }
+        }
         return result
     }
 
     /// As a column of a batch has it: flat types read.
     var column: ArrowColumn {
         func integers<T: FixedWidthInteger>(_ width: Int, _ type: T.Type) -> [Int64] {
-            (0..<count).map { Int64(truncatingIfNeeded: T(truncatingIfNeeded: ArrowArray.integer(bytes, $0, width: width))) }
+            (0..<count).map {
+                Int64(truncatingIfNeeded: T(truncatingIfNeeded: ArrowArray.integer(bytes, $0, width: width)))
+            }
         }
         let values: FeatureEngine.Column.Values
         switch type {
-        case .null: return .flat(Column(.bool, Array(repeating: false, count: count), validity: Array(repeating: false, count: count)))
+        case .null:
+            return .flat(
+                Column(.bool, Array(repeating: false, count: count), validity: Array(repeating: false, count: count)))
         case .bool: values = .bits(bytes.map { $0 != 0 })
         case .integer(let bits, let isSigned) where bits <= 64:
             let width = bits / 8
@@ -206,8 +245,11 @@ extension ArrowArray {
                 }
         case .date32: values = .words(integers(4, Int32.self))
         case .date64, .timestamp: values = .words(integers(8, Int64.self))
-        case .float(16): values = .floats((0..<count).map { HalfFloat.value(UInt16(ArrowArray.integer(bytes, $0, width: 2))) })
-        case .float(32): values = .floats((0..<count).map { Double(Float(bitPattern: UInt32(ArrowArray.integer(bytes, $0, width: 4)))) })
+        case .float(16):
+            values = .floats((0..<count).map { HalfFloat.value(UInt16(ArrowArray.integer(bytes, $0, width: 2))) })
+        case .float(32):
+            values = .floats(
+                (0..<count).map { Double(Float(bitPattern: UInt32(ArrowArray.integer(bytes, $0, width: 4)))) })
         case .float: values = .floats((0..<count).map { Double(bitPattern: ArrowArray.integer(bytes, $0, width: 8)) })
         case .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView:
             var texts = StringColumn()
@@ -275,7 +317,8 @@ extension ArrowArray {
 
     /// As Python writes it.
     fileprivate func timeOfDay(_ row: Int, _ unit: ArrowType.TimeUnit) -> String {
-        let value = index(row, width: type.width ?? 8), scale = [1, 1000, 1_000_000, 1_000_000_000][Int(unit.rawValue)], seconds = value / scale
+        let value = index(row, width: type.width ?? 8),
+            scale = [1, 1000, 1_000_000, 1_000_000_000][Int(unit.rawValue)], seconds = value / scale
         func two(_ number: Int) -> String { (number < 10 ? "0" : "") + String(number) }
         let fraction = value % scale, digits = [0, 3, 6, 9][Int(unit.rawValue)], text = String(fraction)
         var result = "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"

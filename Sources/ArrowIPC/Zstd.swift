@@ -13,7 +13,9 @@ enum Zstd {
     }
 
     /// Exactly `count` bytes into `target`.
-    static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) throws(ArrowError) {
+    static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
+        throws(ArrowError)
+    {
         let size = unsafe ZSTD_decompress(target.baseAddress, target.count, frame.baseAddress, frame.count)
         guard ZSTD_isError(size) == 0, size == target.count else { throw .damaged }
     }

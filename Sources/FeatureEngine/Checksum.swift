@@ -1,16 +1,21 @@
-/// Finds what disks, crashes and slips of hand do to what is kept, at next to no cost. It keeps nobody out who may write what it is of and itself too: what
-/// such a one does, only `verify` finds.
+/// Finds what disks, crashes and slips of hand do to what is kept, at next to no cost. It keeps nobody out who may
+/// write what it is of and itself too: what such a one does, only `verify` finds.
 package enum Checksum {
     /// Four lanes of words, each multiplied and rotated in.
     package static func of(_ memory: UnsafeRawBufferPointer) -> Int64 {
         var lanes: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, UInt64(memory.count))
         func mixed(_ lane: UInt64, _ offset: Int) -> UInt64 {
-            let word = unsafe (lane ^ UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) &* 0x9E37_79B9_7F4A_7C15
+            let word =
+                unsafe (lane ^ UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+                &* 0x9E37_79B9_7F4A_7C15
             return word << 29 | word >> 35
         }
         var offset = 0
         while offset + 32 <= memory.count {
-            lanes = (mixed(lanes.0, offset), mixed(lanes.1, offset + 8), mixed(lanes.2, offset + 16), mixed(lanes.3, offset + 24))
+            lanes = (
+                mixed(lanes.0, offset), mixed(lanes.1, offset + 8), mixed(lanes.2, offset + 16),
+                mixed(lanes.3, offset + 24)
+            )
             offset += 32
         }
         while offset < memory.count {

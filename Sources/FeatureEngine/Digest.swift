@@ -56,7 +56,8 @@ public struct Digest: Sendable, Hashable {
         }
     }
 
-    /// The block's hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or NaN. Nil where something is.
+    /// The block's hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or
+    /// NaN. Nil where something is.
     private static func inPlace(_ column: Column, _ rows: Range<Int>) -> [UInt8]? {
         guard UInt64(1).littleEndian == 1 else { return nil }
         if let validity = column.validity, validity[rows].contains(false) { return nil }
@@ -65,7 +66,9 @@ public struct Digest: Sendable, Hashable {
             var bits = [UInt8](repeating: 0xFF, count: rows.count / 8)
             if rows.count % 8 > 0 { bits.append(UInt8(1) << UInt8(rows.count % 8) - 1) }
             hash.update(data: bits)
-            unsafe values.withUnsafeBufferPointer { unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[rows]))) }
+            unsafe values.withUnsafeBufferPointer {
+                unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[rows])))
+            }
             return Array(hash.finalize())
         }
         switch column.values {
@@ -87,8 +90,11 @@ public struct Digest: Sendable, Hashable {
         switch column.values {
         case .bits(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }
         case .words(let values): bytes.append(words: rows.map { masked(UInt64(bitPattern: values[$0]), $0) })
-        case .floats(let values): bytes.append(words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
-        case .bytes(let values): for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
+        case .floats(let values):
+            bytes.append(
+                words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
+        case .bytes(let values):
+            for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
         }
         return bytes
     }

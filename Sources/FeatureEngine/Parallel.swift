@@ -4,7 +4,9 @@ internal import Synchronization
 /// The results of `body` for 0 ..< `count`, computed by several threads, each taking the next index that is free.
 ///
 /// - Throws: the first error; no index is begun after it.
-package func parallel<T: Sendable, E: Error>(_ count: Int, threads: Int, _ body: @Sendable (Int) throws(E) -> T) throws(E) -> [T] {
+package func parallel<T: Sendable, E: Error>(_ count: Int, threads: Int, _ body: @Sendable (Int) throws(E) -> T)
+    throws(E) -> [T]
+{
     guard threads > 1, count > 1 else {
         var results: [T] = []
         for index in 0..<count { results.append(try body(index)) }

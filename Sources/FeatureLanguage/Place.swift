@@ -23,7 +23,9 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
     /// The line of the file that `place` names, for the caret.
     public var excerpt: String?
 
-    public init(file: String? = nil, place: Place? = nil, message: String, advice: String? = nil, excerpt: String? = nil) {
+    public init(
+        file: String? = nil, place: Place? = nil, message: String, advice: String? = nil, excerpt: String? = nil
+    ) {
         self.file = file
         self.place = place
         self.message = message
@@ -55,17 +57,20 @@ public struct DefinitionError: Error, Sendable, CustomStringConvertible {
     /// One after the other; of very many the first ones.
     public var description: String {
         let shown = diagnostics.prefix(DefinitionError.shown).map(\.description).joined(separator: "\n")
-        return diagnostics.count > DefinitionError.shown ? "\(shown)\nand \(diagnostics.count - DefinitionError.shown) more" : shown
+        return diagnostics.count > DefinitionError.shown
+            ? "\(shown)\nand \(diagnostics.count - DefinitionError.shown) more" : shown
     }
 
     private static let shown = 100
 }
 
-/// The known name nearest to an unknown one, for "did you mean": the newest version of its name, whichever version or none it has; else at
-/// most two edits away (of a short name one), or a third of its length.
+/// The known name nearest to an unknown one, for "did you mean": the newest version of its name, whichever version or
+/// none it has; else at most two edits away (of a short name one), or a third of its length.
 public func nearestName(to name: String, among known: some Sequence<String>) -> String? {
     let base = VersionedName(name)?.name ?? name
-    if let newest = known.compactMap({ VersionedName($0) }).filter({ $0.name == base }).max() { return newest.description }
+    if let newest = known.compactMap({ VersionedName($0) }).filter({ $0.name == base }).max() {
+        return newest.description
+    }
     let length = name.unicodeScalars.count
     let limit = length < 5 ? 1 : max(2, length / 3)
     return known.map { ($0, editDistance(name, $0)) }.filter { $0.1 <= limit }.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0

@@ -4,7 +4,8 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Lets a request through whose token allows what its route asks for, and has it act in its bearer's name. What governs the store is logged.
+/// Lets a request through whose token allows what its route asks for, and has it act in its bearer's name. What governs
+/// the store is logged.
 struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     let store: Store
     /// Nil where no tokens are asked for.
@@ -14,7 +15,9 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     /// Whether its handler holds what is asked for against a token's bounds; else a token that has some is refused.
     let heedsBounds: Bool
 
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
+        -> Response
+    {
         let needed = needed(request), route: Logger.MetadataValue = "\(context.endpointPath ?? "unknown")"
         guard let gatekeeper else {
             if needed == .admin { context.logger.notice("administration", metadata: ["route": route]) }
@@ -27,13 +30,18 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
         AccessLog.Note.current?.tell(token: token)
         guard token.role >= needed else {
             context.logger.notice("denied", metadata: ["route": route, "why": "role", "token": "\(token.id)"])
-            throw Problem(.forbidden, "forbidden", "this needs a token of role \(needed.rawValue), and this one's is \(token.role.rawValue)")
+            throw Problem(
+                .forbidden, "forbidden",
+                "this needs a token of role \(needed.rawValue), and this one's is \(token.role.rawValue)")
         }
         guard heedsBounds || !token.bounds.isBounded else {
             context.logger.notice("denied", metadata: ["route": route, "why": "bounds", "token": "\(token.id)"])
-            throw Problem(.forbidden, "forbidden", "this needs a token without bounds, and this one's are: \(token.bounds)")
+            throw Problem(
+                .forbidden, "forbidden", "this needs a token without bounds, and this one's are: \(token.bounds)")
         }
-        if needed == .admin { context.logger.notice("administration", metadata: ["route": route, "token": "\(token.id)"]) }
+        if needed == .admin {
+            context.logger.notice("administration", metadata: ["route": route, "token": "\(token.id)"])
+        }
         return try await Bearer.$current.withValue(Bearer(token: token, gatekeeper: gatekeeper)) {
             try await store.acting(as: token.name) { try await next(request, context) }
         }
@@ -56,7 +64,9 @@ struct Bearer: Sendable {
 
     static func includes(set name: String) -> Bool { bounds.includes(set: name) }
 
-    private static func refusal(_ what: String) -> Problem { Problem(.forbidden, "forbidden", "this needs a token for \(what), and this one's bounds are: \(bounds)") }
+    private static func refusal(_ what: String) -> Problem {
+        Problem(.forbidden, "forbidden", "this needs a token for \(what), and this one's bounds are: \(bounds)")
+    }
 
     /// - Parameter name: a set itself, what a pointer stands for.
     static func permit(set name: String) throws {
@@ -67,7 +77,8 @@ struct Bearer: Sendable {
         guard bounds.includes(source: name) else { throw refusal("source \(name.prefix(130))") }
     }
 
-    /// What a lookup asks for: a set, a pointer to one, or features as outputs of sets. Features by themselves are in nobody's bounds.
+    /// What a lookup asks for: a set, a pointer to one, or features as outputs of sets. Features by themselves are in
+    /// nobody's bounds.
     static func permit(_ target: LookupRequest.Target, _ governance: Governance) throws {
         guard isBounded else { return }
         switch target {
@@ -87,7 +98,9 @@ struct Bearer: Sendable {
         if bearer.token.bounds.owns(name) { return }
         guard !isBounded else { throw refusal("the name \(name.prefix(130))") }
         guard let owner = bearer.gatekeeper.owners(of: name).first else { return }
-        throw Problem(.forbidden, "forbidden", "\(name.prefix(130)) is one of the names of \(owner.name) (\(owner.bounds)): it takes a token of theirs")
+        throw Problem(
+            .forbidden, "forbidden",
+            "\(name.prefix(130)) is one of the names of \(owner.name) (\(owner.bounds)): it takes a token of theirs")
     }
 
     static func permit(_ plan: RegistrationPlan) throws {

@@ -4,11 +4,13 @@ import Foundation
 import Synchronization
 import Tables
 
-/// A line of JSON for each request: when, from where, who, what was asked for, what came of it. No values, keys or bodies.
+/// A line of JSON for each request: when, from where, who, what was asked for, what came of it. No values, keys or
+/// bodies.
 ///
 ///     {"at", "address", "token", "actor", "method", "route", "name", "set", "status", "ms"}      null where there is none
 ///
-/// Lines are gathered, and written a few times a second: no answer waits for a disk. A file that was moved away is made anew.
+/// Lines are gathered, and written a few times a second: no answer waits for a disk. A file that was moved away is made
+/// anew.
 public final class AccessLog: Sendable {
     private struct State {
         var lines: [UInt8] = []
@@ -30,12 +32,15 @@ public final class AccessLog: Sendable {
         let opened = self.path == nil ? STDOUT_FILENO : AccessLog.open(path)
         guard opened >= 0 else {
             throw StoreError(
-                .invalidRequest, "\(path): can't be written (\(unsafe String(cString: strerror(errno))))", advice: "--access-log names a file, or - for standard output")
+                .invalidRequest, "\(path): can't be written (\(unsafe String(cString: strerror(errno))))",
+                advice: "--access-log names a file, or - for standard output")
         }
         file = Mutex(opened)
     }
 
-    private static func open(_ path: String) -> Int32 { unsafe Foundation.open(path, O_WRONLY | O_CREAT | O_APPEND, 0o640) }
+    private static func open(_ path: String) -> Int32 {
+        unsafe Foundation.open(path, O_WRONLY | O_CREAT | O_APPEND, 0o640)
+    }
 
     /// What is told of a request while it is worked on.
     final class Note: Sendable {
@@ -49,7 +54,10 @@ public final class AccessLog: Sendable {
         func tell(set: String?) { told.withLock { $0.set = set } }
     }
 
-    func write(_ method: String, _ route: String, name: String? = nil, set: String?, by token: Token?, from address: String?, status: Int, _ duration: Duration) {
+    func write(
+        _ method: String, _ route: String, name: String? = nil, set: String?, by token: Token?, from address: String?,
+        status: Int, _ duration: Duration
+    ) {
         var line: [UInt8] = []
         line.reserveCapacity(320)
         func add(_ key: StaticString, _ value: String?) {
@@ -67,7 +75,9 @@ public final class AccessLog: Sendable {
         add("name", name)
         add("set", set)
         let microseconds = Int(duration / .microseconds(1))
-        line += ",\"status\":\(status),\"ms\":\(microseconds / 1000).\(String(1000 + microseconds % 1000).dropFirst())}\n".utf8
+        line +=
+            ",\"status\":\(status),\"ms\":\(microseconds / 1000).\(String(1000 + microseconds % 1000).dropFirst())}\n"
+            .utf8
         state.withLock { state in
             if state.lines.count + line.count > AccessLog.mostBytes { state.dropped += 1 } else { state.lines += line }
         }
@@ -104,6 +114,7 @@ public final class AccessLog: Sendable {
     /// Whether the file that is open still bears its name.
     private func isThere(_ file: Int32, _ path: String) -> Bool {
         var open = stat(), named = stat()
-        return unsafe fstat(file, &open) == 0 && stat(path, &named) == 0 && open.st_ino == named.st_ino && open.st_dev == named.st_dev
+        return unsafe fstat(file, &open) == 0 && stat(path, &named) == 0 && open.st_ino == named.st_ino
+            && open.st_dev == named.st_dev
     }
 }

@@ -4,10 +4,11 @@ import Hummingbird
 import Postgres
 import Synchronization
 
-/// How many requests are worked on at once: more are refused at once, with 503 and when to come again, instead of all becoming slow.
+/// How many requests are worked on at once: more are refused at once, with 503 and when to come again, instead of all
+/// becoming slow.
 ///
-/// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so that it can't starve lookups, nor one caller
-/// another.
+/// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so
+/// that it can't starve lookups, nor one caller another.
 final class Admission: Sendable {
     /// Where a route's requests are worked on.
     enum Lane {
@@ -62,11 +63,13 @@ final class Admission: Sendable {
         bodies = Budget(bounds.bodyMemory, mostWaiting: 1000)
     }
 
-    /// What one job may hold: a quarter each for its spine, for what comes out, for rows that are read, and for what lies between. As many as are worked on may be
-    /// done and not be taken yet.
+    /// What one job may hold: a quarter each for its spine, for what comes out, for rows that are read, and for what
+    /// lies between. As many as are worked on may be done and not be taken yet.
     var jobQuarter: Int { bounds.jobMemory / (2 * bounds.mostJobs) / 4 }
 
-    static let refusal = Problem(.serviceUnavailable, "overloaded", "too much is asked for at once: nothing of this was done, ask again in a second")
+    static let refusal = Problem(
+        .serviceUnavailable, "overloaded",
+        "too much is asked for at once: nothing of this was done, ask again in a second")
 
     func admit<T>(_ lane: Lane, _ caller: String, _ body: () async throws -> T) async throws -> T {
         switch lane {
@@ -78,11 +81,17 @@ final class Admission: Sendable {
             }
         case .job:
             try await Admission.$caller.withValue(caller) {
-                try await job { try await holding(caller) { try await withTaskExecutorPreference(WorkThreads.shared, operation: body) } }
+                try await job {
+                    try await holding(caller) {
+                        try await withTaskExecutorPreference(WorkThreads.shared, operation: body)
+                    }
+                }
             }
         case .upload:
             try await lent(uploads, caller) {
-                try await Admission.$caller.withValue(caller) { try await withTaskExecutorPreference(WorkThreads.shared, operation: body) }
+                try await Admission.$caller.withValue(caller) {
+                    try await withTaskExecutorPreference(WorkThreads.shared, operation: body)
+                }
             }
         }
     }
@@ -90,11 +99,14 @@ final class Admission: Sendable {
     /// A job's turn.
     func job<T>(_ body: () async throws -> T) async throws -> T {
         try await lent(jobs, Admission.caller) {
-            try await RowMemory.$current.withValue(RowMemory(jobQuarter)) { try await Deadline.within(bounds.jobDeadline, body) }
+            try await RowMemory.$current.withValue(RowMemory(jobQuarter)) {
+                try await Deadline.within(bounds.jobDeadline, body)
+            }
         }
     }
 
-    /// Memory of a job whose rows are taken once it is done, as fast as its client takes them: held as long as what this gives.
+    /// Memory of a job whose rows are taken once it is done, as fast as its client takes them: held as long as what
+    /// this gives.
     func answer() async throws -> Answer {
         try await answers.take(1, for: Admission.caller, until: .now + Admission.patience)
         return Answer(answers, Admission.caller)
@@ -115,7 +127,9 @@ final class Admission: Sendable {
 
     private func request<T>(isWork: Bool, _ deadline: Duration, _ body: () async throws -> T) async throws -> T {
         let isAdmitted = requests.withLock { requests in
-            guard requests.all < bounds.mostRequests, !isWork || requests.work < Admission.mostWork else { return false }
+            guard requests.all < bounds.mostRequests, !isWork || requests.work < Admission.mostWork else {
+                return false
+            }
             requests.all += 1
             requests.work += isWork ? 1 : 0
             return true
@@ -127,7 +141,9 @@ final class Admission: Sendable {
                 requests.work -= isWork ? 1 : 0
             }
         }
-        return try await RowMemory.$current.withValue(RowMemory(bounds.rowMemory, turns)) { try await Deadline.within(deadline, body) }
+        return try await RowMemory.$current.withValue(RowMemory(bounds.rowMemory, turns)) {
+            try await Deadline.within(deadline, body)
+        }
     }
 
     private func lent<T>(_ budget: Budget, _ caller: String, _ body: () async throws -> T) async throws -> T {
@@ -149,7 +165,9 @@ struct AdmissionMiddleware<Context: RemoteAddressRequestContext>: RouterMiddlewa
     /// Whether callers have names; else they are told by their addresses.
     let hasTokens: Bool
 
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
+        -> Response
+    {
         do {
             let caller = hasTokens ? store.actor : context.remoteAddress?.ipAddress ?? ""
             return try await admission.admit(lane, caller) { try await next(request, context) }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// So much of something (turns, bytes), lent to callers. Who finds too little left waits in line, and of those in line whoever holds least has the next turn: one
-/// caller with much to do doesn't keep out another with little.
+/// So much of something (turns, bytes), lent to callers. Who finds too little left waits in line, and of those in line
+/// whoever holds least has the next turn: one caller with much to do doesn't keep out another with little.
 final class Budget: Sendable {
     private struct Waiting {
         var id: Int
@@ -43,7 +43,9 @@ final class Budget: Sendable {
     /// Takes what is there at once: false where it is too little, or somebody waits for it.
     func takeNow(_ amount: Int, for caller: String) -> Bool {
         state.withLock { state in
-            guard amount <= state.left, state.held[caller, default: 0] + amount <= each, next(state) == nil else { return false }
+            guard amount <= state.left, state.held[caller, default: 0] + amount <= each, next(state) == nil else {
+                return false
+            }
             state.lend(amount, to: caller)
             return true
         }
@@ -97,7 +99,8 @@ final class Budget: Sendable {
             }
             // Whoever waits for most gives way.
             while state.line.count > mostWaiting {
-                let counts = state.line.reduce(into: [:]) { $0[$1.caller, default: 0] += 1 }, most = counts.values.max() ?? 0
+                let counts = state.line.reduce(into: [:]) { $0[$1.caller, default: 0] += 1 },
+                    most = counts.values.max() ?? 0
                 guard let place = state.line.lastIndex(where: { counts[$0.caller] == most }) else { break }
                 refused.append(state.line.remove(at: place))
             }
@@ -107,15 +110,22 @@ final class Budget: Sendable {
         for waiting in refused { waiting.turn.resume(throwing: Admission.refusal) }
     }
 
-    /// Whose turn is next: among those in line that may hold more, the one whose caller holds least; of several the first.
+    /// Whose turn is next: among those in line that may hold more, the one whose caller holds least; of several the
+    /// first.
     private func next(_ state: State) -> Int? {
         state.line.indices.filter { state.held[state.line[$0].caller, default: 0] + state.line[$0].amount <= each }
-            .min { (state.held[state.line[$0].caller, default: 0], $0) < (state.held[state.line[$1].caller, default: 0], $1) }
+            .min {
+                (state.held[state.line[$0].caller, default: 0], $0) < (
+                    state.held[state.line[$1].caller, default: 0], $1
+                )
+            }
     }
 
     /// Whoever is cancelled, or waited as long as it may, isn't in line any more.
     private func leave(_ id: Int, _ error: any Error) {
-        let turn = state.withLock { state in state.line.firstIndex { $0.id == id }.map { state.line.remove(at: $0).turn } }
+        let turn = state.withLock { state in
+            state.line.firstIndex { $0.id == id }.map { state.line.remove(at: $0).turn }
+        }
         turn?.resume(throwing: error)
         // It may have stood before others for whom there is enough.
         if turn != nil { moveOn() }

@@ -25,7 +25,8 @@ public final class Certificates: Sendable {
 
     fileprivate var context: NIOSSLContext { state.withLock { $0.context } }
 
-    /// Reads the files again where they changed; false where they didn't. What can't be used leaves the certificate as it was.
+    /// Reads the files again where they changed; false where they didn't. What can't be used leaves the certificate as
+    /// it was.
     func refresh() throws -> Bool {
         let stamp = Certificates.stamp([certificate, key])
         guard state.withLock({ $0.stamp }) != stamp else { return false }
@@ -42,10 +43,13 @@ public final class Certificates: Sendable {
 
     private static func context(_ certificate: String, _ key: String) throws -> NIOSSLContext {
         let chain: [NIOSSLCertificateSource], secret: NIOSSLPrivateKey
-        do { chain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) } } catch { throw fault("certificate", certificate) }
+        do { chain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) } } catch {
+            throw fault("certificate", certificate)
+        }
         do { secret = try NIOSSLPrivateKey(file: key, format: .pem) } catch { throw fault("key", key) }
         guard !chain.isEmpty else { throw fault("certificate", certificate) }
-        var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(secret))
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain, privateKey: .privateKey(secret))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
         do {
@@ -56,7 +60,8 @@ public final class Certificates: Sendable {
     }
 
     private static func fault(_ what: String, _ path: String) -> StoreError {
-        StoreError(.invalidRequest, "\(path) can't be read as a \(what)", advice: "it is a PEM file that the server may read")
+        StoreError(
+            .invalidRequest, "\(path) can't be read as a \(what)", advice: "it is a PEM file that the server may read")
     }
 }
 

@@ -69,12 +69,20 @@ public struct FeatureServer: Sendable {
     ///   - preparing: what has to be done before it is ready; it listens meanwhile. What it throws ends the server.
     ///   - listening: called with the port once it listens.
     /// - Throws: that it can't listen there, and why.
-    public func run(preparing: (@Sendable () async throws -> Void)? = nil, listening: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+    public func run(
+        preparing: (@Sendable () async throws -> Void)? = nil,
+        listening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) async throws {
         let listens = Mutex(false), host = configuration.host, port = configuration.port
-        let (store, gatekeeper, metrics, patience, certificates) = (store, gatekeeper, metrics, configuration.patience, configuration.certificates)
+        let (store, gatekeeper, metrics, patience, certificates) = (
+            store, gatekeeper, metrics, configuration.patience, configuration.certificates
+        )
         let foreign = foreign, admission = admission(), accessLog = configuration.accessLog
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [PatientConnection(patience, metrics), ShortCut(store, gatekeeper, metrics, foreign, admission.bodies, accessLog)])
+            additionalChannelHandlers: [
+                PatientConnection(patience, metrics),
+                ShortCut(store, gatekeeper, metrics, foreign, admission.bodies, accessLog),
+            ])
         let application = Application(
             router: router(admission),
             server: HTTPServerBuilder { responder in
@@ -90,7 +98,8 @@ public struct FeatureServer: Sendable {
             }, logger: logger)
         if preparing == nil { try await gatekeeper?.refresh() }
         let beside: [Task<Void, Never>] = [
-            Task { await store.serving.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() }, Task { await renewCertificates() },
+            Task { await store.serving.keepWatch() }, Task { await seal() }, Task { await gatekeeper?.keepFresh() },
+            Task { await renewCertificates() },
             Task { await Heap.giveBack() },
             Task { await accessLog?.keepWriting() },
         ]
@@ -115,7 +124,9 @@ public struct FeatureServer: Sendable {
         } catch  where !listens.withLock({ $0 }) && (error is IOError || error is SocketAddressError.UnknownHost) {
             let code = (error as? IOError)?.errnoCode
             let cause = code.map { unsafe String(cString: strerror($0)) } ?? "nobody knows this address"
-            throw StoreError(.invalidRequest, "can't listen on \(host):\(port): \(cause)", advice: code == EADDRINUSE ? "--port names another port, 0 any that is free" : nil)
+            throw StoreError(
+                .invalidRequest, "can't listen on \(host):\(port): \(cause)",
+                advice: code == EADDRINUSE ? "--port names another port, 0 any that is free" : nil)
         }
     }
 
@@ -128,13 +139,16 @@ public struct FeatureServer: Sendable {
     private func admission() -> Admission {
         Admission(
             Admission.Bounds(
-                mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs, bodyMemory: configuration.bodyMemory,
-                rowMemory: configuration.rowMemory, jobMemory: configuration.jobMemory, deadline: configuration.deadline, jobDeadline: configuration.jobDeadline))
+                mostRequests: configuration.mostRequests, mostJobs: configuration.mostJobs,
+                bodyMemory: configuration.bodyMemory,
+                rowMemory: configuration.rowMemory, jobMemory: configuration.jobMemory,
+                deadline: configuration.deadline, jobDeadline: configuration.jobDeadline))
     }
 
     private func router(_ admission: Admission) -> Router<ServerContext> {
         Routes(
-            store: store, gatekeeper: gatekeeper, metrics: metrics, accessLog: configuration.accessLog, isWarm: isWarm, admission: admission, foreign: foreign
+            store: store, gatekeeper: gatekeeper, metrics: metrics, accessLog: configuration.accessLog, isWarm: isWarm,
+            admission: admission, foreign: foreign
         ).router()
     }
 
@@ -148,7 +162,9 @@ public struct FeatureServer: Sendable {
             do {
                 if try certificates.refresh() { logger.notice("the certificate was renewed") }
             } catch {
-                logger.error("the new certificate can't be used, and the old one stays", metadata: ["cause": "\((error as? StoreError)?.message ?? "unreadable")"])
+                logger.error(
+                    "the new certificate can't be used, and the old one stays",
+                    metadata: ["cause": "\((error as? StoreError)?.message ?? "unreadable")"])
             }
         }
     }
@@ -158,7 +174,9 @@ public struct FeatureServer: Sendable {
         do {
             try await store.serving.warmUp()
         } catch {
-            logger.warning("memory isn't warm", metadata: ["cause": "\((error as? PostgresError)?.description ?? "\(type(of: error))")"])
+            logger.warning(
+                "memory isn't warm",
+                metadata: ["cause": "\((error as? PostgresError)?.description ?? "\(type(of: error))")"])
         }
         isWarm.reach()
     }
@@ -170,16 +188,25 @@ public struct FeatureServer: Sendable {
             try? await Task.sleep(for: sealsEvery)
             do {
                 for part in try await store.log.materialize(.init(minimumRows: FeatureServer.rowsToSeal)) {
-                    logger.info("sealed", metadata: ["source": "\(part.source)", "rows": "\(part.rows)", "segments": "\(part.segments)"])
+                    logger.info(
+                        "sealed",
+                        metadata: ["source": "\(part.source)", "rows": "\(part.rows)", "segments": "\(part.segments)"])
                 }
                 for part in try await store.serving.keepOnline() {
-                    logger.info("kept", metadata: ["source": "\(part.source)", "entities": "\(part.entities)", "up_to": "\(part.upTo)"])
+                    logger.info(
+                        "kept",
+                        metadata: ["source": "\(part.source)", "entities": "\(part.entities)", "up_to": "\(part.upTo)"])
                 }
                 await store.serving.connectKept()
             } catch is CancellationError {
                 return
             } catch {
-                logger.warning("sealing failed", metadata: ["cause": "\((error as? StoreError)?.message ?? (error as? PostgresError)?.description ?? "\(type(of: error))")"])
+                logger.warning(
+                    "sealing failed",
+                    metadata: [
+                        "cause":
+                            "\((error as? StoreError)?.message ?? (error as? PostgresError)?.description ?? "\(type(of: error))")"
+                    ])
             }
         }
     }

@@ -2,10 +2,11 @@ import FeatureStore
 import HTTPTypes
 import Hummingbird
 
-/// Keeps web pages out of a server on loopback that asks for no tokens: whoever's browser shows a page would act for it, on this machine.
+/// Keeps web pages out of a server on loopback that asks for no tokens: whoever's browser shows a page would act for
+/// it, on this machine.
 ///
-/// A page's requests say where they come from (`Origin`, `Sec-Fetch-Site`), and what the page calls this machine (`Host`), whatever address a name of its own was
-/// made to mean.
+/// A page's requests say where they come from (`Origin`, `Sec-Fetch-Site`), and what the page calls this machine
+/// (`Host`), whatever address a name of its own was made to mean.
 struct ForeignRequests: Sendable {
     private let names: Set<String>
 
@@ -17,43 +18,57 @@ struct ForeignRequests: Sendable {
     /// Whether the server is called so, whatever the port. Who gives no name is no browser.
     func knows(_ authority: String?) -> Bool {
         guard let authority = authority?.lowercased() else { return true }
-        let name: Substring = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        let name: Substring =
+            authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
         return names.contains(String(name))
     }
 
     /// - Throws: what makes it foreign.
     func refuse(_ head: HTTPRequest) throws(Problem) {
         guard knows(head.authority) else {
-            throw ForeignRequests.foreign("this server isn't called what Host says; --host-name names what it is called beside localhost")
+            throw ForeignRequests.foreign(
+                "this server isn't called what Host says; --host-name names what it is called beside localhost")
         }
-        if let site = head.headerFields[.secFetchSite], !["same-origin", "none"].contains(site) { throw ForeignRequests.foreign("a page of another site asks for this") }
+        if let site = head.headerFields[.secFetchSite], !["same-origin", "none"].contains(site) {
+            throw ForeignRequests.foreign("a page of another site asks for this")
+        }
         if let origin = head.headerFields[.origin] {
             let own = head.authority.map { ["http://" + $0.lowercased(), "https://" + $0.lowercased()] } ?? []
-            guard own.contains(origin.lowercased()) else { throw ForeignRequests.foreign("a page of another origin asks for this") }
+            guard own.contains(origin.lowercased()) else {
+                throw ForeignRequests.foreign("a page of another origin asks for this")
+            }
         }
     }
 
-    private static func foreign(_ why: String) -> Problem { Problem(.forbidden, "foreign_origin", "\(why); with --require-tokens a server answers whoever bears one") }
+    private static func foreign(_ why: String) -> Problem {
+        Problem(.forbidden, "foreign_origin", "\(why); with --require-tokens a server answers whoever bears one")
+    }
 }
 
 struct ForeignMiddleware<Context: RequestContext>: RouterMiddleware {
     let foreign: ForeignRequests
 
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
+        -> Response
+    {
         try foreign.refuse(request.head)
         return try await next(request, context)
     }
 }
 
-/// Refuses a body of a type that its route doesn't take, as openapi.json says. What pages may send anywhere without asking (forms, plain text, no type) is none.
+/// Refuses a body of a type that its route doesn't take, as openapi.json says. What pages may send anywhere without
+/// asking (forms, plain text, no type) is none.
 struct BodyTypeMiddleware<Context: RequestContext>: RouterMiddleware {
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
+        -> Response
+    {
         if request.hasBody, let types = DescribedPaths.bodyTypes[context.endpointPath ?? ""] {
             guard types.contains(request.mediaType ?? DescribedPaths.noType) else {
                 let known = types.filter { $0 != DescribedPaths.noType }.sorted()
                 throw Problem(
                     .unsupportedMediaType, "unsupported_media_type",
-                    "\(request.mediaType == nil ? "the body has no Content-Type" : "this Content-Type isn't read here"); this takes \(known.joined(separator: ", "))")
+                    "\(request.mediaType == nil ? "the body has no Content-Type" : "this Content-Type isn't read here"); this takes \(known.joined(separator: ", "))"
+                )
             }
         }
         return try await next(request, context)
@@ -61,7 +76,9 @@ struct BodyTypeMiddleware<Context: RequestContext>: RouterMiddleware {
 }
 
 extension Request {
-    fileprivate var hasBody: Bool { headers[.transferEncoding] != nil || headers[.contentLength].map { $0 != "0" } ?? false }
+    fileprivate var hasBody: Bool {
+        headers[.transferEncoding] != nil || headers[.contentLength].map { $0 != "0" } ?? false
+    }
 }
 
 extension HTTPField.Name {

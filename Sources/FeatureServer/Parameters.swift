@@ -17,17 +17,23 @@ struct Parameters {
         for (key, value) in try Parameters.decoded(request) {
             guard value.utf8.count <= Parameters.longest else { throw Parameters.tooLong(key) }
             guard known.contains(key), given.updateValue(value, forKey: key) == nil else {
-                throw Problem.shape("parameter '\(key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))")
+                throw Problem.shape(
+                    "parameter '\(key.prefix(63))' is unknown or given twice; it takes \(known.joined(separator: ", "))"
+                )
             }
         }
     }
 
-    static func tooLong(_ name: String) -> Problem { Problem.shape("\(name.prefix(63)) has more than \(longest) bytes") }
+    static func tooLong(_ name: String) -> Problem {
+        Problem.shape("\(name.prefix(63)) has more than \(longest) bytes")
+    }
 
     /// Names and values as they were meant, in their order. A percent sign without two hexadecimal digits is one.
     static func decoded(_ request: Request) throws -> [(key: String, value: String)] {
         try (request.uri.query ?? "").split(separator: "&").map { part in
-            let texts = try part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { try text(Array($0.utf8)) }
+            let texts = try part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+                try text(Array($0.utf8))
+            }
             return (texts[0], texts.count > 1 ? texts[1] : "")
         }
     }
@@ -35,18 +41,24 @@ struct Parameters {
     private static func text(_ bytes: [UInt8]) throws -> String {
         var decoded: [UInt8] = [], rest = bytes[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let high = digit(rest[rest.startIndex]), let low = digit(rest[rest.startIndex + 1]) {
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let high = digit(rest[rest.startIndex]),
+                let low = digit(rest[rest.startIndex + 1])
+            {
                 decoded.append(high << 4 | low)
                 rest.removeFirst(2)
             } else {
                 decoded.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
             }
         }
-        guard let text = String(validating: decoded, as: UTF8.self) else { throw Problem.shape("a parameter is not UTF-8 text") }
+        guard let text = String(validating: decoded, as: UTF8.self) else {
+            throw Problem.shape("a parameter is not UTF-8 text")
+        }
         return text
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? { Character(UnicodeScalar(byte)).hexDigitValue.map { UInt8($0) } }
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        Character(UnicodeScalar(byte)).hexDigitValue.map { UInt8($0) }
+    }
 
     subscript(name: String) -> String? { given[name] }
 
@@ -74,10 +86,14 @@ struct Parameters {
             return epoch
         }
         let delimiter = try given["delimiter"].map { text in
-            guard let delimiter = ReadOptions.delimiter(text) else { throw Problem.shape("delimiter is one character of ASCII, such as ; or \\t") }
+            guard let delimiter = ReadOptions.delimiter(text) else {
+                throw Problem.shape("delimiter is one character of ASCII, such as ; or \\t")
+            }
             return delimiter
         }
-        return ReadOptions(null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"), delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
+        return ReadOptions(
+            null: given["null"], epoch: epoch, ignoresExtra: try flag("ignore_extra"),
+            delimiter: delimiter ?? UInt8(ascii: ","), names: .parameters)
     }
 }
 

@@ -4,13 +4,15 @@ import NIOHTTPTypes
 
 /// How slow a client may be before it is cut off.
 public struct Patience: Sendable {
-    /// How long a request may be on its way: after so long it must have come at `leastRate`, and something of it must come within so long.
+    /// How long a request may be on its way: after so long it must have come at `leastRate`, and something of it must
+    /// come within so long.
     public var receiving = Duration.seconds(30)
     /// Bytes a second.
     public var leastRate = 1024.0
     /// Without taking anything of an answer that is there for it.
     public var sending = Duration.seconds(30)
-    /// How long the rest of a request is thrown away that was answered before all of it had come, so that who sends all before it reads gets the answer.
+    /// How long the rest of a request is thrown away that was answered before all of it had come, so that who sends all
+    /// before it reads gets the answer.
     public var lingering = Duration.seconds(30)
     /// Between two requests.
     public var idle = Duration.seconds(120)
@@ -22,7 +24,8 @@ public struct Patience: Sendable {
     public init() {}
 }
 
-/// Closes a connection whose client sends or takes too slowly, and reads nothing more of one that doesn't take its answers.
+/// Closes a connection whose client sends or takes too slowly, and reads nothing more of one that doesn't take its
+/// answers.
 ///
 /// A server that is slow itself (it doesn't ask for more, or hasn't answered yet) never counts against the client.
 final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
@@ -59,7 +62,9 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         idleSince = .now
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        glances = context.eventLoop.scheduleRepeatedTask(initialDelay: TimeAmount(patience.glance), delay: TimeAmount(patience.glance)) { _ in
+        glances = context.eventLoop.scheduleRepeatedTask(
+            initialDelay: TimeAmount(patience.glance), delay: TimeAmount(patience.glance)
+        ) { _ in
             bound.value.handler.glance(bound.value.context)
         }
     }
@@ -75,9 +80,13 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let now = ContinuousClock.now
         let waiting = waited + (waitingSince.map { now - $0 } ?? .zero)
         let isSilent = waitingSince.map { now - $0 > patience.receiving } ?? false
-        let isSlow = isReceiving && (isSilent || waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1)))
+        let isSlow =
+            isReceiving
+            && (isSilent
+                || waiting > patience.receiving && Double(received) < patience.leastRate * (waiting / .seconds(1)))
         let isStuck = stuckSince.map { now - $0 > patience.sending } ?? false
-        let isIdle = !isReceiving && unanswered == 0 && now - idleSince > (isGreeted ? patience.idle : patience.greeting)
+        let isIdle =
+            !isReceiving && unanswered == 0 && now - idleSince > (isGreeted ? patience.idle : patience.greeting)
         let isLingering = discardingSince.map { now - $0 > patience.lingering } ?? false
         guard isSlow || isStuck || isIdle || isLingering else { return }
         if !isIdle { metrics.countCutOff() }

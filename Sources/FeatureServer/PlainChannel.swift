@@ -23,8 +23,8 @@ struct PlainChannel: ServerChildChannel {
     func handle(value: HTTP1Channel.Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }
 
-/// What NIO's codec does, in its place, since it doesn't tell HTTP/1.1 from 1.0: the first request of HTTP/1.1 that has no Host, or several (RFC 9112), ends its
-/// connection with 400.
+/// What NIO's codec does, in its place, since it doesn't tell HTTP/1.1 from 1.0: the first request of HTTP/1.1 that has
+/// no Host, or several (RFC 9112), ends its connection with 400.
 private final class StrictCodec: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -45,7 +45,8 @@ private final class StrictCodec: ChannelDuplexHandler {
                 context.fireErrorCaught(error)
             }
         case .body(let piece): context.fireChannelRead(wrapInboundOut(.body(piece)))
-        case .end(let trailers): context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
+        case .end(let trailers):
+            context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
         }
     }
 

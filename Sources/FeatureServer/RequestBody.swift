@@ -18,7 +18,9 @@ extension Request {
             case "gzip", "x-gzip": return .gzip
             case "zstd": return .zstd
             default:
-                var problem = Problem(.unsupportedMediaType, "unsupported_media_type", "a body may be compressed with gzip or zstd, with one of them, once")
+                var problem = Problem(
+                    .unsupportedMediaType, "unsupported_media_type",
+                    "a body may be compressed with gzip or zstd, with one of them, once")
                 problem.headers[.acceptEncoding] = "gzip, zstd"
                 throw problem
             }
@@ -42,7 +44,11 @@ extension Request {
         let packed = bytes
         // What it comes to nobody knows before.
         return try await Holding.holding(limit) {
-            try Request.decompress({ () throws(TableError) in try ByteReader(bytes: packed, name: "the body", compression: compression, maximumBytes: limit) }, atMost: limit) {
+            try Request.decompress(
+                { () throws(TableError) in
+                    try ByteReader(bytes: packed, name: "the body", compression: compression, maximumBytes: limit)
+                }, atMost: limit
+            ) {
                 plain += $0
             }
             _ = try await Holding.memory?.take(plain.count)
@@ -58,7 +64,9 @@ extension Request {
     /// Takes a body piece by piece.
     ///
     /// - Throws: `Problem.clientLeft` where the sender goes away before its end.
-    func taking(_ pieces: some AsyncSequence<ByteBuffer, any Error>, _ take: (ByteBuffer) async throws -> Void) async throws {
+    func taking(_ pieces: some AsyncSequence<ByteBuffer, any Error>, _ take: (ByteBuffer) async throws -> Void)
+        async throws
+    {
         var iterator = pieces.makeAsyncIterator()
         while true {
             let piece: ByteBuffer?
@@ -74,8 +82,11 @@ extension Request {
         }
     }
 
-    /// Hands on what a compressed body holds, piece by piece. What is too large ends at once: a small body may come to very much.
-    static func decompress(_ reader: () throws(TableError) -> ByteReader, atMost limit: Int, _ take: ([UInt8]) -> Void) throws {
+    /// Hands on what a compressed body holds, piece by piece. What is too large ends at once: a small body may come to
+    /// very much.
+    static func decompress(_ reader: () throws(TableError) -> ByteReader, atMost limit: Int, _ take: ([UInt8]) -> Void)
+        throws
+    {
         do {
             let reader = try reader()
             var count = 0
@@ -107,7 +118,9 @@ extension Request {
     func document() async throws -> DefinitionDocument {
         let body = try await bytes(atMost: DefinitionDocument.maximumBytes)
         _ = try await Holding.memory?.take(Request.yamlFactor * body.count)
-        guard let text = String(validating: body, as: UTF8.self) else { throw Problem(.badRequest, "invalid_request", "the body is not UTF-8 text") }
+        guard let text = String(validating: body, as: UTF8.self) else {
+            throw Problem(.badRequest, "invalid_request", "the body is not UTF-8 text")
+        }
         return try DefinitionDocument(yaml: text, file: "body")
     }
 }
@@ -115,6 +128,9 @@ extension Request {
 extension Problem {
     static func tooLarge(_ limit: Int, isDecompressed: Bool = false) -> Problem {
         let size = limit >= 1 << 30 ? "\(limit >> 30) GiB" : "\(limit >> 20) MiB"
-        return Problem(.contentTooLarge, "body_too_large", "the body \(isDecompressed ? "comes, decompressed, to more" : "is larger") than the \(size) that this route takes")
+        return Problem(
+            .contentTooLarge, "body_too_large",
+            "the body \(isDecompressed ? "comes, decompressed, to more" : "is larger") than the \(size) that this route takes"
+        )
     }
 }

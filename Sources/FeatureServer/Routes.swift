@@ -31,7 +31,9 @@ struct Routes {
 
     /// The API's description, which leaves its version to the build.
     private static let description = Array(
-        String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing("\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1).utf8)
+        String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing(
+            "\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1
+        ).utf8)
 
     func router() -> Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
@@ -41,15 +43,24 @@ struct Routes {
         let routes = RouteGroups(router: router, shared: self)
         routes(nil, .free).get("/healthz") { _, _ in Response.json(.object(["status": "ok"])) }
         routes(nil, .free).get("/readyz") { [isWarm] _, _ in
-            guard isWarm.isWarm else { throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first") }
+            guard isWarm.isWarm else {
+                throw Problem(.serviceUnavailable, "warming", "memory isn't warm yet: what is looked up is read first")
+            }
             switch try store.serving.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
             case .unknown: throw Problem(.serviceUnavailable, "warming", "the database wasn't heard of yet")
             // Lookups go on: who sends them elsewhere would find the same database there.
-            case .readOnly(let code): return Response.json(.object(["status": "read_only", "code": .string(Problem(PostgresError(code: code, message: "")).code)]))
-            case .stale(let age): return Response.json(.object(["status": "stale", "age_ms": JSON(age.wholeMilliseconds)]))
+            case .readOnly(let code):
+                return Response.json(
+                    .object([
+                        "status": "read_only", "code": .string(Problem(PostgresError(code: code, message: "")).code),
+                    ]))
+            case .stale(let age):
+                return Response.json(.object(["status": "stale", "age_ms": JSON(age.wholeMilliseconds)]))
             case .disagrees(let difference):
-                throw Problem(.serviceUnavailable, "clocks_disagree", "this machine's clock and the database's are \(difference.wholeMilliseconds) ms apart")
+                throw Problem(
+                    .serviceUnavailable, "clocks_disagree",
+                    "this machine's clock and the database's are \(difference.wholeMilliseconds) ms apart")
             }
         }
         routes(.audit, .free).get("/metrics") { [metrics] _, _ in
@@ -58,7 +69,9 @@ struct Routes {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(await store.serving.figures()))))
         }
         routes(nil, .free).get("/openapi.json") { _, _ in
-            Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
+            Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
         }
         routes(.read, bounded: true).post("/v1/lookup") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try LookupRequest(body)
@@ -67,7 +80,9 @@ struct Routes {
             let answer = try await store.serving.lookup(asked)
             var text: [UInt8] = []
             answer.write(to: &text, cuts: body["cuts"] == .bool(true), types: body["types"] == .bool(true))
-            return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
         }
         routes(.read, bounded: true).post("/get-online-features") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit)
@@ -81,7 +96,9 @@ struct Routes {
         }
         routes(.read, .work, bounded: true).post("/v1/why") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try WhyRequest(body)
-            if case .features(let names) = asked.lookup.target { try await store.serving.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) } }
+            if case .features(let names) = asked.lookup.target {
+                try await store.serving.withKnownCatalog { catalog, _ in try Bearer.permit(functions: names, catalog) }
+            }
             return Response.json(try await store.serving.why(asked).json)
         }
         routes(.write, bounded: true).post("/v1/sources/:name/rows") { request, context in
@@ -90,22 +107,32 @@ struct Routes {
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let body = try await request.bytes(atMost: Routes.pushLimit)
-            let read = try await Holding.holding(layout.factor * body.count) { try await store.log.readPush(body, layout: layout, into: name) }
+            let read = try await Holding.holding(layout.factor * body.count) {
+                try await store.log.readPush(body, layout: layout, into: name)
+            }
             _ = try await Holding.memory?.take(read.bytes)
             let pushed = try await store.log.push(read, idempotencyKey: key)
-            return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: pushed.json)))
         }
         routes(.write, .upload, bounded: true).post("/v1/sources/:name/import") { request, context in
             try Bearer.permit(source: context.parameter("name"))
-            let given = try Parameters(request, known: StoreLog.ImportOptions.parameters), options = try StoreLog.ImportOptions(given)
-            let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body", batch = admission.jobQuarter
+            let given = try Parameters(request, known: StoreLog.ImportOptions.parameters),
+                options = try StoreLog.ImportOptions(given)
+            let layout = try fileLayout(request), name = try context.parameter("name"), file = given["file"] ?? "body",
+                batch = admission.jobQuarter
             return try await spooled(request, Routes.importLimit) { body in
-                let imported = try await store.log.importRows(into: name, file: file, digest: body.digest, options: options) { schema in
-                    try TableReader(body.reader(batch: batch), layout: layout, name: file, schema: schema, options: options.reading)
+                let imported = try await store.log.importRows(
+                    into: name, file: file, digest: body.digest, options: options
+                ) { schema in
+                    try TableReader(
+                        body.reader(batch: batch), layout: layout, name: file, schema: schema, options: options.reading)
                 }
                 return Response.json(
                     .object([
-                        "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates), "last_offset": JSON(imported.lastOffset),
+                        "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates),
+                        "last_offset": JSON(imported.lastOffset),
                         "warnings": .array(imported.warnings.map { .string($0) }),
                     ]))
             }
@@ -117,7 +144,8 @@ struct Routes {
         }
         routes(.admin, .registration, bounded: true).post("/v1/definitions/apply") { request, _ in
             let commit = try Parameters(request, known: ["commit"])["commit"], document = try await request.document()
-            return Response.json(try await store.catalog.apply([document], commit: commit) { try Bearer.permit($0) }.json())
+            return Response.json(
+                try await store.catalog.apply([document], commit: commit) { try Bearer.permit($0) }.json())
         }
         catalog(routes)
         snapshots(routes)
@@ -125,13 +153,17 @@ struct Routes {
         return router
     }
 
-    /// Puts a request's body aside, and answers it once it has its turn. What takes long is given up where the client goes away, and so the connection ends with the answer.
-    func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws -> Response {
+    /// Puts a request's body aside, and answers it once it has its turn. What takes long is given up where the client
+    /// goes away, and so the connection ends with the answer.
+    func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws
+        -> Response
+    {
         let compression = try request.compression
         try request.requireLength(atMost: limit)
         do {
             // Before anything is read: pieces that nobody takes would be waited for.
-            let body = try SpooledBody(directory: store.temporaryDirectory, maximumBytes: limit, compression: compression)
+            let body = try SpooledBody(
+                directory: store.temporaryDirectory, maximumBytes: limit, compression: compression)
             var response = try await request.body.consumeWithCancellationOnInboundClose { pieces in
                 try await request.taking(pieces) { try body.append($0) }
                 try body.finish()
@@ -152,7 +184,10 @@ struct Routes {
         case Routes.arrow: return .arrows
         case "text/csv": return .csv
         case "application/x-ndjson": return .ndjson
-        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "a file of rows travels as \(Routes.arrow), text/csv or application/x-ndjson")
+        default:
+            throw Problem(
+                .unsupportedMediaType, "unsupported_media_type",
+                "a file of rows travels as \(Routes.arrow), text/csv or application/x-ndjson")
         }
     }
 
@@ -167,7 +202,10 @@ struct Routes {
         case "application/json": return .array
         case "application/x-ndjson", "application/ndjson", "application/jsonl": return .lines
         case Routes.arrow: return .arrow
-        default: throw Problem(.unsupportedMediaType, "unsupported_media_type", "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
+        default:
+            throw Problem(
+                .unsupportedMediaType, "unsupported_media_type",
+                "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
         }
     }
 }

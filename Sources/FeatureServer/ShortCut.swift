@@ -3,11 +3,12 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Answers where they come in, on the connection's own thread: the lookups that memory can answer, and small pushes of JSON, once they are committed. Everything
-/// else goes on to the routes.
+/// Answers where they come in, on the connection's own thread: the lookups that memory can answer, and small pushes of
+/// JSON, once they are committed. Everything else goes on to the routes.
 ///
-/// A request is held until its body is whole. If it isn't a plain one, or memory lacks something, it goes on as it came. Answers keep their order: while
-/// another of the same connection is still being answered by a route, all go on, and while a push waits for its commit, what follows it waits here.
+/// A request is held until its body is whole. If it isn't a plain one, or memory lacks something, it goes on as it
+/// came. Answers keep their order: while another of the same connection is still being answered by a route, all go on,
+/// and while a push waits for its commit, what follows it waits here.
 final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -59,7 +60,10 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - gatekeeper: whose token a request must bear; the routes refuse it.
     ///   - foreign: what isn't answered at all; the routes refuse it.
-    init(_ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?, _ memory: Budget, _ accessLog: AccessLog?) {
+    init(
+        _ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?,
+        _ memory: Budget, _ accessLog: AccessLog?
+    ) {
         (pushes, lookups) = (store.log, store.serving)
         self.gatekeeper = gatekeeper
         self.metrics = metrics
@@ -118,7 +122,9 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What a request is to be held as; nil where it goes on: also where its token doesn't do.
     private func plain(_ head: HTTPRequest) -> Held? {
-        guard head.method == .post, let path = head.path, isKnown(head.authority), let fields = PlainFields(head.headerFields) else { return nil }
+        guard head.method == .post, let path = head.path, isKnown(head.authority),
+            let fields = PlainFields(head.headerFields)
+        else { return nil }
         let kind: Kind, needed: TokenRole
         if path == "/v1/lookup" {
             (kind, needed) = (.lookup, .read)
@@ -147,16 +153,24 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         switch request.kind {
         case .lookup:
             var set: String?
-            guard let answer = lookups.answerFromMemory(body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 }) else { return false }
+            guard
+                let answer = lookups.answerFromMemory(
+                    body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 })
+            else { return false }
             held = nil
             uncount()
             metrics.count(.lookup, .now - began)
             log(.lookup, set: set, by: request.token, since: began, context)
             respond(.ok, answer, in: context)
         case .push(let source, let key):
-            let (loop, bound) = (context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop))
-            let isTaken = pushes.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) { result in
-                loop.execute { bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context) }
+            let (loop, bound) = (
+                context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+            )
+            let isTaken = pushes.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) {
+                result in
+                loop.execute {
+                    bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context)
+                }
             }
             guard isTaken else { return false }
             held = nil
@@ -168,7 +182,8 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A push was committed or refused: what came after it has its turn.
     private func finish(
-        _ result: Result<StoreLog.Pushed, any Error>, of request: Held, into source: String, since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
+        _ result: Result<StoreLog.Pushed, any Error>, of request: Held, into source: String,
+        since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
     ) {
         switch result {
         case .success(let pushed):
@@ -193,15 +208,20 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func log(
-        _ route: ServerMetrics.Route, name: String? = nil, set: String? = nil, by token: Token?, status: Int = 200, since began: ContinuousClock.Instant,
+        _ route: ServerMetrics.Route, name: String? = nil, set: String? = nil, by token: Token?, status: Int = 200,
+        since began: ContinuousClock.Instant,
         _ context: ChannelHandlerContext
     ) {
         guard let accessLog else { return }
         if address == nil { address = context.remoteAddress?.ipAddress }
-        accessLog.write("POST", route.path, name: name, set: set, by: token, from: address, status: status, .now - began)
+        accessLog.write(
+            "POST", route.path, name: name, set: set, by: token, from: address, status: status, .now - began)
     }
 
-    private func respond(_ status: HTTPResponse.Status, _ body: [UInt8], _ headers: HTTPFields = [.contentType: "application/json"], in context: ChannelHandlerContext) {
+    private func respond(
+        _ status: HTTPResponse.Status, _ body: [UInt8], _ headers: HTTPFields = [.contentType: "application/json"],
+        in context: ChannelHandlerContext
+    ) {
         guard context.channel.isActive else { return }
         var fields = headers
         fields[.contentLength] = String(body.count)
@@ -222,7 +242,8 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         if request.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(request.body))) }
     }
 
-    /// A server that ends, or a client that has said all, lets a push be committed and answered before its connection closes.
+    /// A server that ends, or a client that has said all, lets a push be committed and answered before its connection
+    /// closes.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard following != nil else { return context.fireUserInboundEventTriggered(event) }
         if event is ChannelShouldQuiesceEvent {
@@ -253,7 +274,8 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// What a plain request's head says beside its path, in one pass. Nil where something needs a closer look, which the routes take.
+/// What a plain request's head says beside its path, in one pass. Nil where something needs a closer look, which the
+/// routes take.
 private struct PlainFields {
     var authorization: String?
     var key: String?
@@ -264,12 +286,17 @@ private struct PlainFields {
             let name = field.name.canonicalName
             // Most fields are told by their length.
             switch name.utf8.count {
-            case 6 where name == "expect" || name == "origin", 14 where name == "sec-fetch-site", 16 where name == "content-encoding": return nil
+            case 6 where name == "expect" || name == "origin", 14 where name == "sec-fetch-site",
+                16 where name == "content-encoding":
+                return nil
             case 10 where name == "connection": guard field.value.lowercased() == "keep-alive" else { return nil }
             // Who says that too much comes is answered before it does.
-            case 14 where name == "content-length": guard Int(field.value).map({ $0 <= ShortCut.maximumBytes }) ?? false else { return nil }
+            case 14 where name == "content-length":
+                guard Int(field.value).map({ $0 <= ShortCut.maximumBytes }) ?? false else { return nil }
             case 12 where name == "content-type":
-                guard !isJSON, field.value == "application/json" || field.value.hasPrefix("application/json;") else { return nil }
+                guard !isJSON, field.value == "application/json" || field.value.hasPrefix("application/json;") else {
+                    return nil
+                }
                 isJSON = true
             case 13 where name == "authorization":
                 guard authorization == nil else { return nil }

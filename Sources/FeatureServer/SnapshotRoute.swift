@@ -24,15 +24,26 @@ struct SnapshotParameters {
     let isRecorded: Bool
 
     init(_ asked: Request) throws {
-        let given = try Parameters(asked, known: ["set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null", "epoch", "delimiter"])
+        let given = try Parameters(
+            asked,
+            known: [
+                "set", "timestamp", "name", "hindsight", "known_by", "at", "split", "by", "keep", "record", "null",
+                "epoch", "delimiter",
+            ])
         guard let set = given["set"] else { throw Problem.shape("set names what to compute, such as fraud.v1") }
-        guard (given["split"] == nil) == (given["by"] == nil) else { throw Problem.shape("split and by go together: split=train=0.8,test=0.2&by=customer_id") }
+        guard (given["split"] == nil) == (given["by"] == nil) else {
+            throw Problem.shape("split and by go together: split=train=0.8,test=0.2&by=customer_id")
+        }
         isRecorded = try given.flag("record", default: true)
-        guard isRecorded || given["name"] == nil && given["keep"] == nil else { throw Problem.shape("name and keep are for snapshots that are recorded") }
+        guard isRecorded || given["name"] == nil && given["keep"] == nil else {
+            throw Problem.shape("name and keep are for snapshots that are recorded")
+        }
         request = SnapshotRequest(
-            set: set, name: given["name"], timestamp: given["timestamp"] ?? FeatureSet.instantColumn, mode: try given.flag("hindsight") ? .hindsight : .asServed,
+            set: set, name: given["name"], timestamp: given["timestamp"] ?? FeatureSet.instantColumn,
+            mode: try given.flag("hindsight") ? .hindsight : .asServed,
             knownBy: try given.instant("known_by"), options: try given.reading(), at: given["at"],
-            split: try given["split"].map { try Split($0, by: given["by"] ?? "") }, keeps: try given.flag("keep", default: true))
+            split: try given["split"].map { try Split($0, by: given["by"] ?? "") },
+            keeps: try given.flag("keep", default: true))
     }
 
     /// What making a training set needs: nobody but a reader, where nothing is recorded.
@@ -41,47 +52,71 @@ struct SnapshotParameters {
     }
 }
 
-/// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside the columns.
+/// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside
+/// the columns.
 extension Routes {
     func snapshots(_ routes: RouteGroups) {
         routes(.audit, .work, bounded: true).get("/v1/snapshots") { _, _ in
-            Response.json(.array(try await store.training.snapshots().filter { Bearer.includes(set: $0.set.description) }.map { $0.json(whole: false) }))
+            Response.json(
+                .array(
+                    try await store.training.snapshots().filter { Bearer.includes(set: $0.set.description) }.map {
+                        $0.json(whole: false)
+                    }))
         }
         routes(.audit, bounded: true).get("/v1/snapshots/:id") { _, context in
             let members = try await store.training.manifest(permitted(context.parameter("id")))
-            return Response.json(.object(Bearer.seesValues ? members : members.map { $0.key == "statistics" ? JSON.Member("statistics", .null) : $0 }))
+            return Response.json(
+                .object(
+                    Bearer.seesValues
+                        ? members : members.map { $0.key == "statistics" ? JSON.Member("statistics", .null) : $0 }))
         }
         routes(SnapshotParameters.role, .upload, bounded: true).post("/v1/snapshots") { request, _ in
             let asked = try SnapshotParameters(request)
             AccessLog.Note.current?.tell(set: asked.request.set)
-            if Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) } }
+            if Bearer.isBounded {
+                try await store.serving.withKnownCatalog { try Bearer.permit(.set(asked.request.set), $1) }
+            }
             let layout = try fileLayout(request)
             return try await spooled(request, Routes.spineLimit) { body in
                 let most = admission.jobQuarter
                 let spine = { @Sendable (plan: Plan) in
                     let file = try SpineFile(
-                        body.reader(columns: most, batch: most, rows: Routes.spineRows), layout: layout, name: "body", plan: plan, timestamp: asked.request.timestamp,
+                        body.reader(columns: most, batch: most, rows: Routes.spineRows), layout: layout, name: "body",
+                        plan: plan, timestamp: asked.request.timestamp,
                         options: asked.request.options)
                     // A value and a mark, and what is written of it.
                     guard file.rowCount * plan.outputs.count * 16 <= most else {
                         throw Problem(
                             .contentTooLarge, "too_much",
-                            "\(file.rowCount) rows of \(plan.outputs.count) outputs come to more than the \(most >> 20) MiB that a job here has for them")
+                            "\(file.rowCount) rows of \(plan.outputs.count) outputs come to more than the \(most >> 20) MiB that a job here has for them"
+                        )
                     }
                     return file
                 }
-                guard asked.isRecorded else { return try await rows(try await store.training.trainingSet(asked.request, name: "body", spine: spine)) }
-                let manifest = try await store.training.createSnapshot(asked.request, name: "body", spine: spine), warnings = manifest.warnings
+                guard asked.isRecorded else {
+                    return try await rows(
+                        try await store.training.trainingSet(asked.request, name: "body", spine: spine))
+                }
+                let manifest = try await store.training.createSnapshot(asked.request, name: "body", spine: spine),
+                    warnings = manifest.warnings
                 return try await Response.json(
-                    .object(store.training.manifest(manifest.id) + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])), status: .created)
+                    .object(
+                        store.training.manifest(manifest.id)
+                            + (warnings.isEmpty ? [] : [JSON.Member("warnings", .array(warnings.map { .string($0) }))])),
+                    status: .created)
             }
         }
-        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in try await rows(store.training.fetch(permitted(context.parameter("id"))).rows) }
+        routes(.read, .job, bounded: true).get("/v1/snapshots/:id/data") { _, context in
+            try await rows(store.training.fetch(permitted(context.parameter("id"))).rows)
+        }
         routes(.audit, .job, bounded: true).post("/v1/snapshots/:id/verify") { _, context in
             Response.json(try await store.training.verify(permitted(context.parameter("id"))).json)
         }
         routes(.read, .job, bounded: true).get("/v1/snapshots/:id/diff/:other") { _, context in
-            Response.json(try await store.training.compareSnapshots(permitted(context.parameter("id")), permitted(context.parameter("other"))).json)
+            Response.json(
+                try await store.training.compareSnapshots(
+                    permitted(context.parameter("id")), permitted(context.parameter("other"))
+                ).json)
         }
         routes(.read, .job, bounded: true).get("/v1/snapshots/:id/drift") { request, context in
             Response.json(try await drift(permitted(context.parameter("id")), request))
@@ -98,26 +133,35 @@ extension Routes {
     private func drift(_ id: String, _ request: Request) async throws -> JSON {
         let given = try Parameters(request, known: ["other", "live", "set", "since", "max_psi", "max_ks"])
         let since = try given.instant("since")
-        guard try (given["other"] != nil) != given.flag("live") else { throw Problem.shape("either other (a snapshot) or live=true is asked for") }
-        guard given["other"] == nil || given["set"] == nil && since == nil else { throw Problem.shape("set and since go with live=true") }
+        guard try (given["other"] != nil) != given.flag("live") else {
+            throw Problem.shape("either other (a snapshot) or live=true is asked for")
+        }
+        guard given["other"] == nil || given["set"] == nil && since == nil else {
+            throw Problem.shape("set and since go with live=true")
+        }
         let stability = try given.bound("max_psi"), distance = try given.bound("max_ks")
         let drift: Drift
         if let other = given["other"] {
             drift = try await store.training.drift(id, permitted(other))
         } else {
-            if let set = given["set"], Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(.set(set), $1) } }
+            if let set = given["set"], Bearer.isBounded {
+                try await store.serving.withKnownCatalog { try Bearer.permit(.set(set), $1) }
+            }
             let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
             drift = try await store.training.drift(id, live: given["set"], since: since ?? yesterday)
         }
         return drift.json(
-            beyond: drift.beyond(stability: stability, distance: distance).map(\.name), tooFew: drift.tooFew(stability: stability, distance: distance).map(\.name))
+            beyond: drift.beyond(stability: stability, distance: distance).map(\.name),
+            tooFew: drift.tooFew(stability: stability, distance: distance).map(\.name))
     }
 
     private func rows(_ set: TrainingSet) async throws -> Response {
         let memory = try await admission.answer()
         return Response(
             status: .ok,
-            headers: set.warnings.isEmpty ? [.contentType: Routes.arrow] : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
+            headers: set.warnings.isEmpty
+                ? [.contentType: Routes.arrow]
+                : [.contentType: Routes.arrow, .warnings: JSON.array(set.warnings.map { .string($0) }).ascii],
             body: ResponseBody { writer in
                 defer { withExtendedLifetime(memory) {} }
                 try await withTaskExecutorPreference(WorkThreads.shared) {
@@ -137,7 +181,11 @@ extension JSON {
     /// As text of ASCII alone, for a header.
     fileprivate var ascii: String {
         description.utf16.reduce(into: "") { text, unit in
-            if unit < 0x7F, let scalar = UnicodeScalar(unit) { text.unicodeScalars.append(scalar) } else { text += "\\u\(String(0x10000 + Int(unit), radix: 16).dropFirst())" }
+            if unit < 0x7F, let scalar = UnicodeScalar(unit) {
+                text.unicodeScalars.append(scalar)
+            } else {
+                text += "\\u\(String(0x10000 + Int(unit), radix: 16).dropFirst())"
+            }
         }
     }
 }
@@ -145,7 +193,9 @@ extension JSON {
 extension Parameters {
     /// What drift may come to.
     fileprivate func bound(_ name: String) throws -> Double {
-        guard let bound = Double(self[name] ?? "0.2"), bound >= 0 else { throw Problem.shape("\(name) is a number from 0 on") }
+        guard let bound = Double(self[name] ?? "0.2"), bound >= 0 else {
+            throw Problem.shape("\(name) is a number from 0 on")
+        }
         return bound
     }
 }

@@ -5,7 +5,8 @@ import HummingbirdCore
 import NIOCore
 import Tables
 
-/// A request's body in a file without a name, so that memory doesn't grow with it. Compressed it stays compressed there.
+/// A request's body in a file without a name, so that memory doesn't grow with it. Compressed it stays compressed
+/// there.
 ///
 /// Sendable: it is written by one task, and only then read by another.
 final class SpooledBody: @unchecked Sendable {
@@ -20,7 +21,9 @@ final class SpooledBody: @unchecked Sendable {
     ///   - maximumBytes: a body that is longer, compressed or decompressed, is refused.
     init(directory: String, maximumBytes: Int, compression: FileFormat.Compression) throws {
         let path = "\(directory)/firn-body-\(UUID().uuidString)"
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]), let file = FileHandle(forUpdatingAtPath: path) else {
+        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
+            let file = FileHandle(forUpdatingAtPath: path)
+        else {
             throw SpooledBody.noRoom
         }
         self.file = file
@@ -31,7 +34,8 @@ final class SpooledBody: @unchecked Sendable {
 
     private static let noRoom = Problem(
         HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"), "no_room",
-        "the server has no room to put the body aside: its folder for temporary files (TMPDIR) is full or can't be written")
+        "the server has no room to put the body aside: its folder for temporary files (TMPDIR) is full or can't be written"
+    )
 
     private static func onDisk<T>(_ body: () throws -> T) throws -> T {
         do {
@@ -50,12 +54,15 @@ final class SpooledBody: @unchecked Sendable {
         try SpooledBody.onDisk { try file.write(contentsOf: Data(piece.readableBytesView)) }
     }
 
-    /// Called once all has come, before it is read: what is compressed is gone through, and refused where it is too large or damaged.
+    /// Called once all has come, before it is read: what is compressed is gone through, and refused where it is too
+    /// large or damaged.
     func finish() throws {
         guard compression != .none else { return }
         let file = try rewound()
         try Request.decompress(
-            { () throws(TableError) in try ByteReader(pieces: file, name: "the body", compression: compression, maximumBytes: maximumBytes) }, atMost: maximumBytes
+            { () throws(TableError) in
+                try ByteReader(pieces: file, name: "the body", compression: compression, maximumBytes: maximumBytes)
+            }, atMost: maximumBytes
         ) {
             hash.update(data: $0)
         }
@@ -72,7 +79,8 @@ final class SpooledBody: @unchecked Sendable {
     ///   - rows: how many there may be.
     func reader(columns: Int? = nil, batch: Int, rows: Int = .max) throws -> ByteReader {
         try ByteReader(
-            pieces: rewound(), name: "body", compression: compression, maximumBytes: columns ?? 4 * maximumBytes, maximumBatch: batch, maximumRows: rows)
+            pieces: rewound(), name: "body", compression: compression, maximumBytes: columns ?? 4 * maximumBytes,
+            maximumBatch: batch, maximumRows: rows)
     }
 
     private func rewound() throws -> () throws -> [UInt8]? {

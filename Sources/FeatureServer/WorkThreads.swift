@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Threads for what computes for long in the server itself: reading definitions, searching, laying out answers. Those that answer lookups and follow the logs are
-/// others, and where there are too few processors these give way.
+/// Threads for what computes for long in the server itself: reading definitions, searching, laying out answers. Those
+/// that answer lookups and follow the logs are others, and where there are too few processors these give way.
 final class WorkThreads: TaskExecutor {
     static let shared = WorkThreads(count: max(2, ProcessInfo.processInfo.activeProcessorCount / 2))
 

@@ -18,13 +18,17 @@ public struct Finding: Sendable, Hashable {
 }
 
 extension Store {
-    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable. And at this machine's copies.
+    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable. And
+    /// at this machine's copies.
     public func examine() async -> [Finding] {
         let findings = await examineDatabase()
         guard let cache else { return findings }
         let fault = cache.isUsable ? nil : "\(cache.place) can't be written"
         return findings + [
-            Finding(what: "copies of segments", fault: fault, remedy: fault.map { _ in "FIRN_CACHE_DIR names another directory; FIRN_CACHE_GIB=0 does without copies" })
+            Finding(
+                what: "copies of segments", fault: fault,
+                remedy: fault.map { _ in "FIRN_CACHE_DIR names another directory; FIRN_CACHE_GIB=0 does without copies"
+                })
         ]
     }
 
@@ -37,29 +41,57 @@ extension Store {
             }
             return try await context.pool.run { connection in
                 let version = connection.serverVersion / 10000
-                var findings = [Finding(what: "PostgreSQL \(version)", fault: version < 14 ? "too old" : nil, remedy: version < 14 ? "use PostgreSQL 14 or newer" : nil)]
+                var findings = [
+                    Finding(
+                        what: "PostgreSQL \(version)", fault: version < 14 ? "too old" : nil,
+                        remedy: version < 14 ? "use PostgreSQL 14 or newer" : nil)
+                ]
                 let status: Migrator.Status
                 do {
                     status = try Migrator(connection).status()
                 } catch {
-                    return findings + [Finding(what: "schema", fault: "\(error)", remedy: "the schema must be that of this Firn")]
+                    return findings + [
+                        Finding(what: "schema", fault: "\(error)", remedy: "the schema must be that of this Firn")
+                    ]
                 }
                 let pending = status.pending.joined(separator: ", ")
-                findings.append(Finding(what: "schema", fault: pending.isEmpty ? nil : "not applied yet: \(pending)", remedy: pending.isEmpty ? nil : "run firn migrate"))
+                findings.append(
+                    Finding(
+                        what: "schema", fault: pending.isEmpty ? nil : "not applied yet: \(pending)",
+                        remedy: pending.isEmpty ? nil : "run firn migrate"))
                 guard pending.isEmpty else { return findings }
                 findings += try guards(connection)
                 let fault = try ServerRole.fault(connection)
-                findings.append(Finding(what: "servers' role", fault: fault.map { _ in "servers can't act as their role in this database" }, remedy: fault?.remedy))
+                findings.append(
+                    Finding(
+                        what: "servers' role",
+                        fault: fault.map { _ in "servers can't act as their role in this database" },
+                        remedy: fault?.remedy))
                 do {
-                    let catalog = try Registry(connection).load(), entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").single().int64(0)
-                    findings.append(Finding(what: "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"))
+                    let catalog = try Registry(connection).load(),
+                        entry = try connection.execute("select coalesce(max(entry), 0) from firn.ledger").single()
+                            .int64(0)
+                    findings.append(
+                        Finding(
+                            what:
+                                "registry: \(catalog.functions.count) features and labels, \(catalog.sources.count) sources, ledger entry \(entry)"
+                        ))
                 } catch {
-                    findings.append(Finding(what: "registry", fault: "\(error)", remedy: "a definition was changed by hand; restore the database from a backup"))
+                    findings.append(
+                        Finding(
+                            what: "registry", fault: "\(error)",
+                            remedy: "a definition was changed by hand; restore the database from a backup"))
                 }
                 return findings
             }
         } catch {
-            return [Finding(what: "database", fault: "\(error)", remedy: "is the server up, and FIRN_DATABASE_URL right? Without it, firn init makes a cluster of your own")]
+            return [
+                Finding(
+                    what: "database", fault: "\(error)",
+                    remedy:
+                        "is the server up, and FIRN_DATABASE_URL right? Without it, firn init makes a cluster of your own"
+                )
+            ]
         }
     }
 }
@@ -67,5 +99,7 @@ extension Store {
 /// Every truth table has its guard, the guard is awake, and nobody has a way around it.
 private func guards(_ connection: Connection) throws -> [Finding] {
     let faults = try Guards(connection: connection).faults()
-    return faults.isEmpty ? [Finding(what: "guards against change")] : faults.map { Finding(what: $0.what, fault: $0.fault, remedy: $0.remedy) }
+    return faults.isEmpty
+        ? [Finding(what: "guards against change")]
+        : faults.map { Finding(what: $0.what, fault: $0.fault, remedy: $0.remedy) }
 }

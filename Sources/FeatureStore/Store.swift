@@ -4,16 +4,18 @@ public import ServingMemory
 public import StoreRecord
 public import StoreRows
 
-/// The feature store on one PostgreSQL database, by its parts: what is registered, the logs of rows, training sets, lookups, and the proof of all of it.
+/// The feature store on one PostgreSQL database, by its parts: what is registered, the logs of rows, training sets,
+/// lookups, and the proof of all of it.
 ///
-/// Holds no state but connections and what the registry said last, so any number of stores may work on one database. Opens connections as they are needed: a program
-/// that reads the catalog opens one.
+/// Holds no state but connections and what the registry said last, so any number of stores may work on one database.
+/// Opens connections as they are needed: a program that reads the catalog opens one.
 public final class Store: Sendable {
     let context: StoreContext
     private let memory: OnlineMemory?
     private let made = Mutex<LiveState?>(nil)
 
-    /// What lookups and pushes have at work beside each of them, made when one of them is asked for first: who reads the catalog needs none of it.
+    /// What lookups and pushes have at work beside each of them, made when one of them is asked for first: who reads
+    /// the catalog needs none of it.
     private var live: LiveState {
         made.withLock { made in
             if let made { return made }
@@ -35,7 +37,9 @@ public final class Store: Sendable {
     /// Lookups, what is kept for them, and why a value is what it is.
     public var serving: StoreServing { StoreServing(context: context, training: training) { self.live } }
     /// The ledger, lineage, erasure, and verification.
-    public var provenance: StoreProvenance { StoreProvenance(context: context, log: log, training: training, serving: serving) }
+    public var provenance: StoreProvenance {
+        StoreProvenance(context: context, log: log, training: training, serving: serving)
+    }
 
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
@@ -49,11 +53,13 @@ public final class Store: Sendable {
     ///   - replica: a hot standby of the database, which lookups are answered from.
     ///   - reportDamage: hears of what is kept for speed and isn't what it was, of which the rows are read instead.
     public init(
-        uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2, temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
+        uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2,
+        temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
         isServer: Bool = false, replica: String? = nil, reportDamage: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         context = StoreContext(
-            uri: uri, actor: actor, connections: connections, threads: threads, temporaryDirectory: temporaryDirectory, isServer: isServer, replica: replica,
+            uri: uri, actor: actor, connections: connections, threads: threads, temporaryDirectory: temporaryDirectory,
+            isServer: isServer, replica: replica,
             reportDamage: reportDamage)
         self.cache = cache
         self.memory = memory
@@ -66,15 +72,18 @@ public final class Store: Sendable {
     /// Where rows are put aside while they are sealed.
     public var temporaryDirectory: String { context.temporaryDirectory }
 
-    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections. What needs the database fails from then on
-    /// (`PostgresError.isClosed`); what memory knows it goes on to say, as stale.
+    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections.
+    /// What needs the database fails from then on (`PostgresError.isClosed`); what memory knows it goes on to say, as
+    /// stale.
     public func close() async {
         await made.withLock { $0 }?.close()
         context.close()
     }
 
     /// Runs `body` for somebody: what it does goes into the ledger under that name.
-    public func acting<T>(as actor: String, _ body: () async throws -> T) async rethrows -> T { try await StoreContext.$caller.withValue(actor, operation: body) }
+    public func acting<T>(as actor: String, _ body: () async throws -> T) async rethrows -> T {
+        try await StoreContext.$caller.withValue(actor, operation: body)
+    }
 
     /// Brings the schema to this version's, and admits servers; gives the names of the migrations it applied.
     public func migrate() async throws -> [String] {
@@ -91,7 +100,9 @@ public final class Store: Sendable {
     /// - Throws: `notMigrated` with what has to be done.
     public func checkServerRole() async throws {
         let fault = try await context.pool.run { try ServerRole.fault($0) }
-        if let fault { throw StoreError(.notMigrated, "servers can't act as their role in this database", advice: fault.remedy) }
+        if let fault {
+            throw StoreError(.notMigrated, "servers can't act as their role in this database", advice: fault.remedy)
+        }
     }
 
     static func check(_ pooler: Pooler) throws {
@@ -99,11 +110,13 @@ public final class Store: Sendable {
         case .none, .session: return
         case .transaction:
             throw StoreError(
-                .unsupported, "a pooler such as PgBouncer stands between in transaction mode, in which statements of one connection go to several sessions",
+                .unsupported,
+                "a pooler such as PgBouncer stands between in transaction mode, in which statements of one connection go to several sessions",
                 advice: "set pool_mode = session for this database, or name PostgreSQL itself")
         case .tooSmall:
             throw StoreError(
-                .unsupported, "a pooler stands between, and didn't give three connections within 10 s", advice: "give it as many as firn serve uses: --connections, and 13 more")
+                .unsupported, "a pooler stands between, and didn't give three connections within 10 s",
+                advice: "give it as many as firn serve uses: --connections, and 13 more")
         }
     }
 }

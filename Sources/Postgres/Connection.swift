@@ -3,7 +3,8 @@ internal import Dispatch
 internal import Foundation
 internal import Synchronization
 
-/// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative threads.
+/// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative
+/// threads.
 @safe public final class Connection {
     let handle: OpaquePointer
     private var depth = 0
@@ -14,7 +15,8 @@ internal import Synchronization
     public let readsByIndex: Bool
     /// Statements that were put off until the next one.
     var deferred: [SQL] = []
-    /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15 forgets to stop.
+    /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15
+    /// forgets to stop.
     var isStreaming = false
     /// Until when its calls may wait. Beyond, it is given up.
     var deadline: ContinuousClock.Instant?
@@ -34,12 +36,16 @@ internal import Synchronization
         public var statementTimeout: Duration?
         /// A connection whose server doesn't answer is given up: what is run with it may take so long, all together.
         public var deadline: Duration?
-        /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just grown, none is read whole.
+        /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just
+        /// grown, none is read whole.
         public var readsByIndex: Bool
         /// Leaves the search path as the database has it, for queries of its owner.
         public var searches: Bool
 
-        public init(role: SQL? = nil, statementTimeout: Duration? = nil, deadline: Duration? = nil, readsByIndex: Bool = false, searches: Bool = false) {
+        public init(
+            role: SQL? = nil, statementTimeout: Duration? = nil, deadline: Duration? = nil, readsByIndex: Bool = false,
+            searches: Bool = false
+        ) {
             self.role = role
             self.statementTimeout = statementTimeout
             self.deadline = deadline
@@ -49,7 +55,10 @@ internal import Synchronization
     }
 
     /// What holds where the URI says nothing else: a server that doesn't answer is given up.
-    private static let patience = [("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3")]
+    private static let patience = [
+        ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"),
+        ("keepalives_count", "3"),
+    ]
 
     /// What a server may take over the first statements.
     private static let greeting = Duration.seconds(10)
@@ -61,16 +70,22 @@ internal import Synchronization
     ///   - uri: `postgresql://…`, as libpq reads it.
     ///   - deadline: until when somebody waits for it.
     /// - Throws: why the server can't be reached; never the URI, which may hold a password.
-    public init(uri: String, _ settings: Settings = Settings(), until deadline: ContinuousClock.Instant? = nil) throws(PostgresError) {
+    public init(uri: String, _ settings: Settings = Settings(), until deadline: ContinuousClock.Instant? = nil)
+        throws(PostgresError)
+    {
         readsByIndex = settings.readsByIndex
         let attempt = min(Connection.attempt, deadline.map { ($0 - .now) / .seconds(1) } ?? .infinity)
-        // libpq takes nothing for no bound, and one for two. Of two that say the same, the later holds: what the URI says.
+        // libpq takes nothing for no bound, and one for two. Of two that say the same, the later holds: what the URI
+        // says.
         let words = [("connect_timeout", String(max(1, Int(attempt))))] + Connection.patience + [("dbname", uri)]
-        guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) }) else { throw .unreachable("no memory for a connection") }
+        guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) })
+        else { throw .unreachable("no memory for a connection") }
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             let text = unsafe String(cString: PQerrorMessage(handle))
             unsafe PQfinish(handle)
-            throw .unreachable("can't reach PostgreSQL: \(text.split(separator: "\n").first.map(String.init) ?? "no reason given")", advice: "firn doctor says more")
+            throw .unreachable(
+                "can't reach PostgreSQL: \(text.split(separator: "\n").first.map(String.init) ?? "no reason given")",
+                advice: "firn doctor says more")
         }
         unsafe self.handle = unsafe handle
         // Notices go nowhere: they would land on standard error.
@@ -89,12 +104,16 @@ internal import Synchronization
             _ = try execute(Connection.turn(Connection.scans, "off", isLocal: false))
             _ = try execute("set plan_cache_mode = force_generic_plan")
         }
-        if let timeout = settings.statementTimeout { _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)") }
+        if let timeout = settings.statementTimeout {
+            _ = try execute("select set_config('statement_timeout', \(String(Int(timeout / .milliseconds(1)))), false)")
+        }
         if let role = settings.role {
             do {
                 _ = try execute("select set_config('role', \(role), false)")
             } catch {
-                throw PostgresError(code: error.code, message: "can't act as the servers' role: \(error.message)", advice: "firn doctor says how to mend it")
+                throw PostgresError(
+                    code: error.code, message: "can't act as the servers' role: \(error.message)",
+                    advice: "firn doctor says how to mend it")
             }
         }
     }
@@ -102,7 +121,10 @@ internal import Synchronization
     deinit { unsafe PQfinish(handle) }
 
     /// Whether it is connected, as far as what the server sent since says, and no transaction was left open.
-    public var isUsable: Bool { unsafe !isGivenUp && PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE }
+    public var isUsable: Bool {
+        unsafe !isGivenUp && PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK
+            && PQtransactionStatus(handle) == PQTRANS_IDLE
+    }
 
     /// The server's version, 150018 for 15.18.
     public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
@@ -116,7 +138,8 @@ internal import Synchronization
         let bound = BoundValues(sql.parameters)
         try sendOff(
             unsafe bound.withPointers { types, values, lengths, formats in
-                unsafe PQsendQueryParams(handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
+                unsafe PQsendQueryParams(
+                    handle, sql.text, Int32(sql.parameters.count), types, values, lengths, formats, 1)
             })
         return try unsafe check(lastResult())
     }
@@ -159,7 +182,8 @@ internal import Synchronization
 
     /// Waits until more has come from the server, or there is room to send more to it.
     ///
-    /// - Throws: that it took too long. The connection is given up then: what may come yet would be taken for the answer to something else.
+    /// - Throws: that it took too long. The connection is given up then: what may come yet would be taken for the
+    ///   answer to something else.
     private func wait(toSend: Bool = false) throws(PostgresError) {
         // What TLS has taken in and not handed out yet, no socket tells of.
         let isWrapped = unsafe PQsslInUse(handle) == 1 || PQgssEncInUse(handle) == 1
@@ -218,7 +242,11 @@ internal import Synchronization
             while let result = try unsafe nextResult() {
                 unsafe PQclear(last)
                 unsafe last = unsafe result
-                if unsafe [PGRES_COPY_IN, PGRES_COPY_OUT].contains(PQresultStatus(result)) || PQstatus(handle) == CONNECTION_BAD { break }
+                if unsafe [PGRES_COPY_IN, PGRES_COPY_OUT].contains(PQresultStatus(result))
+                    || PQstatus(handle) == CONNECTION_BAD
+                {
+                    break
+                }
             }
         } catch {
             unsafe PQclear(last)
@@ -233,7 +261,8 @@ internal import Synchronization
     func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
         guard let result = unsafe result else { throw failure() }
         switch unsafe PQresultStatus(result) {
-        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY: return unsafe Rows(result) { [weak self] in self?.tableName($0) }
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_EMPTY_QUERY:
+            return unsafe Rows(result) { [weak self] in self?.tableName($0) }
         default:
             let code = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { unsafe String(cString: $0) }
             let message = unsafe PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { unsafe String(cString: $0) }
@@ -245,13 +274,15 @@ internal import Synchronization
 
     /// What a table is called; nil where that can't be asked just now. Asked only once something is wrong.
     private func tableName(_ number: UInt32) -> String? {
-        guard unsafe PQtransactionStatus(handle) == PQTRANS_IDLE || PQtransactionStatus(handle) == PQTRANS_INTRANS else { return nil }
+        guard unsafe PQtransactionStatus(handle) == PQTRANS_IDLE || PQtransactionStatus(handle) == PQTRANS_INTRANS
+        else { return nil }
         return (try? execute("select \(literal: Int64(number))::oid::regclass::text"))?.first?.optionalText(0)
     }
 
     func failure() -> PostgresError {
         let text = unsafe String(cString: PQerrorMessage(handle))
-        return .connection("the connection to PostgreSQL was lost: \(text.split(separator: "\n").first.map(String.init) ?? "")")
+        return .connection(
+            "the connection to PostgreSQL was lost: \(text.split(separator: "\n").first.map(String.init) ?? "")")
     }
 
     // MARK: Transactions
@@ -281,13 +312,14 @@ internal import Synchronization
         }
     }
 
-    /// Has the statements of `body` find their rows by index, as `Settings.readsByIndex` does for all of a connection's. Inside a transaction.
+    /// Has the statements of `body` find their rows by index, as `Settings.readsByIndex` does for all of a
+    /// connection's. Inside a transaction.
     public func byIndex<T>(_ body: () throws -> T) throws -> T {
         readsByIndex ? try body() : try planning(without: Connection.scans, body)
     }
 
-    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is looked up one by one. Inside a transaction,
-    /// on a connection that doesn't read by index anyhow.
+    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is
+    /// looked up one by one. Inside a transaction, on a connection that doesn't read by index anyhow.
     public func byScan<T>(_ body: () throws -> T) throws -> T {
         readsByIndex ? try body() : try planning(without: ["enable_nestloop"], body)
     }
@@ -298,7 +330,8 @@ internal import Synchronization
         return try body()
     }
 
-    /// Lets the statements of `body` join by hash, on a connection that reads by index too: for rows that no index is over. Inside a transaction.
+    /// Lets the statements of `body` join by hash, on a connection that reads by index too: for rows that no index is
+    /// over. Inside a transaction.
     public func byHash<T>(_ body: () throws -> T) throws -> T {
         guard readsByIndex else { return try body() }
         later(Connection.turn(["enable_hashjoin"], "on", isLocal: true))
@@ -320,7 +353,8 @@ internal import Synchronization
         _ = try execute(sql)
         var writer = CopyWriter { [self] bytes throws(PostgresError) in
             let sent = unsafe bytes.withUnsafeBytes { memory in
-                unsafe PQputCopyData(handle, memory.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(memory.count))
+                unsafe PQputCopyData(
+                    handle, memory.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(memory.count))
             }
             try sendOff(sent)
         }
@@ -373,7 +407,8 @@ internal import Synchronization
         }
     }
 
-    /// Begins a copy whose rows are handed out when they are asked for. Until the end nothing else can be done with the connection.
+    /// Begins a copy whose rows are handed out when they are asked for. Until the end nothing else can be done with the
+    /// connection.
     public func beginCopyOut(_ sql: SQL) throws -> CopyOut {
         precondition(sql.parameters.isEmpty, "a copy takes no values")
         _ = try execute(sql)
@@ -411,7 +446,8 @@ internal import Synchronization
                 }
                 defer { unsafe PQfreemem(start) }
                 // The header comes with the first row; a count of fields before each, −1 at the end.
-                let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(isFirst ? CopyWriter.header.count : 0)
+                let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(
+                    isFirst ? CopyWriter.header.count : 0)
                 isFirst = false
                 guard unsafe row.count > 2 else { continue }
                 var reader = unsafe RowReader(copied: UnsafeRawBufferPointer(rebasing: row.dropFirst(2)))
@@ -460,7 +496,9 @@ struct BoundValues {
         }
     }
 
-    typealias Call<R> = (UnsafePointer<UInt32>, UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<Int32>, UnsafePointer<Int32>) -> R
+    typealias Call<R> = (
+        UnsafePointer<UInt32>, UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<Int32>, UnsafePointer<Int32>
+    ) -> R
 
     @unsafe func withPointers<R>(_ call: Call<R>) -> R {
         unsafe memory.withUnsafeBytes { bytes in
@@ -482,7 +520,8 @@ struct BoundValues {
 
 /// Lends two lists of C strings, each with a null behind its last.
 @unsafe func withCStrings<R>(
-    _ first: [String], _ second: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
+    _ first: [String], _ second: [String],
+    _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
 ) -> R {
     let copies = unsafe [first, second].map { unsafe $0.map { unsafe strdup($0) } }
     defer { unsafe copies.joined().forEach { unsafe free($0) } }
@@ -509,7 +548,8 @@ final class CancelledUntil: Sendable {
     func clear() { state.withLock { $0 = nil } }
 }
 
-/// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never changes.
+/// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never
+/// changes.
 @safe final class Canceller: @unchecked Sendable {
     private let handle: OpaquePointer
     private let isOver = Atomic(false)
@@ -535,7 +575,8 @@ final class CancelledUntil: Sendable {
 
     /// Nothing is to be stopped any more.
     ///
-    /// - Parameter isGivenUp: whether the connection will run nothing else, so that a request that is on its way (it may hang, too) does no harm.
+    /// - Parameter isGivenUp: whether the connection will run nothing else, so that a request that is on its way (it
+    ///   may hang, too) does no harm.
     func end(isGivenUp: Bool) {
         isOver.store(true, ordering: .releasing)
         if !isGivenUp { sending.withLock { _ in } }

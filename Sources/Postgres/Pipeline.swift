@@ -2,7 +2,8 @@ internal import CLibPQ
 
 /// Statements that travel together: one round trip for all, however many there are.
 extension Connection {
-    /// Puts a statement off until the next that is executed, and sends it with that. What is wrong with it is thrown there.
+    /// Puts a statement off until the next that is executed, and sends it with that. What is wrong with it is thrown
+    /// there.
     public func later(_ sql: SQL) { deferred.append(sql) }
 
     /// Sends what was put off.
@@ -35,10 +36,17 @@ extension Connection {
             if known == nil {
                 fresh.append(text)
                 isWanted.append(false)
-                guard unsafe bound.withPointers({ types, _, _, _ in unsafe PQsendPrepare(handle, name, text, count, types) }) == 1 else { throw failure() }
+                guard
+                    unsafe bound.withPointers({ types, _, _, _ in unsafe PQsendPrepare(handle, name, text, count, types)
+                    }) == 1
+                else { throw failure() }
             }
             isWanted.append(true)
-            guard unsafe bound.withPointers({ _, values, lengths, formats in unsafe PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1) }) == 1 else {
+            guard
+                unsafe bound.withPointers({ _, values, lengths, formats in
+                    unsafe PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1)
+                }) == 1
+            else {
                 throw failure()
             }
         }

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// Some connections to one database, opened when they are needed and handed out one at a time.
 ///
-/// A connection that was lost is forgotten, and the next use opens another: when PostgreSQL comes back, so does the pool. No actor: whoever computes for long
-/// on other threads would hold it up for all.
+/// A connection that was lost is forgotten, and the next use opens another: when PostgreSQL comes back, so does the
+/// pool. No actor: whoever computes for long on other threads would hold it up for all.
 public final class Pool: Sendable {
     private struct State {
         var idle: [Session] = []
@@ -26,9 +26,12 @@ public final class Pool: Sendable {
     }
 
     /// How many connections are in use and idle, and how many callers wait for one.
-    public var load: (busy: Int, idle: Int, waiting: Int) { state.withLock { ($0.open - $0.idle.count, $0.idle.count, $0.waiting.count) } }
+    public var load: (busy: Int, idle: Int, waiting: Int) {
+        state.withLock { ($0.open - $0.idle.count, $0.idle.count, $0.waiting.count) }
+    }
 
-    /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its statement, and its deadline holds.
+    /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its
+    /// statement, and its deadline holds.
     public func run<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
         let deadline = Deadline.earlier(Deadline.current, settings.deadline.map { .now + $0 })
         let session = try await take(until: deadline)
@@ -92,7 +95,9 @@ public final class Pool: Sendable {
 
     /// Whoever waited as long as it may isn't waiting any more.
     private func refuse(_ id: Int, _ error: any Error) {
-        let turn = state.withLock { state in state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0).turn } }
+        let turn = state.withLock { state in
+            state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0).turn }
+        }
         turn?.resume(throwing: error)
     }
 
@@ -120,15 +125,17 @@ actor Session {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    func run<T: Sendable>(until deadline: ContinuousClock.Instant?, _ body: @Sendable (Connection) throws -> T) async throws -> T {
+    func run<T: Sendable>(until deadline: ContinuousClock.Instant?, _ body: @Sendable (Connection) throws -> T)
+        async throws -> T
+    {
         try Task.checkCancellation()
         let connection = try usable(until: deadline)
         connection.deadline = deadline
         connection.cancelled.clear()
         defer { if connection.isGivenUp { self.connection = nil } }
         let canceller = connection.canceller(), cancelled = connection.cancelled
-        // `body` blocks this session's thread only, so the handler runs beside it, and so do all others. A closure that doesn't name the
-        // actor would leave its thread for those that all tasks share.
+        // `body` blocks this session's thread only, so the handler runs beside it, and so do all others. A closure that
+        // doesn't name the actor would leave its thread for those that all tasks share.
         do {
             return try await withTaskCancellationHandler {
                 defer { canceller?.end(isGivenUp: connection.isGivenUp) }

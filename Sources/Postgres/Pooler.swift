@@ -6,13 +6,15 @@ public enum Pooler: Sendable, Hashable {
     case none
     /// Each connection has a session of its own for as long as it is open.
     case session
-    /// A connection's statements go to one session now and to another then, and somebody else's settings and role with them.
+    /// A connection's statements go to one session now and to another then, and somebody else's settings and role with
+    /// them.
     case transaction
     /// It gave fewer than three connections at once.
     case tooSmall
 
-    /// Finds out by asking three connections for their sessions, again and again: a pooler that hands sessions out by transaction gives two of them one session at once, or
-    /// one of them another session than before. Where nothing stands between, one connection is enough.
+    /// Finds out by asking three connections for their sessions, again and again: a pooler that hands sessions out by
+    /// transaction gives two of them one session at once, or one of them another session than before. Where nothing
+    /// stands between, one connection is enough.
     ///
     /// - Parameter patience: how long the connections may take to answer.
     public static func found(_ uri: String, patience: Duration = .seconds(10)) async throws -> Pooler {
@@ -44,7 +46,9 @@ public enum Pooler: Sendable, Hashable {
         var known: [Int64?] = [nil, nil, nil]
         for _ in 0..<rounds {
             let found = try connections.map { try $0.session() }
-            if Set(found).count < found.count || zip(known, found).contains(where: { $0 != nil && $0 != $1 }) { return .transaction }
+            if Set(found).count < found.count || zip(known, found).contains(where: { $0 != nil && $0 != $1 }) {
+                return .transaction
+            }
             known = found
             // In step with the other clients of the pooler, connections could get the same sessions each time.
             Thread.sleep(forTimeInterval: .random(in: 0...0.005))
@@ -56,14 +60,19 @@ public enum Pooler: Sendable, Hashable {
 }
 
 extension Connection {
-    /// Whether a server can't be reached at this address, or takes no connections yet; false where it is there, and refused what it was asked.
+    /// Whether a server can't be reached at this address, or takes no connections yet; false where it is there, and
+    /// refused what it was asked.
     public static func isAway(_ uri: String) -> Bool {
-        unsafe withCStrings(["connect_timeout", "dbname"], ["5", uri]) { unsafe [PQPING_REJECT, PQPING_NO_RESPONSE].contains(PQpingParams($0, $1, 1)) }
+        unsafe withCStrings(["connect_timeout", "dbname"], ["5", uri]) {
+            unsafe [PQPING_REJECT, PQPING_NO_RESPONSE].contains(PQpingParams($0, $1, 1))
+        }
     }
 
     /// The process that the server said at the beginning serves this connection.
     fileprivate var announcedSession: Int64 { Int64(unsafe PQbackendPID(handle)) }
 
     /// The one that does.
-    fileprivate func session() throws(PostgresError) -> Int64 { try execute("select pg_backend_pid()").single().int64(0) }
+    fileprivate func session() throws(PostgresError) -> Int64 {
+        try execute("select pg_backend_pid()").single().int64(0)
+    }
 }

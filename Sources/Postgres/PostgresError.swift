@@ -2,7 +2,9 @@
 ///
 /// Details and hints of the server are left out, since they hold people's data.
 public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006` where it was lost, `XXF01` where a value isn't what it always is, `08F14` where the server didn't answer in time.
+    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006`
+    /// where it was lost, `XXF01` where a value isn't what it always is, `08F14` where the server didn't answer in
+    /// time.
     public var code: String
     public var message: String
     public var advice: String?
@@ -21,7 +23,9 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     public var isConnectionLost: Bool { code.hasPrefix("08") || code.hasPrefix("57P") }
 
     /// The server couldn't be reached, or didn't let the connection in.
-    static func unreachable(_ message: String, advice: String? = nil) -> PostgresError { PostgresError(code: "08001", message: message, advice: advice) }
+    static func unreachable(_ message: String, advice: String? = nil) -> PostgresError {
+        PostgresError(code: "08001", message: message, advice: advice)
+    }
 
     /// Whether there was no connection at all.
     public var isUnreachable: Bool { code == "08001" }
@@ -29,8 +33,11 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     /// Whether it was refused because the pool was closed.
     public var isClosed: Bool { code == PostgresError.closed.code }
 
-    /// A value isn't what it always is: a NULL where there can be none, two rows where there is one. Said by us, in words that hold no value.
-    static func damagedValue(_ message: String) -> PostgresError { PostgresError(code: ownDamage, message: message, advice: "firn verify says more") }
+    /// A value isn't what it always is: a NULL where there can be none, two rows where there is one. Said by us, in
+    /// words that hold no value.
+    static func damagedValue(_ message: String) -> PostgresError {
+        PostgresError(code: ownDamage, message: message, advice: "firn verify says more")
+    }
 
     public var isDamagedValue: Bool { code == PostgresError.ownDamage }
 
@@ -39,15 +46,21 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     /// It took too long: the database gave the statement up, or was given up itself.
     public var isTimeout: Bool { code == "57014" || code == PostgresError.noAnswer }
 
-    /// Nothing is wrong with the statement: resources are short, something else is in its way or was lost, a disk doesn't do. The same may do in a moment.
+    /// Nothing is wrong with the statement: resources are short, something else is in its way or was lost, a disk
+    /// doesn't do. The same may do in a moment.
     public var isTransient: Bool {
-        isConnectionLost || isTimeout || ["53", "55", "57"].contains { code.hasPrefix($0) } || ["25006", "40001", "40P01", "58030"].contains(code)
+        isConnectionLost || isTimeout || ["53", "55", "57"].contains { code.hasPrefix($0) }
+            || ["25006", "40001", "40P01", "58030"].contains(code)
     }
 
     private static let noAnswer = "08F14"
 
-    public static var tooSlow: PostgresError { PostgresError(code: noAnswer, message: "PostgreSQL didn't answer in time") }
-    static var noConnection: PostgresError { PostgresError(code: noAnswer, message: "all connections to PostgreSQL were in use for too long") }
+    public static var tooSlow: PostgresError {
+        PostgresError(code: noAnswer, message: "PostgreSQL didn't answer in time")
+    }
+    static var noConnection: PostgresError {
+        PostgresError(code: noAnswer, message: "all connections to PostgreSQL were in use for too long")
+    }
 
     /// The pool was closed.
     public static var closed: PostgresError { PostgresError(code: "08003", message: "the store is closed") }

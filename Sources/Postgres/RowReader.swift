@@ -30,7 +30,9 @@ internal import CLibPQ
             return unsafe length < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: copied[4..<end]))
         }
         defer { column += 1 }
-        guard unsafe PQgetisnull(result, row, column) == 0, let start = unsafe PQgetvalue(result, row, column) else { return nil }
+        guard unsafe PQgetisnull(result, row, column) == 0, let start = unsafe PQgetvalue(result, row, column) else {
+            return nil
+        }
         return unsafe body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, row, column))))
     }
 

@@ -18,7 +18,9 @@ internal import CLibPQ
     /// What all of it takes up in memory.
     public var bytes: Int { Int(unsafe PQresultMemorySize(result)) }
 
-    var columns: [(name: String, type: UInt32)] { unsafe (0..<PQnfields(result)).map { unsafe (String(cString: PQfname(result, $0)), PQftype(result, $0)) } }
+    var columns: [(name: String, type: UInt32)] {
+        unsafe (0..<PQnfields(result)).map { unsafe (String(cString: PQfname(result, $0)), PQftype(result, $0)) }
+    }
 
     /// How many rows the statement changed.
     public var affected: Int {
@@ -52,7 +54,9 @@ internal import CLibPQ
 
     fileprivate func bytes(_ row: Int, _ column: Int) -> [UInt8]? {
         let row = Int32(row), column = Int32(column)
-        guard unsafe PQgetisnull(result, row, column) == 0, let value = unsafe PQgetvalue(result, row, column) else { return nil }
+        guard unsafe PQgetisnull(result, row, column) == 0, let value = unsafe PQgetvalue(result, row, column) else {
+            return nil
+        }
         let count = Int(unsafe PQgetlength(result, row, column))
         return unsafe Array(UnsafeRawBufferPointer(start: value, count: count))
     }
@@ -61,11 +65,14 @@ internal import CLibPQ
 
     /// That a column has a NULL, or a value of another width, where none can be: who may change tables by hand did.
     fileprivate func damaged(_ column: Int, _ what: String) -> PostgresError {
-        let name = unsafe PQfname(result, Int32(column)).map { unsafe String(cString: $0) } ?? "\(column)", table = unsafe PQftable(result, Int32(column))
-        return .damagedValue("column '\(name)' \(table == 0 ? "of a statement" : "of \(tableName(table) ?? "a table")") \(what)")
+        let name = unsafe PQfname(result, Int32(column)).map { unsafe String(cString: $0) } ?? "\(column)",
+            table = unsafe PQftable(result, Int32(column))
+        return .damagedValue(
+            "column '\(name)' \(table == 0 ? "of a statement" : "of \(tableName(table) ?? "a table")") \(what)")
     }
 
-    /// One row. Columns are numbered from 0. What isn't called optional throws where the column is NULL, with `PostgresError.isDamagedValue`.
+    /// One row. Columns are numbered from 0. What isn't called optional throws where the column is NULL, with
+    /// `PostgresError.isDamagedValue`.
     public struct Row {
         let rows: Rows
         let row: Int
@@ -83,7 +90,9 @@ internal import CLibPQ
             return String(decoding: bytes, as: UTF8.self)
         }
 
-        public func bool(_ column: Int) throws(PostgresError) -> Bool { try present(rows.bytes(row, column).map { $0 == [1] }, column) }
+        public func bool(_ column: Int) throws(PostgresError) -> Bool {
+            try present(rows.bytes(row, column).map { $0 == [1] }, column)
+        }
 
         /// An integer of any width.
         public func int64(_ column: Int) throws(PostgresError) -> Int64 { try present(optionalInt64(column), column) }
@@ -95,7 +104,9 @@ internal import CLibPQ
 
         /// Microseconds since 1970.
         public func timestamp(_ column: Int) throws(PostgresError) -> Int64 { try int64(column) &+ postgresEpoch }
-        public func optionalTimestamp(_ column: Int) throws(PostgresError) -> Int64? { try optionalInt64(column).map { $0 &+ postgresEpoch } }
+        public func optionalTimestamp(_ column: Int) throws(PostgresError) -> Int64? {
+            try optionalInt64(column).map { $0 &+ postgresEpoch }
+        }
 
         private func present<T>(_ value: T?, _ column: Int) throws(PostgresError) -> T {
             guard let value else { throw rows.damaged(column, "is NULL, which it never was") }

@@ -1,4 +1,5 @@
-/// A statement whose interpolated values are bound, never pasted: `"select * from firn.batches where source = \(name)"`.
+/// A statement whose interpolated values are bound, never pasted: `"select * from firn.batches where source =
+/// \(name)"`.
 ///
 /// Names of tables and columns go in as `\(identifier: name)`, quoted; another `SQL` goes in as it is.
 public struct SQL: Sendable, ExpressibleByStringInterpolation {
@@ -14,7 +15,8 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         parts = [.text(value)]
     }
 
-    /// A part of a statement that was put together as text: nothing in it is bound or quoted, so nothing of a user's may be in it but what he runs as his own.
+    /// A part of a statement that was put together as text: nothing in it is bound or quoted, so nothing of a user's
+    /// may be in it but what he runs as his own.
     public init(raw text: String) {
         parts = [.text(text)]
     }
@@ -50,17 +52,25 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         public mutating func appendLiteral(_ literal: String) { parts.append(.text(literal)) }
         public mutating func appendInterpolation(_ parameter: Parameter) { parts.append(.parameter(parameter)) }
 
-        public mutating func appendInterpolation(_ value: String?) { appendInterpolation(value.map { .text($0) } ?? .null(.text)) }
-        public mutating func appendInterpolation(_ value: Int64?) { appendInterpolation(value.map { .int64($0) } ?? .null(.int64)) }
+        public mutating func appendInterpolation(_ value: String?) {
+            appendInterpolation(value.map { .text($0) } ?? .null(.text))
+        }
+        public mutating func appendInterpolation(_ value: Int64?) {
+            appendInterpolation(value.map { .int64($0) } ?? .null(.int64))
+        }
         public mutating func appendInterpolation(_ value: Int) { appendInterpolation(.int64(Int64(value))) }
         public mutating func appendInterpolation(_ value: Bool) { appendInterpolation(.bool(value)) }
-        public mutating func appendInterpolation(_ value: [UInt8]?) { appendInterpolation(value.map { .bytes($0) } ?? .null(.bytes)) }
+        public mutating func appendInterpolation(_ value: [UInt8]?) {
+            appendInterpolation(value.map { .bytes($0) } ?? .null(.bytes))
+        }
 
         /// A name of the database's, quoted.
         public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
         /// A text written out, for what takes no values.
-        public mutating func appendInterpolation(literal: String) { parts.append(.text("'" + literal.replacing("'", with: "''") + "'")) }
+        public mutating func appendInterpolation(literal: String) {
+            parts.append(.text("'" + literal.replacing("'", with: "''") + "'"))
+        }
         /// A number of ours written out, for statements that take no values.
         public mutating func appendInterpolation(literal: Int64) { parts.append(.text(String(literal))) }
 
@@ -133,9 +143,15 @@ public enum Parameter: Sendable, Hashable {
         case .array(let kind, let elements):
             var bytes: [UInt8] = []
             if elements.isEmpty { return bigEndian(UInt32(0)) + bigEndian(UInt32(0)) + bigEndian(kind.rawValue) }
-            bytes += bigEndian(UInt32(1)) + bigEndian(UInt32(1)) + bigEndian(kind.rawValue) + bigEndian(UInt32(elements.count)) + bigEndian(UInt32(1))
+            bytes +=
+                bigEndian(UInt32(1)) + bigEndian(UInt32(1)) + bigEndian(kind.rawValue)
+                + bigEndian(UInt32(elements.count)) + bigEndian(UInt32(1))
             for element in elements {
-                if let value = element.bytes { bytes += bigEndian(UInt32(value.count)) + value } else { bytes += bigEndian(UInt32.max) }
+                if let value = element.bytes {
+                    bytes += bigEndian(UInt32(value.count)) + value
+                } else {
+                    bytes += bigEndian(UInt32.max)
+                }
             }
             return bytes
         }

@@ -2,7 +2,8 @@ internal import ArrowIPC
 package import FeatureEngine
 package import FeatureLanguage
 
-/// The uncompressed file of a block in memory: its values are read where they lie, and nothing is decoded for one of them.
+/// The uncompressed file of a block in memory: its values are read where they lie, and nothing is decoded for one of
+/// them.
 package final class PlainBlock: Sendable {
     private let bytes: [UInt8]
     private let checksum: Int64
@@ -30,20 +31,28 @@ package final class PlainBlock: Sendable {
         let values = layout!.values
         unsafe bytes.withUnsafeBytes { bytes in
             let values = unsafe UnsafeRawBufferPointer(rebasing: bytes[values])
-            for row in rows { unsafe column.append(values.loadUnaligned(fromByteOffset: (Int(row) - first) * 8, as: T.self)) }
+            for row in rows {
+                unsafe column.append(values.loadUnaligned(fromByteOffset: (Int(row) - first) * 8, as: T.self))
+            }
         }
     }
 
     /// Adds the bools in some rows, less `first`.
-    package func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.values, rows, less: first, to: &column) }
+    package func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
+        append(bits: layout!.values, rows, less: first, to: &column)
+    }
 
     /// Adds whether the values in some rows, less `first`, are not NULL.
-    package func append(validityOf rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) { append(bits: layout!.validity!, rows, less: first, to: &column) }
+    package func append(validityOf rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
+        append(bits: layout!.validity!, rows, less: first, to: &column)
+    }
 
     private func append(bits: Range<Int>, _ rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
         unsafe bytes.withUnsafeBytes { bytes in
             let bits = unsafe UnsafeRawBufferPointer(rebasing: bytes[bits])
-            for row in rows { unsafe column.append(bits[(Int(row) - first) >> 3] >> UInt8((Int(row) - first) & 7) & 1 == 1) }
+            for row in rows {
+                unsafe column.append(bits[(Int(row) - first) >> 3] >> UInt8((Int(row) - first) & 7) & 1 == 1)
+            }
         }
     }
 
@@ -53,7 +62,8 @@ package final class PlainBlock: Sendable {
         func copied<T: BitwiseCopyable>(_ type: T.Type) -> [T] {
             unsafe [T](unsafeUninitializedCapacity: layout.rowCount) { space, count in
                 unsafe bytes.withUnsafeBytes {
-                    unsafe UnsafeMutableRawBufferPointer(space).copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[layout.values].prefix(layout.rowCount * 8)))
+                    unsafe UnsafeMutableRawBufferPointer(space).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: $0[layout.values].prefix(layout.rowCount * 8)))
                 }
                 count = layout.rowCount
             }

@@ -21,18 +21,25 @@ struct PlainColumn: DeferredColumn {
         let validity = validity(rows)
         let type = blocks[0].type
         return switch type.layout {
-        case .bits: Column(type, values(rows, none: false) { $0.append(bools: $1, less: $2, to: &$3) }, validity: validity)
+        case .bits:
+            Column(type, values(rows, none: false) { $0.append(bools: $1, less: $2, to: &$3) }, validity: validity)
         case .words: Column(type, values(rows, none: Int64(0)) { $0.append($1, less: $2, to: &$3) }, validity: validity)
         case .floats: Column(type, values(rows, none: 0.0) { $0.append($1, less: $2, to: &$3) }, validity: validity)
         case .bytes: preconditionFailure("texts aren't read in place")
         }
     }
 
-    private func values<T>(_ rows: [Int32], none: T, _ append: (PlainBlock, ArraySlice<Int32>, Int, inout [T]) -> Void) -> [T] {
+    private func values<T>(_ rows: [Int32], none: T, _ append: (PlainBlock, ArraySlice<Int32>, Int, inout [T]) -> Void)
+        -> [T]
+    {
         var values: [T] = []
         values.reserveCapacity(rows.count)
         forEachRun(rows) { places, block, first in
-            if let block { append(block, rows[places], first, &values) } else { values.append(contentsOf: repeatElement(none, count: places.count)) }
+            if let block {
+                append(block, rows[places], first, &values)
+            } else {
+                values.append(contentsOf: repeatElement(none, count: places.count))
+            }
         }
         return values
     }

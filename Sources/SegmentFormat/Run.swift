@@ -25,17 +25,23 @@ package struct Run: Sendable {
 
     /// Whether all of it is there, with these columns.
     package func isWhole(_ columns: Set<String>) -> Bool {
-        !isDamaged && !lacksContent && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
+        !isDamaged && !lacksContent
+            && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
     }
 
-    /// Covers all that is believed of a run but its blocks, which have checksums of their own: whether a segment has a block of retractions is said here.
+    /// Covers all that is believed of a run but its blocks, which have checksums of their own: whether a segment has a
+    /// block of retractions is said here.
     package func checksum(_ source: String, keys: [String]) -> Int64 {
         var fields = Checksum.Fields()
         fields.add(source)
         fields.add(keys)
-        for number in [number, after, upTo, Int64(buckets), Int64(segmentRows), Int64(segmentCount), Int64(segments.count)] { fields.add(number) }
+        for number in [
+            number, after, upTo, Int64(buckets), Int64(segmentRows), Int64(segmentCount), Int64(segments.count),
+        ] { fields.add(number) }
         for segment in segments {
-            for number in [segment.number, Int64(segment.bucket), Int64(segment.rows), segment.firstKnown] { fields.add(number) }
+            for number in [segment.number, Int64(segment.bucket), Int64(segment.rows), segment.firstKnown] {
+                fields.add(number)
+            }
             fields.add(segment.times?.lowerBound)
             fields.add(segment.times?.upperBound)
             fields.add(segment.isOneVersionEach)
@@ -46,8 +52,10 @@ package struct Run: Sendable {
 
     /// Whether its numbers are such that it can be read, whoever wrote them.
     package var isPlausible: Bool {
-        after >= 0 && after < upTo && upTo <= Heads.lastOffset && (1...1 << 20).contains(buckets) && buckets & (buckets - 1) == 0 && segmentRows > 0
-            && segments.count == segmentCount && segments.allSatisfy { (0..<buckets).contains($0.bucket) && $0.rows > 0 }
+        after >= 0 && after < upTo && upTo <= Heads.lastOffset && (1...1 << 20).contains(buckets)
+            && buckets & (buckets - 1) == 0 && segmentRows > 0
+            && segments.count == segmentCount
+            && segments.allSatisfy { (0..<buckets).contains($0.bucket) && $0.rows > 0 }
             && zip(segments, segments.dropFirst()).allSatisfy { $0.number < $1.number && $0.bucket <= $1.bucket }
     }
 }

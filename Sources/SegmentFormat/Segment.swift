@@ -17,7 +17,10 @@ package struct Segment: Sendable {
     /// The number of the run that lists it; 0 where none does yet.
     package var run: Int64
 
-    package init(run: Int64 = 0, number: Int64, bucket: Int, rows: Int, times: ClosedRange<Int64>?, firstKnown: Int64, isOneVersionEach: Bool) {
+    package init(
+        run: Int64 = 0, number: Int64, bucket: Int, rows: Int, times: ClosedRange<Int64>?, firstKnown: Int64,
+        isOneVersionEach: Bool
+    ) {
         (self.run, self.number, self.bucket, self.rows, self.times) = (run, number, bucket, rows, times)
         (self.firstKnown, self.isOneVersionEach) = (firstKnown, isOneVersionEach)
     }
@@ -27,7 +30,8 @@ package struct Segment: Sendable {
 
     /// Whether it is what is listed, but for its number and blocks.
     package func isListed(as listed: Segment) -> Bool {
-        bucket == listed.bucket && rows == listed.rows && times == listed.times && firstKnown == listed.firstKnown && isOneVersionEach == listed.isOneVersionEach
+        bucket == listed.bucket && rows == listed.rows && times == listed.times && firstKnown == listed.firstKnown
+            && isOneVersionEach == listed.isOneVersionEach
             && hasRetractions == listed.hasRetractions
     }
 }

@@ -20,7 +20,8 @@ package struct SegmentBlock: Sendable {
     package var address: [UInt8]
     /// Bytes of the uncompressed file.
     package var bytes: Int
-    /// Covers the uncompressed file and, once it is listed, the line that lists it: another block's line in its place is found as it is read.
+    /// Covers the uncompressed file and, once it is listed, the line that lists it: another block's line in its place
+    /// is found as it is read.
     package private(set) var checksum: Int64
     package private(set) var place: Place?
 
@@ -36,12 +37,16 @@ package struct SegmentBlock: Sendable {
     /// - Returns: the block, and its file with bodies compressed.
     package static func seal(_ column: Column) throws -> (block: SegmentBlock, body: [UInt8]) {
         let plain = try ArrowBlock.encode(column, isCompressed: false)
-        return (SegmentBlock(address: Array(SHA256.hash(data: plain)), of: plain), try ArrowBlock.encode(column, isCompressed: true))
+        return (
+            SegmentBlock(address: Array(SHA256.hash(data: plain)), of: plain),
+            try ArrowBlock.encode(column, isCompressed: true)
+        )
     }
 
     /// This block as it is to be listed.
     package func listed(at place: Place) -> SegmentBlock {
-        SegmentBlock(address: address, bytes: bytes, checksum: SegmentBlock.checksum(checksum, bytes, address, place), at: place)
+        SegmentBlock(
+            address: address, bytes: bytes, checksum: SegmentBlock.checksum(checksum, bytes, address, place), at: place)
     }
 
     private static func checksum(_ content: Int64, _ bytes: Int, _ address: [UInt8], _ place: Place) -> Int64 {
@@ -52,7 +57,8 @@ package struct SegmentBlock: Sendable {
         return fields.checksum
     }
 
-    /// Whether its uncompressed file has such a length and checksum. The address proves it, at the price of a training job.
+    /// Whether its uncompressed file has such a length and checksum. The address proves it, at the price of a training
+    /// job.
     package func isLike(_ count: Int, _ content: Int64) -> Bool {
         count == bytes && (place.map { SegmentBlock.checksum(content, bytes, address, $0) } ?? content) == checksum
     }

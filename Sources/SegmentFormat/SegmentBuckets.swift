@@ -19,7 +19,9 @@ package struct SegmentBuckets: RowBuckets {
 
         /// Whether some row may matter: its event time is reached, or, where facts have versions, it is known in time.
         fileprivate func includes(_ segment: Segment, _ group: Plan.Group) -> Bool {
-            if mode == .asServed, !group.hindsight, !group.source.isStatic, segment.firstKnown > lastInstant { return false }
+            if mode == .asServed, !group.hindsight, !group.source.isStatic, segment.firstKnown > lastInstant {
+                return false
+            }
             guard group.source.id.isEmpty, let there = segment.times, let times else { return true }
             return there.lowerBound <= times.upTo && times.after.map { there.upperBound > $0 } ?? true
         }
@@ -39,7 +41,9 @@ package struct SegmentBuckets: RowBuckets {
     /// - Parameters:
     ///   - runs: one after the other; at least one.
     ///   - recent: rows since the last of them, with what they say of facts under other keys.
-    package init(_ group: Plan.Group, _ runs: [Run], recent: SourceRows?, _ reach: Reach, blocks: any BlockSupply) throws {
+    package init(_ group: Plan.Group, _ runs: [Run], recent: SourceRows?, _ reach: Reach, blocks: any BlockSupply)
+        throws
+    {
         let count = runs.map(\.buckets).max() ?? 1
         keys = group.segmentKeys
         source = group.source
@@ -55,13 +59,16 @@ package struct SegmentBuckets: RowBuckets {
         if parts.isEmpty {
             loose = nil
         } else {
-            let rows = SourceRows(concatenating: parts), assigned = Buckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: count)
+            let rows = SourceRows(concatenating: parts),
+                assigned = Buckets.assign(keys.map { rows.columns[$0]! }, count: rows.count, buckets: count)
             loose = (rows, Buckets.members(assigned, buckets: count))
         }
         let sealed = runs.filter { $0.buckets == count }
         var segments: [[[Segment]]] = Array(repeating: sealed.map { _ in [] }, count: count)
         for (index, run) in sealed.enumerated() {
-            for segment in run.segments where reach.includes(segment, group) { segments[segment.bucket][index].append(segment) }
+            for segment in run.segments where reach.includes(segment, group) {
+                segments[segment.bucket][index].append(segment)
+            }
         }
         self.segments = segments
         self.count = count
@@ -74,7 +81,10 @@ package struct SegmentBuckets: RowBuckets {
         let isOneRun = runs.count <= 1 && rest == nil
         // Versions of a fact may lie anywhere, but in one run that has none.
         if !source.id.isEmpty, !source.isStatic, !(isOneRun && runs.allSatisfy { $0.allSatisfy(\.isOneVersionEach) }) {
-            var parts = try runs.isEmpty ? [] : [reader.rows(runs.flatMap(\.self), versions: true, offsets: true, defers: isOneRun && !isStraddling)]
+            var parts =
+                try runs.isEmpty
+                ? []
+                : [reader.rows(runs.flatMap(\.self), versions: true, offsets: true, defers: isOneRun && !isStraddling)]
             if let rest { parts.append(rest) }
             var rows = SourceRows(concatenating: parts)
             rows.isSorted = isOneRun
@@ -105,7 +115,8 @@ private struct OneRun: BucketRows {
 private struct MergedRuns: BucketRows {
     private let keys: [String]
     private let reader: SegmentRows
-    /// For each run the segments that are still to be read, and the offset of the last row that was. Nil where all of those are handed out.
+    /// For each run the segments that are still to be read, and the offset of the last row that was. Nil where all of
+    /// those are handed out.
     private var runs: [(left: ArraySlice<Segment>, last: Int64?)]
     /// Rows that were read and not handed out, in order.
     private var pending: SourceRows?

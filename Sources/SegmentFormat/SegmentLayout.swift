@@ -20,7 +20,8 @@ package struct SegmentLayout: Sendable {
         var named: [String: Column] = [:]
         for (column, values) in zip(columns, batch) { named[column.name] = values }
         return SourceRows(
-            columns: named, eventTimes: source.eventTime.map { named[$0]!.integers } ?? [], knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].integers)
+            columns: named, eventTimes: source.eventTime.map { named[$0]!.integers } ?? [],
+            knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].integers)
     }
 
     /// A bucket's rows, sorted.
@@ -30,7 +31,8 @@ package struct SegmentLayout: Sendable {
             let range = start..<min(start + segmentRows, rows.count)
             let part = range.count == rows.count ? rows : rows.gathered(range.map { Int32($0) })
             var segment = Segment(
-                number: 0, bucket: bucket, rows: part.count, times: part.eventTimes.min().map { $0...part.eventTimes.max()! },
+                number: 0, bucket: bucket, rows: part.count,
+                times: part.eventTimes.min().map { $0...part.eventTimes.max()! },
                 firstKnown: part.knownAt.min()!, isOneVersionEach: isOneVersionEach)
             var sealed: [(column: String, block: SegmentBlock, body: [UInt8])] = []
             segment.hasRetractions = part.isRetraction?.contains(true) ?? false
@@ -42,7 +44,9 @@ package struct SegmentLayout: Sendable {
             for column in columns { try add(column.name, part.columns[column.name]!) }
             try add(SegmentColumn.offset, Column(.int64, part.offsets))
             if !source.isStatic { try add(SegmentColumn.knownAt, Column(knownTimes: part.knownAt)) }
-            if segment.hasRetractions, let isRetraction = part.isRetraction { try add(SegmentColumn.retraction, Column(.bool, isRetraction)) }
+            if segment.hasRetractions, let isRetraction = part.isRetraction {
+                try add(SegmentColumn.retraction, Column(.bool, isRetraction))
+            }
             return SealedSegment(segment: segment, bodies: sealed)
         }
     }

@@ -3,7 +3,8 @@ internal import FeatureLanguage
 
 /// Where segments' blocks are kept.
 package protocol BlockSupply: Sendable {
-    /// The plain files of blocks, by address; those that are gone or aren't what they were are left out. Called from several threads at once.
+    /// The plain files of blocks, by address; those that are gone or aren't what they were are left out. Called from
+    /// several threads at once.
     func plain(_ blocks: [SegmentBlock]) throws -> [[UInt8]: PlainBlock]
 }
 
@@ -24,7 +25,8 @@ struct SegmentRows: Sendable {
         var parts: [SourceRows] = []
         var inPlace: [String: [PlainBlock]] = [:]
         for segment in segments {
-            let (rows, blocks) = try rows(segment, versions: versions, offsets: offsets, deferring: defers ? group.pickedColumns : [])
+            let (rows, blocks) = try rows(
+                segment, versions: versions, offsets: offsets, deferring: defers ? group.pickedColumns : [])
             parts.append(rows)
             inPlace.merge(blocks.mapValues { [$0] }) { $0 + $1 }
         }
@@ -33,25 +35,33 @@ struct SegmentRows: Sendable {
         return whole
     }
 
-    private func rows(_ segment: Segment, versions: Bool, offsets: Bool, deferring: Set<String>) throws -> (SourceRows, [String: PlainBlock]) {
+    private func rows(_ segment: Segment, versions: Bool, offsets: Bool, deferring: Set<String>) throws -> (
+        SourceRows, [String: PlainBlock]
+    ) {
         let source = group.source
         var names = versions ? group.columns : group.valueColumns
         if let eventTime = source.eventTime { names.formUnion([eventTime, SegmentColumn.knownAt]) }
         if offsets { names.insert(SegmentColumn.offset) }
         if versions, segment.hasRetractions { names.insert(SegmentColumn.retraction) }
         let (read, inPlace) = try columns(segment, names, deferring: deferring)
-        let known = source.isStatic ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]?.knownTimes ?? []
+        let known =
+            source.isStatic
+            ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]?.knownTimes ?? []
         var rows = SourceRows(
-            columns: read.filter { group.columns.contains($0.key) }, eventTimes: source.eventTime.flatMap { read[$0]?.integers } ?? [], knownAt: known,
+            columns: read.filter { group.columns.contains($0.key) },
+            eventTimes: source.eventTime.flatMap { read[$0]?.integers } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.integers ?? [])
         if let flags = read[SegmentColumn.retraction] { rows.isRetraction = flags.bools }
         return (rows, inPlace)
     }
 
-    /// A segment's columns, each as long as the segment and of its type: who may write anything could have put something else there.
+    /// A segment's columns, each as long as the segment and of its type: who may write anything could have put
+    /// something else there.
     ///
     /// - Parameter deferring: names of columns that may stay as they are, where their values can be read in place.
-    private func columns(_ segment: Segment, _ names: Set<String>, deferring: Set<String>) throws -> (columns: [String: Column], inPlace: [String: PlainBlock]) {
+    private func columns(_ segment: Segment, _ names: Set<String>, deferring: Set<String>) throws -> (
+        columns: [String: Column], inPlace: [String: PlainBlock]
+    ) {
         // Two names may stand for the same content, such as event time and known-at.
         var wanted: [[UInt8]: SegmentBlock] = [:]
         for name in names {
@@ -61,7 +71,9 @@ struct SegmentRows: Sendable {
         let found = try blocks.plain(Array(wanted.values))
         var columns: [String: Column] = [:], inPlace: [String: PlainBlock] = [:], decoded: [[UInt8]: Column] = [:]
         for name in names {
-            guard let block = segment.blocks[name], let plain = found[block.address], plain.isLike(block) else { throw damage(segment, name) }
+            guard let block = segment.blocks[name], let plain = found[block.address], plain.isLike(block) else {
+                throw damage(segment, name)
+            }
             let type = group.source.type(ofSegment: name)
             if deferring.contains(name), plain.isReadInPlace {
                 guard plain.rowCount == segment.rows, plain.type == type else { throw damage(segment, name) }
@@ -76,7 +88,9 @@ struct SegmentRows: Sendable {
     }
 
     private func damage(_ segment: Segment, _ column: String) -> SegmentDamage {
-        guard let run = runs.first(where: { $0.number == segment.run }) else { preconditionFailure("a segment of no run") }
+        guard let run = runs.first(where: { $0.number == segment.run }) else {
+            preconditionFailure("a segment of no run")
+        }
         return SegmentDamage(group.source.name, group.segmentKeys, run, segment.number, column)
     }
 
@@ -84,7 +98,9 @@ struct SegmentRows: Sendable {
     func none() -> SourceRows {
         SourceRows(
             columns: Dictionary(
-                uniqueKeysWithValues: group.source.columns.filter { group.columns.contains($0.name) }.map { ($0.name, Column(repeating: .null, type: $0.type, count: 0)) }),
+                uniqueKeysWithValues: group.source.columns.filter { group.columns.contains($0.name) }.map {
+                    ($0.name, Column(repeating: .null, type: $0.type, count: 0))
+                }),
             eventTimes: [], knownAt: [], offsets: [])
     }
 }

@@ -9,7 +9,9 @@ extension LookupAnswer {
         if let set { opening += "\"set\":\(JSON.string(set)),".utf8 }
         opening += "\"as_of\":\"".utf8
         JSON.array(features.map { .string($0) }).write(to: &middle)
-        if !warnings.isEmpty { middle += (",\"warnings\":" + JSON.array(warnings.map { .string($0) }).description).utf8 }
+        if !warnings.isEmpty {
+            middle += (",\"warnings\":" + JSON.array(warnings.map { .string($0) }).description).utf8
+        }
         middle += ",\"rows\":[".utf8
         return (opening, middle)
     }
@@ -18,7 +20,8 @@ extension LookupAnswer {
     static func write(_ cells: Cells, _ prepared: ServingPlan, rows: Int, at instant: Instant) -> [UInt8] {
         let types = prepared.types, layouts = prepared.layouts, width = cells.width
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(prepared.opening.count + prepared.middle.count + 64 + rows * (width * 24 + 32) + cells.texts.count)
+        bytes.reserveCapacity(
+            prepared.opening.count + prepared.middle.count + 64 + rows * (width * 24 + 32) + cells.texts.count)
         bytes += prepared.opening
         instant.append(to: &bytes)
         bytes += prepared.middle
@@ -84,8 +87,15 @@ extension LookupAnswer {
         bytes.append(UInt8(ascii: "]"))
         if let age { bytes += ",\"age_ms\":\(age.wholeMilliseconds)".utf8 }
         if let receipt { bytes += ",\"receipt\":\"\(receipt)\"".utf8 }
-        if withTypes { bytes += (",\"types\":" + JSON.array(columns.map { .string($0.type.rawValue) }).description).utf8 }
-        if withCuts { bytes += (",\"cuts\":" + JSON.object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }).description).utf8 }
+        if withTypes {
+            bytes += (",\"types\":" + JSON.array(columns.map { .string($0.type.rawValue) }).description).utf8
+        }
+        if withCuts {
+            bytes +=
+                (",\"cuts\":"
+                + JSON.object(cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }).description)
+                .utf8
+        }
         bytes.append(UInt8(ascii: "}"))
     }
 }

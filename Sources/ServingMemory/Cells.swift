@@ -29,5 +29,7 @@ struct Cells {
         words = Array(repeating: 0, count: rows * width)
     }
 
-    func text(_ word: UInt64) -> ArraySlice<UInt8> { texts[Int(word & 0xFFFF_FFFF)..<Int(word & 0xFFFF_FFFF) + Int(word >> 32)] }
+    func text(_ word: UInt64) -> ArraySlice<UInt8> {
+        texts[Int(word & 0xFFFF_FFFF)..<Int(word & 0xFFFF_FFFF) + Int(word >> 32)]
+    }
 }

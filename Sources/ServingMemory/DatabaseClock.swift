@@ -23,7 +23,10 @@ package final class DatabaseClock: Sendable {
     /// - Parameters:
     ///   - driven: what time it is instead.
     ///   - wall: this machine's clock, microseconds since 1970.
-    package init(driven: (@Sendable () -> Int64)? = nil, wall: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1e6) }) {
+    package init(
+        driven: (@Sendable () -> Int64)? = nil,
+        wall: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1e6) }
+    ) {
         self.driven = driven
         self.wall = wall
     }
@@ -61,7 +64,9 @@ package final class DatabaseClock: Sendable {
     package func pass(_ time: Int64) { state.withLock { $0.latest = max($0.latest, time) } }
 
     /// How long ago something was learnt.
-    package var silence: Duration { state.withLock { $0.sample }.map { ContinuousClock.now - $0.received } ?? .seconds(Int64.max / 2) }
+    package var silence: Duration {
+        state.withLock { $0.sample }.map { ContinuousClock.now - $0.received } ?? .seconds(Int64.max / 2)
+    }
 
     /// Nil before anything was learnt.
     package func now() -> Int64? {
@@ -69,7 +74,8 @@ package final class DatabaseClock: Sendable {
         return state.withLock { state in
             guard let sample = state.sample else { return nil }
             let passed = (ContinuousClock.now - sample.received).components
-            state.latest = max(state.latest, sample.time &+ passed.seconds * 1_000_000 &+ passed.attoseconds / 1_000_000_000_000)
+            state.latest = max(
+                state.latest, sample.time &+ passed.seconds * 1_000_000 &+ passed.attoseconds / 1_000_000_000_000)
             return state.latest
         }
     }

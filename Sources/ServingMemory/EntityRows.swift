@@ -112,7 +112,9 @@ package struct RowForm {
             }
         }
         var rows = SourceRows(
-            columns: Dictionary(uniqueKeysWithValues: columns.indices.map { (columns[$0].name, builders[$0].finish()) }), eventTimes: times, knownAt: known, offsets: offsets)
+            columns: Dictionary(
+                uniqueKeysWithValues: columns.indices.map { (columns[$0].name, builders[$0].finish()) }),
+            eventTimes: times, knownAt: known, offsets: offsets)
         if isRetraction.contains(true) { rows.isRetraction = isRetraction }
         return rows
     }
@@ -140,12 +142,16 @@ private struct ByteSpan {
     mutating func word() -> Int64 {
         precondition(position <= bytes.count - 8, "a row that is cut")
         defer { position += 8 }
-        return unsafe bytes.withUnsafeBytes { unsafe Int64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: Int64.self)) }
+        return unsafe bytes.withUnsafeBytes {
+            unsafe Int64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: Int64.self))
+        }
     }
 
     mutating func text() -> ArraySlice<UInt8> {
         precondition(position <= bytes.count - 4, "a row that is cut")
-        let count = unsafe bytes.withUnsafeBytes { unsafe Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt32.self))) }
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+        }
         defer { position += 4 + count }
         return bytes[position + 4..<position + 4 + count]
     }

@@ -1,8 +1,8 @@
 package import FeatureEngine
 internal import FeatureLanguage
 
-/// The entities of one source by one choice of its columns as key, as far as lookups have asked for them: their rows, and what every
-/// aggregate over them comes to until something changes.
+/// The entities of one source by one choice of its columns as key, as far as lookups have asked for them: their rows,
+/// and what every aggregate over them comes to until something changes.
 package final class EntityTable {
     /// Its keys go by the source's columns.
     let group: Plan.Group
@@ -92,7 +92,8 @@ package final class EntityTable {
         if due.count > 1 { due = Array(Set(due)) }
         recomputed += due.count
         let computed = group.values(
-            of: EntityKey.columns(due.map { states[$0].key }, keyTypes), count: due.count, at: now, rows: form.rows(of: due.map { states[$0].rows }))
+            of: EntityKey.columns(due.map { states[$0].key }, keyTypes), count: due.count, at: now,
+            rows: form.rows(of: due.map { states[$0].rows }))
         for (row, place) in due.enumerated() {
             states[place].until = computed.until[row]
             states[place].foundFrom = min(states[place].foundFrom, computed.foundFrom[row])
@@ -105,12 +106,17 @@ package final class EntityTable {
         var builder = ColumnBuilder(group.aggregates[aggregate].type)
         builder.reserve(wanted.count)
         for place in wanted {
-            if let place { values.append(place, aggregate, to: &builder) } else { builder.append(nothing[aggregate][0]) }
+            if let place {
+                values.append(place, aggregate, to: &builder)
+            } else {
+                builder.append(nothing[aggregate][0])
+            }
         }
         return builder.finish()
     }
 
-    /// Copies the values of entities that are here and hold at now, for an answer that is written at once; false where one isn't or doesn't.
+    /// Copies the values of entities that are here and hold at now, for an answer that is written at once; false where
+    /// one isn't or doesn't.
     ///
     /// - Parameters:
     ///   - keys: a row's each.
@@ -124,7 +130,8 @@ package final class EntityTable {
             found.append(place)
         }
         for (row, place) in found.enumerated() {
-            let isFound = states[place].foundFrom <= now, isStale = isFound && part.fresh.map { values.isZero(place, $0) } ?? false
+            let isFound = states[place].foundFrom <= now,
+                isStale = isFound && part.fresh.map { values.isZero(place, $0) } ?? false
             values.copy(place, isFound: isFound, isStale: isStale, part.fields, row, to: &cells)
         }
         return true
@@ -134,19 +141,23 @@ package final class EntityTable {
 
     // MARK: Loading
 
-    /// Takes entities that were read up to a cut, with what was applied since; nothing where too much was. Those that are here already, since another lookup
-    /// missed them too, stay as they are.
+    /// Takes entities that were read up to a cut, with what was applied since; nothing where too much was. Those that
+    /// are here already, since another lookup missed them too, stay as they are.
     ///
     /// - Parameters:
     ///   - foundFrom: of each, the first instant at which a row of it is known.
     ///   - rows: of all of them.
-    func insert(_ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int) {
+    func insert(
+        _ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int
+    ) {
         guard remembers(since: cut, upTo: upTo) else { return }
         let since = lately.filter { $0.upTo > cut }
         var taken: Set<EntityKey> = []
         for (key, from) in zip(keys, foundFrom) where places[key] == nil {
             taken.insert(key)
-            let state = State(key: key, rows: EntityRows(), until: .min, foundFrom: from, used: tick, isTooLarge: false, mostRows: .max)
+            let state = State(
+                key: key, rows: EntityRows(), until: .min, foundFrom: from, used: tick, isTooLarge: false,
+                mostRows: .max)
             if let place = free.popLast() {
                 states[place] = state
                 places[key] = place
@@ -162,7 +173,8 @@ package final class EntityTable {
         for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
     }
 
-    /// Whether what came since an offset is remembered, and tells all there is to tell of an entity that was kept as it was then.
+    /// Whether what came since an offset is remembered, and tells all there is to tell of an entity that was kept as it
+    /// was then.
     func remembers(since cut: Int64, upTo end: Int64) -> Bool {
         let since = lately.filter { $0.upTo > cut }
         return (cut == end || since.first.map { $0.after <= cut } ?? false) && !since.contains(where: \.evicts)
@@ -175,10 +187,13 @@ package final class EntityTable {
 
     /// Few rows are put with those before them: each by itself would take up far more than its bytes.
     private func remember(_ delta: Delta) {
-        guard let last = lately.last, last.upTo == delta.after, !last.evicts, !delta.evicts, last.rows.count + delta.rows.count <= EntityTable.fewRows else {
+        guard let last = lately.last, last.upTo == delta.after, !last.evicts, !delta.evicts,
+            last.rows.count + delta.rows.count <= EntityTable.fewRows
+        else {
             return lately.append(delta)
         }
-        lately[lately.count - 1] = Delta(after: last.after, upTo: delta.upTo, rows: last.rows.followed(by: delta.rows), evicts: false)
+        lately[lately.count - 1] = Delta(
+            after: last.after, upTo: delta.upTo, rows: last.rows.followed(by: delta.rows), evicts: false)
     }
 
     /// Takes news of the log.
@@ -193,7 +208,9 @@ package final class EntityTable {
     private func append(_ rows: SourceRows, only wanted: Set<EntityKey>? = nil) {
         let keys = group.keys.map { rows.columns[$0.column]! }
         for row in 0..<rows.count {
-            guard let key = EntityKey(keys, row), wanted?.contains(key) ?? true, let place = places[key], !states[place].isTooLarge else { continue }
+            guard let key = EntityKey(keys, row), wanted?.contains(key) ?? true, let place = places[key],
+                !states[place].isTooLarge
+            else { continue }
             bytes -= states[place].rows.bytes.count
             form.append(rows, row, to: &states[place].rows)
             if states[place].rows.bytes.count > EntityTable.maximumEntityBytes {
@@ -227,7 +244,8 @@ package final class EntityTable {
         free.append(place)
     }
 
-    /// Forgets entities until memory has come down to a bound: of each few, taken at random, the one that was asked for longest ago.
+    /// Forgets entities until memory has come down to a bound: of each few, taken at random, the one that was asked for
+    /// longest ago.
     func shrink(to bound: Int) {
         while bytes > bound, places.count > 0 {
             let candidates = (0..<8).map { _ in Int.random(in: states.indices) }

@@ -14,7 +14,10 @@ package final class LargeEntities: Sendable {
     package init() {}
 
     package func contains(_ missing: MissingEntities) -> Bool {
-        names.withLock { names in !names.isEmpty && missing.wanted.keys.contains { names.contains(Name(generation: missing.generation, key: $0)) } }
+        names.withLock { names in
+            !names.isEmpty
+                && missing.wanted.keys.contains { names.contains(Name(generation: missing.generation, key: $0)) }
+        }
     }
 
     /// Remembers the entity, where there is one: of several nobody knows which it is.

@@ -7,7 +7,8 @@ public struct LookupAnswer: Sendable {
         case present, null
         /// The entity has no row known at the instant in any source the feature reads; the value still stands.
         case notFound = "not_found"
-        /// The entity's rows are older than the set's bound on freshness, or the database hasn't been heard of for a while, and memory answered.
+        /// The entity's rows are older than the set's bound on freshness, or the database hasn't been heard of for a
+        /// while, and memory answered.
         case stale
 
         /// Its place among all.
@@ -31,8 +32,8 @@ public struct LookupAnswer: Sendable {
     /// What of the set is deprecated or retired.
     public var warnings: [String] = []
 
-    /// A row's values as a model takes them in, in the order of `features`: numbers as they are, true and false as 1 and 0, timestamps as seconds since 1970; NaN
-    /// for NULL and for texts.
+    /// A row's values as a model takes them in, in the order of `features`: numbers as they are, true and false as 1
+    /// and 0, timestamps as seconds since 1970; NaN for NULL and for texts.
     public func vector(_ row: Int) -> [Double] {
         columns.map { column in
             column[row].number ?? .nan
@@ -43,7 +44,8 @@ public struct LookupAnswer: Sendable {
 extension LookupAnswer {
     /// - Parameter aggregates: every group's, for what they say of freshness.
     package init(
-        _ plan: Plan, _ columns: [Column], _ aggregates: [Column], isFound: [[Bool]], set: String?, at instant: Instant, cuts: [String: Int64], rowCount: Int,
+        _ plan: Plan, _ columns: [Column], _ aggregates: [Column], isFound: [[Bool]], set: String?, at instant: Instant,
+        cuts: [String: Int64], rowCount: Int,
         age: (age: Duration, isStale: Bool)?, warnings: [String]
     ) {
         self.set = set

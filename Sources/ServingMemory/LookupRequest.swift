@@ -29,12 +29,14 @@ public struct LookupRequest: Sendable {
         /// The set's name.
         package var set: String? { if case .set(let name) = self { name } else { nil } }
 
-        /// The set whose bound on freshness holds: also where all features are asked for as outputs of one, as Feast's clients do.
+        /// The set whose bound on freshness holds: also where all features are asked for as outputs of one, as Feast's
+        /// clients do.
         public var boundingSet: String? {
             switch self {
             case .set(let name): return name
             case .features(let names):
-                let views = Set(names.map { $0.split(separator: ":", maxSplits: 1) }.map { $0.count == 2 ? String($0[0]) : nil })
+                let views = Set(
+                    names.map { $0.split(separator: ":", maxSplits: 1) }.map { $0.count == 2 ? String($0[0]) : nil })
                 return views.count == 1 ? views.first!.map { Catalog.setName(ofView: $0) } : nil
             }
         }
@@ -65,7 +67,10 @@ public struct LookupRequest: Sendable {
     /// Keeps a receipt of it in the lookup log.
     public var isLogged = false
 
-    public init(_ target: Target, entities: [String: [Value]], request: [String: [Value]] = [:], asOf: Instant? = nil, minOffsets: [String: Int64] = [:]) {
+    public init(
+        _ target: Target, entities: [String: [Value]], request: [String: [Value]] = [:], asOf: Instant? = nil,
+        minOffsets: [String: Int64] = [:]
+    ) {
         self.target = target
         self.entities = entities
         self.request = request

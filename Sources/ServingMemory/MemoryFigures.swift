@@ -26,7 +26,9 @@ extension OnlineMemory {
         }
 
         mutating func add(_ statuses: [[LookupAnswer.Status]]) {
-            for (index, statuses) in statuses.enumerated() { for status in statuses { counts[index][status.place] += 1 } }
+            for (index, statuses) in statuses.enumerated() {
+                for status in statuses { counts[index][status.place] += 1 }
+            }
         }
     }
 }

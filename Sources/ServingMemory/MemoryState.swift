@@ -1,10 +1,12 @@
 package import FeatureEngine
 package import FeatureLanguage
 
-/// What lookups have asked for, and how far the logs have been read: rows and values of entities, all at one place of the logs.
+/// What lookups have asked for, and how far the logs have been read: rows and values of entities, all at one place of
+/// the logs.
 ///
-/// A state machine: what happens comes in as values (a plan, entities' rows, news of the logs, rows that were pushed), what is to be done about it goes out as one
-/// (`Found`). It knows no database, no lock and no clock: whoever asks says what time it is, and how long the database hasn't been heard of.
+/// A state machine: what happens comes in as values (a plan, entities' rows, news of the logs, rows that were pushed),
+/// what is to be done about it goes out as one (`Found`). It knows no database, no lock and no clock: whoever asks says
+/// what time it is, and how long the database hasn't been heard of.
 package struct MemoryState {
     /// Beyond, what was asked for longest ago is forgotten.
     package let maximumBytes: Int
@@ -49,7 +51,9 @@ package struct MemoryState {
     }
 
     /// Counts an answer's statuses.
-    mutating func count(_ answer: LookupAnswer, _ prepared: ServingPlan) { if let tally = prepared.tally { tallies[tally].add(answer.statuses) } }
+    mutating func count(_ answer: LookupAnswer, _ prepared: ServingPlan) {
+        if let tally = prepared.tally { tallies[tally].add(answer.statuses) }
+    }
 
     // MARK: Plans
 
@@ -59,7 +63,9 @@ package struct MemoryState {
     ///   - asked: what the target stands for.
     ///   - functions: of its outputs, what is computed.
     ///   - warnings: what is to be said with each answer.
-    package mutating func prepare(_ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String]) -> ServingPlan {
+    package mutating func prepare(
+        _ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String]
+    ) -> ServingPlan {
         follow(plan.sources)
         var parts: [ServingPlan.Part] = []
         for group in plan.groups { parts.append(prepare(group)) }
@@ -74,16 +80,21 @@ package struct MemoryState {
     private mutating func prepare(_ group: Plan.Group) -> ServingPlan.Part {
         let keys = group.keys.map(\.column).sorted()
         let spine = keys.map { column in group.keys.first { $0.column == column }!.spine }
-        let table = tables.firstIndex { $0.group.source.name == group.source.name && $0.group.keys.map(\.column) == keys }
+        let table = tables.firstIndex {
+            $0.group.source.name == group.source.name && $0.group.keys.map(\.column) == keys
+        }
         var aggregates = table.map { tables[$0].group.aggregates } ?? []
         let fresh = group.aggregates.filter { !aggregates.contains($0) }
         aggregates += fresh
         if table == nil || !fresh.isEmpty {
             // What is there lacks columns, or rows of longer windows: it is read again as it is asked for.
-            let merged = Plan.Group(source: group.source, keys: keys.map { (spine: $0, column: $0) }, aggregates: aggregates)
+            let merged = Plan.Group(
+                source: group.source, keys: keys.map { (spine: $0, column: $0) }, aggregates: aggregates)
             if let table { tables[table] = begun(merged) } else { tables.append(begun(merged)) }
         }
-        return ServingPlan.Part(table: table ?? tables.count - 1, keys: spine, aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
+        return ServingPlan.Part(
+            table: table ?? tables.count - 1, keys: spine,
+            aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
     }
 
     /// A table without entities, told from every one before.
@@ -124,13 +135,15 @@ package struct MemoryState {
         case direct
     }
 
-    /// How old what is here may be, and whether that makes it stale; nil where it is what the primary said a moment ago.
+    /// How old what is here may be, and whether that makes it stale; nil where it is what the primary said a moment
+    /// ago.
     private func age(_ silence: Duration) -> (age: Duration, isStale: Bool)? {
         guard isAway || lag > .zero else { return nil }
         return (lag + silence, isAway || lag + silence > MemoryState.mostLag)
     }
 
-    /// Copies the values of entities that are here and hold at now; nil where something has to be read or computed first.
+    /// Copies the values of entities that are here and hold at now; nil where something has to be read or computed
+    /// first.
     ///
     /// - Parameter keys: by part of the plan, then by row.
     mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64, silence: Duration) -> Cells? {
@@ -142,7 +155,9 @@ package struct MemoryState {
         cells.age = age?.age
         for (part, keys) in zip(prepared.parts, keys) {
             let table = tables[part.table]
-            guard cuts[table.group.source.name] != nil, table.copy(keys, at: now, tick: tick, part, to: &cells) else { return nil }
+            guard cuts[table.group.source.name] != nil, table.copy(keys, at: now, tick: tick, part, to: &cells) else {
+                return nil
+            }
         }
         happened.hits += 1
         if let tally = prepared.tally { tallies[tally].add(cells) }
@@ -152,7 +167,9 @@ package struct MemoryState {
     /// Gives what is known of entities at now, and computes what has changed of them.
     ///
     /// - Parameter keys: by part of the plan, then by row; nil where a part of the key is NULL.
-    package mutating func find(_ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64, silence: Duration, _ attempt: Attempt) -> Found {
+    package mutating func find(
+        _ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64, silence: Duration, _ attempt: Attempt
+    ) -> Found {
         tick += 1
         var here = Here(age: age(silence))
         for source in prepared.plan.sources {
@@ -170,7 +187,8 @@ package struct MemoryState {
                 return place
             }
             if !absent.isEmpty {
-                let wanted = WantedEntities(table.group, Array(absent), cut: here.cuts[table.group.source.name]!, from: now)
+                let wanted = WantedEntities(
+                    table.group, Array(absent), cut: here.cuts[table.group.source.name]!, from: now)
                 missing.append(MissingEntities(table: part.table, generation: table.generation, wanted: wanted))
             }
             if found.contains(where: { $0.map(table.isTooLarge) ?? false }) {
@@ -202,8 +220,11 @@ package struct MemoryState {
     ///   - rows: of all of them.
     package mutating func insert(_ missing: MissingEntities, foundFrom: [Int64], rows: SourceRows) {
         let wanted = missing.wanted
-        guard tables[missing.table].generation == missing.generation, let cut = cuts[wanted.group.source.name] else { return }
-        tables[missing.table].insert(wanted.keys, foundFrom: foundFrom, rows: rows, readUpTo: wanted.cut, now: cut, tick: tick)
+        guard tables[missing.table].generation == missing.generation, let cut = cuts[wanted.group.source.name] else {
+            return
+        }
+        tables[missing.table].insert(
+            wanted.keys, foundFrom: foundFrom, rows: rows, readUpTo: wanted.cut, now: cut, tick: tick)
         let total = tables.reduce(0) { $0 + $1.bytes }
         guard total > maximumBytes else { return }
         // Each table gives up its share.
@@ -213,7 +234,9 @@ package struct MemoryState {
     /// All tables whose sources were read.
     package var needs: [TableNeed] {
         tables.enumerated().compactMap { place, table in
-            cuts[table.group.source.name].map { TableNeed(table: place, generation: table.generation, group: table.group, cut: $0) }
+            cuts[table.group.source.name].map {
+                TableNeed(table: place, generation: table.generation, group: table.group, cut: $0)
+            }
         }
     }
 
@@ -234,7 +257,9 @@ package struct MemoryState {
     // MARK: News
 
     /// The tables, by what their news is told by.
-    package var followed: [TableKind] { tables.enumerated().map { TableKind(table: $0, generation: $1.generation, group: $1.group) } }
+    package var followed: [TableKind] {
+        tables.enumerated().map { TableKind(table: $0, generation: $1.generation, group: $1.group) }
+    }
 
     /// Takes how far the logs are, and what came since: all at once.
     ///
@@ -243,7 +268,9 @@ package struct MemoryState {
         for (index, table) in tables.enumerated() {
             let source = table.group.source.name
             guard let cut = heads.cuts[source], let known = cuts[source], cut > known else { continue }
-            if let news = news[index], news.generation == table.generation, news.delta.after <= known, news.delta.upTo == cut {
+            if let news = news[index], news.generation == table.generation, news.delta.after <= known,
+                news.delta.upTo == cut
+            {
                 // Some of it may have been taken already, as it was pushed here.
                 table.apply(news.delta.after == known ? news.delta : news.delta.rest(after: known))
             } else {
@@ -269,8 +296,11 @@ package struct MemoryState {
     package mutating func take(_ pushed: CommittedRows, _ deltas: [Int: TableNews]) -> Bool {
         let source = pushed.source.name
         let those = tables.indices.filter { tables[$0].group.source.name == source }
-        // A table made since lacks nothing: it has no entity yet, but would miss these rows for those that are being read.
-        guard !isOfStandby, !isAway, cuts[source] == pushed.after, those.allSatisfy({ deltas[$0]?.generation == tables[$0].generation }) else { return false }
+        // A table made since lacks nothing: it has no entity yet, but would miss these rows for those that are being
+        // read.
+        guard !isOfStandby, !isAway, cuts[source] == pushed.after,
+            those.allSatisfy({ deltas[$0]?.generation == tables[$0].generation })
+        else { return false }
         for (index, news) in deltas { tables[index].apply(news.delta) }
         cuts.advance(source, to: pushed.end)
         newestCommits[source] = pushed.knownAt
@@ -283,7 +313,9 @@ package struct MemoryState {
 
     /// Lookups of these sources wait until they have been read so far.
     package mutating func owe(_ offsets: [String: Int64]) {
-        for (source, offset) in offsets where cuts.follows(source) && offset > cuts[source] ?? 0 { owed[source] = max(offset, owed[source] ?? 0) }
+        for (source, offset) in offsets where cuts.follows(source) && offset > cuts[source] ?? 0 {
+            owed[source] = max(offset, owed[source] ?? 0)
+        }
     }
 
     /// What is owed to lookups of these sources.
@@ -309,5 +341,7 @@ package struct Cuts: Sendable {
     mutating func follow(_ source: String) { sources.insert(source) }
 
     /// A source was read up to an offset; it never goes back. One that isn't followed stays so.
-    mutating func advance(_ source: String, to offset: Int64) { if sources.contains(source) { offsets[source] = max(offset, offsets[source] ?? 0) } }
+    mutating func advance(_ source: String, to offset: Int64) {
+        if sources.contains(source) { offsets[source] = max(offset, offsets[source] ?? 0) }
+    }
 }

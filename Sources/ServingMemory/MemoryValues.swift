@@ -44,13 +44,15 @@ extension CommittedRows {
     package func delta(columns: Set<String>) -> EntityTable.Delta {
         let count = Int(end - after)
         var gathered: [String: Column] = [:], times: [Int64] = []
-        for definition in source.columns where columns.contains(definition.name) || definition.name == source.eventTime {
+        for definition in source.columns where columns.contains(definition.name) || definition.name == source.eventTime
+        {
             let column = Column(concatenating: rows.map { $0[definition.name]! })
             if definition.name == source.eventTime { times = column.integers }
             if columns.contains(definition.name) { gathered[definition.name] = column }
         }
         let known = SourceRows(
-            columns: gathered, eventTimes: times, knownAt: Array(repeating: knownAt, count: count), offsets: (0..<count).map { after + 1 + Int64($0) })
+            columns: gathered, eventTimes: times, knownAt: Array(repeating: knownAt, count: count),
+            offsets: (0..<count).map { after + 1 + Int64($0) })
         return EntityTable.Delta(after: after, upTo: end, rows: known, evicts: false)
     }
 }

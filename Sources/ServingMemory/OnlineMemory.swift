@@ -2,7 +2,8 @@ package import FeatureEngine
 package import FeatureLanguage
 internal import Synchronization
 
-/// What lookups have asked for, kept in memory and up to date with the logs: a `MemoryState` under a lock, the plans that were made, and the database's clock.
+/// What lookups have asked for, kept in memory and up to date with the logs: a `MemoryState` under a lock, the plans
+/// that were made, and the database's clock.
 public final class OnlineMemory: Sendable {
     private let state: Mutex<MemoryState>
     private let plans = Mutex(PlanCache())
@@ -51,7 +52,10 @@ public final class OnlineMemory: Sendable {
     ///   - functions: of its outputs, what is computed.
     ///   - warnings: what is to be said with each answer.
     ///   - governed: the ledger entry up to which it was read what is registered and decided.
-    package func prepare(_ plan: Plan, for target: LookupRequest.Target, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], governed: Int64)
+    package func prepare(
+        _ plan: Plan, for target: LookupRequest.Target, _ asked: LookupRequest.Resolved, functions: [Function],
+        warnings: [String], governed: Int64
+    )
         -> ServingPlan
     {
         if let known = self.plan(target) { return known }
@@ -82,15 +86,19 @@ public final class OnlineMemory: Sendable {
             let columns = part.keys.map { spine.columns[$0]! }
             return (0..<count).map { EntityKey(columns, $0) }
         }
-        let found = state.withLock { state in clock.now().map { now in (state.find(prepared, keys, now: now, silence: silence, attempt), now) } }
+        let found = state.withLock { state in
+            clock.now().map { now in (state.find(prepared, keys, now: now, silence: silence, attempt), now) }
+        }
         switch found {
         case nil, (.direct, _)?: return .direct
         case (.missing(let missing), _)?: return .missing(missing)
         case (.here(let here), let now)?:
             spine.instants = Array(repeating: now, count: count)
             let answer = LookupAnswer(
-                prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates, isFound: here.isFound, set: prepared.asked.target.set,
-                at: Instant(microseconds: now), cuts: here.cuts, rowCount: count, age: here.age, warnings: prepared.warnings)
+                prepared.plan, prepared.plan.outputs(spine, of: here.aggregates), here.aggregates,
+                isFound: here.isFound, set: prepared.asked.target.set,
+                at: Instant(microseconds: now), cuts: here.cuts, rowCount: count, age: here.age,
+                warnings: prepared.warnings)
             state.withLock { $0.count(answer, prepared) }
             return .answer(answer)
         }
@@ -112,9 +120,13 @@ public final class OnlineMemory: Sendable {
         }
         // What time it is is asked under the lock: no earlier than what was applied or computed before.
         let copied = state.withLock { state in
-            clock.now().flatMap { now in state.copy(prepared, keys, now: now, silence: silence).map { (cells: $0, now: now) } }
+            clock.now().flatMap { now in
+                state.copy(prepared, keys, now: now, silence: silence).map { (cells: $0, now: now) }
+            }
         }
-        return copied.map { LookupAnswer.write($0.cells, prepared, rows: asked.count, at: Instant(microseconds: $0.now)) }
+        return copied.map {
+            LookupAnswer.write($0.cells, prepared, rows: asked.count, at: Instant(microseconds: $0.now))
+        }
     }
 
     // MARK: Entities
@@ -128,10 +140,14 @@ public final class OnlineMemory: Sendable {
     package var needs: [TableNeed] { state.withLock { $0.needs } }
 
     /// Those that a plan reads.
-    package func needs(of prepared: ServingPlan) -> [TableNeed] { needs.filter { need in prepared.parts.contains { $0.table == need.table } } }
+    package func needs(of prepared: ServingPlan) -> [TableNeed] {
+        needs.filter { need in prepared.parts.contains { $0.table == need.table } }
+    }
 
     /// Whether a table remembers what came since an offset.
-    package func remembers(_ table: Int, _ generation: Int, since cut: Int64) -> Bool { state.withLock { $0.remembers(table, generation, since: cut) } }
+    package func remembers(_ table: Int, _ generation: Int, since cut: Int64) -> Bool {
+        state.withLock { $0.remembers(table, generation, since: cut) }
+    }
 
     /// Takes what came before what a table remembers.
     package func remember(_ need: TableNeed, _ delta: EntityTable.Delta) { state.withLock { $0.remember(need, delta) } }
@@ -156,11 +172,13 @@ public final class OnlineMemory: Sendable {
 
     package func followStandby() { state.withLock { $0.followStandby() } }
 
-    /// Takes rows that were pushed here without reading them again; false where others came before them, or nobody watches the source.
+    /// Takes rows that were pushed here without reading them again; false where others came before them, or nobody
+    /// watches the source.
     package func take(_ pushed: CommittedRows) -> Bool {
         var deltas: [Int: TableNews] = [:]
         for kind in followed().tables where kind.group.source.name == pushed.source.name {
-            deltas[kind.table] = TableNews(generation: kind.generation, delta: pushed.delta(columns: kind.group.columns))
+            deltas[kind.table] = TableNews(
+                generation: kind.generation, delta: pushed.delta(columns: kind.group.columns))
         }
         return state.withLock { state in
             guard state.take(pushed, deltas) else { return false }

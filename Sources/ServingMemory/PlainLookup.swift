@@ -5,7 +5,8 @@ internal import FeatureLanguage
 ///
 ///     {"set":"fraud.v1","entities":{"customer_id":[42,43]},"request":{"amount":9.5}}
 ///
-/// Whatever else a body may hold, wrong or right (escapes, other members, more digits than a float has), is left to those who read all of JSON.
+/// Whatever else a body may hold, wrong or right (escapes, other members, more digits than a float has), is left to
+/// those who read all of JSON.
 package struct PlainLookup {
     package let prepared: ServingPlan
     /// Rows asked for.
@@ -16,7 +17,9 @@ package struct PlainLookup {
     /// - Parameter plan: what was prepared for a set.
     package init?(_ body: [UInt8], plan: (String) -> ServingPlan?) {
         var reader = PlainReader(body)
-        guard reader.take("{"), reader.member("set"), let set = reader.text(), let prepared = plan(set) else { return nil }
+        guard reader.take("{"), reader.member("set"), let set = reader.text(), let prepared = plan(set) else {
+            return nil
+        }
         let keys = prepared.plan.keys, requests = prepared.plan.requests
         var columns: [Column?] = Array(repeating: nil, count: keys.count + requests.count)
         while reader.take(",") {
@@ -25,7 +28,9 @@ package struct PlainLookup {
             let known = isEntities ? keys : requests, first = isEntities ? 0 : keys.count
             if reader.take("}") { continue }
             repeat {
-                guard let place = known.firstIndex(where: { reader.member($0.name) }), columns[first + place] == nil, let values = reader.values(known[place].type) else {
+                guard let place = known.firstIndex(where: { reader.member($0.name) }), columns[first + place] == nil,
+                    let values = reader.values(known[place].type)
+                else {
                     return nil
                 }
                 columns[first + place] = values
@@ -35,7 +40,9 @@ package struct PlainLookup {
         let given = columns.compactMap(\.self)
         guard reader.take("}"), reader.isAtEnd, given.count == columns.count else { return nil }
         let count = given.first { $0.count != 1 }?.count ?? 1
-        guard count <= LookupRequest.maximumEntities, given.allSatisfy({ $0.count == count || $0.count == 1 }) else { return nil }
+        guard count <= LookupRequest.maximumEntities, given.allSatisfy({ $0.count == count || $0.count == 1 }) else {
+            return nil
+        }
         self.prepared = prepared
         self.count = count
         self.columns = given
@@ -50,7 +57,9 @@ package struct PlainLookup {
 
     package var spine: Spine {
         let names = (prepared.plan.keys + prepared.plan.requests).map(\.name)
-        return Spine(columns: Dictionary(uniqueKeysWithValues: names.map { ($0, column($0)) }), instants: Array(repeating: 0, count: count))
+        return Spine(
+            columns: Dictionary(uniqueKeysWithValues: names.map { ($0, column($0)) }),
+            instants: Array(repeating: 0, count: count))
     }
 }
 
@@ -146,11 +155,16 @@ private struct PlainReader {
         }
     }
 
-    private static let powers: [Double] = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]
+    private static let powers: [Double] = [
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ]
 
     private mutating func take(word: StaticString) -> Bool {
         let count = word.utf8CodeUnitCount
-        guard position + count <= bytes.count, unsafe bytes[position..<position + count].elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: count)) else {
+        guard position + count <= bytes.count,
+            unsafe bytes[position..<position + count].elementsEqual(
+                UnsafeBufferPointer(start: word.utf8Start, count: count))
+        else {
             return false
         }
         position += count
@@ -176,7 +190,9 @@ private struct PlainReader {
         }
         if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") || byte == UInt8(ascii: ".") { return nil }
         let whole = (point ?? position) - start, places = point.map { position - $0 - 1 } ?? 0
-        guard whole > 0, whole == 1 || bytes[start] != UInt8(ascii: "0"), point == nil || places > 0, whole + places <= 15 else { return nil }
+        guard whole > 0, whole == 1 || bytes[start] != UInt8(ascii: "0"), point == nil || places > 0,
+            whole + places <= 15
+        else { return nil }
         return (digits, places, isNegative)
     }
 }

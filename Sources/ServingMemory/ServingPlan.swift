@@ -9,7 +9,8 @@ package struct ServingPlan: Sendable {
         var keys: [String]
         /// The place in the table of each of the group's aggregates.
         var aggregates: [Int]
-        /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a bound.
+        /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a
+        /// bound.
         var fresh: Int?
         /// Outputs that are nothing but an aggregate of this part, and its place in the table.
         var fields: [(field: Int, aggregate: Int)] = []
@@ -34,7 +35,10 @@ package struct ServingPlan: Sendable {
     let middle: [UInt8]
     let allPresent: [UInt8]
 
-    init(_ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], parts: [Part], tally: Int?) {
+    init(
+        _ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String], parts: [Part],
+        tally: Int?
+    ) {
         self.plan = plan
         self.asked = asked
         self.functions = functions
@@ -48,11 +52,15 @@ package struct ServingPlan: Sendable {
             var part = part
             part.fresh = plan.freshness[group].map { part.aggregates[$0] }
             for (field, aggregate) in aggregates.enumerated() {
-                if let aggregate, aggregate.group == group { part.fields.append((field, part.aggregates[aggregate.index])) }
+                if let aggregate, aggregate.group == group {
+                    part.fields.append((field, part.aggregates[aggregate.index]))
+                }
             }
             return part
         }
-        (opening, middle) = LookupAnswer.frame(set: asked.target.set, features: plan.outputs.map(\.name), warnings: warnings)
-        allPresent = Array(("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
+        (opening, middle) = LookupAnswer.frame(
+            set: asked.target.set, features: plan.outputs.map(\.name), warnings: warnings)
+        allPresent = Array(
+            ("],\"statuses\":[" + plan.outputs.map { _ in "\"present\"" }.joined(separator: ",") + "]}").utf8)
     }
 }

@@ -36,9 +36,13 @@ struct ValueTable {
     /// Whether a count is 0.
     func isZero(_ place: Int, _ index: Int) -> Bool { words[place * types.count + index] == 0 }
 
-    func copy(_ place: Int, isFound: Bool, isStale: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int, to cells: inout Cells) {
+    func copy(
+        _ place: Int, isFound: Bool, isStale: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int,
+        to cells: inout Cells
+    ) {
         let first = place * types.count, target = row * cells.width
-        let (value, null): (Cells.Kind, Cells.Kind) = isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
+        let (value, null): (Cells.Kind, Cells.Kind) =
+            isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
         for (field, aggregate) in fields {
             cells.kinds[target + field] = isNull[first + aggregate] ? null : value
             if types[aggregate] == .string {

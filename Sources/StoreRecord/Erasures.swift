@@ -8,7 +8,8 @@ package struct ErasureRecord: Codable, Sendable {
         package var batch: Int64
         /// How many of its rows went.
         package var rows: Int
-        /// SHA-256 of its hash in the chain, and of the hash that it would have with the new salt and the digest of the rows that are left.
+        /// SHA-256 of its hash in the chain, and of the hash that it would have with the new salt and the digest of the
+        /// rows that are left.
         package var seal: String
 
         package init(batch: Int64, rows: Int, seal: String) {
@@ -67,7 +68,10 @@ package struct ErasureRecord: Codable, Sendable {
     /// What was sealed with rows that are gone: sealed again, it has other addresses.
     package var runs: [Run]
 
-    package init(reason: String, rows: [String: Int], batches: [Batch], snapshots: [Snapshot], spines: [Spine], receipts: Int, runs: [Run]) {
+    package init(
+        reason: String, rows: [String: Int], batches: [Batch], snapshots: [Snapshot], spines: [Spine], receipts: Int,
+        runs: [Run]
+    ) {
         self.reason = reason
         self.rows = rows
         self.batches = batches
@@ -88,14 +92,17 @@ package struct ErasureRecord: Codable, Sendable {
 package struct Erasures: Sendable {
     /// By batch: how many rows went, and the seal of what is left.
     package private(set) var batches: [Int64: (rows: Int, seal: String)] = [:]
-    /// By snapshot: blocks that may differ, and under which digest its spine is kept. The same spine may come again with a later one.
+    /// By snapshot: blocks that may differ, and under which digest its spine is kept. The same spine may come again
+    /// with a later one.
     package private(set) var blocks: [String: Set<Int>] = [:]
     private var spines: [String: String] = [:]
 
     package init(_ connection: Connection) throws {
         for entry in try Ledger.entries(of: ["erase"], connection) {
             let record = try JSONDecoder().decode(ErasureRecord.self, from: Data(entry.body.utf8))
-            for batch in record.batches { batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) &+ batch.rows, batch.seal) }
+            for batch in record.batches {
+                batches[batch.batch] = ((batches[batch.batch]?.rows ?? 0) &+ batch.rows, batch.seal)
+            }
             for snapshot in record.snapshots {
                 blocks[snapshot.id, default: []].formUnion(snapshot.blocks)
                 if let spine = snapshot.spine { spines[snapshot.id] = spine }

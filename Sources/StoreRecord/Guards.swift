@@ -2,8 +2,8 @@ internal import FeatureLanguage
 internal import Migrations
 package import Postgres
 
-/// What keeps the tables of truth as they are, looked at from the outside: each has its guard, as migrations made it, and nobody but its owner may do more than read
-/// and append.
+/// What keeps the tables of truth as they are, looked at from the outside: each has its guard, as migrations made it,
+/// and nobody but its owner may do more than read and append.
 package struct Guards {
     package struct Fault {
         /// A table, schema or function.
@@ -27,7 +27,9 @@ package struct Guards {
             [
                 Fault(
                     what: "the guards' function \(name)", fault: text,
-                    remedy: "make it again as migrations/0001_foundation.sql has it, once it is clear who changed it and what changed since")
+                    remedy:
+                        "make it again as migrations/0001_foundation.sql has it, once it is clear who changed it and what changed since"
+                )
             ]
         }
         guard
@@ -38,7 +40,8 @@ package struct Guards {
                 """
             ).first
         else { return fault("is gone") }
-        return try row.text(0) == Guards.source && row.text(1) == "plpgsql" && !row.bool(2) ? [] : fault("isn't what the migration made")
+        return try row.text(0) == Guards.source && row.text(1) == "plpgsql" && !row.bool(2)
+            ? [] : fault("isn't what the migration made")
     }
 
     /// Between the dollars, in the newest migration that makes it.
@@ -53,7 +56,8 @@ package struct Guards {
         return nil
     }()
 
-    /// Each table's guard: before updates, deletes and truncations, for each statement, always, whatever the row, and by that function.
+    /// Each table's guard: before updates, deletes and truncations, for each statement, always, whatever the row, and
+    /// by that function.
     private func triggers() throws -> [Fault] {
         let rows = try connection.execute(
             """
@@ -81,7 +85,9 @@ package struct Guards {
                 return nil
             }
             let drop = row.isNull(1) ? "" : "drop trigger firn_guard on \(table); "
-            return Fault(what: "the guard of \(table)", fault: fault, remedy: "\(drop)select firn.guard('\(table)'), once it is clear who changed it and what changed since")
+            return Fault(
+                what: "the guard of \(table)", fault: fault,
+                remedy: "\(drop)select firn.guard('\(table)'), once it is clear who changed it and what changed since")
         }.compactMap(\.self)
     }
 
@@ -111,7 +117,9 @@ package struct Guards {
             """)
         return try rows.map { row in
             try row.isNull(2)
-                ? Fault(what: row.text(0), fault: "belongs to \(row.text(1))", remedy: "alter table \(row.text(3)) owner to \(row.text(4))")
+                ? Fault(
+                    what: row.text(0), fault: "belongs to \(row.text(1))",
+                    remedy: "alter table \(row.text(3)) owner to \(row.text(4))")
                 : Fault(
                     what: row.text(0), fault: "may be changed by \(row.text(1)): \(row.text(2).lowercased())",
                     remedy: "revoke \(row.text(2).lowercased()) \(row.text(3)) from \(row.text(4))")

@@ -5,14 +5,16 @@ public struct HistoryCheck: Sendable {
     public var snapshots = 0, blocks = 0
     /// What is kept for lookups and was compared: entities of online state, and rows of current values.
     public var entities = 0, values = 0
-    /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past against them.
+    /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past
+    /// against them.
     public var ledgerHead = ""
     public var logHeads: [String: String] = [:]
     /// The first thing of each kind that doesn't hold.
     public var faults: [String] = []
 
     package init(
-        entries: Int = 0, definitions: Int = 0, batches: Int = 0, rows: Int = 0, snapshots: Int = 0, blocks: Int = 0, entities: Int = 0, values: Int = 0, ledgerHead: String = "",
+        entries: Int = 0, definitions: Int = 0, batches: Int = 0, rows: Int = 0, snapshots: Int = 0, blocks: Int = 0,
+        entities: Int = 0, values: Int = 0, ledgerHead: String = "",
         logHeads: [String: String] = [:], faults: [String] = []
     ) {
         self.entries = entries

@@ -11,7 +11,8 @@ public struct LedgerEntry: Sendable {
     public var number: Int64
     public var at: Instant
     public var actor: String
-    /// `register`, `extend`, `note`, `import`, `snapshot`, `model`, `point`, `deprecate`, `retire`, `token`, `revoke`, `erase`.
+    /// `register`, `extend`, `note`, `import`, `snapshot`, `model`, `point`, `deprecate`, `retire`, `token`, `revoke`,
+    /// `erase`.
     public var kind: String
     /// What it is about: `feature spend_7d.v1`.
     public var subject: String
@@ -43,19 +44,26 @@ package struct Ledger {
     ///
     /// - Parameter entry: the newest erasure when it was begun.
     package func refuseErased(since entry: Int64) throws {
-        guard try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))").single().bool(0) else { return }
+        guard
+            try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))")
+                .single().bool(0)
+        else { return }
         throw StoreError(.behind, "something was erased while this was computed", advice: "ask again")
     }
 
     /// What no server writes.
     private static let ownersKinds: Set = ["token", "revoke", "erase"]
 
-    /// Adds an entry, by the owner's functions (migrations/0010_server_functions.sql). Inside a transaction, of which it should be nearly the last act.
+    /// Adds an entry, by the owner's functions (migrations/0010_server_functions.sql). Inside a transaction, of which
+    /// it should be nearly the last act.
     package func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
         let function: SQL = Ledger.ownersKinds.contains(kind) ? "write_entry" : "append_entry"
-        let written = try connection.execute("select entry, at, hash from firn.\(function)(\(actor), \(kind), \(subject), \(body))").single()
+        let written = try connection.execute(
+            "select entry, at, hash from firn.\(function)(\(actor), \(kind), \(subject), \(body))"
+        ).single()
         return try LedgerEntry(
-            number: written.int64(0), at: Instant(microseconds: written.timestamp(1)), actor: actor, kind: kind, subject: subject, body: body, hash: written.bytes(2))
+            number: written.int64(0), at: Instant(microseconds: written.timestamp(1)), actor: actor, kind: kind,
+            subject: subject, body: body, hash: written.bytes(2))
     }
 
     /// The newest entry that changed what is registered or served.
@@ -67,14 +75,21 @@ package struct Ledger {
     /// Entries of some kinds, the oldest first.
     ///
     /// - Parameter until: none later than this; nil for all.
-    package static func entries(of kinds: [String], until: Instant? = nil, _ connection: Connection) throws -> [LedgerEntry] {
-        let kinds: Parameter = .array(.text, kinds.map { .text($0) }), until = (until ?? Instant.range.upperBound).microseconds
-        return try connection.execute("select \(columns) from firn.ledger where kind = any(\(kinds)) and at <= \(.timestamp(until)) order by entry").map { try LedgerEntry($0) }
+    package static func entries(of kinds: [String], until: Instant? = nil, _ connection: Connection) throws
+        -> [LedgerEntry]
+    {
+        let kinds: Parameter = .array(.text, kinds.map { .text($0) }),
+            until = (until ?? Instant.range.upperBound).microseconds
+        return try connection.execute(
+            "select \(columns) from firn.ledger where kind = any(\(kinds)) and at <= \(.timestamp(until)) order by entry"
+        ).map { try LedgerEntry($0) }
     }
 
     package static let columns: SQL = "entry, at, actor, kind, subject, body, hash"
 
-    package static func hash(previous: [UInt8], entry: Int64, at: Int64, actor: String, kind: String, subject: String, body: String) -> [UInt8] {
+    package static func hash(
+        previous: [UInt8], entry: Int64, at: Int64, actor: String, kind: String, subject: String, body: String
+    ) -> [UInt8] {
         var hash = ChainHash()
         hash.add(bytes: previous)
         hash.add(entry)
@@ -87,15 +102,18 @@ package struct Ledger {
 extension LedgerEntry {
     fileprivate init(_ row: Rows.Row) throws {
         try self.init(
-            number: row.int64(0), at: Instant(microseconds: row.timestamp(1)), actor: row.text(2), kind: row.text(3), subject: row.text(4), body: row.text(5), hash: row.bytes(6))
+            number: row.int64(0), at: Instant(microseconds: row.timestamp(1)), actor: row.text(2), kind: row.text(3),
+            subject: row.text(4), body: row.text(5), hash: row.bytes(6))
     }
 
     public var json: JSON {
         let (body, isRedacted) = shown
         return .object(
             [
-                JSON.Member("entry", JSON(number)), JSON.Member("at", .string(at.description)), JSON.Member("actor", .string(actor)), JSON.Member("kind", .string(kind)),
-                JSON.Member("subject", .string(subject)), JSON.Member("body", body), JSON.Member("hash", .string(hash.hexadecimal)),
+                JSON.Member("entry", JSON(number)), JSON.Member("at", .string(at.description)),
+                JSON.Member("actor", .string(actor)), JSON.Member("kind", .string(kind)),
+                JSON.Member("subject", .string(subject)), JSON.Member("body", body),
+                JSON.Member("hash", .string(hash.hexadecimal)),
             ] + (isRedacted ? [JSON.Member("redacted", .bool(true))] : []))
     }
 
@@ -103,12 +121,19 @@ extension LedgerEntry {
     private var shown: (body: JSON, isRedacted: Bool) {
         guard let body = try? JSON(parsing: Array(body.utf8)) else { return (.string(body), false) }
         guard kind == "token", case .object(let members) = body, body["hash"] != nil else { return (body, false) }
-        return (.object(members.map { $0.key == "hash" ? JSON.Member("hash", .null) : $0 } + [JSON.Member("redacted", .bool(true))]), true)
+        return (
+            .object(
+                members.map { $0.key == "hash" ? JSON.Member("hash", .null) : $0 } + [
+                    JSON.Member("redacted", .bool(true))
+                ]), true
+        )
     }
 }
 
 extension StorePart {
-    package func ledgerEntries(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+    package func ledgerEntries(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100)
+        async throws -> [LedgerEntry]
+    {
         try await withCatalog { connection, _ in
             guard !(subject ?? "").utf8.contains(0), !(kind ?? "").utf8.contains(0) else { return [] }
             return try connection.execute(

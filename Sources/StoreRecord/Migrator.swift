@@ -5,8 +5,8 @@ package import Postgres
 
 /// Brings a database's schema to this version's, forward only.
 ///
-/// Each file is applied once, in one transaction, under an advisory lock, and recorded with its checksum; one that was applied and has
-/// changed since is refused.
+/// Each file is applied once, in one transaction, under an advisory lock, and recorded with its checksum; one that was
+/// applied and has changed since is refused.
 package struct Migrator {
     private let connection: Connection
 
@@ -22,10 +22,14 @@ package struct Migrator {
     /// Applies what is pending; gives the names of what it applied.
     package func migrate() throws -> [String] {
         guard connection.serverVersion >= 140_000 else {
-            throw StoreError(.notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old", advice: "Firn needs version 14 or newer")
+            throw StoreError(
+                .notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old",
+                advice: "Firn needs version 14 or newer")
         }
         // Where there is nothing to do, nobody has to be allowed to.
-        if try status().pending.isEmpty, try ServerRole.fault(connection) == nil || !ServerRole.isOwner(connection) { return [] }
+        if try status().pending.isEmpty, try ServerRole.fault(connection) == nil || !ServerRole.isOwner(connection) {
+            return []
+        }
         return try connection.transaction {
             try connection.execute(Lock.statement(Lock.registry))
             try connection.run(script: Migrator.bookkeeping)
@@ -33,7 +37,8 @@ package struct Migrator {
             for migration in pending {
                 try connection.run(script: String(decoding: migration.sql, as: UTF8.self))
                 try connection.execute(
-                    "insert into firn.migrations (number, name, checksum) values (\(migration.number), \(migration.name), \(Migrator.checksum(migration.sql)))")
+                    "insert into firn.migrations (number, name, checksum) values (\(migration.number), \(migration.name), \(Migrator.checksum(migration.sql)))"
+                )
             }
             // Here too, where the database was restored, or somebody made the role since.
             try ServerRole.admit(connection)
@@ -45,7 +50,9 @@ package struct Migrator {
     package func status() throws -> Status {
         let exists = try connection.execute("select to_regclass('firn.migrations') is not null").first?.bool(0) ?? false
         let pending = exists ? try check() : Migrations.all
-        return Status(applied: Migrations.all.filter { migration in !pending.contains { $0.number == migration.number } }.map(\.name), pending: pending.map(\.name))
+        return Status(
+            applied: Migrations.all.filter { migration in !pending.contains { $0.number == migration.number } }.map(
+                \.name), pending: pending.map(\.name))
     }
 
     private static let bookkeeping = """
@@ -63,23 +70,37 @@ package struct Migrator {
         } catch {
             // No such table or schema.
             guard error.code == "42P01" || error.code == "3F000" else { throw error }
-            throw StoreError(.notMigrated, "the database is empty", advice: "run firn migrate, or firn init for a project of your own")
+            throw StoreError(
+                .notMigrated, "the database is empty",
+                advice: "run firn migrate, or firn init for a project of your own")
         }
-        if applied > known { throw StoreError(.migrationChanged, "the database was migrated by a newer Firn", advice: "upgrade this one") }
-        if applied < known { throw StoreError(.notMigrated, "the database's schema is an older Firn's", advice: "run firn migrate") }
+        if applied > known {
+            throw StoreError(.migrationChanged, "the database was migrated by a newer Firn", advice: "upgrade this one")
+        }
+        if applied < known {
+            throw StoreError(.notMigrated, "the database's schema is an older Firn's", advice: "run firn migrate")
+        }
     }
 
     private func check() throws -> [(number: Int, name: String, sql: [UInt8])] {
         let rows = try connection.execute("select number, name, checksum from firn.migrations order by number")
-        for row in try rows.map({ row throws in try (number: Int(row.int64(0)), name: row.text(1), checksum: row.text(2)) }) {
+        for row in try rows.map({ row throws in
+            try (number: Int(row.int64(0)), name: row.text(1), checksum: row.text(2))
+        }) {
             guard let known = Migrations.all.first(where: { $0.number == row.number }) else {
-                throw StoreError(.migrationChanged, "the database was migrated by a newer Firn (\(row.name))", advice: "upgrade this one")
+                throw StoreError(
+                    .migrationChanged, "the database was migrated by a newer Firn (\(row.name))",
+                    advice: "upgrade this one")
             }
             guard Migrator.checksum(known.sql) == row.checksum else {
-                throw StoreError(.migrationChanged, "migration \(row.name) has changed since it was applied", advice: "restore the file; a change to the schema is a new migration")
+                throw StoreError(
+                    .migrationChanged, "migration \(row.name) has changed since it was applied",
+                    advice: "restore the file; a change to the schema is a new migration")
             }
         }
-        return try Migrations.all.filter { migration in try !(0..<rows.count).contains { try Int(rows[$0].int64(0)) == migration.number } }
+        return try Migrations.all.filter { migration in
+            try !(0..<rows.count).contains { try Int(rows[$0].int64(0)) == migration.number }
+        }
     }
 
     private static func checksum(_ sql: [UInt8]) -> String { SHA256.hash(data: sql).hexadecimal }
@@ -112,5 +133,7 @@ package enum Lock {
         return try body()
     }
 
-    private static func hash(_ source: String) -> Int { Int(source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } >> 1) }
+    private static func hash(_ source: String) -> Int {
+        Int(source.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } >> 1)
+    }
 }

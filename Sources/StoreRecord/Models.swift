@@ -28,9 +28,13 @@ public struct Model: Sendable, Codable, Equatable {
 
         /// Describes a file, which is read whole.
         public init(file path: String) throws {
-            guard let digest = try fileDigest(path) else { throw StoreError(.invalidRequest, "\(path) is a pipe", advice: "an artifact is a file that stays") }
+            guard let digest = try fileDigest(path) else {
+                throw StoreError(.invalidRequest, "\(path) is a pipe", advice: "an artifact is a file that stays")
+            }
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber
-            self.init(name: URL(fileURLWithPath: path).lastPathComponent, digest: digest.hexadecimal, bytes: size?.intValue ?? 0)
+            self.init(
+                name: URL(fileURLWithPath: path).lastPathComponent, digest: digest.hexadecimal,
+                bytes: size?.intValue ?? 0)
         }
     }
 
@@ -46,7 +50,8 @@ public struct Model: Sendable, Codable, Equatable {
     public var description: String?
 
     package init(
-        name: VersionedName, set: VersionedName, fingerprint: Fingerprint, snapshots: [Training], commit: String? = nil, run: String? = nil, metrics: [String: Double],
+        name: VersionedName, set: VersionedName, fingerprint: Fingerprint, snapshots: [Training], commit: String? = nil,
+        run: String? = nil, metrics: [String: Double],
         artifacts: [Artifact], description: String? = nil
     ) {
         self.name = name
@@ -84,7 +89,8 @@ public struct ModelRequest: Sendable {
     public var description: String?
 
     public init(
-        _ name: String, snapshots: [String], set: String? = nil, commit: String? = nil, run: String? = nil, metrics: [String: Double] = [:],
+        _ name: String, snapshots: [String], set: String? = nil, commit: String? = nil, run: String? = nil,
+        metrics: [String: Double] = [:],
         artifacts: [Model.Artifact] = [], description: String? = nil
     ) {
         self.name = name
@@ -105,15 +111,23 @@ public struct ModelRequest: Sendable {
             throw StoreError(.invalidRequest, "'\(name.prefix(80))' isn't a model's name", advice: "such as churn.v3")
         }
         guard (1...ModelRequest.mostEntries).contains(snapshots.count) else {
-            throw StoreError(.invalidRequest, "a model has 1 to \(ModelRequest.mostEntries) snapshots", advice: "those that it learned from")
+            throw StoreError(
+                .invalidRequest, "a model has 1 to \(ModelRequest.mostEntries) snapshots",
+                advice: "those that it learned from")
         }
         guard metrics.count <= ModelRequest.mostEntries, artifacts.count <= ModelRequest.mostEntries else {
-            throw StoreError(.invalidRequest, "a model has at most \(ModelRequest.mostEntries) metrics and as many artifacts")
+            throw StoreError(
+                .invalidRequest, "a model has at most \(ModelRequest.mostEntries) metrics and as many artifacts")
         }
-        if let (name, _) = metrics.first(where: { !$0.value.isFinite }) { throw StoreError(.invalidRequest, "metric '\(name.prefix(80))' isn't a finite number") }
+        if let (name, _) = metrics.first(where: { !$0.value.isFinite }) {
+            throw StoreError(.invalidRequest, "metric '\(name.prefix(80))' isn't a finite number")
+        }
         for text in [commit, run, description].compactMap(\.self) + Array(metrics.keys) + artifacts.map(\.name) {
             guard !text.isEmpty, text.utf8.count <= ModelRequest.mostBytes, !text.utf8.contains(0) else {
-                throw StoreError(.invalidRequest, "commit, run, description and the names of metrics and artifacts have 1 to \(ModelRequest.mostBytes) bytes each")
+                throw StoreError(
+                    .invalidRequest,
+                    "commit, run, description and the names of metrics and artifacts have 1 to \(ModelRequest.mostBytes) bytes each"
+                )
             }
         }
         for artifact in artifacts where [UInt8](hexadecimal: artifact.digest)?.count != 32 || artifact.bytes < 0 {

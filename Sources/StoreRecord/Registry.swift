@@ -26,9 +26,11 @@ package struct Registry {
     /// By kind and name (`feature spend_7d.v1`).
     package func notes() throws -> [String: Notes] {
         var notes: [String: Notes] = [:]
-        let rows = try connection.execute("select distinct on (kind, name) kind, name, body from firn.notes order by kind, name, entry desc")
+        let rows = try connection.execute(
+            "select distinct on (kind, name) kind, name, body from firn.notes order by kind, name, entry desc")
         for row in 0..<rows.count {
-            try notes["\(rows[row].text(0)) \(rows[row].text(1))"] = try JSONDecoder().decode(Notes.self, from: Data(rows[row].bytes(2)))
+            try notes["\(rows[row].text(0)) \(rows[row].text(1))"] = try JSONDecoder().decode(
+                Notes.self, from: Data(rows[row].bytes(2)))
         }
         return notes
     }
@@ -36,7 +38,8 @@ package struct Registry {
     /// A set's bound on freshness, where it has one.
     package func fresh(_ set: String?) throws -> TimeSpan? {
         guard let set else { return nil }
-        let rows = try connection.execute("select body from firn.notes where kind = 'set' and name = \(set) order by entry desc limit 1")
+        let rows = try connection.execute(
+            "select body from firn.notes where kind = 'set' and name = \(set) order by entry desc limit 1")
         return try rows.first.flatMap { try JSONDecoder().decode(Notes.self, from: Data($0.bytes(0))).fresh }
     }
 
@@ -49,7 +52,8 @@ package struct Registry {
         case .new, .extended:
             if case .source(let source) = definition { definition = .source(catalog.sources[source.name]!) }
             let body = try canonicalJSON(definition)
-            try connection.execute("select firn.register(\(actor), \(kind), \(name), \(step.fingerprint.description), \(body), \(commit))")
+            try connection.execute(
+                "select firn.register(\(actor), \(kind), \(name), \(step.fingerprint.description), \(body), \(commit))")
         }
         if !step.notes.isEmpty {
             try connection.execute("select firn.note(\(actor), \(kind), \(name), \(try canonicalJSON(step.notes)))")
@@ -80,7 +84,8 @@ package final class RegistryCache: Sendable {
         let newest = try connection.execute("select \(Ledger.governed)").single().int64(0)
         // A standby may be behind what was read from its primary.
         if let known, known.entry >= newest { return known }
-        let read = Known(catalog: try Registry(connection).load(), governance: try Governance(connection), entry: newest)
+        let read = Known(
+            catalog: try Registry(connection).load(), governance: try Governance(connection), entry: newest)
         return state.withLock { state in
             if let known = state, known.entry >= read.entry { return known }
             state = read

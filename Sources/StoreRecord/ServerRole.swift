@@ -1,12 +1,14 @@
 package import Postgres
 
-/// The role that servers of this store act as: it reads, hands what it writes to functions of the owner's, and may change only what is derived.
-/// `firn.admit_server()` makes it (migrations/0010_server_functions.sql); its name is kept in the store, and a copy in the same cluster has another.
+/// The role that servers of this store act as: it reads, hands what it writes to functions of the owner's, and may
+/// change only what is derived. `firn.admit_server()` makes it (migrations/0010_server_functions.sql); its name is kept
+/// in the store, and a copy in the same cluster has another.
 package enum ServerRole {
     /// Gives its name; an error where the database has none yet.
     static let name: SQL = "firn.server_role()"
 
-    /// Makes the role, gives it what it needs, and takes the privileges of any other store's servers here. Inside a transaction, as the tables' owner.
+    /// Makes the role, gives it what it needs, and takes the privileges of any other store's servers here. Inside a
+    /// transaction, as the tables' owner.
     ///
     static func admit(_ connection: Connection) throws { try connection.execute("select firn.admit_server()") }
 
@@ -28,10 +30,15 @@ package enum ServerRole {
     /// - Returns: nil where they can work.
     package static func fault(_ connection: Connection) throws -> Fault? {
         guard let server = try serverName(connection) else { return .notAdmitted }
-        let user = try connection.execute("select quote_ident(current_user), exists (select from pg_roles where rolname = \(server))").single()
-        guard try user.bool(1) else { return try .lacks(statement: "create role \(server) nologin role \(user.text(0))") }
+        let user = try connection.execute(
+            "select quote_ident(current_user), exists (select from pg_roles where rolname = \(server))"
+        ).single()
+        guard try user.bool(1) else {
+            return try .lacks(statement: "create role \(server) nologin role \(user.text(0))")
+        }
         do {
-            return try connection.transaction(.repeatableReadOnly) { try canWork(as: server, connection) } ? nil : .notAdmitted
+            return try connection.transaction(.repeatableReadOnly) { try canWork(as: server, connection) }
+                ? nil : .notAdmitted
         } catch let error as PostgresError {
             if error.code == "42501" { return try .lacks(statement: "grant \(server) to \(user.text(0))") }
             throw error
@@ -65,6 +72,7 @@ package enum ServerRole {
 
     /// Whether the connection's user may do as the tables' owner.
     static func isOwner(_ connection: Connection) throws -> Bool {
-        try connection.execute("select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'firn'").first?.bool(0) ?? false
+        try connection.execute("select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'firn'").first?
+            .bool(0) ?? false
     }
 }

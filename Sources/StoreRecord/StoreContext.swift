@@ -26,7 +26,8 @@ package final class StoreContext: Sendable {
     package let reportDamage: @Sendable (String) -> Void
 
     package init(
-        uri: String, actor: String, connections: Int, threads: Int, temporaryDirectory: String, isServer: Bool, replica: String?,
+        uri: String, actor: String, connections: Int, threads: Int, temporaryDirectory: String, isServer: Bool,
+        replica: String?,
         reportDamage: @escaping @Sendable (String) -> Void
     ) {
         role = isServer ? ServerRole.name : nil
@@ -50,14 +51,19 @@ package final class StoreContext: Sendable {
     /// Who does what is written down: whoever this task acts for, else the store's own.
     package var actor: String { StoreContext.caller ?? own }
 
-    /// Settings of connections whose statements are short. The database gives one up first; what it doesn't answer at all is given up here.
-    package var quick: Connection.Settings { Connection.Settings(role: role, statementTimeout: .seconds(10), deadline: .seconds(12), readsByIndex: true) }
+    /// Settings of connections whose statements are short. The database gives one up first; what it doesn't answer at
+    /// all is given up here.
+    package var quick: Connection.Settings {
+        Connection.Settings(role: role, statementTimeout: .seconds(10), deadline: .seconds(12), readsByIndex: true)
+    }
 
     /// Which store a database is, for copies elsewhere.
     package static func identity(_ connection: Connection) throws -> String {
         let rows = try connection.execute("select id::text from firn.store")
         guard rows.count == 1, let row = rows.first else {
-            throw StoreError(.damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is", advice: "restore the database from a backup")
+            throw StoreError(
+                .damaged, "firn.store has \(rows.count) rows, and not the one that says which store this is",
+                advice: "restore the database from a backup")
         }
         return try row.text(0)
     }
@@ -68,7 +74,9 @@ package final class StoreContext: Sendable {
     /// Runs `body` with a connection and what was registered and decided.
     ///
     /// - Throws: `notMigrated` where the schema isn't this version's.
-    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
+    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
+        async throws -> T
+    {
         let registry = registry
         return try await pool.run { connection in
             try body(connection, registry.read(connection))
@@ -76,7 +84,9 @@ package final class StoreContext: Sendable {
     }
 
     /// Runs `body` as `withRegistry` does, on the standby where there is one: for lookups.
-    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T {
+    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
+        async throws -> T
+    {
         let registry = registry
         do {
             return try await readPool.run { try body($0, registry.read($0)) }
@@ -107,11 +117,17 @@ extension StorePart {
     package var temporaryDirectory: String { context.temporaryDirectory }
     package var reportDamage: @Sendable (String) -> Void { context.reportDamage }
 
-    package func withCatalog<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws -> T {
+    package func withCatalog<T: Sendable>(_ body: @escaping @Sendable (Connection, Catalog) throws -> T) async throws
+        -> T
+    {
         try await context.withRegistry { try body($0, $1.catalog) }
     }
-    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T { try await context.withRegistry(body) }
-    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T) async throws -> T { try await context.reading(body) }
+    package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
+        async throws -> T
+    { try await context.withRegistry(body) }
+    package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
+        async throws -> T
+    { try await context.reading(body) }
 }
 
 /// The latest of the instants it was shown.

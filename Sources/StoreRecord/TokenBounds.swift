@@ -1,13 +1,15 @@
 public import FeatureLanguage
 public import Tables
 
-/// What a token is bounded to, by patterns of names in which `*` stands for anything: `fraud.*`, `risk_*`. None at all is no bound.
+/// What a token is bounded to, by patterns of names in which `*` stands for anything: `fraud.*`, `risk_*`. None at all
+/// is no bound.
 public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
     /// Sets that may be looked up, trained from and drawn beside each other, with their definitions.
     public var sets: [String]
     /// Sources that may be pushed and imported into (write), and whose rows may be read and explained (read).
     public var sources: [String]
-    /// What a team owns: it registers under these names alone, and nobody else does. Its sets and sources are its own, too.
+    /// What a team owns: it registers under these names alone, and nobody else does. Its sets and sources are its own,
+    /// too.
     public var names: [String]
 
     public init(sets: [String] = [], sources: [String] = [], names: [String] = []) {
@@ -22,13 +24,16 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
     public func includes(source name: String) -> Bool { !isBounded || matches(name, sources) || matches(name, names) }
     /// For people: `set fraud.*, source transactions`.
     public var description: String {
-        (names.map { "names \($0)" } + sets.map { "set \($0)" } + sources.map { "source \($0)" }).joined(separator: ", ")
+        (names.map { "names \($0)" } + sets.map { "set \($0)" } + sources.map { "source \($0)" }).joined(
+            separator: ", ")
     }
 
     /// Whether something may be registered, moved or ended under a name.
     public func owns(_ name: String) -> Bool { matches(name, names) }
 
-    private func matches(_ name: String, _ patterns: [String]) -> Bool { patterns.contains { TokenBounds.matches(Array(name.utf8), Array($0.utf8)) } }
+    private func matches(_ name: String, _ patterns: [String]) -> Bool {
+        patterns.contains { TokenBounds.matches(Array(name.utf8), Array($0.utf8)) }
+    }
 
     private static func matches(_ name: [UInt8], _ pattern: [UInt8]) -> Bool {
         // The last star, and where in the name what it stands for ended: it takes one more where the rest doesn't fit.
@@ -52,18 +57,34 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: patterns that no name has.
     func check(_ role: TokenRole) throws {
         for pattern in sets + sources + names {
-            guard (1...200).contains(pattern.utf8.count), pattern.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || "_.*".utf8.contains($0) }) else {
-                throw StoreError(.invalidRequest, "'\(pattern.prefix(80))' is no pattern of names", advice: "such as fraud.* or risk_*")
+            guard (1...200).contains(pattern.utf8.count),
+                pattern.utf8.allSatisfy({
+                    (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || "_.*".utf8.contains($0)
+                })
+            else {
+                throw StoreError(
+                    .invalidRequest, "'\(pattern.prefix(80))' is no pattern of names",
+                    advice: "such as fraud.* or risk_*")
             }
         }
-        guard sets.count + sources.count + names.count <= 100 else { throw StoreError(.invalidRequest, "a token is bounded by at most 100 patterns") }
-        guard names.isEmpty || role == .admin else { throw StoreError(.invalidRequest, "names are what an admin registers", advice: "--role admin, or --set and --source") }
-        guard role != .audit || !isBounded else { throw StoreError(.invalidRequest, "an auditor sees no values, and everything else: there is nothing to bound") }
+        guard sets.count + sources.count + names.count <= 100 else {
+            throw StoreError(.invalidRequest, "a token is bounded by at most 100 patterns")
+        }
+        guard names.isEmpty || role == .admin else {
+            throw StoreError(
+                .invalidRequest, "names are what an admin registers", advice: "--role admin, or --set and --source")
+        }
+        guard role != .audit || !isBounded else {
+            throw StoreError(
+                .invalidRequest, "an auditor sees no values, and everything else: there is nothing to bound")
+        }
     }
 
     /// As it is recorded.
     public var json: JSON {
-        func list(_ name: String, _ patterns: [String]) -> [JSON.Member] { patterns.isEmpty ? [] : [JSON.Member(name, .array(patterns.sorted().map { .string($0) }))] }
+        func list(_ name: String, _ patterns: [String]) -> [JSON.Member] {
+            patterns.isEmpty ? [] : [JSON.Member(name, .array(patterns.sorted().map { .string($0) }))]
+        }
         return .object(list("names", names) + list("sets", sets) + list("sources", sources))
     }
 
@@ -89,7 +110,8 @@ extension Catalog {
     /// The sources that a set's features and labels read, through what they refer to as well.
     public func sources(readBy set: FeatureSet) -> Set<String> { Set(functions(of: set).compactMap(\.source?.name)) }
 
-    /// What a bounded token is shown, as `set fraud.v1`: its sets with all they are made of, its sources, and what is registered under its names.
+    /// What a bounded token is shown, as `set fraud.v1`: its sets with all they are made of, its sources, and what is
+    /// registered under its names.
     public func visible(_ bounds: TokenBounds) -> Set<String> {
         var visible: Set<String> = []
         func show(_ function: Function) {

@@ -16,7 +16,9 @@ public enum TokenRole: String, Sendable, Comparable, CaseIterable {
     /// Register definitions.
     case admin
 
-    public static func < (left: TokenRole, right: TokenRole) -> Bool { allCases.firstIndex(of: left)! < allCases.firstIndex(of: right)! }
+    public static func < (left: TokenRole, right: TokenRole) -> Bool {
+        allCases.firstIndex(of: left)! < allCases.firstIndex(of: right)!
+    }
 }
 
 /// A bearer token as it is known: never its secret.
@@ -37,15 +39,21 @@ public struct Token: Sendable {
 }
 
 extension StoreCatalog {
-    /// Makes a token and gives it, once: `firn_<id>_<secret>`. Only the SHA-256 of its secret, 32 random bytes, is kept.
+    /// Makes a token and gives it, once: `firn_<id>_<secret>`. Only the SHA-256 of its secret, 32 random bytes, is
+    /// kept.
     ///
     /// - Parameters:
     ///   - bounds: what it is for; everything that its role may, without.
     ///   - end: from then on it is refused.
     /// - Throws: names and patterns that are none, an end that is past.
-    public func createToken(name: String, role: TokenRole, bounds: TokenBounds = .none, until end: Instant? = nil) async throws -> String {
+    public func createToken(name: String, role: TokenRole, bounds: TokenBounds = .none, until end: Instant? = nil)
+        async throws -> String
+    {
         try bounds.check(role)
-        if let end, end <= .now { throw StoreError(.invalidRequest, "a token that ends at \(end) is of no use", advice: "--until is a time to come") }
+        if let end, end <= .now {
+            throw StoreError(
+                .invalidRequest, "a token that ends at \(end) is of no use", advice: "--until is a time to come")
+        }
         guard !name.isEmpty, name.utf8.count <= 100, !name.utf8.contains(where: { $0 < 0x20 }) else {
             throw StoreError(.invalidRequest, "a token's name has 1 to 100 bytes", advice: "such as fraud-service")
         }
@@ -60,9 +68,12 @@ extension StoreCatalog {
                 if let end { members.append(JSON.Member("ends_at", .string(end.description))) }
                 // The ledger is read by many: it has a digest of what the secret is held against.
                 members += [
-                    JSON.Member("hash_digest", .string(Token.digest(hash))), JSON.Member("name", .string(name)), JSON.Member("role", .string(role.rawValue)),
+                    JSON.Member("hash_digest", .string(Token.digest(hash))), JSON.Member("name", .string(name)),
+                    JSON.Member("role", .string(role.rawValue)),
                 ]
-                let entry = try Ledger(connection: connection, actor: actor).append(kind: "token", subject: "token \(id)", body: JSON.object(members).description).number
+                let entry = try Ledger(connection: connection, actor: actor).append(
+                    kind: "token", subject: "token \(id)", body: JSON.object(members).description
+                ).number
                 let ends: Parameter = end.map { .timestamp($0.microseconds) } ?? .null(.timestamp)
                 try connection.execute(
                     """
@@ -85,11 +96,17 @@ extension StoreCatalog {
         try await withCatalog { connection, _ in
             try connection.transaction {
                 guard let token = try Token.all(connection).first(where: { $0.id == id }) else {
-                    throw StoreError(.notFound, "unknown token '\(id.prefix(40))'", advice: "firn token list shows their ids")
+                    throw StoreError(
+                        .notFound, "unknown token '\(id.prefix(40))'", advice: "firn token list shows their ids")
                 }
-                guard token.revokedAt == nil else { throw StoreError(.invalidRequest, "token \(id) is revoked already") }
-                let entry = try Ledger(connection: connection, actor: actor).append(kind: "revoke", subject: "token \(id)", body: "{}").number
-                try connection.execute("insert into firn.token_revocations values (\(id), clock_timestamp(), \(actor), \(entry))")
+                guard token.revokedAt == nil else {
+                    throw StoreError(.invalidRequest, "token \(id) is revoked already")
+                }
+                let entry = try Ledger(connection: connection, actor: actor).append(
+                    kind: "revoke", subject: "token \(id)", body: "{}"
+                ).number
+                try connection.execute(
+                    "insert into firn.token_revocations values (\(id), clock_timestamp(), \(actor), \(entry))")
             }
         }
     }
@@ -103,12 +120,15 @@ extension Token {
             order by t.created_at desc, t.id
             """)
         return try rows.map { row in
-            guard let role = try TokenRole(rawValue: row.text(2)), let bounds = TokenBounds(try? JSON(parsing: row.bytes(6))) else {
+            guard let role = try TokenRole(rawValue: row.text(2)),
+                let bounds = TokenBounds(try? JSON(parsing: row.bytes(6)))
+            else {
                 throw try StoreError(.damaged, "token \(row.text(0)) can't be read")
             }
             return try Token(
                 id: row.text(0), name: row.text(1), role: role, createdAt: Instant(microseconds: row.timestamp(3)),
-                revokedAt: row.optionalTimestamp(4).map { Instant(microseconds: $0) }, endsAt: row.optionalTimestamp(7).map { Instant(microseconds: $0) }, bounds: bounds,
+                revokedAt: row.optionalTimestamp(4).map { Instant(microseconds: $0) },
+                endsAt: row.optionalTimestamp(7).map { Instant(microseconds: $0) }, bounds: bounds,
                 hash: row.bytes(5))
         }
     }
@@ -122,7 +142,8 @@ extension Instant {
     public static var now: Instant { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) }
 }
 
-/// The tokens that are in force, as a server knows them: read again every second, so that it can check one without asking.
+/// The tokens that are in force, as a server knows them: read again every second, so that it can check one without
+/// asking.
 public final class Gatekeeper: Sendable {
     private struct State {
         var tokens: [String: Token] = [:]
@@ -140,15 +161,21 @@ public final class Gatekeeper: Sendable {
         self.catalog = catalog
     }
 
-    /// The token that a request bears in its `Authorization`, if it is one in force that is known; it is compared in the same time wherever it differs.
+    /// The token that a request bears in its `Authorization`, if it is one in force that is known; it is compared in
+    /// the same time wherever it differs.
     public func token(_ authorization: String?) -> Token? {
-        guard let (id, secret) = Gatekeeper.parts(authorization), let token = state.withLock({ $0.tokens[id] }) else { return nil }
+        guard let (id, secret) = Gatekeeper.parts(authorization), let token = state.withLock({ $0.tokens[id] }) else {
+            return nil
+        }
         let hash = Array(SHA256.hash(data: Array(secret.utf8)))
-        guard zip(hash, token.hash).reduce(UInt8(0), { $0 | $1.0 ^ $1.1 }) == 0, hash.count == token.hash.count else { return nil }
+        guard zip(hash, token.hash).reduce(UInt8(0), { $0 | $1.0 ^ $1.1 }) == 0, hash.count == token.hash.count else {
+            return nil
+        }
         return token.endsAt == nil || token.isInForce(at: .now) ? token : nil
     }
 
-    /// The token that a request bears, if it is in force. Before one that isn't known is refused the tokens are read again, since it may have been made a moment ago.
+    /// The token that a request bears, if it is in force. Before one that isn't known is refused the tokens are read
+    /// again, since it may have been made a moment ago.
     ///
     /// - Throws: that the tokens were never read, and can't be.
     public func findToken(_ authorization: String?) async throws -> Token? {
@@ -166,13 +193,17 @@ public final class Gatekeeper: Sendable {
     }
 
     private static func parts(_ authorization: String?) -> (id: String, secret: Substring)? {
-        guard let authorization, authorization.utf8.count < 200, authorization.lowercased().hasPrefix("bearer ") else { return nil }
+        guard let authorization, authorization.utf8.count < 200, authorization.lowercased().hasPrefix("bearer ") else {
+            return nil
+        }
         let parts = authorization.dropFirst(7).split(separator: "_", omittingEmptySubsequences: false)
         return parts.count == 3 && parts[0] == "firn" ? (String(parts[1]), parts[2]) : nil
     }
 
     /// Whose names a name is among: tokens in force that own it.
-    public func owners(of name: String) -> [Token] { state.withLock { $0.owners }.filter { $0.bounds.owns(name) && $0.isInForce(at: .now) } }
+    public func owners(of name: String) -> [Token] {
+        state.withLock { $0.owners }.filter { $0.bounds.owns(name) && $0.isInForce(at: .now) }
+    }
 
     /// Reads the tokens. What was known last holds while the database is away.
     public func refresh() async throws {

@@ -15,7 +15,10 @@ struct ArrowFile {
         self.name = name
         self.bytes = bytes
         reader = try TableError.explaining(name) {
-            try ArrowReader(isStream ? .stream : .file, maximumBytes: bytes.maximumBytes, maximumBatch: bytes.maximumBatch, maximumRows: bytes.maximumRows) {
+            try ArrowReader(
+                isStream ? .stream : .file, maximumBytes: bytes.maximumBytes, maximumBatch: bytes.maximumBatch,
+                maximumRows: bytes.maximumRows
+            ) {
                 try bytes.next()
             }
         }
@@ -23,7 +26,8 @@ struct ArrowFile {
 
     /// Refuses a name that stands twice, of those that are read.
     func requireOnce(_ isRead: (String) -> Bool) throws(TableError) {
-        for (index, field) in fields.enumerated() where isRead(field.name) && fields[..<index].contains(where: { $0.name == field.name }) {
+        for (index, field) in fields.enumerated()
+        where isRead(field.name) && fields[..<index].contains(where: { $0.name == field.name }) {
             throw TableError(file: name, column: field.name, message: "stands twice in the schema")
         }
     }
@@ -34,7 +38,9 @@ struct ArrowFile {
     /// The next batch; nil at the end.
     mutating func next() throws(TableError) -> (columns: [ArrowColumn], rowCount: Int)? {
         var reader = reader
-        let batch = try bytes.explainingBounds { () throws(TableError) in try TableError.explaining(name) { try reader.next() } }
+        let batch = try bytes.explainingBounds { () throws(TableError) in
+            try TableError.explaining(name) { try reader.next() }
+        }
         self.reader = reader
         if let batch { rowCount += batch.rowCount }
         return batch
@@ -43,24 +49,34 @@ struct ArrowFile {
     /// A column of the batch that was handed out last, as a type of ours.
     ///
     /// - Parameter epoch: reads integers as times in that unit since 1970.
-    static func typed(_ field: ArrowField, _ column: ArrowColumn, _ type: ValueType, epoch: Epoch?, name: String, before: Int = 0) throws(TableError) -> Column {
+    static func typed(
+        _ field: ArrowField, _ column: ArrowColumn, _ type: ValueType, epoch: Epoch?, name: String, before: Int = 0
+    ) throws(TableError) -> Column {
         var (field, column) = (field, column)
         if type == .timestamp {
             (field, column) = try TableError.explaining(name) { [field, column] in try field.plain(column) }
-            if case .flat(let texts) = column, [.utf8, .largeUtf8, .utf8View].contains(field.type), case .bytes(let bytes) = texts.values {
+            if case .flat(let texts) = column, [.utf8, .largeUtf8, .utf8View].contains(field.type),
+                case .bytes(let bytes) = texts.values
+            {
                 return try times(bytes, texts, field.name, name, before)
             }
             if let epoch, case .flat = column {
                 if case .float = field.type {
-                    column = .flat(try TableError.explaining(name, rowsBefore: before) { [field, column] in try field.values(column, as: .int64) })
+                    column = .flat(
+                        try TableError.explaining(name, rowsBefore: before) { [field, column] in
+                            try field.values(column, as: .int64)
+                        })
                     field.type = .integer(bits: 64, isSigned: true)
                 }
                 if case .integer(_, isSigned: true) = field.type { field.type = .timestamp(epoch.unit, zone: "UTC") }
             }
         }
-        let typed = try TableError.explaining(name, rowsBefore: before) { [field, column] in try field.values(column, as: type) }
+        let typed = try TableError.explaining(name, rowsBefore: before) { [field, column] in
+            try field.values(column, as: type)
+        }
         if case .bytes(let texts) = typed.values, texts.bytes.contains(0) {
-            throw TableError(file: name, column: field.name, message: "holds a text with NUL", advice: "texts are UTF-8 without NUL")
+            throw TableError(
+                file: name, column: field.name, message: "holds a text with NUL", advice: "texts are UTF-8 without NUL")
         }
         return typed
     }
@@ -68,7 +84,9 @@ struct ArrowFile {
 
 extension ArrowFile {
     /// Times as text, as CSV has them.
-    private static func times(_ texts: StringColumn, _ column: Column, _ name: String, _ file: String, _ before: Int) throws(TableError) -> Column {
+    private static func times(_ texts: StringColumn, _ column: Column, _ name: String, _ file: String, _ before: Int)
+        throws(TableError) -> Column
+    {
         var builder = ColumnBuilder(.timestamp)
         for row in 0..<texts.count {
             if column.isNull(row) {
@@ -76,7 +94,9 @@ extension ArrowFile {
             } else if let instant = Instant(incoming: texts.bytes[texts.range(row)].span) {
                 builder.append(instant.microseconds)
             } else {
-                throw TableError(file: file, column: name, message: "is not a timestamp in row \(before + row + 1)", advice: FieldParser.timeAdvice)
+                throw TableError(
+                    file: file, column: name, message: "is not a timestamp in row \(before + row + 1)",
+                    advice: FieldParser.timeAdvice)
             }
         }
         return builder.finish()
@@ -97,14 +117,17 @@ extension TableError {
     /// Runs what reads Arrow, and says of which file its faults are.
     ///
     /// - Parameter rowsBefore: rows of the file before those at hand.
-    package static func explaining<T>(_ file: String, rowsBefore: Int = 0, _ body: () throws -> T) throws(TableError) -> T {
+    package static func explaining<T>(_ file: String, rowsBefore: Int = 0, _ body: () throws -> T) throws(TableError)
+        -> T
+    {
         do {
             return try body()
         } catch let error as TableError {
             throw error
         } catch let error as ArrowError {
             throw TableError(
-                file: file, column: error.column, message: error.message + (error.row.map { " in row \($0 + rowsBefore)" } ?? ""), advice: error.advice,
+                file: file, column: error.column,
+                message: error.message + (error.row.map { " in row \($0 + rowsBefore)" } ?? ""), advice: error.advice,
                 isTooMuch: error.isTooMuch)
         } catch {
             throw TableError(file: file, message: "\(error)")

@@ -1,7 +1,8 @@
 internal import FeatureEngine
 public import FeatureLanguage
 
-/// A value as a text that is the same wherever the value is, whatever type its column has and however it is spelled there:
+/// A value as a text that is the same wherever the value is, whatever type its column has and however it is spelled
+/// there:
 ///
 ///     n7 n-1.5e3     numbers: digits without zeros at either end, then e and the power of ten unless it is 0 (`007`, 7 and 7.0 are n7)
 ///     nNaN ninf n-inf
@@ -30,10 +31,13 @@ enum Identity {
             exponent += 1
         }
         guard !digits.isEmpty else { return Array("n0".utf8) }
-        return Array((number.isNegative ? "n-" : "n").utf8) + digits.map { $0 + 0x30 } + Array((exponent == 0 ? "" : "e\(exponent)").utf8)
+        return Array((number.isNegative ? "n-" : "n").utf8) + digits.map { $0 + 0x30 }
+            + Array((exponent == 0 ? "" : "e\(exponent)").utf8)
     }
 
-    private static func bytes(_ microseconds: Int64, _ nanoseconds: Int) -> [UInt8] { Array("t\(microseconds)\(nanoseconds == 0 ? "" : ".\(nanoseconds)")".utf8) }
+    private static func bytes(_ microseconds: Int64, _ nanoseconds: Int) -> [UInt8] {
+        Array("t\(microseconds)\(nanoseconds == 0 ? "" : ".\(nanoseconds)")".utf8)
+    }
 
     static func column(of values: Column) -> Column {
         var builder = ColumnBuilder(.string)
@@ -59,7 +63,9 @@ enum Identity {
         for (row, value) in values.enumerated() {
             if validity?[row] ?? true {
                 let (quotient, remainder) = value.quotientAndRemainder(dividingBy: 1000)
-                builder.append(bytes: bytes(remainder < 0 ? quotient - 1 : quotient, Int(remainder < 0 ? remainder + 1000 : remainder)))
+                builder.append(
+                    bytes: bytes(
+                        remainder < 0 ? quotient - 1 : quotient, Int(remainder < 0 ? remainder + 1000 : remainder)))
             } else {
                 builder.appendNull()
             }

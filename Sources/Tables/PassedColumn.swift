@@ -76,7 +76,11 @@ public struct PassedColumn: Sendable {
         case .texts(let fields):
             var texts = Texts()
             for row in fields.forms.indices {
-                if rows.contains(row) { texts.append([], .absent) } else { texts.append(fields.texts.bytes[fields.texts.range(row)], fields.forms[row]) }
+                if rows.contains(row) {
+                    texts.append([], .absent)
+                } else {
+                    texts.append(fields.texts.bytes[fields.texts.range(row)], fields.forms[row])
+                }
             }
             result.fields = .texts(texts)
         }
@@ -98,10 +102,13 @@ public struct PassedColumn: Sendable {
         case .date32, .date64, .timestamp: plain = .timestamp
         default:
             throw TableError(
-                file: file, column: name, message: "is \(given.typeName), which CSV and NDJSON can't hold", advice: "write .arrow or .arrows, or cast or drop the column")
+                file: file, column: name, message: "is \(given.typeName), which CSV and NDJSON can't hold",
+                advice: "write .arrow or .arrows, or cast or drop the column")
         }
         var result = self
-        if case .integer(64, isSigned: false) = field.type, case .flat(let column) = read, case .words(let values) = column.values, values.contains(where: { $0 < 0 }) {
+        if case .integer(64, isSigned: false) = field.type, case .flat(let column) = read,
+            case .words(let values) = column.values, values.contains(where: { $0 < 0 })
+        {
             var digits = StringColumn()
             for value in values { digits.append(String(UInt64(bitPattern: value))) }
             result.fields = .values(ArrowField(name, .utf8), .flat(Column(.string, digits, validity: column.validity)))
@@ -121,7 +128,10 @@ public struct PassedColumn: Sendable {
         case .texts(let fields):
             if let known { return (ArrowField(name, ArrowType(known.type)), .flat(known)) }
             let validity = fields.forms.indices.map { !fields.isNull($0) }
-            return (ArrowField(name, .utf8), .flat(Column(.string, fields.texts, validity: validity.contains(false) ? validity : nil)))
+            return (
+                ArrowField(name, .utf8),
+                .flat(Column(.string, fields.texts, validity: validity.contains(false) ? validity : nil))
+            )
         }
     }
 
@@ -144,8 +154,12 @@ public struct PassedColumn: Sendable {
             return builder.finish()
         case .values(let given, let read):
             let (field, column) = try TableError.explaining("spine") { try given.plain(read) }
-            if let (texts, validity) = try TableError.explaining("spine", { try field.texts(column) }) { return Identity.column(of: Column(.string, texts, validity: validity)) }
-            if case .timestamp(.nanosecond, _) = field.type, case .flat(let column) = column, case .words(let values) = column.values {
+            if let (texts, validity) = try TableError.explaining("spine", { try field.texts(column) }) {
+                return Identity.column(of: Column(.string, texts, validity: validity))
+            }
+            if case .timestamp(.nanosecond, _) = field.type, case .flat(let column) = column,
+                case .words(let values) = column.values
+            {
                 return Identity.column(nanoseconds: values, column.validity)
             }
             if case .float(32) = field.type, case .flat(let column) = column, case .floats(let values) = column.values {
@@ -154,7 +168,9 @@ public struct PassedColumn: Sendable {
                 for value in values { texts.append(Float(value).description) }
                 return Identity.column(of: Column(.string, texts, validity: column.validity))
             }
-            guard case .values(_, .flat(let values)) = try plain(file: "spine").fields else { throw TableError(file: "spine", column: name, message: "is \(given.typeName)") }
+            guard case .values(_, .flat(let values)) = try plain(file: "spine").fields else {
+                throw TableError(file: "spine", column: name, message: "is \(given.typeName)")
+            }
             return Identity.column(of: values)
         }
     }

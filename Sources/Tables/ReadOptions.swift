@@ -13,7 +13,10 @@ public struct ReadOptions: Sendable {
     /// Reads what was kept before integers' texts had to be exact float64s: then they were rounded.
     var isKept = false
 
-    public init(null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, delimiter: UInt8 = UInt8(ascii: ","), names: OptionNames = .none) {
+    public init(
+        null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, delimiter: UInt8 = UInt8(ascii: ","),
+        names: OptionNames = .none
+    ) {
         self.null = null
         self.epoch = epoch
         self.ignoresExtra = ignoresExtra
@@ -28,15 +31,19 @@ public struct ReadOptions: Sendable {
         return options
     }
 
-    /// A delimiter as it is given: one character of ASCII, a tab perhaps as `\t`. Nil for anything else, and for what a field or a line begins or ends with.
+    /// A delimiter as it is given: one character of ASCII, a tab perhaps as `\t`. Nil for anything else, and for what a
+    /// field or a line begins or ends with.
     public static func delimiter(_ text: String) -> UInt8? {
         if text == "\\t" { return UInt8(ascii: "\t") }
-        guard text.utf8.count == 1, let byte = text.utf8.first, byte == UInt8(ascii: "\t") || (0x20..<0x7F).contains(byte), byte != UInt8(ascii: "\"") else { return nil }
+        guard text.utf8.count == 1, let byte = text.utf8.first,
+            byte == UInt8(ascii: "\t") || (0x20..<0x7F).contains(byte), byte != UInt8(ascii: "\"")
+        else { return nil }
         return byte
     }
 }
 
-/// What options are called where somebody reads of them: flags of a command, parameters of a request; or there are none.
+/// What options are called where somebody reads of them: flags of a command, parameters of a request; or there are
+/// none.
 public enum OptionNames: Sendable {
     case none, flags, parameters
 

@@ -17,7 +17,9 @@ public struct RowWriter {
         (self.writer, self.file, self.layout) = (writer, file, layout)
         if layout.isArrow {
             arrow = try TableError.explaining("output") {
-                try ArrowWriter(layout == .arrow ? .file : .stream, fields: columns.map { ArrowField($0.name, ArrowType($0.type)) }) { try writer.write($0) }
+                try ArrowWriter(
+                    layout == .arrow ? .file : .stream, fields: columns.map { ArrowField($0.name, ArrowType($0.type)) }
+                ) { try writer.write($0) }
             }
         } else if layout == .csv {
             var bytes: [UInt8] = []

@@ -4,7 +4,8 @@ public import FeatureLanguage
 extension TableReader.Schema {
     /// The rows of a source as an import reads them.
     ///
-    /// - Parameter keys: the columns in which features look up their keys; they and what the settings name can't be left out.
+    /// - Parameter keys: the columns in which features look up their keys; they and what the settings name can't be
+    ///   left out.
     public init(importing source: Source, keys: Set<String>) {
         var present = keys.union(source.requiredColumns)
         if let tombstone = source.tombstone { present.insert(tombstone) }
@@ -24,9 +25,13 @@ extension TableReader {
     /// Opens a file of a source's rows, its layout by its name.
     ///
     /// - Parameter observe: hears of every byte of the file, as it is read.
-    public init(path: String, schema: Schema, options: ReadOptions, observe: @escaping ([UInt8]) -> Void = { _ in }) throws(TableError) {
+    public init(path: String, schema: Schema, options: ReadOptions, observe: @escaping ([UInt8]) -> Void = { _ in })
+        throws(TableError)
+    {
         let format = try FileFormat(path: path)
-        try self.init(ByteReader(path: path, compression: format.compression, observe: observe), layout: format.layout, name: path, schema: schema, options: options)
+        try self.init(
+            ByteReader(path: path, compression: format.compression, observe: observe), layout: format.layout,
+            name: path, schema: schema, options: options)
     }
 }
 
@@ -34,6 +39,8 @@ extension SpineFile {
     /// Opens a spine, its layout by its name.
     public init(path: String, plan: Plan, timestamp: String, options: ReadOptions) throws(TableError) {
         let format = try FileFormat(path: path)
-        try self.init(ByteReader(path: path, compression: format.compression), layout: format.layout, name: path, plan: plan, timestamp: timestamp, options: options)
+        try self.init(
+            ByteReader(path: path, compression: format.compression), layout: format.layout, name: path, plan: plan,
+            timestamp: timestamp, options: options)
     }
 }

@@ -16,7 +16,10 @@ public struct TableReader {
         /// More columns, read where the file has them: of NDJSON, its first row.
         public var optional: [ColumnDefinition]
 
-        public init(_ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = [], optional: [ColumnDefinition] = []) {
+        public init(
+            _ columns: [ColumnDefinition], present: Set<String> = [], notNull: Set<String> = [],
+            optional: [ColumnDefinition] = []
+        ) {
             self.columns = columns
             self.optional = optional
             self.present = present
@@ -45,7 +48,9 @@ public struct TableReader {
     /// - Parameters:
     ///   - name: the file's name, for errors.
     /// - Throws: a header that names a column twice, one that isn't declared, or lacks one that is required.
-    public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, schema: Schema, options: ReadOptions) throws(TableError) {
+    public init(_ bytes: ByteReader, layout: FileFormat.Layout, name: String, schema: Schema, options: ReadOptions)
+        throws(TableError)
+    {
         self.bytes = bytes
         self.name = name
         self.options = options
@@ -61,13 +66,16 @@ public struct TableReader {
             var file = try ArrowFile(bytes, isStream: layout == .arrows, name: name)
             schema.columns += schema.optional.filter { column in file.fields.contains { $0.name == column.name } }
             self.schema = schema
-            for field in file.fields where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
+            for field in file.fields
+            where !options.ignoresExtra && !schema.columns.contains(where: { $0.name == field.name }) {
                 throw TableReader.undeclared(field.name, schema.columns, options, name, line: nil)
             }
             let places = schema.columns.map { column in file.fields.firstIndex { $0.name == column.name } }
-            for (column, place) in zip(schema.columns, places) where place == nil && schema.present.contains(column.name) {
+            for (column, place) in zip(schema.columns, places)
+            where place == nil && schema.present.contains(column.name) {
                 throw TableError(
-                    file: name, column: column.name, message: "is missing from the schema", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+                    file: name, column: column.name, message: "is missing from the schema",
+                    advice: "keys, id, event time, known-at and tombstone columns can't be left out")
             }
             try file.requireOnce { name in schema.columns.contains { $0.name == name } }
             file.read(only: Set(schema.columns.map(\.name)))
@@ -100,7 +108,8 @@ public struct TableReader {
     /// The columns that aren't in the file, and so NULL in every row. Of NDJSON nobody knows before the end.
     public var absent: [String] {
         switch input {
-        case .csv(_, let targets): schema.columns.indices.filter { !targets.contains($0) }.map { schema.columns[$0].name }
+        case .csv(_, let targets):
+            schema.columns.indices.filter { !targets.contains($0) }.map { schema.columns[$0].name }
         case .arrow(_, let places): schema.columns.indices.filter { places[$0] == nil }.map { schema.columns[$0].name }
         case .ndjson, .tables: []
         }
@@ -118,7 +127,9 @@ public struct TableReader {
     }
 
     /// A column that isn't among those that are read.
-    package static func undeclared(_ title: String, _ columns: [ColumnDefinition], _ options: ReadOptions, _ name: String, line: Int?) -> TableError {
+    package static func undeclared(
+        _ title: String, _ columns: [ColumnDefinition], _ options: ReadOptions, _ name: String, line: Int?
+    ) -> TableError {
         let passing = options.names.advice("ignore-extra") { "; \($0) passes over others" } ?? ""
         return TableError(
             file: name, line: line, column: String(title.prefix(63)), message: "is not declared",
@@ -142,7 +153,8 @@ public struct TableReader {
             while count < limit, try parser.nextRow(of: targets.count) {
                 for (field, target) in zip(parser.fields, targets) {
                     guard let target else { continue }
-                    guard parsers[target].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[target]) else {
+                    guard parsers[target].append(parser.bytes(field), isQuoted: field.isQuoted, to: &builders[target])
+                    else {
                         throw fault(target, parser.line, parser.bytes(field), isQuoted: field.isQuoted)
                     }
                     if isNotNull[target], builders[target].isLastNull { throw null(target, parser.line) }
@@ -181,23 +193,31 @@ public struct TableReader {
         try require(count)
         rowCount += count
         var table = Table(rowCount: count)
-        for (column, index) in zip(schema.columns, builders.indices) { table.append(column.name, builders[index].finish()) }
+        for (column, index) in zip(schema.columns, builders.indices) {
+            table.append(column.name, builders[index].finish())
+        }
         return table
     }
 
     /// A value of any type takes up eight bytes or more, and a mark.
-    private func require(_ count: Int) throws(TableError) { try bytes.require(rows: rowCount + count, bytes: count * schema.columns.count * 9) }
+    private func require(_ count: Int) throws(TableError) {
+        try bytes.require(rows: rowCount + count, bytes: count * schema.columns.count * 9)
+    }
 
-    private func table(_ columns: [ArrowColumn], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int) throws(TableError) -> Table {
+    private func table(_ columns: [ArrowColumn], _ rowCount: Int, _ file: ArrowFile, _ places: [Int?], before: Int)
+        throws(TableError) -> Table
+    {
         var table = Table(rowCount: rowCount)
         for (column, place) in zip(schema.columns, places) {
             guard let place else {
                 table.append(column.name, Column(repeating: .null, type: column.type, count: rowCount))
                 continue
             }
-            let values = try ArrowFile.typed(file.fields[place], columns[place], column.type, epoch: options.epoch, name: name, before: before)
+            let values = try ArrowFile.typed(
+                file.fields[place], columns[place], column.type, epoch: options.epoch, name: name, before: before)
             if schema.notNull.contains(column.name), let row = values.validity?.firstIndex(of: false) {
-                throw TableError(file: name, column: column.name, message: "may not be NULL, as in row \(before + row + 1)")
+                throw TableError(
+                    file: name, column: column.name, message: "may not be NULL, as in row \(before + row + 1)")
             }
             table.append(column.name, values)
         }
@@ -220,7 +240,10 @@ public struct TableReader {
     }
 
     private func append(_ value: JSON, _ line: Int, _ builders: inout [ColumnBuilder]) throws(TableError) {
-        guard case .object(let members) = value else { throw TableError(file: name, line: line, message: "a row is an object", advice: "as in {\"customer_id\": 42}") }
+        guard case .object(let members) = value else {
+            throw TableError(
+                file: name, line: line, message: "a row is an object", advice: "as in {\"customer_id\": 42}")
+        }
         var seen = 0
         for (index, column) in schema.columns.enumerated() {
             let member = value[column.name]
@@ -235,7 +258,9 @@ public struct TableReader {
             if literal == .null, schema.notNull.contains(column.name) { throw null(index, line) }
             builders[index].append(literal)
         }
-        if seen < members.count, !options.ignoresExtra, let extra = members.first(where: { member in !schema.columns.contains { $0.name == member.key } }) {
+        if seen < members.count, !options.ignoresExtra,
+            let extra = members.first(where: { member in !schema.columns.contains { $0.name == member.key } })
+        {
             throw TableReader.undeclared(extra.key, schema.columns, options, name, line: line)
         }
     }
@@ -243,7 +268,8 @@ public struct TableReader {
     private func fault(_ column: Int, _ line: Int, _ text: ArraySlice<UInt8>, isQuoted: Bool) -> TableError {
         let column = schema.columns[column]
         return TableError(
-            file: name, line: line, column: column.name, message: "is not \(column.type.phrase)", advice: FieldParser.advice(text, isQuoted: isQuoted, column.type, options))
+            file: name, line: line, column: column.name, message: "is not \(column.type.phrase)",
+            advice: FieldParser.advice(text, isQuoted: isQuoted, column.type, options))
     }
 
     private func null(_ column: Int, _ line: Int) -> TableError {
@@ -251,7 +277,9 @@ public struct TableReader {
     }
 
     /// Rows given as a JSON array, each named by its place from 1.
-    public static func table(_ rows: [JSON], name: String, schema: Schema, maximumBytes: Int = .max, maximumRows: Int = .max) throws(TableError) -> Table {
+    public static func table(
+        _ rows: [JSON], name: String, schema: Schema, maximumBytes: Int = .max, maximumRows: Int = .max
+    ) throws(TableError) -> Table {
         let bounds = try ByteReader(bytes: [], name: name, maximumBytes: maximumBytes, maximumRows: maximumRows)
         let reader = try TableReader(bounds, layout: .ndjson, name: name, schema: schema, options: ReadOptions())
         try reader.require(rows.count)
@@ -316,7 +344,8 @@ struct LineParser {
                 return bytes
             }
             guard window.count - position <= LineParser.maximumLine else {
-                throw TableError(file: name, line: line + 1, message: "a line of more than \(LineParser.maximumLine >> 20) MiB")
+                throw TableError(
+                    file: name, line: line + 1, message: "a line of more than \(LineParser.maximumLine >> 20) MiB")
             }
             window.removeFirst(position)
             position = 0

@@ -19,11 +19,15 @@ public struct TableWriter {
     public func require(_ spine: SpineFile) throws(TableError) { try TableWriter.require(spine, layout, name) }
 
     /// Asks this of a file that isn't open yet.
-    public static func require(_ spine: SpineFile, for path: String) throws(TableError) { try require(spine, FileFormat(path: path).layout, path) }
+    public static func require(_ spine: SpineFile, for path: String) throws(TableError) {
+        try require(spine, FileFormat(path: path).layout, path)
+    }
 
     private static func require(_ spine: SpineFile, _ layout: FileFormat.Layout, _ name: String) throws(TableError) {
         if layout.isArrow { return }
-        for column in spine.passed { if case .values(let field, _) = column.fields { _ = try PassedColumn(field, field.empty).plain(file: name) } }
+        for column in spine.passed {
+            if case .values(let field, _) = column.fields { _ = try PassedColumn(field, field.empty).plain(file: name) }
+        }
     }
 
     /// Makes the file appear.
@@ -35,7 +39,9 @@ public struct TableWriter {
     }
 
     /// Writes a table's text to any writer, to its end.
-    static func write(_ spine: SpineFile, _ outputs: Table, _ layout: FileFormat.Layout, to writer: ByteWriter) throws(TableError) {
+    static func write(_ spine: SpineFile, _ outputs: Table, _ layout: FileFormat.Layout, to writer: ByteWriter)
+        throws(TableError)
+    {
         if layout.isArrow { return try arrow(spine, outputs, layout == .arrow ? .file : .stream, to: writer) }
         var bytes: [UInt8] = []
         var passed: [PassedColumn] = []
@@ -66,10 +72,15 @@ public struct TableWriter {
     /// Arrow: typed columns as they came, texts as texts but for those that the plan reads, then the outputs.
     ///
     /// - Parameter isCompressed: bodies, with zstd.
-    static func arrow(_ spine: SpineFile, _ outputs: Table, _ layout: ArrowWriter.Layout, isCompressed: Bool = false, to writer: ByteWriter) throws(TableError) {
+    static func arrow(
+        _ spine: SpineFile, _ outputs: Table, _ layout: ArrowWriter.Layout, isCompressed: Bool = false,
+        to writer: ByteWriter
+    ) throws(TableError) {
         try TableError.explaining("output") {
             let columns = spine.arrowColumns(outputs)
-            var arrow = try ArrowWriter(layout, fields: columns.map(\.0), isCompressed: isCompressed) { try writer.write($0) }
+            var arrow = try ArrowWriter(layout, fields: columns.map(\.0), isCompressed: isCompressed) {
+                try writer.write($0)
+            }
             try arrow.write(columns.map(\.1), rowCount: spine.rowCount)
             try arrow.finish()
         }
@@ -81,7 +92,10 @@ public struct TableWriter {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             switch column.fields {
             case .texts(let fields):
-                if fields.forms[row] != .absent { CSVField.write(fields.texts.bytes[fields.texts.range(row)], isQuoted: fields.forms[row] == .quoted, to: &bytes) }
+                if fields.forms[row] != .absent {
+                    CSVField.write(
+                        fields.texts.bytes[fields.texts.range(row)], isQuoted: fields.forms[row] == .quoted, to: &bytes)
+                }
             case .values(_, let values): if let values = values.flat { CSVField.write(values, row, to: &bytes) }
             }
         }
@@ -96,14 +110,18 @@ public struct TableWriter {
         var members: [JSON.Member] = []
         for column in passed {
             switch column.fields {
-            case .values(_, let values): if let values = values.flat { members.append(JSON.Member(column.name, JSON(values[row]))) }
+            case .values(_, let values):
+                if let values = values.flat { members.append(JSON.Member(column.name, JSON(values[row]))) }
             case .texts(let fields):
                 let text = fields.texts[row]
                 let isNumber = fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
-                members.append(JSON.Member(column.name, fields.isNull(row) ? .null : isNumber ? .number(text) : .string(text)))
+                members.append(
+                    JSON.Member(column.name, fields.isNull(row) ? .null : isNumber ? .number(text) : .string(text)))
             }
         }
-        for (name, column) in zip(outputs.names, outputs.columns) { members.append(JSON.Member(name, JSON(column[row]))) }
+        for (name, column) in zip(outputs.names, outputs.columns) {
+            members.append(JSON.Member(name, JSON(column[row])))
+        }
         JSON.object(members).write(to: &bytes)
         bytes.append(UInt8(ascii: "\n"))
     }
@@ -113,7 +131,9 @@ public struct TableWriter {
 enum CSVField {
     /// A text; quoted where it was or must be.
     static func write(_ text: some Collection<UInt8>, isQuoted: Bool, to bytes: inout [UInt8]) {
-        let special = isQuoted || text.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0A || $0 == 0x0D }
+        let special =
+            isQuoted
+            || text.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0A || $0 == 0x0D }
         guard special else {
             bytes += text
             return
@@ -159,18 +179,24 @@ extension SpineFile {
 extension SpineFile {
     /// Its columns and a set's after them, as Arrow has them.
     fileprivate func arrowColumns(_ outputs: Table) -> [(ArrowField, ArrowColumn)] {
-        passed.map { column in column.arrow(known: column.name == timestamp ? Column(.timestamp, spine.instants) : spine.columns[column.name]) }
+        passed.map { column in
+            column.arrow(
+                known: column.name == timestamp ? Column(.timestamp, spine.instants) : spine.columns[column.name])
+        }
             + zip(outputs.names, outputs.columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }
     }
 
     /// Its columns and a set's after them as an Arrow stream, a batch at a time.
-    public func arrowStream(_ outputs: Table) -> some Sequence<[UInt8]> { Tables.arrowStream(arrowColumns(outputs), rowCount: rowCount) }
+    public func arrowStream(_ outputs: Table) -> some Sequence<[UInt8]> {
+        Tables.arrowStream(arrowColumns(outputs), rowCount: rowCount)
+    }
 }
 
 extension Table {
     /// As an Arrow stream, a batch at a time.
     public func arrowStream() -> some Sequence<[UInt8]> {
-        Tables.arrowStream(zip(names, columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }, rowCount: rowCount)
+        Tables.arrowStream(
+            zip(names, columns).map { (ArrowField($0, ArrowType($1.type)), .flat($1)) }, rowCount: rowCount)
     }
 }
 

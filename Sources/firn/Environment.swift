@@ -18,7 +18,9 @@ enum Environment {
     private static let variables = ProcessInfo.processInfo.environment
 
     /// Where this machine's copies of segments are.
-    static let cacheDirectory = variable("FIRN_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/firn" } ?? NSHomeDirectory() + "/.cache/firn"
+    static let cacheDirectory =
+        variable("FIRN_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/firn" } ?? NSHomeDirectory()
+        + "/.cache/firn"
 
     /// How large they may grow together, in bytes.
     static func cacheLimit() throws -> Int {
@@ -31,7 +33,9 @@ enum Environment {
     /// A variable that is set, and to something.
     static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
-    static func cache() throws -> SegmentCache { SegmentCache(directory: cacheDirectory, maximumBytes: try cacheLimit()) }
+    static func cache() throws -> SegmentCache {
+        SegmentCache(directory: cacheDirectory, maximumBytes: try cacheLimit())
+    }
 
     /// The project's cluster, found upwards from here; nil where there is none.
     static func cluster() -> Cluster? { Cluster.find(from: directory, path: path) }
@@ -62,7 +66,8 @@ enum Environment {
     /// The database is away, or still starting.
     struct DatabaseAway: Error { var message: String }
 
-    /// The store that a server works on, and what has to be done before it can be asked: it throws `DatabaseAway` where that may be tried again.
+    /// The store that a server works on, and what has to be done before it can be asked: it throws `DatabaseAway` where
+    /// that may be tried again.
     ///
     /// - Parameters:
     ///   - memory: what lookups are answered from.
@@ -72,7 +77,9 @@ enum Environment {
         connections: Int, memory: OnlineMemory, asOwner: Bool, reportDamage: @escaping @Sendable (String) -> Void
     ) throws -> (store: Store, prepare: @Sendable () async throws -> Void) {
         let uri = try uri(creating: true)
-        let store = try store(at: uri, connections: connections, memory: memory, isServer: !asOwner, replica: replicaURL, reportDamage: reportDamage)
+        let store = try store(
+            at: uri, connections: connections, memory: memory, isServer: !asOwner, replica: replicaURL,
+            reportDamage: reportDamage)
         let owner = try Environment.store(at: uri, connections: 1)
         return (
             store,
@@ -81,8 +88,11 @@ enum Environment {
                     try await owner.checkConnections()
                     _ = try await owner.migrate()
                     if !asOwner { try await owner.checkServerRole() }
-                } catch let error as PostgresError where error.isConnectionLost && (!error.isUnreachable || Connection.isAway(uri)) {
-                    // Not where it is there and lets nobody in. A pooler lets in though the database is away, and then cuts off.
+                } catch let error as PostgresError
+                    where error.isConnectionLost && (!error.isUnreachable || Connection.isAway(uri))
+                {
+                    // Not where it is there and lets nobody in. A pooler lets in though the database is away, and then
+                    // cuts off.
                     guard replicaURL != nil else { throw DatabaseAway(message: error.message) }
                     Terminal.note("the database is away; lookups are answered from its standby")
                 }
@@ -91,11 +101,14 @@ enum Environment {
     }
 
     private static func store(
-        at uri: String, connections: Int, actor: String? = nil, memory: OnlineMemory? = nil, isServer: Bool = false, replica: String? = nil,
+        at uri: String, connections: Int, actor: String? = nil, memory: OnlineMemory? = nil, isServer: Bool = false,
+        replica: String? = nil,
         reportDamage: @escaping @Sendable (String) -> Void = { Terminal.note("warning: \($0)") }
     ) throws -> Store {
         try Store(
-            uri: uri, actor: actor ?? Environment.actor, connections: connections, cache: cache(), threads: ProcessInfo.processInfo.activeProcessorCount,
-            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, isServer: isServer, replica: replica, reportDamage: reportDamage)
+            uri: uri, actor: actor ?? Environment.actor, connections: connections, cache: cache(),
+            threads: ProcessInfo.processInfo.activeProcessorCount,
+            temporaryDirectory: FileManager.default.temporaryDirectory.path, memory: memory, isServer: isServer,
+            replica: replica, reportDamage: reportDamage)
     }
 }

@@ -12,13 +12,16 @@ import Synchronization
 struct Firn: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "firn",
-        abstract: "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
+        abstract:
+            "A feature store that never forgets: features are functions, the past never changes, training equals serving.",
         version: firnBuild,
         subcommands: [
-            Init.self, Check.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self, Snapshot.self, Lookup.self, List.self, Show.self,
+            Init.self, Check.self, PlanCommand.self, Apply.self, Eval.self, Import.self, Export.self, Materialize.self,
+            Snapshot.self, Lookup.self, List.self, Show.self,
             Search.self, Why.self,
             Diff.self, DriftCommand.self, LineageCommand.self, Verify.self,
-            ModelCommand.self, Point.self, Deprecate.self, Retire.self, LedgerCommand.self, Lookups.self, Erase.self, Serve.self, TokenCommand.self, Stop.self, Url.self,
+            ModelCommand.self, Point.self, Deprecate.self, Retire.self, LedgerCommand.self, Lookups.self, Erase.self,
+            Serve.self, TokenCommand.self, Stop.self, Url.self,
             Migrate.self,
             Cache.self, Doctor.self,
         ])
@@ -32,7 +35,8 @@ struct Firn: AsyncParsableCommand {
         }
     }
 
-    /// Runs `body` until it ends or Ctrl-C is pressed: then it is cancelled and takes back what isn't whole. A second Ctrl-C ends at once.
+    /// Runs `body` until it ends or Ctrl-C is pressed: then it is cancelled and takes back what isn't whole. A second
+    /// Ctrl-C ends at once.
     private static func stoppable(_ body: @escaping @Sendable () async throws -> Void) async throws {
         let task = Task { try await body() }
         let pressed = Atomic(false)
@@ -53,7 +57,8 @@ struct Firn: AsyncParsableCommand {
         }
     }
 
-    /// What was freed is used again instead of going back to the system, which would clear each page of it anew: buckets of rows come and go.
+    /// What was freed is used again instead of going back to the system, which would clear each page of it anew:
+    /// buckets of rows come and go.
     private static func keepMemory() {
         #if canImport(CMalloc)
             _ = mallopt(M_MMAP_THRESHOLD, 1 << 28)

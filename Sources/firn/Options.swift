@@ -12,22 +12,31 @@ struct FileOptions: ParsableArguments {
     @Option(help: "Times are integers since 1970, in s, ms or us.")
     var epoch: Epoch?
 
-    @Option(help: ArgumentHelp("What stands between the fields of CSV, such as ';' or '\\t'; a comma without it.", valueName: "character"), transform: parseDelimiter)
+    @Option(
+        help: ArgumentHelp(
+            "What stands between the fields of CSV, such as ';' or '\\t'; a comma without it.", valueName: "character"),
+        transform: parseDelimiter)
     var delimiter: UInt8 = UInt8(ascii: ",")
 
     @Flag(help: "Pass over columns that the source doesn't declare.")
     var ignoreExtra = false
 
-    var reading: ReadOptions { ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, delimiter: delimiter, names: .flags) }
+    var reading: ReadOptions {
+        ReadOptions(null: null, epoch: epoch, ignoresExtra: ignoreExtra, delimiter: delimiter, names: .flags)
+    }
 }
 
 /// In whose name something is written down.
 struct ActorOption: ParsableArguments {
-    @Option(help: ArgumentHelp("Whoever does it, for the ledger; FIRN_ACTOR stands for it, else the user's name.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "Whoever does it, for the ledger; FIRN_ACTOR stands for it, else the user's name.", valueName: "name"))
     var actor: String?
 
     func validate() throws {
-        guard (1...200).contains((actor ?? Environment.actor).utf8.count) else { throw ValidationError("An actor has 1 to 200 bytes.") }
+        guard (1...200).contains((actor ?? Environment.actor).utf8.count) else {
+            throw ValidationError("An actor has 1 to 200 bytes.")
+        }
     }
 }
 
@@ -57,23 +66,31 @@ extension Reading.Mode {
 extension Epoch: ExpressibleByArgument {}
 
 func parseInstant(_ text: String) throws -> Instant {
-    guard let instant = Instant(text: text) else { throw ValidationError("'\(text)' is not a time; write 2024-05-01T09:30:00Z") }
+    guard let instant = Instant(text: text) else {
+        throw ValidationError("'\(text)' is not a time; write 2024-05-01T09:30:00Z")
+    }
     return instant
 }
 
 /// A file itself; of a directory all files of definitions below it, in the order of their paths' bytes.
 private func definitionsFiles(_ path: String) throws -> [String] {
-    guard path != "-", (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else { return [path] }
+    guard path != "-", (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true
+    else { return [path] }
     let below = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
     let found = below.filter { file in
-        (file.hasSuffix(".yaml") || file.hasSuffix(".yml")) && !file.split(separator: "/").contains { $0.hasPrefix(".") }
+        (file.hasSuffix(".yaml") || file.hasSuffix(".yml"))
+            && !file.split(separator: "/").contains { $0.hasPrefix(".") }
     }
     guard !found.isEmpty else { throw Failure("\(path): no .yaml or .yml file is in this directory") }
-    return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+    return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map {
+        path.hasSuffix("/") ? path + $0 : "\(path)/\($0)"
+    }
 }
 
 func parseDelimiter(_ text: String) throws -> UInt8 {
-    guard let delimiter = ReadOptions.delimiter(text) else { throw ValidationError("'\(text)' is no delimiter; it is one character of ASCII, such as ';' or '\\t'") }
+    guard let delimiter = ReadOptions.delimiter(text) else {
+        throw ValidationError("'\(text)' is no delimiter; it is one character of ASCII, such as ';' or '\\t'")
+    }
     return delimiter
 }
 

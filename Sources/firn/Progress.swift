@@ -24,14 +24,19 @@ final class Progress: Sendable {
         }
         guard due else { return }
         let seconds = (now - start).seconds
-        var text = "\(what)\(part.map { " \($0)" } ?? ""): \(rows) rows, \(Int(Double(rows) / max(seconds, 0.001))) rows/s"
+        var text =
+            "\(what)\(part.map { " \($0)" } ?? ""): \(rows) rows, \(Int(Double(rows) / max(seconds, 0.001))) rows/s"
         if let share = share.map({ min(1, max(0, $0)) }) {
             let filled = Int(share * 24)
             let bar = "  [\(String(repeating: "█", count: filled))\(String(repeating: "·", count: 24 - filled))]"
             text += "\(Terminal.isInteractive ? bar : ",") \(Int(share * 100)) %"
             if share > 0.02 { text += ", \(Int((seconds / share - seconds).rounded(.up))) s left" }
         }
-        if Terminal.isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8)) } else { Terminal.note(text) }
+        if Terminal.isInteractive {
+            FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+        } else {
+            Terminal.note(text)
+        }
     }
 
     func end() {

@@ -26,13 +26,18 @@ enum Terminal {
         let code = Firn.exitCode(for: error)
         switch error {
         // A fault of a file begins with its place.
-        case let error as DefinitionError: note((error.diagnostics.first?.file == nil ? "error: " : "") + error.description)
+        case let error as DefinitionError:
+            note((error.diagnostics.first?.file == nil ? "error: " : "") + error.description)
         case let error as UnknownName: note("error: \(error)")
         case let error as TableError: note("error: \(error)")
         case let error as Failure: note("error: \(error)")
         default:
             let text = Firn.fullMessage(for: error)
-            if code == .success { out(text) } else if !text.isEmpty { note(code == .validationFailure ? text : "error: \(error)") }
+            if code == .success {
+                out(text)
+            } else if !text.isEmpty {
+                note(code == .validationFailure ? text : "error: \(error)")
+            }
         }
         return code == .success ? 0 : code == .validationFailure ? 2 : 1
     }

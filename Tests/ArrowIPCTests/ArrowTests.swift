@@ -15,10 +15,20 @@ private func randomColumn(_ type: ValueType, rows: Int, nulls: Bool, using rando
         }
         switch type {
         case .bool: builder.append(Bool.random(using: &random))
-        case .timestamp: builder.append([0, -1, Instant.range.lowerBound.microseconds, Instant.range.upperBound.microseconds].randomElement(using: &random)!)
-        case .int64: builder.append([0, -1, .max, .min, Int64.random(in: -1000...1000, using: &random)].randomElement(using: &random)!)
-        case .float64: builder.append([0, -0.0, .infinity, .nan, Double.random(in: -1...1, using: &random)].randomElement(using: &random)!)
-        case .string: builder.append(bytes: ["", "é", "🙂 snow", String(repeating: "x", count: Int.random(in: 0..<70, using: &random))].randomElement(using: &random)!.utf8)
+        case .timestamp:
+            builder.append(
+                [0, -1, Instant.range.lowerBound.microseconds, Instant.range.upperBound.microseconds].randomElement(
+                    using: &random)!)
+        case .int64:
+            builder.append(
+                [0, -1, .max, .min, Int64.random(in: -1000...1000, using: &random)].randomElement(using: &random)!)
+        case .float64:
+            builder.append(
+                [0, -0.0, .infinity, .nan, Double.random(in: -1...1, using: &random)].randomElement(using: &random)!)
+        case .string:
+            builder.append(
+                bytes: ["", "é", "🙂 snow", String(repeating: "x", count: Int.random(in: 0..<70, using: &random))]
+                    .randomElement(using: &random)!.utf8)
         }
     }
     return builder.finish()
@@ -33,7 +43,9 @@ private struct Written {
     init(rows: Int, compressed: Bool, layout: ArrowWriter.Layout, using random: inout Randomness) throws {
         self.layout = layout
         fields = ValueType.allCases.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
-        columns = ValueType.allCases.map { randomColumn($0, rows: rows, nulls: Bool.random(using: &random), using: &random) }
+        columns = ValueType.allCases.map {
+            randomColumn($0, rows: rows, nulls: Bool.random(using: &random), using: &random)
+        }
         var bytes: [UInt8] = []
         var writer = try ArrowWriter(layout, fields: fields, isCompressed: compressed) { bytes += $0 }
         var start = 0
@@ -63,7 +75,9 @@ private func ofPolars() throws -> [UInt8] {
 }
 
 /// Everything in it, in one column each; pieces of a length of one's own.
-private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 1 << 20, maximumBytes: Int = .max) throws -> (fields: [ArrowField], batches: [[ArrowColumn]]) {
+private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 1 << 20, maximumBytes: Int = .max)
+    throws -> (fields: [ArrowField], batches: [[ArrowColumn]])
+{
     var position = 0
     var reader = try ArrowReader(layout, maximumBytes: maximumBytes) {
         guard position < bytes.count else { return nil }
@@ -100,7 +114,8 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         var random = Randomness(seed: 25)
         let column = randomColumn(type, rows: 20, nulls: true, using: &random)
         for isCompressed in [false, true] {
-            let whole = try ArrowBlock.encode(column, isCompressed: isCompressed), plain = try ArrowBlock.encode(column, isCompressed: false).count
+            let whole = try ArrowBlock.encode(column, isCompressed: isCompressed),
+                plain = try ArrowBlock.encode(column, isCompressed: false).count
             func read(_ bytes: [UInt8]) {
                 _ = try? ArrowBlock.decode(bytes, maximumBytes: plain)
                 _ = unsafe bytes.withUnsafeBytes { unsafe try? ArrowBlock.layout(of: $0) }
@@ -119,7 +134,8 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
     @Test func `the same columns give the same bytes`() throws {
         var first = Randomness(seed: 5), second = Randomness(seed: 5)
         #expect(
-            try Written(rows: 100, compressed: true, layout: .file, using: &first).bytes == Written(rows: 100, compressed: true, layout: .file, using: &second).bytes)
+            try Written(rows: 100, compressed: true, layout: .file, using: &first).bytes
+                == Written(rows: 100, compressed: true, layout: .file, using: &second).bytes)
     }
 
     @Test(arguments: [ArrowWriter.Layout.stream, .file])
@@ -129,7 +145,9 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         let whole = try read(written.bytes, layout).batches.count
         for count in 0..<written.bytes.count {
             // A stream may end between two messages; it has fewer batches then.
-            if let batches = try? read(Array(written.bytes.prefix(count)), layout).batches { #expect(layout == .stream && batches.count <= whole) }
+            if let batches = try? read(Array(written.bytes.prefix(count)), layout).batches {
+                #expect(layout == .stream && batches.count <= whole)
+            }
         }
     }
 
@@ -141,15 +159,23 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
             let layout: ArrowWriter.Layout = round % 2 == 0 || Bool.random(using: &random) ? .file : .stream
             var bytes =
                 round % 2 == 0
-                ? polars : try Written(rows: Int.random(in: 0..<40, using: &random), compressed: Bool.random(using: &random), layout: layout, using: &random).bytes
+                ? polars
+                : try Written(
+                    rows: Int.random(in: 0..<40, using: &random), compressed: Bool.random(using: &random),
+                    layout: layout, using: &random
+                ).bytes
             for _ in 0..<Int.random(in: 1...4, using: &random) {
-                bytes[Int.random(in: bytes.indices, using: &random)] = [0, 0xFF, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random)!
+                bytes[Int.random(in: bytes.indices, using: &random)] = [
+                    0, 0xFF, UInt8.random(in: 0...255, using: &random),
+                ].randomElement(using: &random)!
             }
             guard let (fields, batches) = try? read(bytes, layout, maximumBytes: 1 << 24) else { continue }
             for batch in batches {
                 for (field, column) in zip(fields, batch) {
                     for type in ValueType.allCases {
-                        if let values = try? field.values(column, as: type) { for row in 0..<values.count { _ = values[row] } }
+                        if let values = try? field.values(column, as: type) {
+                            for row in 0..<values.count { _ = values[row] }
+                        }
                     }
                 }
             }
@@ -159,7 +185,8 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
     @Test func `texts as views, dictionaries after their rows, and a schema without a length are read`() throws {
         let (fields, batches) = try read(ofPolars(), .file, pieces: 7)
         #expect(fields.map(\.type) == [.utf8View, .dictionary(bits: 32, isSigned: false, .utf8View, isOrdered: false)])
-        let expected: [Literal] = ["", "é", "twelve bytes", "more than twelve bytes", "🙂🙂🙂🙂"].map { .string($0) } + [.null]
+        let expected: [Literal] =
+            ["", "é", "twelve bytes", "more than twelve bytes", "🙂🙂🙂🙂"].map { .string($0) } + [.null]
         for (field, column) in zip(fields, batches[0]) {
             let values = try field.values(column, as: .string)
             #expect((0..<values.count).map { values[$0] } == expected)

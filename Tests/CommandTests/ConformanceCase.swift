@@ -22,8 +22,11 @@ struct ConformanceCase {
     }
 
     static func all() throws -> [ConformanceCase] {
-        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Conformance")
-        let files = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).filter { $0.pathExtension == "json" }
+        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Conformance")
+        let files = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).filter {
+            $0.pathExtension == "json"
+        }
         return try files.sorted { $0.path < $1.path }.enumerated().map { try ConformanceCase($1, number: $0) }
     }
 
@@ -33,12 +36,17 @@ struct ConformanceCase {
         json["queries"].items.map { query in
             let knowledge = query["knowledge"]
             return Query(
-                spine: query["spine"].items, expected: query["expected"].items, isAsServed: knowledge?["at_spine"] == .bool(true), knownBy: knowledge?["as_of"]?.text)
+                spine: query["spine"].items, expected: query["expected"].items,
+                isAsServed: knowledge?["at_spine"] == .bool(true), knownBy: knowledge?["as_of"]?.text)
         }
     }
 
     /// Whether knowledge plays no part: as served and in hindsight are one.
-    var isAlwaysKnown: Bool { json["sources"].items.allSatisfy { $0["known_at"] == nil && $0["known_after"] == nil && ($0["identity"] == nil || $0["static"] != nil) } }
+    var isAlwaysKnown: Bool {
+        json["sources"].items.allSatisfy {
+            $0["known_at"] == nil && $0["known_after"] == nil && ($0["identity"] == nil || $0["static"] != nil)
+        }
+    }
 
     var labels: Set<String> { Set(json["features"].items.filter { $0["label"] != nil }.map { $0["name"].string }) }
 
@@ -48,20 +56,30 @@ struct ConformanceCase {
 
     /// Each source's name in the store, and its rows as NDJSON.
     var rows: [(source: String, text: String)] {
-        json["sources"].items.map { (source($0["name"].string), $0["rows"].items.map { $0.description + "\n" }.joined()) }
+        json["sources"].items.map {
+            (source($0["name"].string), $0["rows"].items.map { $0.description + "\n" }.joined())
+        }
     }
 
     /// Definitions for a store that may hold other cases too.
     var definitions: String {
-        var sources: [JSON.Member] = [], entities: [JSON.Member] = [], features: [JSON.Member] = [], labels: [JSON.Member] = []
+        var sources: [JSON.Member] = [], entities: [JSON.Member] = [], features: [JSON.Member] = [],
+            labels: [JSON.Member] = []
         var chosen: [JSON] = [], chosenLabels: [JSON] = []
-        for source in json["sources"].items { sources.append(JSON.Member(self.source(source["name"].string), definition(source))) }
+        for source in json["sources"].items {
+            sources.append(JSON.Member(self.source(source["name"].string), definition(source)))
+        }
         for (index, feature) in json["features"].items.enumerated() {
             let keys = keys(feature), entity = "\(prefix)e_" + keys.map(\.key).joined(separator: "_")
-            if !entities.contains(where: { $0.key == entity }) { entities.append(JSON.Member(entity, .object(["keys": .object(keys)]))) }
-            var members = [JSON.Member("entity", .string(entity)), JSON.Member("expression", .string(expression(feature)))]
+            if !entities.contains(where: { $0.key == entity }) {
+                entities.append(JSON.Member(entity, .object(["keys": .object(keys)])))
+            }
+            var members = [
+                JSON.Member("entity", .string(entity)), JSON.Member("expression", .string(expression(feature))),
+            ]
             if let name = feature["source"]?.text { members.append(JSON.Member("source", .string(source(name)))) }
-            let name = "\(prefix)f\(index).v1", entry: JSON = .object(["feature": .string(name), "as": feature["name"]!])
+            let name = "\(prefix)f\(index).v1",
+                entry: JSON = .object(["feature": .string(name), "as": feature["name"]!])
             if feature["label"] == nil {
                 features.append(JSON.Member(name, .object(members)))
                 chosen.append(entry)
@@ -73,7 +91,8 @@ struct ConformanceCase {
         var set = [JSON.Member("features", .array(chosen))]
         if !chosenLabels.isEmpty { set.append(JSON.Member("labels", .array(chosenLabels))) }
         let document: JSON = .object([
-            "entities": .object(entities), "sources": .object(sources), "features": .object(features), "labels": .object(labels),
+            "entities": .object(entities), "sources": .object(sources), "features": .object(features),
+            "labels": .object(labels),
             "sets": .object([JSON.Member(self.set, .object(set))]),
         ])
         // JSON is YAML.
@@ -88,7 +107,9 @@ struct ConformanceCase {
             members.append(JSON.Member(setting, column))
             if let type { columns.append(JSON.Member(column.string, type)) }
         }
-        add("event_time", source["static"] == nil ? source["event_time"] : "none", source["static"] == nil ? "timestamp" : nil)
+        add(
+            "event_time", source["static"] == nil ? source["event_time"] : "none",
+            source["static"] == nil ? "timestamp" : nil)
         add("known_at", source["known_at"], "timestamp")
         add("tombstone", source["tombstone"], nil)
         if let delay = source["known_after"] { members.append(JSON.Member("known_at", .object(["after": delay]))) }
@@ -110,7 +131,9 @@ struct ConformanceCase {
         var filters: [String] = feature["filter"].items.map { filter in
             let parts = filter.items
             let test = ["eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="]
-            return "\(quoted(parts[0])) " + (test[parts[1].string].map { "\($0) \(literal(parts[2]))" } ?? (parts[1] == "is_null" ? "is null" : "is not null"))
+            return "\(quoted(parts[0])) "
+                + (test[parts[1].string].map { "\($0) \(literal(parts[2]))" }
+                    ?? (parts[1] == "is_null" ? "is null" : "is not null"))
         }
         let call: String
         switch (feature["kind"].string, feature["op"]?.text) {
@@ -120,7 +143,8 @@ struct ConformanceCase {
             filters.append("\(quoted(feature["column"])) is not null")
             call = "\(feature["op"] == "first" ? "earliest" : "latest")(\(quoted(feature["column"])))"
         case (_, "count_distinct"): call = "count(distinct \(quoted(feature["column"])))"
-        case (_, let op): call = "\(op == "mean" ? "avg" : op!)(\(feature["column"] == nil ? "*" : quoted(feature["column"])))"
+        case (_, let op):
+            call = "\(op == "mean" ? "avg" : op!)(\(feature["column"] == nil ? "*" : quoted(feature["column"])))"
         }
         let window = (feature["window"] ?? feature["ttl"])?.text.map { " over last_\($0)" } ?? ""
         return call + (filters.isEmpty ? "" : " filter (where \(filters.joined(separator: " and ")))") + window

@@ -32,14 +32,20 @@ import Testing
     private func waitForCopy(_ uri: String) async throws {
         let connection = try Connection(uri: uri)
         try await wait("an import") {
-            try connection.execute("select from pg_stat_activity where query like 'copy %' and state = 'active' and datname = current_database()").count > 0
+            try connection.execute(
+                "select from pg_stat_activity where query like 'copy %' and state = 'active' and datname = current_database()"
+            ).count > 0
         }
     }
 
     /// An import of `big.csv` through a pipe that doesn't end, and what writes to it.
     private func slowImport(_ project: Project) throws -> (importing: RunningProgram, file: RunningProgram) {
-        let file = try RunningProgram("/bin/sh", ["-c", "mkfifo slow.csv && exec 3> slow.csv && cat big.csv >&3 && exec sleep 600"], in: project.directory)
-        while !FileManager.default.fileExists(atPath: project.directory + "/slow.csv") { Thread.sleep(forTimeInterval: 0.002) }
+        let file = try RunningProgram(
+            "/bin/sh", ["-c", "mkfifo slow.csv && exec 3> slow.csv && cat big.csv >&3 && exec sleep 600"],
+            in: project.directory)
+        while !FileManager.default.fileExists(atPath: project.directory + "/slow.csv") {
+            Thread.sleep(forTimeInterval: 0.002)
+        }
         return (try project.start("import", "events", "slow.csv"), file)
     }
 
@@ -49,7 +55,10 @@ import Testing
             var acknowledged: [String] = []
             for number in 0..<10_000 {
                 let events = ["\(name)-\(number)-a", "\(name)-\(number)-b"]
-                let body = "[" + events.map { "{\"event\":\"\($0)\",\"customer_id\":1,\"at\":\"2024-01-01\"}" }.joined(separator: ",") + "]"
+                let body =
+                    "["
+                    + events.map { "{\"event\":\"\($0)\",\"customer_id\":1,\"at\":\"2024-01-01\"}" }.joined(
+                        separator: ",") + "]"
                 guard let answer = try? await http("POST", url + "/v1/sources/events/rows", body) else { break }
                 if answer.status == 200 {
                     acknowledged += events
@@ -71,8 +80,12 @@ import Testing
         #expect(acknowledged.count > 20, "too few pushes to mean anything")
         #expect(acknowledged.allSatisfy { counts[$0] == 1 })
         #expect(counts.values.allSatisfy { $0 == 1 })
-        for event in counts.keys where event.hasSuffix("-a") { #expect(counts[event.dropLast() + "b"] == 1, "half of a push") }
-        let orphans = try connection.execute("select count(*) from firn_source.events e where not exists (select from firn.batches b where b.batch = e.firn_batch)")
+        for event in counts.keys where event.hasSuffix("-a") {
+            #expect(counts[event.dropLast() + "b"] == 1, "half of a push")
+        }
+        let orphans = try connection.execute(
+            "select count(*) from firn_source.events e where not exists (select from firn.batches b where b.batch = e.firn_batch)"
+        )
         #expect(try orphans.first!.int64(0) == 0)
     }
 
@@ -100,14 +113,16 @@ import Testing
         try project.write("d.yaml", CrashTests.definitions)
         #expect(try project.run("apply", "d.yaml").status == 0)
         let uri = try project.run("url").text.trimmingCharacters(in: .whitespacesAndNewlines)
-        try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
+        try project.write(
+            "big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
         let (server, url) = try project.serve()
         let acknowledgements = Counter()
         let pushers = (0..<4).map { pushing(url, "p\($0)", acknowledgements) }
         try await wait("20 pushes") { acknowledgements.value >= 20 }
         let (importing, file) = try slowImport(project)
         try await waitForCopy(uri)
-        let cluster = try #require(Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
+        let cluster = try #require(
+            Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
         _ = try cluster.stop(immediately: true)
         file.kill()
         let imported = importing.finish()
@@ -115,7 +130,8 @@ import Testing
         // The same server goes on by itself once the database is back.
         let answer = try await http(
             "POST", url + "/v1/sources/events/rows",
-            "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]")
+            "[{\"event\":\"after-a\",\"customer_id\":3,\"at\":\"2024-01-01\"},{\"event\":\"after-b\",\"customer_id\":3,\"at\":\"2024-01-01\"}]"
+        )
         #expect(answer.status == 200, "\(answer)")
         for pusher in pushers { pusher.cancel() }
         var acknowledged = ["after-a", "after-b"]
@@ -123,28 +139,38 @@ import Testing
         server.terminate()
         _ = server.finish()
         let connection = try Connection(uri: uri)
-        let rows = try connection.execute("select count(*) from firn_source.events where customer_id = 2").first!.int64(0)
+        let rows = try connection.execute("select count(*) from firn_source.events where customer_id = 2").first!.int64(
+            0)
         #expect(imported.status == 1 && rows == 0, "exit \(imported.status), \(rows) rows: \(imported.text)")
         try check(uri, acknowledged)
     }
 
-    @Test func `while PostgreSQL is away memory answers as stale, the rest is refused, and all comes back by itself`() async throws {
+    @Test func `while PostgreSQL is away memory answers as stale, the rest is refused, and all comes back by itself`()
+        async throws
+    {
         let project = try Project(embedded: true)
         try project.write("d.yaml", CrashTests.definitions)
         #expect(try project.run("apply", "d.yaml").status == 0)
         let (server, url) = try project.serve()
         defer { server.terminate() }
         func push(_ event: String) async throws -> (status: Int, text: String) {
-            try await http("POST", url + "/v1/sources/events/rows", "[{\"event\":\"\(event)\",\"customer_id\":1,\"at\":\"2024-01-01\"}]")
+            try await http(
+                "POST", url + "/v1/sources/events/rows",
+                "[{\"event\":\"\(event)\",\"customer_id\":1,\"at\":\"2024-01-01\"}]")
         }
         func lookup(_ customer: Int) async throws -> (status: Int, text: String) {
-            try await http("POST", url + "/v1/lookup", "{\"features\":[\"events.v1\"],\"entities\":{\"customer_id\":[\(customer)]}}")
+            try await http(
+                "POST", url + "/v1/lookup",
+                "{\"features\":[\"events.v1\"],\"entities\":{\"customer_id\":[\(customer)]}}")
         }
         #expect(try await push("a").status == 200)
         #expect(try await lookup(1).text.contains(#""values":[1],"statuses":["present"]"#))
-        let cluster = try #require(Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
+        let cluster = try #require(
+            Cluster.find(from: project.directory, path: ProcessInfo.processInfo.environment["PATH"] ?? ""))
         _ = try cluster.stop(immediately: true)
-        try await wait("memory that says it is stale") { try await lookup(1).text.contains(#""values":[1],"statuses":["stale"]"#) }
+        try await wait("memory that says it is stale") {
+            try await lookup(1).text.contains(#""values":[1],"statuses":["stale"]"#)
+        }
         #expect(try await lookup(1).text.contains("age_ms"))
         #expect(try await lookup(2).text.contains("database_unavailable"), "nobody asked for it before")
         #expect(try await push("b").status == 503)
@@ -154,7 +180,9 @@ import Testing
         try await wait("a fresh answer") { try await lookup(1).text.contains(#""values":[1],"statuses":["present"]"#) }
         #expect(try await lookup(2).text.contains(#""values":[0],"statuses":["not_found"]"#))
         #expect(try await push("b").status == 200)
-        #expect(try await lookup(1).text.contains(#""values":[2]"#), "what was acknowledged is there, and what wasn't isn't")
+        #expect(
+            try await lookup(1).text.contains(#""values":[2]"#), "what was acknowledged is there, and what wasn't isn't"
+        )
         #expect(try await http("GET", url + "/readyz").status == 200)
     }
 
@@ -162,7 +190,8 @@ import Testing
         let project = try Project()
         try project.write("d.yaml", CrashTests.definitions)
         #expect(try project.run("apply", "d.yaml").status == 0)
-        try project.write("big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
+        try project.write(
+            "big.csv", "event,customer_id,at\n" + (0..<400_000).map { "imported-\($0),2,2024-01-01\n" }.joined())
         let (importing, file) = try slowImport(project)
         try await waitForCopy(project.environment["FIRN_DATABASE_URL"]!)
         importing.kill()
@@ -178,20 +207,31 @@ import Testing
         let project = try Project()
         try project.write("d.yaml", CrashTests.definitions + "\nsets: {all.v1: {features: [events.v1]}}\n")
         #expect(try project.run("apply", "d.yaml").status == 0)
-        func outputs() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: project.directory).filter { $0.hasPrefix("out.csv") } }
+        func outputs() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: project.directory).filter { $0.hasPrefix("out.csv") }
+        }
         for round in 0..<2 {
             // A spine that doesn't end; the file is begun before it is read.
             let spine = try RunningProgram(
-                "/bin/sh", ["-c", "mkfifo s\(round).csv && exec 3> s\(round).csv && echo open && echo customer_id,event_timestamp >&3 && exec sleep 600"], in: project.directory)
-            while !FileManager.default.fileExists(atPath: project.directory + "/s\(round).csv") { try await Task.sleep(for: .milliseconds(2)) }
-            let making = try project.start("snapshot", "create", "--set", "all.v1", "--spine", "s\(round).csv", "--out", "out.csv")
+                "/bin/sh",
+                [
+                    "-c",
+                    "mkfifo s\(round).csv && exec 3> s\(round).csv && echo open && echo customer_id,event_timestamp >&3 && exec sleep 600",
+                ], in: project.directory)
+            while !FileManager.default.fileExists(atPath: project.directory + "/s\(round).csv") {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            let making = try project.start(
+                "snapshot", "create", "--set", "all.v1", "--spine", "s\(round).csv", "--out", "out.csv")
             #expect(spine.wait(for: "open").contains("open"))
             making.kill()
             spine.kill()
             // What an earlier version left, too.
             if round == 0 { try project.write("out.csv.part-4194301", "customer_id") }
             try project.write("spine.csv", "customer_id,event_timestamp\n\(round),2024-01-01\n")
-            #expect(try project.run("snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv").status == 0)
+            #expect(
+                try project.run("snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv")
+                    .status == 0)
             #expect(try outputs() == ["out.csv"])
             #expect(try project.read("out.csv") == "customer_id,event_timestamp,events\n\(round),2024-01-01,0\n")
         }
@@ -201,9 +241,13 @@ import Testing
         let project = try Project()
         try project.write("d.yaml", CrashTests.definitions + "\nsets: {all.v1: {features: [events.v1]}}\n")
         #expect(try project.run("apply", "d.yaml").status == 0)
-        try project.write("big.csv", "event,customer_id,at\n" + (0..<200_000).map { "e\($0),\($0 % 997),2024-01-0\($0 % 9 + 1)\n" }.joined())
+        try project.write(
+            "big.csv",
+            "event,customer_id,at\n" + (0..<200_000).map { "e\($0),\($0 % 997),2024-01-0\($0 % 9 + 1)\n" }.joined())
         #expect(try project.run("import", "events", "big.csv").status == 0)
-        try project.write("spine.csv", "customer_id,event_timestamp\n" + (0..<3000).map { "\($0 % 1000),2024-01-0\($0 % 9 + 1)\n" }.joined())
+        try project.write(
+            "spine.csv",
+            "customer_id,event_timestamp\n" + (0..<3000).map { "\($0 % 1000),2024-01-0\($0 % 9 + 1)\n" }.joined())
         func digest() throws -> String {
             let made = try project.run("snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--json")
             #expect(made.status == 0, "\(made.text)")
@@ -212,13 +256,17 @@ import Testing
         let expected = try digest()
         let connection = try Connection(uri: project.environment["FIRN_DATABASE_URL"]!)
         for delay in [50, 150, 250, 350, 450, 600] {
-            for command in [["materialize"], ["snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv"]] {
-                let program = try RunningProgram(firnBinary, command, in: project.directory, environment: project.environment)
+            for command in [
+                ["materialize"], ["snapshot", "create", "--set", "all.v1", "--spine", "spine.csv", "--out", "out.csv"],
+            ] {
+                let program = try RunningProgram(
+                    firnBinary, command, in: project.directory, environment: project.environment)
                 try await Task.sleep(for: .milliseconds(delay))
                 program.kill()
             }
             let half = try connection.execute(
-                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) <> r.up_to - r.after_offset")
+                "select from firn_cache.runs r where (select coalesce(sum(rows), 0) from firn_cache.segments s where s.run = r.run) <> r.up_to - r.after_offset"
+            )
             #expect(half.count == 0)
             #expect(try digest() == expected)
         }

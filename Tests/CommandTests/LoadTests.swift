@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A server by itself, with much to do: how fast its threads are isn't told from within a process that has tests to run.
+/// A server by itself, with much to do: how fast its threads are isn't told from within a process that has tests to
+/// run.
 @Suite struct LoadTests {
     private static let definitions = """
         entities: {customer: {keys: {customer_id: int64}}}
@@ -12,8 +13,12 @@ import Testing
         """
 
     /// Asks several times in one connection; gives the answers and how long each took, in seconds.
-    private func ask(_ project: Project, _ url: String, _ type: String, _ body: String, times: Int = 1) async throws -> (text: String, seconds: [Double]) {
-        let arguments = ["-sS", "-H", "Content-Type: \(type)", "--data-binary", body, "-w", "\nTIME %{time_total}\n"] + Array(repeating: url, count: times)
+    private func ask(_ project: Project, _ url: String, _ type: String, _ body: String, times: Int = 1) async throws
+        -> (text: String, seconds: [Double])
+    {
+        let arguments =
+            ["-sS", "-H", "Content-Type: \(type)", "--data-binary", body, "-w", "\nTIME %{time_total}\n"]
+            + Array(repeating: url, count: times)
         let text = try await RunningProgram("/usr/bin/curl", arguments, in: project.directory).end().text
         return (text, text.matches(of: /\nTIME (\d+\.\d+)\n/).compactMap { Double($0.1) })
     }
@@ -23,12 +28,20 @@ import Testing
         try project.write("d.yaml", LoadTests.definitions)
         #expect(try project.run("apply", "d.yaml").status == 0)
         try project.write(
-            "large.yaml", "features:\n" + (0..<20_000).map { "  f\($0).v1: {entity: customer, source: clicks, expression: count(*) over last_\($0 + 1)m}\n" }.joined())
+            "large.yaml",
+            "features:\n"
+                + (0..<20_000).map {
+                    "  f\($0).v1: {entity: customer, source: clicks, expression: count(*) over last_\($0 + 1)m}\n"
+                }.joined())
         let (server, url) = try project.serve("--jobs", "4")
         defer { server.terminate() }
         let lookup = #"{"set":"web.v1","entities":{"customer_id":[1]}}"#
-        #expect(try await ask(project, url + "/v1/lookup", "application/json", lookup, times: 3).text.contains(#""values":[0]"#))
-        let planning = (0..<4).map { _ in Task { try await ask(project, url + "/v1/definitions/plan", "application/yaml", "@large.yaml") } }
+        #expect(
+            try await ask(project, url + "/v1/lookup", "application/json", lookup, times: 3).text.contains(
+                #""values":[0]"#))
+        let planning = (0..<4).map { _ in
+            Task { try await ask(project, url + "/v1/definitions/plan", "application/yaml", "@large.yaml") }
+        }
         try await Task.sleep(for: .seconds(1))
         let looked = try await ask(project, url + "/v1/lookup", "application/json", lookup, times: 101)
         #expect(looked.text.matches(of: /"values":\[0\],"statuses":\["not_found"\]/).count == 101, "none is stale")

@@ -9,7 +9,9 @@ final class Project: Sendable {
     /// - Parameter embedded: whether it has a PostgreSQL of its own; else a database of the run's cluster.
     init(embedded: Bool = false) throws {
         directory = try temporaryDirectory()
-        environment = ["FIRN_DATABASE_URL": embedded ? "" : try TestCluster.newDatabase(), "FIRN_CACHE_DIR": directory + "/cache"]
+        environment = [
+            "FIRN_DATABASE_URL": embedded ? "" : try TestCluster.newDatabase(), "FIRN_CACHE_DIR": directory + "/cache",
+        ]
     }
 
     deinit {
@@ -17,9 +19,13 @@ final class Project: Sendable {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    func run(_ arguments: String...) throws -> (status: Int32, text: String) { try firn(arguments, in: directory, environment: environment) }
+    func run(_ arguments: String...) throws -> (status: Int32, text: String) {
+        try firn(arguments, in: directory, environment: environment)
+    }
 
-    func start(_ arguments: String...) throws -> RunningProgram { try RunningProgram(firnBinary, arguments, in: directory, environment: environment) }
+    func start(_ arguments: String...) throws -> RunningProgram {
+        try RunningProgram(firnBinary, arguments, in: directory, environment: environment)
+    }
 
     @discardableResult
     func write(_ name: String, _ text: String) throws -> String {
@@ -31,7 +37,8 @@ final class Project: Sendable {
 
     /// A server and its address.
     func serve(_ options: String...) throws -> (server: RunningProgram, url: String) {
-        let server = try RunningProgram(firnBinary, ["serve", "--port", "0"] + options, in: directory, environment: environment)
+        let server = try RunningProgram(
+            firnBinary, ["serve", "--port", "0"] + options, in: directory, environment: environment)
         let text = server.wait(for: "listening on ")
         let line = text.split(separator: "\n").last { $0.contains("listening on ") } ?? ""
         return (server, String(line.split(separator: " ").last ?? ""))

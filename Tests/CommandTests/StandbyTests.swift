@@ -5,7 +5,8 @@ import Tables
 import TestSupport
 import Testing
 
-/// Two servers on a primary and its hot standby: what is served is never older than it says, and nothing that was acknowledged is lost, whichever process dies.
+/// Two servers on a primary and its hot standby: what is served is never older than it says, and nothing that was
+/// acknowledged is lost, whichever process dies.
 @Suite(.serialized) struct StandbyTests {
     private static let definitions = """
         entities: {customer: {keys: {customer_id: int64}}}
@@ -19,8 +20,10 @@ import Testing
         let url: String
 
         init(_ directory: String, _ environment: [String: String]) {
-            program = try! RunningProgram(firnBinary, ["serve", "--port", "0"], in: directory, environment: environment)
-            let line = program.wait(for: "listening on ").split(separator: "\n").last { $0.contains("listening on ") } ?? ""
+            program = try! RunningProgram(
+                firnBinary, ["serve", "--port", "0"], in: directory, environment: environment)
+            let line =
+                program.wait(for: "listening on ").split(separator: "\n").last { $0.contains("listening on ") } ?? ""
             url = String(line.split(separator: " ").last ?? "")
         }
     }
@@ -33,19 +36,24 @@ import Testing
     }
 
     private func look(_ url: String, _ extra: String = "") async throws -> Looked? {
-        let answer = try await http("POST", url + "/v1/lookup", "{\"set\":\"all.v1\",\"entities\":{\"customer_id\":[1]}\(extra)}")
+        let answer = try await http(
+            "POST", url + "/v1/lookup", "{\"set\":\"all.v1\",\"entities\":{\"customer_id\":[1]}\(extra)}")
         guard answer.status == 200 else { return nil }
         let body = try JSON(parsing: Array(answer.text.utf8))
-        guard case .array(let rows)? = body["rows"], case .array(let values)? = rows[0]["values"], case .int64(let count)? = values[0].literal(as: .int64),
+        guard case .array(let rows)? = body["rows"], case .array(let values)? = rows[0]["values"],
+            case .int64(let count)? = values[0].literal(as: .int64),
             case .timestamp(let asOf)? = body["as_of"]?.literal(as: .timestamp)
         else { return nil }
         var age: Int64 = 0
         if case .int64(let milliseconds)? = body["age_ms"]?.literal(as: .int64) { age = milliseconds + 1 }
-        return Looked(count: Int(count), knows: asOf.microseconds - age * 1000, isStale: answer.text.contains("\"stale\""))
+        return Looked(
+            count: Int(count), knows: asOf.microseconds - age * 1000, isStale: answer.text.contains("\"stale\""))
     }
 
     private func push(_ url: String, _ number: Int) async throws -> Bool {
-        try await http("POST", url + "/v1/sources/events/rows", "[{\"customer_id\":1,\"number\":\(number),\"at\":\"2024-01-01\"}]").status == 200
+        try await http(
+            "POST", url + "/v1/sources/events/rows", "[{\"customer_id\":1,\"number\":\(number),\"at\":\"2024-01-01\"}]"
+        ).status == 200
     }
 
     private func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
@@ -56,10 +64,13 @@ import Testing
         Issue.record(what)
     }
 
-    @Test func `nothing served is older than it says, and nothing acknowledged is lost, whichever process dies`() async throws {
+    @Test func `nothing served is older than it says, and nothing acknowledged is lost, whichever process dies`()
+        async throws
+    {
         let pair = try ReplicatedPair(), project = try Project()
         defer { pair.remove() }
-        let atPrimary = ["FIRN_DATABASE_URL": pair.primary.uri], atStandby = ["FIRN_DATABASE_URL": pair.primary.uri, "FIRN_REPLICA_URL": pair.standby.uri]
+        let atPrimary = ["FIRN_DATABASE_URL": pair.primary.uri],
+            atStandby = ["FIRN_DATABASE_URL": pair.primary.uri, "FIRN_REPLICA_URL": pair.standby.uri]
         try project.write("d.yaml", StandbyTests.definitions)
         #expect(try firn(["migrate"], in: project.directory, environment: atPrimary).status == 0)
         #expect(try firn(["apply", "d.yaml"], in: project.directory, environment: atPrimary).status == 0)
@@ -132,7 +143,9 @@ import Testing
         second = Server(project.directory, atStandby)
         try await eventually("a new server has everything") { try await look(second.url)?.count == number }
 
-        let rows = try Connection(uri: pair.primary.uri).execute("select count(*), count(distinct number) from firn_source.events where number > 0").first!
+        let rows = try Connection(uri: pair.primary.uri).execute(
+            "select count(*), count(distinct number) from firn_source.events where number > 0"
+        ).first!
         #expect(try rows.int64(0) == Int64(number) && rows.int64(1) == Int64(number) && acknowledged.count == number)
         #expect(try firn(["verify"], in: project.directory, environment: atPrimary).status == 0)
     }

@@ -67,11 +67,15 @@ import Testing
         }
     }
 
-    /// Any exponent, or close ones, so that both cancellation and carries happen. The naive sum overflows on the way, so not the largest.
+    /// Any exponent, or close ones, so that both cancellation and carries happen. The naive sum overflows on the way,
+    /// so not the largest.
     private func value(_ random: inout Randomness) -> Double {
-        let exponent: UInt64 = random.chance(50) ? UInt64.random(in: 1015...1035, using: &random) : UInt64.random(in: 0..<2030, using: &random)
+        let exponent: UInt64 =
+            random.chance(50)
+            ? UInt64.random(in: 1015...1035, using: &random) : UInt64.random(in: 0..<2030, using: &random)
         let sparse = random.chance(30)
-        let mantissa = sparse ? UInt64(1) << UInt64.random(in: 0..<52, using: &random) : random.next() & 0xF_FFFF_FFFF_FFFF
+        let mantissa =
+            sparse ? UInt64(1) << UInt64.random(in: 0..<52, using: &random) : random.next() & 0xF_FFFF_FFFF_FFFF
         return Double(bitPattern: (random.chance(50) ? 1 << 63 : 0) | exponent << 52 | mantissa)
     }
 
@@ -143,7 +147,10 @@ import Testing
             var present: [(key: Int64, end: Int64, row: Int32)] = []
             for now in 0..<Int64(30) {
                 for _ in 0..<Int.random(in: 0...3, using: &random) {
-                    let element = (key: Int64.random(in: 0...9, using: &random), end: now + Int64.random(in: 1...12, using: &random), row: Int32(present.count))
+                    let element = (
+                        key: Int64.random(in: 0...9, using: &random),
+                        end: now + Int64.random(in: 1...12, using: &random), row: Int32(present.count)
+                    )
                     staircase.insert(key: element.key, end: element.end, row: element.row)
                     present.append(element)
                 }

@@ -3,8 +3,9 @@ import FeatureLanguage
 import TestSupport
 import Testing
 
-/// The engine against `NaiveStore`, bit for bit, on random sources full of ties, late rows, corrections that move keys, versions out of
-/// order, tombstones, NULLs and hits on window edges: 40 · 52 trials of some 8 features at 25 instants are more than 400,000 comparisons.
+/// The engine against `NaiveStore`, bit for bit, on random sources full of ties, late rows, corrections that move keys,
+/// versions out of order, tombstones, NULLs and hits on window edges: 40 · 52 trials of some 8 features at 25 instants
+/// are more than 400,000 comparisons.
 ///
 /// `scripts/mutants` breaks the engine in one place after another and sees to it that this target's tests notice.
 @Suite struct CursorTests {
@@ -62,7 +63,8 @@ struct Trial: CustomStringConvertible {
     var wantsChanges: Bool
 
     static let columns: [ColumnDefinition] = [
-        .init("k", .int64), .init("l", .string), .init("fact", .int64), .init("time", .timestamp), .init("known", .timestamp), .init("gone", .bool),
+        .init("k", .int64), .init("l", .string), .init("fact", .int64), .init("time", .timestamp),
+        .init("known", .timestamp), .init("gone", .bool),
         .init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool),
     ]
 
@@ -80,7 +82,9 @@ struct Trial: CustomStringConvertible {
         let entity = Entity(name: "e", keys: keys.map { name in Trial.columns.first { $0.name == name }! })
         let functions = features.indices.map {
             Definition.function(
-                FunctionDefinition(name: VersionedName(name: "f\($0)", version: 1), kind: kind, entity: "e", source: "s", expression: features[$0].expression))
+                FunctionDefinition(
+                    name: VersionedName(name: "f\($0)", version: 1), kind: kind, entity: "e", source: "s",
+                    expression: features[$0].expression))
         }
         let catalog = try Catalog([.entity(entity), .source(source)] + functions)
         let plan = Plan(try catalog.resolve(features: features.indices.map { "f\($0).v1" }), in: catalog)
@@ -88,32 +92,48 @@ struct Trial: CustomStringConvertible {
         for (row, pushed) in pushedAt.enumerated() { if let pushed { sourceRows.knownAt[row] = pushed } }
         sourceRows = try sourceRows.withoutDuplicates(of: source)
         let spineTable = Trial.table(entity.keys, spine.map(\.keys))
-        return (plan, sourceRows, Spine(columns: Dictionary(uniqueKeysWithValues: zip(spineTable.names, spineTable.columns)), instants: spine.map(\.instant)))
+        return (
+            plan, sourceRows,
+            Spine(
+                columns: Dictionary(uniqueKeysWithValues: zip(spineTable.names, spineTable.columns)),
+                instants: spine.map(\.instant))
+        )
     }
 
     /// The first value that differs.
     func mismatch() throws -> Mismatch? {
         let (plan, sourceRows, engineSpine) = try compiled()
         let outputs = plan.evaluate(engineSpine, reading) { _ in sourceRows }
-        let inBuckets = try plan.evaluate(engineSpine, reading, from: TrialRows(trial: self, rows: sourceRows), threads: 2, wantsChanges: wantsChanges)
+        let inBuckets = try plan.evaluate(
+            engineSpine, reading, from: TrialRows(trial: self, rows: sourceRows), threads: 2, wantsChanges: wantsChanges
+        )
         let naive = NaiveStore(self)
         var reading = reading
         if isLabel { reading.mode = .hindsight }
         for (index, feature) in features.enumerated() {
             for (row, (key, instant)) in spine.enumerated() {
                 var expected = naive.value(
-                    feature.call, frame: feature.frame, key: Dictionary(uniqueKeysWithValues: zip(keys, key)), at: instant, reading, hasFilter: feature.hasFilter,
+                    feature.call, frame: feature.frame, key: Dictionary(uniqueKeysWithValues: zip(keys, key)),
+                    at: instant, reading, hasFilter: feature.hasFilter,
                     test: { !feature.hasFilter || Trial.isPositive($0.values["i"]!) },
                     value: { row in feature.column.map { row.values[$0]! } ?? .bool(true) })
                 if key.contains(.null) { expected = .null }
-                if feature.frame.looksForward, let knownBy = reading.knownBy, instant - feature.frame.newer.microseconds > knownBy { expected = .null }
+                if feature.frame.looksForward, let knownBy = reading.knownBy,
+                    instant - feature.frame.newer.microseconds > knownBy
+                {
+                    expected = .null
+                }
                 let got = outputs.columns[index][row]
                 let other = inBuckets.columns[index][row]
                 if !Trial.isSame(other, got) {
-                    return Mismatch(feature: index, row: row, text: "\(feature.expression) for \(key) at \(instant): \(got), in buckets \(other)")
+                    return Mismatch(
+                        feature: index, row: row,
+                        text: "\(feature.expression) for \(key) at \(instant): \(got), in buckets \(other)")
                 }
                 if !Trial.isSame(got, expected) {
-                    return Mismatch(feature: index, row: row, text: "\(feature.expression) for \(key) at \(instant): \(got), naive \(expected)")
+                    return Mismatch(
+                        feature: index, row: row,
+                        text: "\(feature.expression) for \(key) at \(instant): \(got), naive \(expected)")
                 }
             }
         }
@@ -125,7 +145,9 @@ struct Trial: CustomStringConvertible {
     }
 
     static func isSame(_ a: Literal, _ b: Literal) -> Bool {
-        if case .float64(let x) = a, case .float64(let y) = b, Double(bitPattern: x).isNaN { return Double(bitPattern: y).isNaN }
+        if case .float64(let x) = a, case .float64(let y) = b, Double(bitPattern: x).isNaN {
+            return Double(bitPattern: y).isNaN
+        }
         return a == b
     }
 
@@ -159,7 +181,9 @@ struct Trial: CustomStringConvertible {
             "id \(source.id), tombstone \(source.tombstone ?? "none"), known_at \(source.knownAt), keys \(keys), runs to \(runEnds), \(bucketCount) buckets, \(partRows) rows a part, \(reading)\(isLabel ? ", labels" : "")"
         return
             ([settings, Trial.columns.map(\.name).joined(separator: " ")]
-            + zip(rows, pushedAt).map { $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "") })
+            + zip(rows, pushedAt).map {
+                $0.map { "\($0)" }.joined(separator: " ") + ($1.map { " pushed at \($0)" } ?? "")
+            })
             .joined(separator: "\n")
     }
 
@@ -168,7 +192,8 @@ struct Trial: CustomStringConvertible {
     init(_ random: inout Randomness) {
         keys = random.pick([["k", "l"], ["k", "l"], ["k"], []])
         source = Source(
-            name: "s", columns: Trial.columns, eventTime: "time", id: random.chance(60) ? ["fact"] : [], tombstone: random.chance(50) ? "gone" : nil,
+            name: "s", columns: Trial.columns, eventTime: "time", id: random.chance(60) ? ["fact"] : [],
+            tombstone: random.chance(50) ? "gone" : nil,
             knownAt: random.pick([.eventTime, .after(microseconds: 3), .column("known"), .column("known")]))
         rows = []
         let isCalm = random.chance(60), isUncorrected = random.chance(40)
@@ -176,7 +201,9 @@ struct Trial: CustomStringConvertible {
             var fresh = Trial.row(&random)
             // Floats near each other, whose sums need few bits.
             if isUncorrected { fresh[2] = .int64(Int64(rows.count)) }
-            if isCalm, case .float64 = fresh[7] { fresh[7] = .float64(random.pick([0.0, -0.0, 0.1, -0.7, 3, 1e5, 1.0 / 3])) }
+            if isCalm, case .float64 = fresh[7] {
+                fresh[7] = .float64(random.pick([0.0, -0.0, 0.1, -0.7, 3, 1e5, 1.0 / 3]))
+            }
             // The same again, or the same but for its knowledge time: duplicates and what is none.
             guard var repeated = rows.last, !isUncorrected, random.chance(15) else {
                 rows.append(fresh)
@@ -194,10 +221,13 @@ struct Trial: CustomStringConvertible {
         }
         spine = []
         for _ in 0..<25 {
-            let k: Literal = random.chance(8) ? .null : .int64(Int64.random(in: 0...2, using: &random)), l: Literal = random.chance(8) ? .null : .string(random.pick(["a", "b"]))
+            let k: Literal = random.chance(8) ? .null : .int64(Int64.random(in: 0...2, using: &random)),
+                l: Literal = random.chance(8) ? .null : .string(random.pick(["a", "b"]))
             spine.append((keys.map { $0 == "k" ? k : l }, Int64.random(in: -12...30, using: &random)))
         }
-        reading = Reading(mode: random.chance(50) ? .asServed : .hindsight, knownBy: random.chance(40) ? Int64.random(in: -5...25, using: &random) : nil)
+        reading = Reading(
+            mode: random.chance(50) ? .asServed : .hindsight,
+            knownBy: random.chance(40) ? Int64.random(in: -5...25, using: &random) : nil)
         if random.chance(30) { reading.cuts = ["s": Int64.random(in: 0...30, using: &random)] }
         isLabel = random.chance(20)
         let end = Int64.random(in: 0...20, using: &random)
@@ -212,14 +242,22 @@ struct Trial: CustomStringConvertible {
 
     private static func row(_ random: inout Randomness) -> [Literal] {
         [
-            random.chance(8) ? .null : .int64(Int64.random(in: 0...1, using: &random)), random.chance(8) ? .null : .string(random.pick(["a", "b"])),
-            .int64(Int64.random(in: 0...4, using: &random)), .timestamp(Instant(microseconds: Int64.random(in: -10...20, using: &random))),
-            random.chance(15) ? .null : .timestamp(Instant(microseconds: Int64.random(in: -10...25, using: &random))), random.chance(15) ? .null : .bool(random.chance(25)),
+            random.chance(8) ? .null : .int64(Int64.random(in: 0...1, using: &random)),
+            random.chance(8) ? .null : .string(random.pick(["a", "b"])),
+            .int64(Int64.random(in: 0...4, using: &random)),
+            .timestamp(Instant(microseconds: Int64.random(in: -10...20, using: &random))),
+            random.chance(15) ? .null : .timestamp(Instant(microseconds: Int64.random(in: -10...25, using: &random))),
+            random.chance(15) ? .null : .bool(random.chance(25)),
             random.chance(15) ? .null : .int64(random.pick([-1, 0, 1, 2, 3, 7, .max, .min])),
             random.chance(15)
                 ? .null
-                : .float64(random.pick([0.0, -0.0, 0.1, 0.7, 3, 1e16, -1e16, 1, -1, .leastNonzeroMagnitude, .nan, .infinity, -.infinity, 1e300, 0x1.fffffffffffffp1023])),
-            random.chance(15) ? .null : .string(random.pick(["", "x", "é", "xy", "Z"])), random.chance(15) ? .null : .bool(random.chance(50)),
+                : .float64(
+                    random.pick([
+                        0.0, -0.0, 0.1, 0.7, 3, 1e16, -1e16, 1, -1, .leastNonzeroMagnitude, .nan, .infinity, -.infinity,
+                        1e300, 0x1.fffffffffffffp1023,
+                    ])),
+            random.chance(15) ? .null : .string(random.pick(["", "x", "é", "xy", "Z"])),
+            random.chance(15) ? .null : .bool(random.chance(50)),
         ]
     }
 
@@ -255,12 +293,14 @@ struct Trial: CustomStringConvertible {
             let older = isBounded ? "interval '\(span.microseconds) us' preceding" : "unbounded preceding"
             window = " over (range between \(older) and interval '\(newer.microseconds) us' preceding)"
         }
-        let expression = call.text.replacing("$", with: column ?? "") + (hasFilter ? " filter (where i > 0)" : "") + window
+        let expression =
+            call.text.replacing("$", with: column ?? "") + (hasFilter ? " filter (where i > 0)" : "") + window
         return Feature(expression: expression, call: call, column: column, hasFilter: hasFilter, frame: frame)
     }
 }
 
-/// The rows as segments hold them: in runs of offsets, by key with retractions, in buckets, whose runs are put together again.
+/// The rows as segments hold them: in runs of offsets, by key with retractions, in buckets, whose runs are put together
+/// again.
 private struct TrialRows: RowSupply {
     let trial: Trial
     let rows: SourceRows
@@ -272,10 +312,13 @@ private struct TrialRows: RowSupply {
         for (start, end) in zip([0] + ends, ends) where start < end {
             let upTo = rows.gathered(rows.offsets.indices.filter { rows.offsets[$0] <= end }.map { Int32($0) })
             let fresh = upTo.gathered(upTo.offsets.indices.filter { upTo.offsets[$0] > start }.map { Int32($0) })
-            runs.append(trial.source.id.isEmpty ? fresh : fresh.followed(by: upTo.retractions(of: trial.source, keys: keys, after: start)))
+            runs.append(
+                trial.source.id.isEmpty
+                    ? fresh : fresh.followed(by: upTo.retractions(of: trial.source, keys: keys, after: start)))
         }
         return TrialBuckets(
-            count: trial.bucketCount, keys: keys, runs: runs, group: group, source: trial.source, partRows: trial.partRows, hasCut: !trial.reading.cuts.isEmpty)
+            count: trial.bucketCount, keys: keys, runs: runs, group: group, source: trial.source,
+            partRows: trial.partRows, hasCut: !trial.reading.cuts.isEmpty)
     }
 }
 

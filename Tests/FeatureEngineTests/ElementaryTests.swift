@@ -2,7 +2,8 @@ import FeatureEngine
 import TestSupport
 import Testing
 
-/// `ln log exp power sqrt` against correctly rounded values, which `Tests/Golden/elementary.py` computes in decimal arithmetic of 120 digits.
+/// `ln log exp power sqrt` against correctly rounded values, which `Tests/Golden/elementary.py` computes in decimal
+/// arithmetic of 120 digits.
 @Suite struct ElementaryTests {
     @Test(
         arguments: [
@@ -54,10 +55,14 @@ import Testing
     /// Each over 20,000 values of all sizes: not one is a unit in the last place off.
     @Test(
         arguments: [
-            ("ln", 1, 1...2046, nil, 0x858a_8df0_4380_8f7b), ("ln", 2, 1021...1024, nil, 0x18c5_3abd_aeec_6dd8), ("log", 3, 1...2046, nil, 0xc2cd_4b2c_96a5_4fa2),
-            ("exp", 4, 960...1032, nil, 0x1647_e212_6858_b3bc), ("power", 5, 1000...1050, 1010...1030, 0xea7b_905f_5b9b_ee60),
+            ("ln", 1, 1...2046, nil, 0x858a_8df0_4380_8f7b), ("ln", 2, 1021...1024, nil, 0x18c5_3abd_aeec_6dd8),
+            ("log", 3, 1...2046, nil, 0xc2cd_4b2c_96a5_4fa2),
+            ("exp", 4, 960...1032, nil, 0x1647_e212_6858_b3bc),
+            ("power", 5, 1000...1050, 1010...1030, 0xea7b_905f_5b9b_ee60),
         ] as [(String, UInt64, ClosedRange<UInt64>, ClosedRange<UInt64>?, UInt64)])
-    func `random values are correctly rounded`(function: String, seed: UInt64, x: ClosedRange<UInt64>, y: ClosedRange<UInt64>?, hash: UInt64) throws {
+    func `random values are correctly rounded`(
+        function: String, seed: UInt64, x: ClosedRange<UInt64>, y: ClosedRange<UInt64>?, hash: UInt64
+    ) throws {
         var random = Randomness(seed: seed)
         var xs: [Double] = [], ys: [Double] = []
         for _ in 0..<20_000 {
@@ -65,7 +70,10 @@ import Testing
             xs.append(function == "exp" ? first : first.magnitude)
             if let y { ys.append(double(y, &random)) }
         }
-        let values = try y == nil ? evaluate("\(function)(request.x)", ["x": xs]) : evaluate("power(request.x, request.y)", ["x": xs, "y": ys])
+        let values =
+            try y == nil
+            ? evaluate("\(function)(request.x)", ["x": xs])
+            : evaluate("power(request.x, request.y)", ["x": xs, "y": ys])
         #expect(fingerprint(values) == hash)
     }
 
@@ -81,18 +89,29 @@ import Testing
 
     @Test(
         arguments: [
-            ("ln(0.0)", nil), ("ln(-1.0)", nil), ("log(0.0)", nil), ("log(-0.0)", nil), ("ln('inf'::float64)", .infinity), ("ln('nan'::float64)", .nan), ("ln(1)", 0),
+            ("ln(0.0)", nil), ("ln(-1.0)", nil), ("log(0.0)", nil), ("log(-0.0)", nil),
+            ("ln('inf'::float64)", .infinity), ("ln('nan'::float64)", .nan), ("ln(1)", 0),
             ("log('inf'::float64)", .infinity), ("log('nan'::float64)", .nan),
-            ("exp(1000.0)", .infinity), ("exp('-inf'::float64)", 0), ("exp('inf'::float64)", .infinity), ("exp(-1000)", 0), ("exp(0)", 1), ("exp('nan'::float64)", .nan),
-            ("power(0, 0)", 1), ("power('nan'::float64, 0)", 1), ("power(1, 'nan'::float64)", 1), ("power(0, -1)", nil), ("power(-8, 1.0 / 3)", nil), ("power(-2, 3)", -8),
-            ("power(-2, -2)", 0.25), ("power(-0.0, 3)", -0.0), ("power(-0.0, 2)", 0), ("power(10, 400)", .infinity), ("power(-10, 401)", -.infinity), ("power(10, -400)", 0),
-            ("power('inf'::float64, -1)", 0), ("power('-inf'::float64, 3)", -.infinity), ("power('-inf'::float64, 2)", .infinity), ("power(-1, 'inf'::float64)", 1),
-            ("power(0.5, 'inf'::float64)", 0), ("power(0.5, '-inf'::float64)", .infinity), ("power(2, '-inf'::float64)", 0), ("power('nan'::float64, 1)", .nan),
-            ("power(2, 1e300)", .infinity), ("power(0.5, 1e300)", 0), ("sqrt(-1)", nil), ("sqrt(-0.0)", -0.0), ("sqrt('inf'::float64)", .infinity),
+            ("exp(1000.0)", .infinity), ("exp('-inf'::float64)", 0), ("exp('inf'::float64)", .infinity),
+            ("exp(-1000)", 0), ("exp(0)", 1), ("exp('nan'::float64)", .nan),
+            ("power(0, 0)", 1), ("power('nan'::float64, 0)", 1), ("power(1, 'nan'::float64)", 1), ("power(0, -1)", nil),
+            ("power(-8, 1.0 / 3)", nil), ("power(-2, 3)", -8),
+            ("power(-2, -2)", 0.25), ("power(-0.0, 3)", -0.0), ("power(-0.0, 2)", 0), ("power(10, 400)", .infinity),
+            ("power(-10, 401)", -.infinity), ("power(10, -400)", 0),
+            ("power('inf'::float64, -1)", 0), ("power('-inf'::float64, 3)", -.infinity),
+            ("power('-inf'::float64, 2)", .infinity), ("power(-1, 'inf'::float64)", 1),
+            ("power(0.5, 'inf'::float64)", 0), ("power(0.5, '-inf'::float64)", .infinity),
+            ("power(2, '-inf'::float64)", 0), ("power('nan'::float64, 1)", .nan),
+            ("power(2, 1e300)", .infinity), ("power(0.5, 1e300)", 0), ("sqrt(-1)", nil), ("sqrt(-0.0)", -0.0),
+            ("sqrt('inf'::float64)", .infinity),
         ] as [(String, Double?)])
     func `outside the domain it is NULL, beyond the range infinite`(expression: String, expected: Double?) throws {
         let value = try evaluate(expression, [:] as [String: [Double]])[0]
-        if let expected, expected.isNaN { #expect(value?.isNaN == true) } else { #expect(value?.bitPattern == expected?.bitPattern, "\(value.debugDescription)") }
+        if let expected, expected.isNaN {
+            #expect(value?.isNaN == true)
+        } else {
+            #expect(value?.bitPattern == expected?.bitPattern, "\(value.debugDescription)")
+        }
     }
 
     private func double(_ exponents: ClosedRange<UInt64>, _ random: inout Randomness) -> Double {

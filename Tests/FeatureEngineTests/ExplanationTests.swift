@@ -34,35 +34,50 @@ import Testing
         #expect(explanations.map(\.aggregate.text) == plan.outline.groups.flatMap(\.steps).map(\.text))
         for (output, column) in zip(plan.outline.outputs, outputs.columns) where !trial.isLabel {
             let step = plan.outline.groups.flatMap(\.steps).firstIndex { $0.id == output.text }
-            #expect(step.map { Trial.isSame(explanations[$0].value, column[0]) } == true, "seed \(seed): \(output.text)")
+            #expect(
+                step.map { Trial.isSame(explanations[$0].value, column[0]) } == true, "seed \(seed): \(output.text)")
         }
         for explanation in explanations {
             func inFrame(_ row: NaiveStore.Row) -> Bool {
-                explanation.after.map { row.eventTime > $0.microseconds } ?? true && row.eventTime <= explanation.upTo.microseconds
+                explanation.after.map { row.eventTime > $0.microseconds } ?? true
+                    && row.eventTime <= explanation.upTo.microseconds
             }
             func isOurs(_ row: NaiveStore.Row) -> Bool { zip(trial.keys, key).allSatisfy { row.values[$0] == $1 } }
             var expected: Set<Int64> = []
             for row in naive.rows where standing.contains(row.offset) && isOurs(row) && inFrame(row) {
                 let passes = explanation.aggregate.filter == nil || Trial.isPositive(row.values["i"]!)
-                let seesTombstones = trial.source.id.isEmpty && explanation.aggregate.operator == .latest && explanation.aggregate.filter == nil
+                let seesTombstones =
+                    trial.source.id.isEmpty && explanation.aggregate.operator == .latest
+                    && explanation.aggregate.filter == nil
                 if passes, !row.isTombstone || seesTombstones { expected.insert(row.offset) }
             }
             #expect(Set(explanation.counted.map(\.offset)) == expected, "seed \(seed): \(explanation.aggregate.text)")
             #expect(explanation.countedTotal == expected.count)
             // Every row whose fact ever had these keys is named, up to the cut.
-            func fact(_ row: NaiveStore.Row) -> [Literal] { trial.source.id.isEmpty ? [.int64(row.offset)] : trial.source.id.map { row.values[$0]! } }
+            func fact(_ row: NaiveStore.Row) -> [Literal] {
+                trial.source.id.isEmpty ? [.int64(row.offset)] : trial.source.id.map { row.values[$0]! }
+            }
             let concerned = Set(naive.rows.filter(isOurs).map(fact))
-            let named = naive.rows.filter { $0.offset <= trial.reading.cuts["s"] ?? .max && concerned.contains(fact($0)) }.map(\.offset)
-            #expect(Set(explanation.counted.map(\.offset) + explanation.missed.map(\.offset)) == Set(named), "seed \(seed): \(explanation.aggregate.text)")
+            let named = naive.rows.filter {
+                $0.offset <= trial.reading.cuts["s"] ?? .max && concerned.contains(fact($0))
+            }.map(\.offset)
+            #expect(
+                Set(explanation.counted.map(\.offset) + explanation.missed.map(\.offset)) == Set(named),
+                "seed \(seed): \(explanation.aggregate.text)")
             for row in explanation.counted {
-                #expect((row.verdict == .takesBack) == byOffset[row.offset]!.isTombstone, "seed \(seed): \(explanation.aggregate.text), offset \(row.offset)")
+                #expect(
+                    (row.verdict == .takesBack) == byOffset[row.offset]!.isTombstone,
+                    "seed \(seed): \(explanation.aggregate.text), offset \(row.offset)")
             }
             // The row that decides comes first, so that it is there however few are asked for.
-            if [.latest, .earliest, .min, .max].contains(explanation.aggregate.operator), case .column(let name, _)? = explanation.aggregate.argument,
+            if [.latest, .earliest, .min, .max].contains(explanation.aggregate.operator),
+                case .column(let name, _)? = explanation.aggregate.argument,
                 let first = explanation.counted.first, explanation.value != .null
             {
                 let value = first.values.first { $0.name == name }?.value
-                #expect(value.map { Trial.isSame($0, explanation.value) } == true, "seed \(seed): \(explanation.aggregate.text)")
+                #expect(
+                    value.map { Trial.isSame($0, explanation.value) } == true,
+                    "seed \(seed): \(explanation.aggregate.text)")
             }
             for row in explanation.missed {
                 let naiveRow = try #require(byOffset[row.offset])
@@ -73,12 +88,15 @@ import Testing
                     case .notYetKnown: naiveRow.knownAt.map { $0 > instant } ?? false
                     case .knownAfter(let limit): naiveRow.knownAt.map { $0 > limit.microseconds } ?? false
                     case .replaced(let other, let isTombstone):
-                        admitted.contains(row.offset) && !standing.contains(row.offset) && admitted.contains(other) && byOffset[other]?.isTombstone == isTombstone
+                        admitted.contains(row.offset) && !standing.contains(row.offset) && admitted.contains(other)
+                            && byOffset[other]?.isTombstone == isTombstone
                             && (standing.contains(other) || isTombstone)
                     case .isTombstone: naiveRow.isTombstone && admitted.contains(row.offset)
                     case .otherEntity: standing.contains(row.offset) && !isOurs(naiveRow)
                     case .tooOld, .tooNew: standing.contains(row.offset) && isOurs(naiveRow) && !inFrame(naiveRow)
-                    case .filtered: standing.contains(row.offset) && isOurs(naiveRow) && inFrame(naiveRow) && !Trial.isPositive(naiveRow.values["i"]!)
+                    case .filtered:
+                        standing.contains(row.offset) && isOurs(naiveRow) && inFrame(naiveRow)
+                            && !Trial.isPositive(naiveRow.values["i"]!)
                     }
                 #expect(isRight, "seed \(seed): \(explanation.aggregate.text), offset \(row.offset): \(row.verdict)")
             }

@@ -14,17 +14,33 @@ import Testing
         }
         let values: [(String, ValueType, [Literal])] = [
             ("i", .int64, [0, 1, -1, 64, 1 << 53, .max, .min].map { .int64($0) }),
-            ("f", .float64, [0, -0.0, 0.5, 1e308, -1e308, .leastNonzeroMagnitude, .nan, .infinity, -.infinity, 9.3e18].map { .float64($0) }),
-            ("s", .string, ["", "a", "%", "\\", "é", "1e308", "294246-12-31", "-4713-11-24", "NaN"].map { .string($0) }), ("b", .bool, [.bool(true), .bool(false)]),
-            ("t", .timestamp, [Instant.range.lowerBound, Instant(microseconds: -1), Instant(microseconds: 0), Instant.range.upperBound].map { .timestamp($0) }),
+            (
+                "f", .float64,
+                [0, -0.0, 0.5, 1e308, -1e308, .leastNonzeroMagnitude, .nan, .infinity, -.infinity, 9.3e18].map {
+                    .float64($0)
+                }
+            ),
+            (
+                "s", .string,
+                ["", "a", "%", "\\", "é", "1e308", "294246-12-31", "-4713-11-24", "NaN"].map { .string($0) }
+            ), ("b", .bool, [.bool(true), .bool(false)]),
+            (
+                "t", .timestamp,
+                [
+                    Instant.range.lowerBound, Instant(microseconds: -1), Instant(microseconds: 0),
+                    Instant.range.upperBound,
+                ].map { .timestamp($0) }
+            ),
         ]
         return values.flatMap { letter, type, values in ["1", "2"].map { ("\(letter)\($0)", column(type, values)) } }
     }()
 
     private static let tokens = [
-        "request.i1", "request.f2", "request.s1", "request.t1", "request.b2", "9223372036854775807", "'-9223372036854775808'::int64", "1e308", "'NaN'::float64", "'inf'::float64",
+        "request.i1", "request.f2", "request.s1", "request.t1", "request.b2", "9223372036854775807",
+        "'-9223372036854775808'::int64", "1e308", "'NaN'::float64", "'inf'::float64",
         "null", " + ", " - ",
-        " * ", " / ", " % ", "power(", "exp(", "ln(", "round(", "abs(", "sqrt(", "::int64", "::float64", "::string", "::timestamp", "interval '100000000 d'", "substring(", ", ",
+        " * ", " / ", " % ", "power(", "exp(", "ln(", "round(", "abs(", "sqrt(", "::int64", "::float64", "::string",
+        "::timestamp", "interval '100000000 d'", "substring(", ", ",
         "(", ")",
         "extract(week from ", "date_trunc('year', ", " like ", "'%_\\'", "- ",
     ]
@@ -34,7 +50,10 @@ import Testing
         var inputs: [String] = []
         for seed in 0..<UInt64(300) {
             var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
-            inputs.append(seed % 6 == 5 ? expressions.elementary(depth: 2).firn : expressions.draw(ValueType.allCases[Int(seed % 5)], depth: 2).firn)
+            inputs.append(
+                seed % 6 == 5
+                    ? expressions.elementary(depth: 2).firn
+                    : expressions.draw(ValueType.allCases[Int(seed % 5)], depth: 2).firn)
         }
         var accepted = 0
         for (number, bytes) in Fuzzer("values", inputs: inputs, tokens: FuzzTests.tokens, count: 15_000) {

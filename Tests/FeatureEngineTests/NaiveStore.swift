@@ -20,12 +20,15 @@ struct NaiveStore {
         source = trial.source
         for (index, row) in trial.rows.enumerated() {
             let values = Dictionary(uniqueKeysWithValues: zip(Trial.columns.map(\.name), row))
-            guard case .timestamp(let time)? = values[source.eventTime!] else { preconditionFailure("an event time is never NULL") }
+            guard case .timestamp(let time)? = values[source.eventTime!] else {
+                preconditionFailure("an event time is never NULL")
+            }
             var known: Int64? = time.microseconds
             switch source.knownAt {
             case .eventTime: break
             case .after(let delay): known = time.microseconds + delay
-            case .column(let name): if case .timestamp(let instant)? = values[name] { known = instant.microseconds } else { known = nil }
+            case .column(let name):
+                if case .timestamp(let instant)? = values[name] { known = instant.microseconds } else { known = nil }
             }
             if let pushed = trial.pushedAt[index] { known = pushed }
             let row = Row(
@@ -73,7 +76,8 @@ struct NaiveStore {
 
     /// One aggregate's value: `test` is the filter, `value` the argument.
     func value(
-        _ call: Trial.Call, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading, hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
+        _ call: Trial.Call, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading,
+        hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
     ) -> Literal {
         let seesTombstones = source.id.isEmpty && call.operator == .latest && !hasFilter
         let counting = standing(at: instant, reading).filter { row in
@@ -82,8 +86,11 @@ struct NaiveStore {
             if let older = frame.older, row.eventTime <= instant - older.microseconds { return false }
             return row.eventTime <= instant - frame.newer.microseconds && test(row)
         }
-        let ordered = counting.sorted { a, b in a.eventTime != b.eventTime ? a.eventTime < b.eventTime : NaiveStore.isBefore(a, b) }
-        return AggregateProof.of(call.operator).twin(CountingRows(values: ordered.map { $0.isTombstone ? .null : value($0) }), call.parameters)
+        let ordered = counting.sorted { a, b in
+            a.eventTime != b.eventTime ? a.eventTime < b.eventTime : NaiveStore.isBefore(a, b)
+        }
+        return AggregateProof.of(call.operator).twin(
+            CountingRows(values: ordered.map { $0.isTombstone ? .null : value($0) }), call.parameters)
     }
 
     /// Shewchuk's algorithm as Python's `math.fsum` has it: non-overlapping partial sums, then one correct rounding.

@@ -60,26 +60,49 @@ import Testing
     /// What is written otherwise, and whose fingerprints that changes.
     @Test(arguments: [
         // Values can change.
-        ("sum(amount)", "avg(amount)", "base f g s"), ("sum(amount)", "sum(amount + 0)", "base f g s"), ("status = 'ok'", "status = 'OK'", "base f g s"),
-        ("status = 'ok'", "status <> 'ok'", "base f g s"), ("filter (where status = 'ok') ", "", "base f g s"), ("last_7d", "last_8d", "base f g s"),
-        ("over last_7d", "", "base f g s"), ("over last_7d", "over (range between interval '7 days' preceding and interval '1 us' preceding)", "base f g s"),
-        ("request.limit > 1", "request.limit >= 1", "f g s"), ("request.limit > 1", "request.limit > 2", "f g s"), ("request.limit > 1", "1 < request.limit", "f g s"),
-        ("percentile(cents, 0.9)", "percentile(cents, 0.95)", "f g s"), ("percentile(cents, 0.9)", "max(cents)", "f g s"), ("count(*) else", "count(cents) else", "f g s"),
-        ("limit: float64", "limit: int64", "f g s"), ("f.v1 * 2", "f.v1 * 2.0", "g s"), ("f.v1 * 2", "2 * f.v1", "g s"), ("next_3d", "next_4d", "looks s"),
-        ("{customer_id: payer}", "{customer_id: cents}", "base f g looks s"), ("event_time: at", "event_time: known", "base f g looks s payments"),
-        ("known_at: known", "known_at: {after: 2h}", "base f g looks s payments"), ("    known_at: known\n", "", "base f g looks s payments"),
-        ("id: [pid, region]", "id: [pid]", "base f g looks s payments"), ("    id: [pid, region]\n", "", "base f g looks s payments"),
+        ("sum(amount)", "avg(amount)", "base f g s"), ("sum(amount)", "sum(amount + 0)", "base f g s"),
+        ("status = 'ok'", "status = 'OK'", "base f g s"),
+        ("status = 'ok'", "status <> 'ok'", "base f g s"), ("filter (where status = 'ok') ", "", "base f g s"),
+        ("last_7d", "last_8d", "base f g s"),
+        ("over last_7d", "", "base f g s"),
+        (
+            "over last_7d", "over (range between interval '7 days' preceding and interval '1 us' preceding)",
+            "base f g s"
+        ),
+        ("request.limit > 1", "request.limit >= 1", "f g s"), ("request.limit > 1", "request.limit > 2", "f g s"),
+        ("request.limit > 1", "1 < request.limit", "f g s"),
+        ("percentile(cents, 0.9)", "percentile(cents, 0.95)", "f g s"),
+        ("percentile(cents, 0.9)", "max(cents)", "f g s"), ("count(*) else", "count(cents) else", "f g s"),
+        ("limit: float64", "limit: int64", "f g s"), ("f.v1 * 2", "f.v1 * 2.0", "g s"), ("f.v1 * 2", "2 * f.v1", "g s"),
+        ("next_3d", "next_4d", "looks s"),
+        ("{customer_id: payer}", "{customer_id: cents}", "base f g looks s"),
+        ("event_time: at", "event_time: known", "base f g looks s payments"),
+        ("known_at: known", "known_at: {after: 2h}", "base f g looks s payments"),
+        ("    known_at: known\n", "", "base f g looks s payments"),
+        ("id: [pid, region]", "id: [pid]", "base f g looks s payments"),
+        ("    id: [pid, region]\n", "", "base f g looks s payments"),
         ("    tombstone: gone\n", "", "base f g looks s payments"), ("payments", "transfers", "base f g looks s"),
-        ("amount: float64", "amount: int64", "base f g s payments"), ("cents: int64", "cents: float64", "f g s payments"),
+        ("amount: float64", "amount: int64", "base f g s payments"),
+        ("cents: int64", "cents: float64", "f g s payments"),
         ("pid: string", "pid: int64", "base f g looks s payments"),
         // What a spine or an output is called.
-        ("as: out", "as: result", "s"), ("{feature: g.v1, as: out, keys: {region: place}}", "{feature: g.v1, as: out}", "s"),
-        ("[base.v1, {feature: g.v1, as: out, keys: {region: place}}]", "[{feature: g.v1, as: out, keys: {region: place}}, base.v1]", "s"),
+        ("as: out", "as: result", "s"),
+        ("{feature: g.v1, as: out, keys: {region: place}}", "{feature: g.v1, as: out}", "s"),
+        (
+            "[base.v1, {feature: g.v1, as: out, keys: {region: place}}]",
+            "[{feature: g.v1, as: out, keys: {region: place}}, base.v1]", "s"
+        ),
         // No value can change.
-        ("A note.", "Another.", ""), ("owner: me", "owner: you", ""), ("tags: [one]", "tags: [one, two]", ""), ("spare: int64", "spare: float64", "payments"),
-        ("spare: int64", "spare: int64, more: bool", "payments"), (", other: int64", "", ""), ("pid: string, payer: int64", "payer: int64, pid: string", ""),
-        ("{customer_id: int64, region: string}", "{region: string, customer_id: int64}", ""), ("customer:", "client:", "entity"),
-        ("sum(amount) filter (where status = 'ok') over last_7d", "SUM( (\"amount\") )  FILTER (WHERE (status) = ('ok')) OVER last_1w", ""),
+        ("A note.", "Another.", ""), ("owner: me", "owner: you", ""), ("tags: [one]", "tags: [one, two]", ""),
+        ("spare: int64", "spare: float64", "payments"),
+        ("spare: int64", "spare: int64, more: bool", "payments"), (", other: int64", "", ""),
+        ("pid: string, payer: int64", "payer: int64, pid: string", ""),
+        ("{customer_id: int64, region: string}", "{region: string, customer_id: int64}", ""),
+        ("customer:", "client:", "entity"),
+        (
+            "sum(amount) filter (where status = 'ok') over last_7d",
+            "SUM( (\"amount\") )  FILTER (WHERE (status) = ('ok')) OVER last_1w", ""
+        ),
         ("over last_7d", "over (range between interval '168 hours' preceding and current row)", ""),
         ("count(*) else percentile(cents, 0.9) end", "count(*) ELSE Percentile(cents, .90) END", ""),
     ])
@@ -90,7 +113,8 @@ import Testing
         // The entity's name stands in every feature; its own fingerprint goes with it.
         if changed == "entity" { yaml = yaml.replacing("entity: customer", with: "entity: client") }
         let after = try fingerprints(yaml)
-        let expected = Set(changed.split(separator: " ").map { ["customer", "payments"].contains($0) ? String($0) : "\($0).v1" })
+        let expected = Set(
+            changed.split(separator: " ").map { ["customer", "payments"].contains($0) ? String($0) : "\($0).v1" })
         for name in FingerprintTests.names {
             guard let left = before[name], let right = after[name] else { continue }
             #expect((left != right) == expected.contains(name), "\(name) after \(old) became \(new)")
@@ -110,22 +134,30 @@ import Testing
     @Test func `a label and a feature of one text are two functions`() throws {
         let yaml = FingerprintTests.definitions.replacing("count(*) over next_3d", with: "count(*) over last_3d")
         let label = try fingerprints(yaml)["looks.v1"]
-        let block = "  looks.v1:\n    entity: customer\n    source: payments\n    join: {customer_id: payer}\n    expression: count(*) over last_3d\n"
-        let feature = try fingerprints(yaml.replacing("labels:\n" + block, with: block).replacing("    labels: [{feature: looks.v1, keys: {region: place}}]", with: ""))["looks.v1"]
+        let block =
+            "  looks.v1:\n    entity: customer\n    source: payments\n    join: {customer_id: payer}\n    expression: count(*) over last_3d\n"
+        let feature = try fingerprints(
+            yaml.replacing("labels:\n" + block, with: block).replacing(
+                "    labels: [{feature: looks.v1, keys: {region: place}}]", with: ""))["looks.v1"]
         #expect(feature != nil)
         #expect(label != feature)
     }
 
     private func fingerprint(_ expression: String) throws -> String {
-        let yaml = document("  f.v1:\n    entity: customer\n    source: transactions\n    expression: |\n      \(expression)\n")
+        let yaml = document(
+            "  f.v1:\n    entity: customer\n    source: transactions\n    expression: |\n      \(expression)\n")
         return try catalog(yaml).functions[VersionedName("f.v1")!]!.fingerprint.description
     }
 
     @Test(arguments: [
-        ("latest(cents)::float64", "cast(latest(cents) as DOUBLE PRECISION)"), ("latest(ok) <> true", "latest(ok) != true"),
-        ("latest(at) > '2024-01-01'", "latest(at) > timestamp '2024-01-01T00:00:00Z'"), ("stddev(amount)", "stddev_samp(amount)"), ("variance(cents)", "var_samp(cents)"),
-        ("median(cents)", "percentile(cents, 0.5)"), ("ceiling(sum(amount))", "ceil(sum(amount))"), ("bool_and(ok)", "every(ok)"), ("power(2, 3)", "pow(2, 3)"),
-        ("log(sum(amount))", "log10(sum(amount))"), ("count(*) > 1 and true", "((count(*)) > (1)) AND TRUE"), ("latest(ok) is not true", "not (latest(ok) is true)"),
+        ("latest(cents)::float64", "cast(latest(cents) as DOUBLE PRECISION)"),
+        ("latest(ok) <> true", "latest(ok) != true"),
+        ("latest(at) > '2024-01-01'", "latest(at) > timestamp '2024-01-01T00:00:00Z'"),
+        ("stddev(amount)", "stddev_samp(amount)"), ("variance(cents)", "var_samp(cents)"),
+        ("median(cents)", "percentile(cents, 0.5)"), ("ceiling(sum(amount))", "ceil(sum(amount))"),
+        ("bool_and(ok)", "every(ok)"), ("power(2, 3)", "pow(2, 3)"),
+        ("log(sum(amount))", "log10(sum(amount))"), ("count(*) > 1 and true", "((count(*)) > (1)) AND TRUE"),
+        ("latest(ok) is not true", "not (latest(ok) is true)"),
     ])
     func `spellings of one function have one fingerprint`(one: String, other: String) throws {
         #expect(try fingerprint(one) == fingerprint(other))
@@ -138,8 +170,12 @@ import Testing
 
     /// A fingerprint is for ever: what is registered under one is found under it by every release, on every platform.
     @Test func `golden values stay from release to release`() throws {
-        #expect(try fingerprint("sum(amount) filter (where status = 'settled') over last_7d") == "ddb4d12153b23790c9cf78dfa20a83503249994f2729a12c4802e0df950a0afe")
-        #expect(try fingerprint("coalesce(latest(amount), 0) + count(distinct merchant) / 2") == "5b61b0757f98b082faa5063a1460b119ef2d8e3f1396dce8a202c2dd62c01aa2")
+        #expect(
+            try fingerprint("sum(amount) filter (where status = 'settled') over last_7d")
+                == "ddb4d12153b23790c9cf78dfa20a83503249994f2729a12c4802e0df950a0afe")
+        #expect(
+            try fingerprint("coalesce(latest(amount), 0) + count(distinct merchant) / 2")
+                == "5b61b0757f98b082faa5063a1460b119ef2d8e3f1396dce8a202c2dd62c01aa2")
         let all = try fingerprints(FingerprintTests.definitions)
         #expect(
             all.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" } == [

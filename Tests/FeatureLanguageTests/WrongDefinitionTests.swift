@@ -2,11 +2,13 @@ import FeatureLanguage
 import Foundation
 import Testing
 
-/// What people are told about wrong definitions, word for word: `Tests/Golden/WrongDefinitions` holds each with its answer.
+/// What people are told about wrong definitions, word for word: `Tests/Golden/WrongDefinitions` holds each with its
+/// answer.
 ///
 /// With `FIRN_RECORD=1` the answers are written anew: read the difference before you keep it.
 @Suite struct WrongDefinitionTests {
-    private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden/WrongDefinitions")
+    private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Golden/WrongDefinitions")
 
     private struct Case {
         var title: String
@@ -26,13 +28,18 @@ import Testing
     @Test(arguments: ["expressions.txt", "documents.txt"])
     func `each is answered as recorded`(file: String) throws {
         let path = WrongDefinitionTests.directory.appendingPathComponent(file)
-        let base = try DefinitionDocument(yaml: String(contentsOf: WrongDefinitionTests.directory.appendingPathComponent("base.yaml"), encoding: .utf8), file: "base.yaml")
+        let base = try DefinitionDocument(
+            yaml: String(
+                contentsOf: WrongDefinitionTests.directory.appendingPathComponent("base.yaml"), encoding: .utf8),
+            file: "base.yaml")
         let registered = try Catalog(documents: [base])
         var cases = try String(contentsOf: path, encoding: .utf8).split(separator: "=== ").map(Case.init)
         for index in cases.indices {
             let answer: String
             do {
-                _ = try Catalog(base: registered, documents: [DefinitionDocument(yaml: cases[index].definitions, file: "wrong.yaml")])
+                _ = try Catalog(
+                    base: registered,
+                    documents: [DefinitionDocument(yaml: cases[index].definitions, file: "wrong.yaml")])
                 answer = "accepted\n\n"
             } catch {
                 answer = "\(error)\n\n"
@@ -41,7 +48,9 @@ import Testing
             #expect(cases[index].answer == answer, "\(cases[index].title)")
         }
         let text = cases.map { "=== \($0.title)\n\($0.definitions)---\n\($0.answer)" }.joined()
-        if ProcessInfo.processInfo.environment["FIRN_RECORD"] == "1" { try text.write(to: path, atomically: true, encoding: .utf8) }
+        if ProcessInfo.processInfo.environment["FIRN_RECORD"] == "1" {
+            try text.write(to: path, atomically: true, encoding: .utf8)
+        }
         #expect(!text.contains("---\naccepted\n"), "a wrong definition is accepted")
     }
 }

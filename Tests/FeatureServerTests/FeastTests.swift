@@ -33,37 +33,60 @@ import Testing
 
     private func filled(_ url: String) async throws {
         #expect(try await http("POST", url + "/v1/definitions/apply", FeastTests.definitions).status == 200)
-        let payments = [(7000, 1.0, "east"), (7000, 2.0, "north"), (7001, 4.0, "south")].map { #"{"customer_id":\#($0),"amount":\#($1),"shop":"\#($2)","at":"2024-01-01"}"# }
-        #expect(try await http("POST", url + "/v1/sources/payments/rows", "[\(payments.joined(separator: ","))]").status == 200)
+        let payments = [(7000, 1.0, "east"), (7000, 2.0, "north"), (7001, 4.0, "south")].map {
+            #"{"customer_id":\#($0),"amount":\#($1),"shop":"\#($2)","at":"2024-01-01"}"#
+        }
+        #expect(
+            try await http("POST", url + "/v1/sources/payments/rows", "[\(payments.joined(separator: ","))]").status
+                == 200)
         let clicks = [7000, 7000, 7001].map { #"{"customer_id":\#($0),"at":"2024-01-01"}"# }
-        #expect(try await http("POST", url + "/v1/sources/clicks/rows", "[\(clicks.joined(separator: ","))]").status == 200)
+        #expect(
+            try await http("POST", url + "/v1/sources/clicks/rows", "[\(clicks.joined(separator: ","))]").status == 200)
         // Without a version the newest is meant that isn't on its way out: plain.v1.
-        #expect(try await http("POST", url + "/v1/stages", #"{"name":"set:plain.v2","stage":"deprecated","reason":"tried, and left"}"#).status == 200)
+        #expect(
+            try await http(
+                "POST", url + "/v1/stages", #"{"name":"set:plain.v2","stage":"deprecated","reason":"tried, and left"}"#
+            ).status == 200)
     }
 
-    @Test(arguments: ["0.40.0", "0.50.0", "0.63.0", "0.67.0"]) func `what Feast's clients ask is answered as they mean it`(version: String) async throws {
-        guard case .array(let requests) = try JSON(parsing: Array(Data(contentsOf: URL(fileURLWithPath: "\(projectDirectory)/Tests/Golden/Feast/\(version).json")))) else {
+    @Test(arguments: ["0.40.0", "0.50.0", "0.63.0", "0.67.0"])
+    func `what Feast's clients ask is answered as they mean it`(version: String) async throws {
+        guard
+            case .array(let requests) = try JSON(
+                parsing: Array(
+                    Data(contentsOf: URL(fileURLWithPath: "\(projectDirectory)/Tests/Golden/Feast/\(version).json"))))
+        else {
             throw CocoaError(.fileReadCorruptFile)
         }
         #expect(requests.count >= 8)
         try await serving { url in
             try await filled(url)
             for request in requests {
-                let body = try #require(request["body"]), answer = try await http("POST", url + "/get-online-features", body.description)
+                let body = try #require(request["body"]),
+                    answer = try await http("POST", url + "/get-online-features", body.description)
                 #expect(answer.status == 200, "\(request): \(answer)")
                 let json = try JSON(parsing: Array(answer.text.utf8))
-                guard case .array(let names)? = json["metadata"]?["feature_names"], case .array(let results)? = json["results"], case .object(let given)? = body["entities"] else {
+                guard case .array(let names)? = json["metadata"]?["feature_names"],
+                    case .array(let results)? = json["results"], case .object(let given)? = body["entities"]
+                else {
                     throw CocoaError(.fileReadCorruptFile)
                 }
-                #expect(names.prefix(given.count) == given.map { .string($0.key) }[...] && names.count == results.count && names.count > given.count, "\(answer)")
+                #expect(
+                    names.prefix(given.count) == given.map { .string($0.key) }[...] && names.count == results.count
+                        && names.count > given.count, "\(answer)")
                 // Clients before 0.67 read the time of the second result.
                 #expect(results.count > 1 || version == "0.67.0")
                 for (name, result) in zip(names, results) {
-                    guard case .string(let name) = name, case .array(let values)? = result["values"], case .array(let times)? = result["event_timestamps"] else { continue }
-                    let customers: [JSON] = if case .array(let ids)? = body["entities"]?["customer_id"] { ids } else { [.null] }
+                    guard case .string(let name) = name, case .array(let values)? = result["values"],
+                        case .array(let times)? = result["event_timestamps"]
+                    else { continue }
+                    let customers: [JSON] =
+                        if case .array(let ids)? = body["entities"]?["customer_id"] { ids } else { [.null] }
                     #expect(values.count == customers.count)
                     // What datetime.fromisoformat of Python before 3.11 reads.
-                    for case .string(let time) in times { #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z/) != nil, "\(time)") }
+                    for case .string(let time) in times {
+                        #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z/) != nil, "\(time)")
+                    }
                     if let given = given.first(where: { $0.key == name }) {
                         #expect(given.value == .array(values))
                         continue
@@ -78,10 +101,16 @@ import Testing
         }
     }
 
-    @Test func `a view without a version is the newest that isn't on its way out, and a column that nothing reads is passed over where all is there`() async throws {
+    @Test
+    func
+        `a view without a version is the newest that isn't on its way out, and a column that nothing reads is passed over where all is there`()
+        async throws
+    {
         try await serving { url in
             try await filled(url)
-            @Sendable func post(_ body: String) async throws -> (status: Int, text: String) { try await http("POST", url + "/get-online-features", body) }
+            @Sendable func post(_ body: String) async throws -> (status: Int, text: String) {
+                try await http("POST", url + "/get-online-features", body)
+            }
             // What is decided is heard of a moment later.
             @Sendable func becomes(_ body: String, _ part: String) async throws {
                 var answer = try await post(body)
@@ -93,28 +122,45 @@ import Testing
             }
             let plain = #"{"feature_service":"plain","entities":{"customer_id":[7000]}}"#
             try await becomes(plain, #"["customer_id","spend","last_shop","clicks","mean"]"#)
-            _ = try await http("POST", url + "/v1/definitions/apply", "sets: {plain.v3: {features: [mean.v1]}, plain_v1.v1: {features: [spend.v1]}}")
+            _ = try await http(
+                "POST", url + "/v1/definitions/apply",
+                "sets: {plain.v3: {features: [mean.v1]}, plain_v1.v1: {features: [spend.v1]}}")
             try await becomes(plain, #"["customer_id","mean"]"#)
-            #expect(try await post(#"{"features":["plain_v1:clicks"],"entities":{"customer_id":[7000]}}"#).text.contains(#""values":[2]"#), "a version is that version")
+            #expect(
+                try await post(#"{"features":["plain_v1:clicks"],"entities":{"customer_id":[7000]}}"#).text.contains(
+                    #""values":[2]"#), "a version is that version")
             _ = try await http("POST", url + "/v1/pointers", #"{"name":"plain@latest","target":"plain.v1"}"#)
-            try await becomes(#"{"features":["plain@latest:clicks"],"entities":{"customer_id":[7000]}}"#, #""values":[2]"#)
+            try await becomes(
+                #"{"features":["plain@latest:clicks"],"entities":{"customer_id":[7000]}}"#, #""values":[2]"#)
             // All on their way out: still the newest.
-            for version in [1, 3] { _ = try await http("POST", url + "/v1/stages", #"{"name":"set:plain.v\#(version)","stage":"deprecated","reason":"old"}"#) }
+            for version in [1, 3] {
+                _ = try await http(
+                    "POST", url + "/v1/stages",
+                    #"{"name":"set:plain.v\#(version)","stage":"deprecated","reason":"old"}"#)
+            }
             try await becomes(plain, #"["customer_id","mean"]"#)
 
             let wrong = [
-                #"{"feature_service":"usual","entities":{"customer_id":[7000],"amuont":[3]}}"#: "unknown entity key 'amuont'",
+                #"{"feature_service":"usual","entities":{"customer_id":[7000],"amuont":[3]}}"#:
+                    "unknown entity key 'amuont'",
                 #"{"feature_service":"usual","entities":{"customer_id":[7000]}}"#: "'amount' is missing",
-                #"{"feature_service":"usual","entities":{"__dummy_id":[""]}}"#: "is missing", #"{"feature_service":"plan","entities":{}}"#: "unknown set 'plan'",
-                #"{"features":["usual:vs_usual"],"entities":{"customer_id":[7000],"amount":[3],"note":["x","y"]}}"#: "different lengths",
+                #"{"feature_service":"usual","entities":{"__dummy_id":[""]}}"#: "is missing",
+                #"{"feature_service":"plan","entities":{}}"#: "unknown set 'plan'",
+                #"{"features":["usual:vs_usual"],"entities":{"customer_id":[7000],"amount":[3],"note":["x","y"]}}"#:
+                    "different lengths",
             ]
             for (body, words) in wrong {
                 let answer = try await post(body)
                 #expect((400...404).contains(answer.status) && answer.text.contains(words), "\(body): \(answer)")
             }
-            let two = try await post(#"{"features":["everywhere:all_clicks"],"entities":{"__dummy_id":[""],"note":["x","y"]}}"#)
-            #expect(two.text.contains(#"{"values":[3,3],"statuses":["PRESENT","PRESENT"]"#) && two.text.contains(#"{"values":["",""]"#), "\(two)")
-            #expect(try await post(#"{"features":["everywhere:all_clicks"],"entities":{"note":[]}}"#).text.contains(#""values":[],"#))
+            let two = try await post(
+                #"{"features":["everywhere:all_clicks"],"entities":{"__dummy_id":[""],"note":["x","y"]}}"#)
+            #expect(
+                two.text.contains(#"{"values":[3,3],"statuses":["PRESENT","PRESENT"]"#)
+                    && two.text.contains(#"{"values":["",""]"#), "\(two)")
+            #expect(
+                try await post(#"{"features":["everywhere:all_clicks"],"entities":{"note":[]}}"#).text.contains(
+                    #""values":[],"#))
         }
     }
 }

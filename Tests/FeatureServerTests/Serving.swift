@@ -11,16 +11,21 @@ import Testing
 ///   - configure: changes how it serves.
 ///   - body: gets the server's address.
 func serving(
-    _ uri: String? = nil, memory: OnlineMemory = OnlineMemory(maximumBytes: 1 << 22), scheme: String = "http", temporaryDirectory: String = "/tmp",
-    _ configure: (inout FeatureServer.Configuration) throws -> Void = { _ in }, _ body: @escaping @Sendable (String) async throws -> Void
+    _ uri: String? = nil, memory: OnlineMemory = OnlineMemory(maximumBytes: 1 << 22), scheme: String = "http",
+    temporaryDirectory: String = "/tmp",
+    _ configure: (inout FeatureServer.Configuration) throws -> Void = { _ in },
+    _ body: @escaping @Sendable (String) async throws -> Void
 ) async throws {
     let uri = try uri ?? TestCluster.newDatabase()
     _ = try await Store(uri: uri, actor: "owner").migrate()
-    let store = Store(uri: uri, actor: "tester", connections: 3, temporaryDirectory: temporaryDirectory, memory: memory, isServer: true)
+    let store = Store(
+        uri: uri, actor: "tester", connections: 3, temporaryDirectory: temporaryDirectory, memory: memory,
+        isServer: true)
     var configuration = FeatureServer.Configuration()
     configuration.port = 0
     try configure(&configuration)
-    let server = FeatureServer(store, configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    let server = FeatureServer(
+        store, configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
     let running = Task { try await server.run(listening: { continuation.yield($0) }) }
     defer { running.cancel() }

@@ -29,7 +29,9 @@ import Testing
 
     /// The table, and what lookups of the same entities at its rows' own instants give.
     private func check(_ fixture: Fixture, _ set: String, _ table: String, keys: [String]) async throws -> Int {
-        let rows = try fixture.connection().execute(SQL(raw: "select row_to_json(v)::text, to_char(as_of, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from \(table) v")).map {
+        let rows = try fixture.connection().execute(
+            SQL(raw: "select row_to_json(v)::text, to_char(as_of, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from \(table) v")
+        ).map {
             try JSON(parsing: $0.bytes(0))
         }
         var asked: [String: [LookupRequest.Value]] = [:]
@@ -38,8 +40,12 @@ import Testing
         let answer = try await fixture.store.serving.lookup(LookupRequest(.set(set), entities: asked))
         for (row, values) in rows.enumerated() {
             // On a slow machine its time may have come meanwhile.
-            if case .timestamp(let changes)? = values["changes_at"]?.literal(as: .timestamp), changes <= answer.asOf { continue }
-            for (feature, column) in zip(answer.features, answer.columns) { #expect(values[feature]!.literal(as: column.type) == column[row], "\(set) \(feature) of \(values)") }
+            if case .timestamp(let changes)? = values["changes_at"]?.literal(as: .timestamp), changes <= answer.asOf {
+                continue
+            }
+            for (feature, column) in zip(answer.features, answer.columns) {
+                #expect(values[feature]!.literal(as: column.type) == column[row], "\(set) \(feature) of \(values)")
+            }
         }
         return rows.count
     }
@@ -70,7 +76,8 @@ import Testing
 
         // News of one entity, a fact that moves from one to another, and news of a key that several have.
         let moved = try fixture.connection().execute("select k, l from firn_source.s where fact = 3").first!
-        _ = try await fixture.store.log.push(Array("[{\"fact\":3,\"k\":8,\"l\":\"new\",\"x\":1,\"t\":\"\(time(-1))\"}]".utf8), layout: .array, into: "s")
+        _ = try await fixture.store.log.push(
+            Array("[{\"fact\":3,\"k\":8,\"l\":\"new\",\"x\":1,\"t\":\"\(time(-1))\"}]".utf8), layout: .array, into: "s")
         let news = try await fixture.store.serving.refreshValues(of: "pairs.v1")
         let who = try "\(moved.int64(0)) \(moved.text(1))"
         #expect(news.refreshed >= 2 && news.refreshed < news.entities && news.entities == first.entities + 1, "\(who)")
@@ -81,10 +88,13 @@ import Testing
         for _ in 0..<400 where !isGone {
             try await Task.sleep(for: .milliseconds(100))
             #expect(try await fixture.store.serving.refreshValues(of: "pairs.v1").refreshed <= 1)
-            isGone = try fixture.connection().execute("select sum is null from firn_values.pairs_v1 where k = 7").first!.bool(0)
+            isGone = try fixture.connection().execute("select sum is null from firn_values.pairs_v1 where k = 7").first!
+                .bool(0)
         }
         #expect(try await check(fixture, "pairs.v1", news.table, keys: ["k", "l"]) == news.entities)
-        #expect(try fixture.connection().execute("select sum is null, latest = 1 from firn_values.pairs_v1 where k = 7").first!.bool(0))
+        #expect(
+            try fixture.connection().execute("select sum is null, latest = 1 from firn_values.pairs_v1 where k = 7")
+                .first!.bool(0))
     }
 
     @Test func `a value that a row only reaches later changes when it does`() async throws {
@@ -102,15 +112,20 @@ import Testing
         for row in 0..<1200 { rows += "\(row),1,\(Instant(microseconds: now).description)\n" }
         _ = try await fixture.store.log.importFile(fixture.file("u.csv", rows), into: "u")
         _ = try await fixture.store.log.materialize(.init(segmentRows: 64))
-        _ = try await fixture.store.log.push(Array("[{\"k\":5000,\"x\":1,\"t\":\"\(Instant(microseconds: now).description)\"}]".utf8), layout: .array, into: "u")
+        _ = try await fixture.store.log.push(
+            Array("[{\"k\":5000,\"x\":1,\"t\":\"\(Instant(microseconds: now).description)\"}]".utf8), layout: .array,
+            into: "u")
         let first = try await fixture.store.serving.refreshValues(of: "olds.v1")
         #expect(first.entities == 1201)
         // On a slow machine the time may have come already.
-        let waiting: SQL = "select from firn_values.olds_v1 where old is null and (changes_at is null or changes_at > \(.timestamp(now + 2_001_000)))"
+        let waiting: SQL =
+            "select from firn_values.olds_v1 where old is null and (changes_at is null or changes_at > \(.timestamp(now + 2_001_000)))"
         #expect(try fixture.connection().execute(waiting).count == 0)
         try await Task.sleep(for: .milliseconds(2100))
         _ = try await fixture.store.serving.refreshValues(of: "olds.v1")
-        #expect(try fixture.connection().execute("select from firn_values.olds_v1 where old = 1 and changes_at is not null").count == 1201)
+        #expect(
+            try fixture.connection().execute("select from firn_values.olds_v1 where old = 1 and changes_at is not null")
+                .count == 1201)
     }
 
     @Test func `entities with many sealed facts are computed whole`() async throws {
@@ -135,9 +150,15 @@ import Testing
                 sets: {\(name).v1: {features: [a.v1]}, \(name).v2: {features: [a.v2]}}
                 """)
         defer { fixture.remove() }
-        _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n1,2,2024-01-01\n"), into: "u")
-        let tables = [try await fixture.store.serving.refreshValues(of: name + ".v1").table, try await fixture.store.serving.refreshValues(of: name + ".v2").table]
-        let values = try tables.map { try fixture.connection().execute(SQL(raw: "select a from \($0)")).first!.int64(0) }
+        _ = try await fixture.store.log.importFile(
+            fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n1,2,2024-01-01\n"), into: "u")
+        let tables = [
+            try await fixture.store.serving.refreshValues(of: name + ".v1").table,
+            try await fixture.store.serving.refreshValues(of: name + ".v2").table,
+        ]
+        let values = try tables.map {
+            try fixture.connection().execute(SQL(raw: "select a from \($0)")).first!.int64(0)
+        }
         #expect(values == [3, 2] && Set(tables).count == 2)
     }
 
@@ -145,7 +166,8 @@ import Testing
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
         for round in 0..<4 {
-            _ = try await fixture.store.log.importFile(fixture.file("u\(round).csv", "k,x,t\n\(round),1,2024-01-01\n"), into: "u")
+            _ = try await fixture.store.log.importFile(
+                fixture.file("u\(round).csv", "k,x,t\n\(round),1,2024-01-01\n"), into: "u")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     let store = Store(uri: fixture.uri, actor: "other", temporaryDirectory: fixture.directory)
@@ -159,9 +181,12 @@ import Testing
     @Test func `sets without keys have one row, and what reads the instant is computed each time`() async throws {
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
-        #expect(try await fixture.store.serving.refreshValues(of: "alls.v1").entities == 1, "nothing was loaded: a count of 0")
+        #expect(
+            try await fixture.store.serving.refreshValues(of: "alls.v1").entities == 1,
+            "nothing was loaded: a count of 0")
         #expect(try await fixture.store.serving.refreshValues(of: "ones.v1").entities == 0)
-        _ = try await fixture.store.log.importFile(fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n2,1,2024-01-02\n"), into: "u")
+        _ = try await fixture.store.log.importFile(
+            fixture.file("u.csv", "k,x,t\n1,1,2024-01-01\n2,1,2024-01-02\n"), into: "u")
         for (set, keys, count) in [("alls.v1", [], 1), ("ones.v1", ["k"], 2)] {
             let values = try await fixture.store.serving.refreshValues(of: set)
             #expect(values.entities == count)
@@ -173,7 +198,9 @@ import Testing
     @Test func `a set that no refresh could compute is refused`() async throws {
         let fixture = try await Fixture(applying: CurrentValuesTests.definitions)
         defer { fixture.remove() }
-        let refused = await #expect(throws: StoreError.self) { try await fixture.store.serving.refreshValues(of: "withs.v1") }
+        let refused = await #expect(throws: StoreError.self) {
+            try await fixture.store.serving.refreshValues(of: "withs.v1")
+        }
         #expect(refused?.message.contains("request inputs") ?? false)
     }
 }

@@ -57,15 +57,23 @@ import Testing
 
             """
         _ = try await fixture.store.log.importFile(fixture.file("p.csv", payments), into: "payments")
-        _ = try await fixture.store.log.importFile(fixture.file("w.csv", "shop,rain,at\n1,0.5,2024-01-01\n2,0.25,2024-01-01\n"), into: "weather")
-        _ = try await fixture.store.log.importFile(fixture.file("c.csv", "customer,city\n\(marker),Paris\nother,Rome\n"), into: "people")
-        let transfers = #"[{"payer":"\#(marker)","payee":"other","amount":1,"at":"2024-01-01"},{"payer":"third","payee":"\#(marker)","amount":2,"at":"2024-01-01"}]"#
-        _ = try await fixture.store.log.push(Array(transfers.utf8), layout: .array, into: "transfers", idempotencyKey: "for \(marker)")
-        _ = try await fixture.store.log.push(Array(#"[{"payer":"third","payee":"other","amount":4,"at":"2024-01-01"}]"#.utf8), layout: .array, into: "transfers")
+        _ = try await fixture.store.log.importFile(
+            fixture.file("w.csv", "shop,rain,at\n1,0.5,2024-01-01\n2,0.25,2024-01-01\n"), into: "weather")
+        _ = try await fixture.store.log.importFile(
+            fixture.file("c.csv", "customer,city\n\(marker),Paris\nother,Rome\n"), into: "people")
+        let transfers =
+            #"[{"payer":"\#(marker)","payee":"other","amount":1,"at":"2024-01-01"},{"payer":"third","payee":"\#(marker)","amount":2,"at":"2024-01-01"}]"#
+        _ = try await fixture.store.log.push(
+            Array(transfers.utf8), layout: .array, into: "transfers", idempotencyKey: "for \(marker)")
+        _ = try await fixture.store.log.push(
+            Array(#"[{"payer":"third","payee":"other","amount":4,"at":"2024-01-01"}]"#.utf8), layout: .array,
+            into: "transfers")
         return fixture
     }
 
-    private func ask(_ set: String, _ entities: [String: JSON], _ store: Store, log: Bool = false) async throws -> [Literal] {
+    private func ask(_ set: String, _ entities: [String: JSON], _ store: Store, log: Bool = false) async throws
+        -> [Literal]
+    {
         var request = LookupRequest(.set(set), entities: entities.mapValues { [.json($0)] })
         request.isLogged = log
         return try await store.serving.lookup(request).columns.map { $0[0] }
@@ -78,17 +86,25 @@ import Testing
         defer { fixture.remove() }
         let store = fixture.store
         // Spines of three blocks: its row is in the second, and each has a column that passes through.
-        let spine = "customer,event_timestamp,remark\n" + (0..<2500).map { "\($0 == 1500 ? marker : "other"),2024-02-01,\($0 == 1500 ? marker : "r")\n" }.joined()
-        let persons = try await store.training.createSnapshot(SnapshotRequest(set: "person.v1", keeps: true), spine: fixture.file("s.csv", spine), output: nil)
+        let spine =
+            "customer,event_timestamp,remark\n"
+            + (0..<2500).map { "\($0 == 1500 ? marker : "other"),2024-02-01,\($0 == 1500 ? marker : "r")\n" }.joined()
+        let persons = try await store.training.createSnapshot(
+            SnapshotRequest(set: "person.v1", keeps: true), spine: fixture.file("s.csv", spine), output: nil)
         let shops = "shop,event_timestamp\n" + (0..<2500).map { "\($0 < 2100 ? 3 : 1),2024-02-01\n" }.joined()
         let byShop = try await store.training.createSnapshot(
-            SnapshotRequest(set: "shop.v1", keeps: true), spine: fixture.file("h.csv", shops), output: fixture.directory + "/before.arrow")
+            SnapshotRequest(set: "shop.v1", keeps: true), spine: fixture.file("h.csv", shops),
+            output: fixture.directory + "/before.arrow")
         let visits = try await store.training.createSnapshot(
-            SnapshotRequest(set: "visit.v1"), spine: fixture.file("v.csv", "customer,shop,event_timestamp\n\(marker),1,2024-02-01\nother,1,2024-02-01\n"), output: nil)
+            SnapshotRequest(set: "visit.v1"),
+            spine: fixture.file("v.csv", "customer,shop,event_timestamp\n\(marker),1,2024-02-01\nother,1,2024-02-01\n"),
+            output: nil)
         // Its key only passes through here, in a spine of another entity.
         let passing = "shop,customer,event_timestamp,remark\n3,\(marker),2024-02-01,\(marker)\n3,other,2024-02-01,r\n"
-        let stranger = try await store.training.createSnapshot(SnapshotRequest(set: "weather.v1"), spine: fixture.file("w2.csv", passing), output: nil)
-        let weather = try await store.training.createSnapshot(SnapshotRequest(set: "weather.v1"), spine: fixture.file("h2.csv", shops), output: nil)
+        let stranger = try await store.training.createSnapshot(
+            SnapshotRequest(set: "weather.v1"), spine: fixture.file("w2.csv", passing), output: nil)
+        let weather = try await store.training.createSnapshot(
+            SnapshotRequest(set: "weather.v1"), spine: fixture.file("h2.csv", shops), output: nil)
         _ = try await store.log.materialize()
         for set in ["person.v1", "shop.v1"] { _ = try await store.serving.refreshValues(of: set) }
         _ = try await store.serving.keepOnline(["person.v1", "shop.v1"])
@@ -107,45 +123,58 @@ import Testing
         #expect(try await ask("person.v1", ["customer": .string(marker)], store)[0] == money(33))
         let erasure = try await store.provenance.erase("customer", key, reason: "request 17")
         // Of the payments: a, the first version of what moved away, and both of what belongs to it now.
-        #expect(erasure.rows == ["payments": 4, "transfers": 2, "people": 1] && tried.rows == erasure.rows, "\(erasure)")
-        #expect(erasure.spineRows == 3 && erasure.snapshots == [persons.id, byShop.id, visits.id] && erasure.receipts == 3, "\(erasure)")
+        #expect(
+            erasure.rows == ["payments": 4, "transfers": 2, "people": 1] && tried.rows == erasure.rows, "\(erasure)")
+        #expect(
+            erasure.spineRows == 3 && erasure.snapshots == [persons.id, byShop.id, visits.id] && erasure.receipts == 3,
+            "\(erasure)")
         let left = try traces(fixture)
         #expect(left.isEmpty, "\(left)")
 
         // The past holds: its chains, and every snapshot but for the blocks that had or read what is gone.
         let check = try await store.provenance.checkHistory()
         #expect(check.faults.isEmpty, "\(check.faults)")
-        let first = try await store.training.verify(persons.id), second = try await store.training.verify(byShop.id), third = try await store.training.verify(weather.id)
-        // In the first and third block nothing comes out otherwise: what they read of what is gone had been taken back before.
+        let first = try await store.training.verify(persons.id), second = try await store.training.verify(byShop.id),
+            third = try await store.training.verify(weather.id)
+        // In the first and third block nothing comes out otherwise: what they read of what is gone had been taken back
+        // before.
         #expect(first.isIdentical && first.erased == [1025...2048], "\(first.faults) \(first.erased)")
         #expect(second.isIdentical && second.erased == [2049...2500], "\(second.faults) \(second.erased)")
         #expect(third.isIdentical && third.erased.isEmpty)
         let fourth = try await store.training.verify(stranger.id)
-        #expect(fourth.isIdentical && fourth.erased.isEmpty, "what only passes through is in no digest of values: \(fourth.faults)")
+        #expect(
+            fourth.isIdentical && fourth.erased.isEmpty,
+            "what only passes through is in no digest of values: \(fourth.faults)")
         #expect(try await store.serving.replayLookups().differences == 0)
         #expect(try await store.training.fetch(byShop.id).manifest.id == byShop.id)
 
         // Values: others keep theirs, what was made of several lacks its share, and it itself is unknown.
         #expect(try await ask("person.v1", ["customer": "other"], store)[0] == money(10))
         #expect(try await ask("shop.v1", ["shop": 1], store) == [money(10), .string("x")])
-        #expect(try await ask("person.v1", ["customer": .string(marker)], store) == [.null, .null, .null, .null, .null])
+        #expect(
+            try await ask("person.v1", ["customer": .string(marker)], store) == [.null, .null, .null, .null, .null])
         var served: [Literal] = []
         for _ in 0..<200 where served.first != money(10) {
             try await Task.sleep(for: .milliseconds(10))
             served = try await ask("shop.v1", ["shop": 1], server)
         }
         #expect(served == [money(10), .string("x")])
-        #expect(try await ask("person.v1", ["customer": .string(marker)], server) == [.null, .null, .null, .null, .null])
+        #expect(
+            try await ask("person.v1", ["customer": .string(marker)], server) == [.null, .null, .null, .null, .null])
         let kept = try files.execute("select takings::text from firn_values.shop_v1 where shop = 1").first!
         #expect(try kept.text(0) == "10")
         // Segments were made again, and answer as rows do.
         _ = try await store.log.materialize(StoreLog.MaterializeOptions(rebuilds: true))
         // Again, there is nothing; and what others had comes back nowhere.
         #expect(try await store.provenance.erase("customer", key, reason: "request 17").isEmpty)
-        // Who brings the same spine again brings the key again: the new snapshot has it, the old ones haven't, and it goes again.
-        let again = try await store.training.createSnapshot(SnapshotRequest(set: "person.v1"), spine: fixture.directory + "/s.csv", output: nil)
+        // Who brings the same spine again brings the key again: the new snapshot has it, the old ones haven't, and it
+        // goes again.
+        let again = try await store.training.createSnapshot(
+            SnapshotRequest(set: "person.v1"), spine: fixture.directory + "/s.csv", output: nil)
         let (fresh, old) = (try await store.training.verify(again.id), try await store.training.verify(persons.id))
-        #expect(fresh.isIdentical && fresh.erased.isEmpty && old.isIdentical && old.erased == [1025...2048], "\(fresh.faults) \(old.faults)")
+        #expect(
+            fresh.isIdentical && fresh.erased.isEmpty && old.isIdentical && old.erased == [1025...2048],
+            "\(fresh.faults) \(old.faults)")
         #expect(try await store.provenance.erase("customer", key, reason: "request 18").spineRows == 1)
         #expect(try await store.training.verify(again.id).erased == [1025...2048])
         #expect(try await store.provenance.checkHistory(all: true).faults.isEmpty && traces(fixture).isEmpty)
@@ -162,9 +191,13 @@ import Testing
 
             """
         _ = try await fixture.store.log.importFile(fixture.file("w3.csv", rows), into: "payments")
-        let spine = try fixture.file("s3.csv", "customer,event_timestamp\nseven,2024-03-04\nseven,2024-03-07\nseven,2024-03-11\nother,2024-03-07\n")
-        let manifest = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "person.v1"), spine: spine, output: nil)
-        let erasure = try await fixture.store.provenance.erase("customer", ["customer": .text("lent")], reason: "request 19")
+        let spine = try fixture.file(
+            "s3.csv",
+            "customer,event_timestamp\nseven,2024-03-04\nseven,2024-03-07\nseven,2024-03-11\nother,2024-03-07\n")
+        let manifest = try await fixture.store.training.createSnapshot(
+            SnapshotRequest(set: "person.v1"), spine: spine, output: nil)
+        let erasure = try await fixture.store.provenance.erase(
+            "customer", ["customer": .text("lent")], reason: "request 19")
         #expect(erasure.rows == ["payments": 1] && erasure.snapshots == [manifest.id], "\(erasure)")
         // Without the version that took it away, the first stands longer.
         let verification = try await fixture.store.training.verify(manifest.id)
@@ -182,19 +215,26 @@ import Testing
         let fixture = try await world()
         defer { fixture.remove() }
         for (entity, keys, reason) in [
-            ("nobody", ["customer": "x"], "r"), ("customer", [:], "r"), ("customer", ["shop": "x"], "r"), ("customer", ["customer": "x"], ""), ("shop", ["shop": "one"], "r"),
+            ("nobody", ["customer": "x"], "r"), ("customer", [:], "r"), ("customer", ["shop": "x"], "r"),
+            ("customer", ["customer": "x"], ""), ("shop", ["shop": "one"], "r"),
             ("customer", ["customer": ErasureTests.marker], "for \(ErasureTests.marker)"),
         ] as [(String, [String: String], String)] {
-            await #expect(throws: StoreError.self) { _ = try await fixture.store.provenance.erase(entity, keys.mapValues { .text($0) }, reason: reason) }
+            await #expect(throws: StoreError.self) {
+                _ = try await fixture.store.provenance.erase(entity, keys.mapValues { .text($0) }, reason: reason)
+            }
         }
         #expect(try await fixture.store.provenance.ledger(kind: "erase").isEmpty)
     }
 
-    /// Where the marker stands: in any row of any table, as text or in bytes, in PostgreSQL's statistics, and in what is compressed.
+    /// Where the marker stands: in any row of any table, as text or in bytes, in PostgreSQL's statistics, and in what
+    /// is compressed.
     private func traces(_ fixture: Fixture) throws -> [String] {
-        let connection = try fixture.connection(), marker = ErasureTests.marker, hexadecimal = Array(marker.utf8).map { String($0, radix: 16) }.joined()
+        let connection = try fixture.connection(), marker = ErasureTests.marker,
+            hexadecimal = Array(marker.utf8).map { String($0, radix: 16) }.joined()
         var found: [String] = []
-        let tables = try connection.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname like 'firn%' order by 1").map { try $0.text(0) }
+        let tables = try connection.execute(
+            "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname like 'firn%' order by 1"
+        ).map { try $0.text(0) }
         for table in tables {
             let count = try connection.execute(
                 "select count(*) from \(SQL(raw: table)) t where position(\(marker) in t::text) > 0 or position(\(hexadecimal) in t::text) > 0"
@@ -208,11 +248,14 @@ import Testing
             """
         ).map({ $0 }) { try found.append("statistics of \(row.text(0))") }
         for body in try connection.execute("select body from firn_cache.bodies").map({ try $0.bytes(0) }) {
-            if case .bytes(let texts) = try ArrowBlock.decode(body).values, contains(texts.bytes, marker) { found.append("a segment") }
+            if case .bytes(let texts) = try ArrowBlock.decode(body).values, contains(texts.bytes, marker) {
+                found.append("a segment")
+            }
         }
         for (table, name) in [("firn.spines", "digest"), ("firn_cache.results", "snapshot")] as [(SQL, SQL)] {
             var pieces: [String: [[UInt8]]] = [:]
-            for row in try connection.execute("select \(name), body from \(table) order by \(name), piece").map({ $0 }) {
+            for row in try connection.execute("select \(name), body from \(table) order by \(name), piece").map({ $0 })
+            {
                 try pieces[row.text(0), default: []].append(row.bytes(1))
             }
             for pieces in pieces.values {
@@ -224,10 +267,16 @@ import Testing
         }
         let enumerator = FileManager.default.enumerator(atPath: fixture.directory + "/cache")
         while let file = enumerator?.nextObject() as? String {
-            if let bytes = FileManager.default.contents(atPath: fixture.directory + "/cache/" + file), contains(Array(bytes), marker) { found.append("a copy on this machine") }
+            if let bytes = FileManager.default.contents(atPath: fixture.directory + "/cache/" + file),
+                contains(Array(bytes), marker)
+            {
+                found.append("a copy on this machine")
+            }
         }
         return Array(Set(found)).sorted()
     }
 
-    private func contains(_ bytes: [UInt8], _ marker: String) -> Bool { String(decoding: bytes, as: UTF8.self).contains(marker) }
+    private func contains(_ bytes: [UInt8], _ marker: String) -> Bool {
+        String(decoding: bytes, as: UTF8.self).contains(marker)
+    }
 }

@@ -44,7 +44,9 @@ struct Fixture: Sendable {
     init(applying yaml: String = Fixture.definitions) async throws {
         uri = try TestCluster.newDatabase()
         directory = try temporaryDirectory()
-        store = Store(uri: uri, actor: "tester", cache: SegmentCache(directory: directory + "/cache", maximumBytes: 1 << 24), temporaryDirectory: directory)
+        store = Store(
+            uri: uri, actor: "tester", cache: SegmentCache(directory: directory + "/cache", maximumBytes: 1 << 24),
+            temporaryDirectory: directory)
         _ = try await store.migrate()
         _ = try await store.catalog.apply([DefinitionDocument(yaml: yaml, file: "fixture.yaml")])
     }
@@ -63,7 +65,10 @@ struct Fixture: Sendable {
     func connection() throws -> Connection { try Connection(uri: uri) }
 
     func lookup(_ customer: Int, asOf: String? = nil, _ features: String...) async throws -> LookupAnswer {
-        try await store.serving.lookup(LookupRequest(.features(features), entities: ["customer_id": [.json(JSON(customer))]], asOf: asOf.map { Instant(text: $0)! }))
+        try await store.serving.lookup(
+            LookupRequest(
+                .features(features), entities: ["customer_id": [.json(JSON(customer))]],
+                asOf: asOf.map { Instant(text: $0)! }))
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: directory) }

@@ -25,15 +25,23 @@ struct RandomAggregates {
         let judged = AggregateProof.of(expressions.random.pick(AggregateOperator.allCases)).judged(&expressions)
         return JudgedAggregate(
             firn: judged.firn + (filter.map { " filter (where \($0.firn))" } ?? "") + window,
-            sql: "(select \(judged.sql)\(filter.map { " filter (where \($0.sql))" } ?? "")\(judged.end) from judge.facts where k = s.k and \(condition))", judged: judged)
+            sql:
+                "(select \(judged.sql)\(filter.map { " filter (where \($0.sql))" } ?? "")\(judged.end) from judge.facts where k = s.k and \(condition))",
+            judged: judged)
     }
 
-    /// The window's text, and the condition on a row's time `t` at an instant `s.t`. Seconds, as the rows' times, so that edges are hit.
+    /// The window's text, and the condition on a row's time `t` at an instant `s.t`. Seconds, as the rows' times, so
+    /// that edges are hit.
     private mutating func window() -> (firn: String, sql: String) {
-        let older = Int.random(in: 1...20, using: &expressions.random), newer = Int.random(in: 0..<older, using: &expressions.random)
+        let older = Int.random(in: 1...20, using: &expressions.random),
+            newer = Int.random(in: 0..<older, using: &expressions.random)
         switch Int.random(in: 0..<4, using: &expressions.random) {
         case 0: return ("", "t <= s.t")
-        case 1: return (" over (range between unbounded preceding and interval '\(newer) s' preceding)", "t <= s.t - interval '\(newer) s'")
+        case 1:
+            return (
+                " over (range between unbounded preceding and interval '\(newer) s' preceding)",
+                "t <= s.t - interval '\(newer) s'"
+            )
         case 2: return (" over last_\(older)s", "t > s.t - interval '\(older) s' and t <= s.t")
         default:
             return (
@@ -68,17 +76,23 @@ struct JudgedFacts {
         var builders = columns.map { ColumnBuilder($0.type) }
         for _ in 0..<90 {
             let key = Int64.random(in: 0...2, using: &random), time = second()
-            let values = [.int64(key), .timestamp(Instant(microseconds: time))] + Judge.definitions.map { Judge.value($0.type, &random) }
+            let values =
+                [.int64(key), .timestamp(Instant(microseconds: time))]
+                + Judge.definitions.map { Judge.value($0.type, &random) }
             for (index, value) in values.enumerated() { builders[index].append(value) }
             let parameters = zip(values, columns).map { value, column -> SQL in "\(value.parameter(column.type))" }
-            try connection.execute("insert into judge.facts (k, t, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(SQL.joined(parameters, by: ", ")))")
+            try connection.execute(
+                "insert into judge.facts (k, t, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(SQL.joined(parameters, by: ", ")))"
+            )
         }
-        rows = SourceRows(importing: Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) }), into: source)
+        rows = SourceRows(
+            importing: Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) }), into: source)
         var keys: [Int64] = [], instants: [Int64] = []
         for _ in 0..<20 {
             keys.append(Int64.random(in: 0...3, using: &random))
             instants.append(second())
-            try connection.execute("insert into judge.spine (k, t) values (\(keys.last!), \(.timestamp(instants.last!)))")
+            try connection.execute(
+                "insert into judge.spine (k, t) values (\(keys.last!), \(.timestamp(instants.last!)))")
         }
         spine = Spine(columns: ["k": Column(.int64, keys)], instants: instants)
     }
@@ -86,11 +100,14 @@ struct JudgedFacts {
     func compare(_ aggregates: [JudgedAggregate], seed: UInt64) throws {
         let functions = aggregates.indices.map { index in
             Definition.function(
-                FunctionDefinition(name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "e", source: "facts", expression: aggregates[index].firn))
+                FunctionDefinition(
+                    name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "e", source: "facts",
+                    expression: aggregates[index].firn))
         }
         let catalog: Catalog
         do {
-            catalog = try Catalog([.entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64)])), .source(source)] + functions)
+            catalog = try Catalog(
+                [.entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64)])), .source(source)] + functions)
         } catch {
             Issue.record("seed \(seed): \(error)")
             return

@@ -9,7 +9,9 @@ import Testing
 @Suite struct LogTests {
     private let header = "payment_id,customer_id,amount,gone,at,recorded\n"
 
-    private func push(_ fixture: Fixture, _ text: String, into source: String = "payments", key: String? = nil) async throws -> StoreLog.Pushed {
+    private func push(_ fixture: Fixture, _ text: String, into source: String = "payments", key: String? = nil)
+        async throws -> StoreLog.Pushed
+    {
         try await fixture.store.log.push(Array(text.utf8), layout: .array, into: source, idempotencyKey: key)
     }
 
@@ -18,7 +20,9 @@ import Testing
         defer { fixture.remove() }
         let rows = (0..<20_000).map { "p\($0),1,1.5,,2024-01-01,2024-01-01\n" }.joined()
         let path = try fixture.file("bad.csv", header + rows + "x,1,oops,,2024-01-01,2024-01-01\n")
-        let error = await #expect(throws: TableError.self) { try await fixture.store.log.importFile(path, into: "payments") }
+        let error = await #expect(throws: TableError.self) {
+            try await fixture.store.log.importFile(path, into: "payments")
+        }
         #expect(error?.line == 20_002 && error?.column == "amount")
         #expect(error?.description.contains("oops") == false)
         let counts = try fixture.connection().execute(
@@ -32,7 +36,9 @@ import Testing
         defer { fixture.remove() }
         let path = try fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n")
         #expect(try await fixture.store.log.importFile(path, into: "clicks").lastOffset == 1)
-        let error = await #expect(throws: StoreError.self) { try await fixture.store.log.importFile(path, into: "clicks") }
+        let error = await #expect(throws: StoreError.self) {
+            try await fixture.store.log.importFile(path, into: "clicks")
+        }
         #expect(error?.code == .duplicateFile)
         let again = try await fixture.store.log.importFile(path, into: "clicks", options: .init(again: true))
         #expect(again.lastOffset == 2 && again.duplicates == 0)
@@ -43,13 +49,17 @@ import Testing
     @Test func `duplicates are dropped and their offsets stay empty`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        let first = try fixture.file("a.csv", header + "p,1,1.5,,2024-01-01,2024-01-01\np,1,1.5,,2024-01-01,2024-01-01\nq,1,2,,2024-01-01,2024-01-01\n")
+        let first = try fixture.file(
+            "a.csv",
+            header + "p,1,1.5,,2024-01-01,2024-01-01\np,1,1.5,,2024-01-01,2024-01-01\nq,1,2,,2024-01-01,2024-01-01\n")
         let imported = try await fixture.store.log.importFile(first, into: "payments")
         #expect([imported.rows, imported.duplicates, Int(imported.lastOffset)] == [2, 1, 3])
         let again = try await fixture.store.log.importFile(first, into: "payments", options: .init(again: true))
         #expect([again.rows, again.duplicates, Int(again.lastOffset)] == [0, 3, 6])
         let pushed = try await push(
-            fixture, #"[{"payment_id":"q","customer_id":1,"amount":2,"at":"2024-01-01","recorded":"2024-01-01"},{"payment_id":"r","customer_id":1,"at":"2024-01-01"}]"#)
+            fixture,
+            #"[{"payment_id":"q","customer_id":1,"amount":2,"at":"2024-01-01","recorded":"2024-01-01"},{"payment_id":"r","customer_id":1,"at":"2024-01-01"}]"#
+        )
         #expect([pushed.accepted, pushed.duplicates, Int(pushed.lastOffset)] == [1, 1, 8])
         #expect(try await fixture.lookup(1, "payments.v1").columns[0][0] == .int64(3))
     }
@@ -58,10 +68,15 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         _ = try await fixture.store.log.importFile(
-            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,1,30,,2024-01-01,2024-01-01T03:00:00Z\n"), into: "payments")
-        _ = try await fixture.store.log.importFile(fixture.file("b.csv", header + "p,1,20,,2024-01-01,2024-01-01T02:00:00Z\n"), into: "payments")
+            fixture.file(
+                "a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,1,30,,2024-01-01,2024-01-01T03:00:00Z\n"),
+            into: "payments")
+        _ = try await fixture.store.log.importFile(
+            fixture.file("b.csv", header + "p,1,20,,2024-01-01,2024-01-01T02:00:00Z\n"), into: "payments")
         for (time, amount) in [("01:30", 10.0), ("02:30", 20), ("03:30", 30)] {
-            #expect(try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "spend.v1").columns[0][0] == .float64(amount))
+            #expect(
+                try await fixture.lookup(1, asOf: "2024-01-01T\(time):00Z", "spend.v1").columns[0][0]
+                    == .float64(amount))
         }
     }
 
@@ -69,7 +84,11 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         _ = try await fixture.store.log.importFile(
-            fixture.file("a.csv", header + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,2,10,,2024-01-01,2024-01-01T02:00:00Z\np,2,10,true,2024-01-01,2024-01-01T03:00:00Z\n"),
+            fixture.file(
+                "a.csv",
+                header
+                    + "p,1,10,,2024-01-01,2024-01-01T01:00:00Z\np,2,10,,2024-01-01,2024-01-01T02:00:00Z\np,2,10,true,2024-01-01,2024-01-01T03:00:00Z\n"
+            ),
             into: "payments")
         func counts(_ time: String) async throws -> [Literal] {
             [
@@ -86,7 +105,8 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         let before = try await fixture.lookup(1, "payments.v1")
-        let pushed = try await push(fixture, #"[{"payment_id":"p","customer_id":1,"amount":5,"at":"2020-01-01","recorded":"2020-01-01"}]"#)
+        let pushed = try await push(
+            fixture, #"[{"payment_id":"p","customer_id":1,"amount":5,"at":"2020-01-01","recorded":"2020-01-01"}]"#)
         let after = try await fixture.lookup(1, "payments.v1")
         #expect(before.columns[0][0] == .int64(0) && before.statuses[0][0] == .notFound)
         #expect(after.columns[0][0] == .int64(1) && after.statuses[0][0] == .present)
@@ -113,9 +133,11 @@ import Testing
             """
         let fixture = try await Fixture(applying: yaml)
         defer { fixture.remove() }
-        let rows = [1, 2].map { "{\"source\":\"a\",\"batch\":\($0),\"key$5\":7,\"at$1\":\"2024-01-01\"}" }.joined(separator: ",")
+        let rows = [1, 2].map { "{\"source\":\"a\",\"batch\":\($0),\"key$5\":7,\"at$1\":\"2024-01-01\"}" }.joined(
+            separator: ",")
         for _ in 0..<2 { _ = try await push(fixture, "[\(rows)]", into: "odd") }
-        let answer = try await fixture.store.serving.lookup(LookupRequest(.features(["odd.v1"]), entities: ["key$5": [.json(7)]]))
+        let answer = try await fixture.store.serving.lookup(
+            LookupRequest(.features(["odd.v1"]), entities: ["key$5": [.json(7)]]))
         #expect(answer.statuses[0][0] == .present)
         #expect(try fixture.connection().execute("select count(*) from firn_source.odd").first!.int64(0) == 2)
     }
@@ -143,11 +165,16 @@ import Testing
         var random = Randomness(seed: 1)
         let long = (0..<400).map { _ in String(random.next(), radix: 36) }.joined(), other = long + "x"
         func push(_ id: String, _ url: String, _ x: Int) async throws -> StoreLog.Pushed {
-            try await self.push(fixture, #"[{"id":"\#(id)","url":"\#(url)","n":1,"x":\#(x),"at":"2024-01-01"}]"#, into: "visits")
+            try await self.push(
+                fixture, #"[{"id":"\#(id)","url":"\#(url)","n":1,"x":\#(x),"at":"2024-01-01"}]"#, into: "visits")
         }
         _ = try await push(long, long, 1)
-        _ = try await fixture.store.log.importFile(fixture.file("rows.csv", "id,url,n,x,at\n\(other),\(other),1,5,2024-01-01\nshort,\(long),1,2,2024-01-01\n"), into: "visits")
-        _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: definitions + "\n" + features, file: "features.yaml")])
+        _ = try await fixture.store.log.importFile(
+            fixture.file("rows.csv", "id,url,n,x,at\n\(other),\(other),1,5,2024-01-01\nshort,\(long),1,2,2024-01-01\n"),
+            into: "visits")
+        _ = try await fixture.store.catalog.apply([
+            DefinitionDocument(yaml: definitions + "\n" + features, file: "features.yaml")
+        ])
         // A correction, and a row that came before.
         #expect(try await push(long, long, 7).accepted == 1)
         #expect(try await push(other, other, 5).duplicates == 1)
@@ -160,18 +187,24 @@ import Testing
             _ = try await fixture.store.serving.keepOnline(["pages.v1", "visits.v1"])
             await served.serving.connectKept()
         }
-        let past = try await served.serving.lookup(LookupRequest(.set("pages.v1"), entities: ["url": now], asOf: Instant(text: "2024-01-02")!))
+        let past = try await served.serving.lookup(
+            LookupRequest(.set("pages.v1"), entities: ["url": now], asOf: Instant(text: "2024-01-02")!))
         #expect((0..<3).map { past.columns[1][$0] } == [.float64(2), .float64(5), .null])
-        #expect(try await served.serving.lookup(LookupRequest(.set("visits.v1"), entities: ["url": [.init(long)], "n": [.init(1)]])).columns[0][0] == .float64(7))
+        #expect(
+            try await served.serving.lookup(
+                LookupRequest(.set("visits.v1"), entities: ["url": [.init(long)], "n": [.init(1)]])
+            ).columns[0][0] == .float64(7))
         for set in ["pages.v1", "visits.v1"] {
             #expect(try await fixture.store.serving.refreshValues(of: set).entities == 2)
             _ = try await push("short", long, set == "pages.v1" ? 3 : 4)
             let refreshed = try await fixture.store.serving.refreshValues(of: set)
             #expect(refreshed.entities == 2 && refreshed.refreshed == 1)
         }
-        let spine = try fixture.file("spine.csv", "url,n,event_timestamp\n\(long),1,2024-01-02\n\(other),1,2024-01-02\n")
+        let spine = try fixture.file(
+            "spine.csv", "url,n,event_timestamp\n\(long),1,2024-01-02\n\(other),1,2024-01-02\n")
         for _ in 0..<2 {
-            let made = try await fixture.store.training.createSnapshot(SnapshotRequest(set: "pages.v1"), spine: spine, output: nil)
+            let made = try await fixture.store.training.createSnapshot(
+                SnapshotRequest(set: "pages.v1"), spine: spine, output: nil)
             #expect(try await fixture.store.training.verify(made.id).isIdentical)
             _ = try await fixture.store.log.materialize()
         }
@@ -179,7 +212,9 @@ import Testing
 
     /// PostgreSQL has 8,160 bytes for a row.
     @Test(arguments: [["float64"], ["string"], ["bool", "float64"], ["string", "int64"], ["bool"]])
-    func `what is registered can be stored, however wide, and what can't be stored isn't registered`(types: [String]) async throws {
+    func `what is registered can be stored, however wide, and what can't be stored isn't registered`(types: [String])
+        async throws
+    {
         let fixture = try await Fixture(applying: "entities: {one: {keys: {k: int64}}}")
         defer { fixture.remove() }
         func yaml(_ count: Int) -> String {
@@ -203,7 +238,9 @@ import Testing
             if try await isTaken(middle) { most = middle } else { least = middle }
         }
         _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: yaml(most), file: "wide.yaml")])
-        await #expect(throws: (any Error).self) { try await fixture.store.catalog.apply([DefinitionDocument(yaml: yaml(most + 1), file: "wide.yaml")]) }
+        await #expect(throws: (any Error).self) {
+            try await fixture.store.catalog.apply([DefinitionDocument(yaml: yaml(most + 1), file: "wide.yaml")])
+        }
         var random = Randomness(seed: 7)
         for length in [1, 10, 23, 24, 200] {
             let values = (0..<most).map { place in
@@ -213,19 +250,29 @@ import Testing
                 default: "7"
                 }
             }
-            let file = try fixture.file("\(length).csv", "k,at," + (0..<most).map { "c\($0)" }.joined(separator: ",") + "\n1,2024-01-01,\(values.joined(separator: ","))\n")
+            let file = try fixture.file(
+                "\(length).csv",
+                "k,at," + (0..<most).map { "c\($0)" }.joined(separator: ",")
+                    + "\n1,2024-01-01,\(values.joined(separator: ","))\n")
             #expect(try await fixture.store.log.importFile(file, into: "wide", options: .init(again: true)).rows == 1)
         }
         #expect(most > (types == ["string"] ? 300 : 400))
     }
 
     @Test func `a set of too many outputs for a table is refused in plain words`() async throws {
-        let features = (0..<1200).map { "  f\($0).v1: {entity: customer, source: clicks, expression: count(*) + \($0)}" }.joined(separator: "\n")
+        let features = (0..<1200).map {
+            "  f\($0).v1: {entity: customer, source: clicks, expression: count(*) + \($0)}"
+        }.joined(separator: "\n")
         let list = (0..<1200).map { "f\($0).v1" }.joined(separator: ", ")
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        _ = try await fixture.store.catalog.apply([DefinitionDocument(yaml: "features:\n\(features)\nsets: {many.v1: {features: [\(list)]}}", file: "many.yaml")])
-        let error = await #expect(throws: StoreError.self) { try await fixture.store.serving.refreshValues(of: "many.v1") }
+        _ = try await fixture.store.catalog.apply([
+            DefinitionDocument(
+                yaml: "features:\n\(features)\nsets: {many.v1: {features: [\(list)]}}", file: "many.yaml")
+        ])
+        let error = await #expect(throws: StoreError.self) {
+            try await fixture.store.serving.refreshValues(of: "many.v1")
+        }
         #expect(error?.code == .invalidRequest && error?.message.contains("8160 bytes") == true)
     }
 
@@ -234,14 +281,17 @@ import Testing
         defer { fixture.remove() }
         let path = try fixture.file("c.csv", "customer_id,page,at\n1,a,2024-01-01\n")
         _ = try await fixture.store.log.importFile(path, into: "clicks")
-        let error = await #expect(throws: StoreError.self) { try await fixture.store.log.importFile(fixture.link("link.csv", to: path), into: "clicks") }
+        let error = await #expect(throws: StoreError.self) {
+            try await fixture.store.log.importFile(fixture.link("link.csv", to: path), into: "clicks")
+        }
         #expect(error?.code == .duplicateFile)
     }
 
     @Test func `applying while an import runs makes neither wait for the other in a circle`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        let path = try fixture.file("big.csv", "customer_id,page,at\n" + (0..<150_000).map { "\($0),a,2024-01-01\n" }.joined())
+        let path = try fixture.file(
+            "big.csv", "customer_id,page,at\n" + (0..<150_000).map { "\($0),a,2024-01-01\n" }.joined())
         async let imported = fixture.store.log.importFile(path, into: "clicks")
         for number in 0..<10 {
             let yaml = "features: {n\(number).v1: {entity: customer, source: clicks, expression: count(*) + \(number)}}"
@@ -254,7 +304,8 @@ import Testing
         let fixture = try await Fixture()
         defer { fixture.remove() }
         for body in [
-            #"[{"customer_id":1,"at":"2024-01-01"},{"customer_id":"x","at":"2024-01-01"}]"#, #"[{"customer_id":1}]"#, #"{"customer_id":1}"#,
+            #"[{"customer_id":1,"at":"2024-01-01"},{"customer_id":"x","at":"2024-01-01"}]"#, #"[{"customer_id":1}]"#,
+            #"{"customer_id":1}"#,
             #"[{"customer_id":1,"at":"2024-01-01","z":1}]"#, "[1]", "nonsense",
         ] {
             await #expect(throws: TableError.self, "\(body)") { try await push(fixture, body, into: "clicks") }
@@ -265,9 +316,13 @@ import Testing
     @Test func `a static source takes equal rows once and refuses others`() async throws {
         let fixture = try await Fixture()
         defer { fixture.remove() }
-        _ = try await fixture.store.log.importFile(fixture.file("p.csv", "customer_id,country\n1,DE\n2,FR\n1,DE\n"), into: "people")
+        _ = try await fixture.store.log.importFile(
+            fixture.file("p.csv", "customer_id,country\n1,DE\n2,FR\n1,DE\n"), into: "people")
         #expect(try await fixture.lookup(1, asOf: "1900-01-01", "country.v1").columns[0][0] == .string("DE"))
-        let error = await #expect(throws: StoreError.self) { try await fixture.store.log.importFile(fixture.file("q.csv", "customer_id,country\n3,IT\n1,AT\n"), into: "people") }
+        let error = await #expect(throws: StoreError.self) {
+            try await fixture.store.log.importFile(
+                fixture.file("q.csv", "customer_id,country\n3,IT\n1,AT\n"), into: "people")
+        }
         #expect(error?.code == .conflictingRow)
         #expect(try await fixture.lookup(3, "country.v1").columns[0][0] == .null)
     }
@@ -295,7 +350,8 @@ import Testing
             where last_end is not null and (base_offset <> last_end or known_at < last_known or previous <> last_hash)
             """)
         #expect(try gaps.first!.int64(0) == 0)
-        let counts = try await fixture.store.serving.lookup(LookupRequest(.features(["payments.v1"]), entities: ["customer_id": [.json(1), .json(2)]]))
+        let counts = try await fixture.store.serving.lookup(
+            LookupRequest(.features(["payments.v1"]), entities: ["customer_id": [.json(1), .json(2)]]))
         #expect(counts.columns[0][0] == .int64(20) && counts.columns[0][1] == .int64(60))
     }
 }

@@ -72,9 +72,11 @@ import Testing
                 let key: String = random.chance(10) ? "" : String(Int.random(in: 0..<5, using: &random))
                 let place: String = random.pick(["a", "é", "c"])
                 let value: String = random.pick(["", "0.5", "-0.0", "inf", "nan", "7.25", "-3.125", "8e15"])
-                let at = Instant(microseconds: time - Int64.random(in: 0...(8 * 86_400_000_000), using: &random)).description
+                let at = Instant(microseconds: time - Int64.random(in: 0...(8 * 86_400_000_000), using: &random))
+                    .description
                 if source == "facts" {
-                    let fact = String(Int.random(in: 0..<12, using: &random)), number = String(Int.random(in: 0..<9, using: &random))
+                    let fact = String(Int.random(in: 0..<12, using: &random)),
+                        number = String(Int.random(in: 0..<9, using: &random))
                     let gone: String = random.chance(15) ? "true" : ""
                     text += [key, place, fact, gone, value, number, at].joined(separator: ",") + "\n"
                 } else {
@@ -88,15 +90,20 @@ import Testing
         /// A history of both sources.
         func load(_ random: inout Randomness, around time: Int64, count: Int) async throws {
             for source in ["facts", "events"] {
-                _ = try await fixture.store.log.importFile(fixture.file("\(source).csv", rows(&random, source, around: time, count: count)), into: source)
+                _ = try await fixture.store.log.importFile(
+                    fixture.file("\(source).csv", rows(&random, source, around: time, count: count)), into: source)
             }
         }
 
         /// The same from memory and from the database at the instant that memory answered for.
         func check(_ random: inout Randomness, _ comment: String) async throws {
             let count = Int.random(in: 1...6, using: &random)
-            let keys = (0..<count).map { _ in LookupRequest.Value.json(random.chance(10) ? .null : JSON(Int.random(in: 0..<6, using: &random))) }
-            let places = (0..<count).map { _ in LookupRequest.Value.json(random.chance(10) ? .null : .string(random.pick(["a", "é", "c", "none"]))) }
+            let keys = (0..<count).map { _ in
+                LookupRequest.Value.json(random.chance(10) ? .null : JSON(Int.random(in: 0..<6, using: &random)))
+            }
+            let places = (0..<count).map { _ in
+                LookupRequest.Value.json(random.chance(10) ? .null : .string(random.pick(["a", "é", "c", "none"])))
+            }
             let whole = random.chance(70)
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: ["k": keys, "l": places])
             if whole { request.request = ["factor": [.json(JSON(2))]] }
@@ -111,7 +118,11 @@ import Testing
             #expect(here.cuts == there.cuts, "\(comment)")
             #expect(here.statuses == there.statuses, "\(comment)")
             for (index, name) in here.features.enumerated() {
-                for row in 0..<count { #expect(here.columns[index][row] == there.columns[index][row], "\(comment): \(name) of row \(row) at \(here.asOf)") }
+                for row in 0..<count {
+                    #expect(
+                        here.columns[index][row] == there.columns[index][row],
+                        "\(comment): \(name) of row \(row) at \(here.asOf)")
+                }
             }
         }
     }
@@ -139,16 +150,22 @@ import Testing
             case 0: _ = try await store.log.importFile(world.fixture.file("\(step).csv", rows), into: source)
             case 1, 2:
                 // By the same server, or by another.
-                let pushed = try await (random.chance(50) ? world.served : store).log.push(OnlineTests.json(rows), layout: .array, into: source)
+                let pushed = try await (random.chance(50) ? world.served : store).log.push(
+                    OnlineTests.json(rows), layout: .array, into: source)
                 if pushed.accepted > 0, random.chance(50) {
-                    let answer = try await world.served.serving.lookup(LookupRequest(.features(["every.v1"]), entities: [:], minOffsets: [source: pushed.lastOffset]))
+                    let answer = try await world.served.serving.lookup(
+                        LookupRequest(.features(["every.v1"]), entities: [:], minOffsets: [source: pushed.lastOffset]))
                     #expect(answer.cuts["events"] != nil)
                 }
             default: break
             }
             // Another server's rows are here within a moment.
-            let cuts = try await store.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])).cuts
-            _ = try await world.served.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
+            let cuts = try await store.serving.lookup(
+                LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
+            ).cuts
+            _ = try await world.served.serving.lookup(
+                LookupRequest(
+                    .set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]], minOffsets: cuts))
             for _ in 0..<3 { try await world.check(&random, "seed \(seed), step \(step)") }
         }
         #expect(kept > 5 && warmed > 5)
@@ -164,14 +181,21 @@ import Testing
         _ = try await store.serving.keepOnline(["all.v1", "some.v1"])
         try await world.restart(warm: false)
         let request = LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
-        _ = try await world.served.serving.lookup(LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(4))], "l": [.json(.string("c"))]]))
+        _ = try await world.served.serving.lookup(
+            LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(4))], "l": [.json(.string("c"))]]))
         // Rows that nobody reads any more: what is answered comes from what is kept.
         let connection = try fixture.connection()
         let expected = try await store.serving.lookup(request)
-        try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; alter table firn_source.events disable trigger all")
-        try connection.run(script: "delete from firn_source.facts where k = 1; delete from firn_source.events where l = 'a'")
+        try connection.run(
+            script:
+                "set session_replication_role = replica; alter table firn_source.facts disable trigger all; alter table firn_source.events disable trigger all"
+        )
+        try connection.run(
+            script: "delete from firn_source.facts where k = 1; delete from firn_source.events where l = 'a'")
         let answer = try await world.served.serving.lookup(request)
-        #expect(answer.columns.map { $0[0] } == expected.columns.map { $0[0] } && answer.statuses == expected.statuses && answer.cuts == expected.cuts)
+        #expect(
+            answer.columns.map { $0[0] } == expected.columns.map { $0[0] } && answer.statuses == expected.statuses
+                && answer.cuts == expected.cuts)
         // Dropped, it comes back; what was asked for first is read from rows again.
         try await store.serving.dropOnline()
         #expect(try await store.serving.keepOnline().isEmpty == false)
@@ -179,21 +203,28 @@ import Testing
         #expect(world.memory.counts.entities > 3)
     }
 
-    @Test func `of what is kept no more is read at once than there is room for, and it counts as rows do`() async throws {
+    @Test func `of what is kept no more is read at once than there is room for, and it counts as rows do`() async throws
+    {
         var world = try await World()
         let fixture = world.fixture, store = fixture.store
         defer { fixture.remove() }
         let at = Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6) - 3_600_000_000).description
-        let facts = "k,l,fact,gone,x,n,at\n2,a,1,,1,1,\(at)\n" + (0..<5000).map { "1,a,\(1000 + $0),,1,1,\(at)\n" }.joined()
+        let facts =
+            "k,l,fact,gone,x,n,at\n2,a,1,,1,1,\(at)\n" + (0..<5000).map { "1,a,\(1000 + $0),,1,1,\(at)\n" }.joined()
         _ = try await store.log.importFile(fixture.file("facts.csv", facts), into: "facts")
         _ = try await store.serving.keepOnline(["some.v1"])
         // Rows that are gone say which way an answer came.
         let connection = try fixture.connection()
-        try connection.run(script: "set session_replication_role = replica; alter table firn_source.facts disable trigger all; delete from firn_source.facts")
+        try connection.run(
+            script:
+                "set session_replication_role = replica; alter table firn_source.facts disable trigger all; delete from firn_source.facts"
+        )
         func recent(_ keys: ClosedRange<Int>) async throws -> [Literal?] {
             try await world.restart(warm: false)
             func request(_ keys: ClosedRange<Int>) -> LookupRequest {
-                LookupRequest(.set("some.v1"), entities: ["k": keys.map { .json(JSON($0)) }, "l": keys.map { _ in .json(.string("a")) }])
+                LookupRequest(
+                    .set("some.v1"),
+                    entities: ["k": keys.map { .json(JSON($0)) }, "l": keys.map { _ in .json(.string("a")) }])
             }
             _ = try await world.served.serving.lookup(request(0...0))
             let answer = try await world.served.serving.lookup(request(keys))
@@ -201,20 +232,36 @@ import Testing
         }
         #expect(try await recent(1...2) == [.int64(5000), .int64(1)])
         #expect(try await recent(1...10_000) == [.int64(0), .int64(1)])
-        let error = await #expect(throws: StoreError.self) { try await RowMemory.$current.withValue(RowMemory(1 << 16)) { try await recent(1...2) } }
+        let error = await #expect(throws: StoreError.self) {
+            try await RowMemory.$current.withValue(RowMemory(1 << 16)) { try await recent(1...2) }
+        }
         #expect(error?.code == .tooMuch)
     }
 
     @Test(arguments: [
-        ("online_entities set rows = rows + 1", true), ("online_entities set rows = 1000000000", true), ("online_entities set rows = 0", true),
-        ("online_entities set body = ''", true), ("online_entities set body = '', rows = 0", true), ("online_entities set body = substr(body, 1, length(body) - 1)", true),
-        ("online_entities set body = body || '\\x00'", true), ("online_entities set body = set_byte(body, length(body) - 1, (get_byte(body, length(body) - 1) + 1) % 256)", true),
-        ("online_entities set body = set_byte(body, 8, 255)", true), ("online_entities set body = set_byte(body, 16, (get_byte(body, 16) + 1) % 256)", true),
-        ("online_entities e set body = o.body, rows = o.rows from firn_cache.online_entities o where o.online = e.online and o.entity <> e.entity", true),
-        ("online_tables set covered = covered - 1", true), ("online_tables set covered = -1", true), ("online_tables set columns = columns[2:]", false),
-        ("online_tables set reach = 9223372036854775807", false), ("online_entities set rows_at_first = 2147483647", false), ("online_entities set rows = -1, body = ''", false),
+        ("online_entities set rows = rows + 1", true), ("online_entities set rows = 1000000000", true),
+        ("online_entities set rows = 0", true),
+        ("online_entities set body = ''", true), ("online_entities set body = '', rows = 0", true),
+        ("online_entities set body = substr(body, 1, length(body) - 1)", true),
+        ("online_entities set body = body || '\\x00'", true),
+        (
+            "online_entities set body = set_byte(body, length(body) - 1, (get_byte(body, length(body) - 1) + 1) % 256)",
+            true
+        ),
+        ("online_entities set body = set_byte(body, 8, 255)", true),
+        ("online_entities set body = set_byte(body, 16, (get_byte(body, 16) + 1) % 256)", true),
+        (
+            "online_entities e set body = o.body, rows = o.rows from firn_cache.online_entities o where o.online = e.online and o.entity <> e.entity",
+            true
+        ),
+        ("online_tables set covered = covered - 1", true), ("online_tables set covered = -1", true),
+        ("online_tables set columns = columns[2:]", false),
+        ("online_tables set reach = 9223372036854775807", false),
+        ("online_entities set rows_at_first = 2147483647", false), ("online_entities set rows = -1, body = ''", false),
     ])
-    func `an entity that isn't what it was when it was kept is read from rows, and kept anew`(damage: String, isSaid: Bool) async throws {
+    func `an entity that isn't what it was when it was kept is read from rows, and kept anew`(
+        damage: String, isSaid: Bool
+    ) async throws {
         var random = Randomness(seed: 17)
         var world = try await World()
         let fixture = world.fixture, store = fixture.store
@@ -228,7 +275,9 @@ import Testing
             try await world.restart(warm: warm, reports)
             for step in 0..<10 { try await world.check(&random, "\(damage), step \(step)") }
             #expect(!reports.all.isEmpty || !isSaid)
-            #expect(reports.all.allSatisfy { $0.hasPrefix("online state of ") && $0.contains("kept anew") }, "\(reports.all)")
+            #expect(
+                reports.all.allSatisfy { $0.hasPrefix("online state of ") && $0.contains("kept anew") },
+                "\(reports.all)")
             // News may come before it is kept anew.
             if warm { try await world.load(&random, around: now, count: 3) }
             _ = try await store.serving.keepOnline()
@@ -249,7 +298,8 @@ import Testing
         var request = LookupRequest(.set("some.v1"), entities: ["k": [.json(JSON(1))], "l": [.json(.string("a"))]])
         request.isLogged = true
         let receipt = try await world.served.serving.lookup(request).receipt
-        _ = try await world.served.log.push(Array(#"[{"k":1,"l":"a","at":"2024-01-01"}]"#.utf8), layout: .array, into: "events")
+        _ = try await world.served.log.push(
+            Array(#"[{"k":1,"l":"a","at":"2024-01-01"}]"#.utf8), layout: .array, into: "events")
         func others() throws -> Int64 {
             try connection.execute(
                 "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -260,29 +310,40 @@ import Testing
         for _ in 0..<1000 where try others() > 0 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(try others() == 0)
         // What was to be logged is.
-        #expect(try connection.execute("select count(*) from firn_log.lookups where receipt::text = \(receipt)").single().int64(0) == 1)
+        #expect(
+            try connection.execute("select count(*) from firn_log.lookups where receipt::text = \(receipt)").single()
+                .int64(0) == 1)
         request.entities["k"] = [.json(JSON(77))]
         let asked = request
         let error = await #expect(throws: PostgresError.self) {
-            try await world.served.log.push(Array(#"[{"k":1,"l":"a","at":"2024-01-02"}]"#.utf8), layout: .array, into: "events")
+            try await world.served.log.push(
+                Array(#"[{"k":1,"l":"a","at":"2024-01-02"}]"#.utf8), layout: .array, into: "events")
         }
         #expect(error?.isClosed == true)
         await #expect(throws: PostgresError.self) { try await world.served.serving.lookup(asked) }
     }
 
-    @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`() async throws {
+    @Test func `a value whose entity's rows are older than the set's bound is stale, from that microsecond on`()
+        async throws
+    {
         let clock = Clock("2024-01-10")
         let world = try await World(clock: clock)
         let fixture = world.fixture, store = fixture.store
         defer { fixture.remove() }
         func bound(_ text: String) async throws {
-            let yaml = "sets:\n  fresh.v1: {features: [recent.v1, total.v1, scaled.v1], fresh: \(text), description: Fresh for \(text).}"
+            let yaml =
+                "sets:\n  fresh.v1: {features: [recent.v1, total.v1, scaled.v1], fresh: \(text), description: Fresh for \(text).}"
             _ = try await store.catalog.apply([DefinitionDocument(yaml: yaml, file: "fresh.yaml")])
         }
         try await bound("1h")
-        _ = try await store.log.importFile(fixture.file("f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"), into: "facts")
+        _ = try await store.log.importFile(
+            fixture.file(
+                "f.csv", "k,l,fact,gone,x,n,at\n1,a,1,,2.5,1,2024-01-09T23:30:00Z\n2,a,2,,2.5,1,2024-01-09T20:00:00Z\n"),
+            into: "facts")
         func statuses(_ feature: Int) async throws -> [LookupAnswer.Status] {
-            let request = LookupRequest(.set("fresh.v1"), entities: ["k": [1, 2, 3].map { .json(JSON($0)) }], request: ["factor": [.json(JSON(1))]])
+            let request = LookupRequest(
+                .set("fresh.v1"), entities: ["k": [1, 2, 3].map { .json(JSON($0)) }],
+                request: ["factor": [.json(JSON(1))]])
             var answer = try await world.served.serving.lookup(request)
             // A machine with too much to do may not hear of the database for a while, and then says so.
             for _ in 0..<3000 where answer.age != nil {
@@ -299,13 +360,21 @@ import Testing
         #expect(try await statuses(0) == [.stale, .stale, .notFound])
         // A note that changes is minded by a server that knows the set already.
         try await bound("1d")
-        for _ in 0..<500 where try await statuses(0) != [.present, .present, .notFound] { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<500 where try await statuses(0) != [.present, .present, .notFound] {
+            try await Task.sleep(for: .milliseconds(10))
+        }
         #expect(try await statuses(0) == [.present, .present, .notFound])
         // Asked of the database, the same: also by Feast's names.
-        let asked = LookupRequest(.features(["fresh_v1:recent"]), entities: ["k": [1, 2].map { .json(JSON($0)) }], asOf: Instant(text: "2024-01-10T23:30:00Z"))
+        let asked = LookupRequest(
+            .features(["fresh_v1:recent"]), entities: ["k": [1, 2].map { .json(JSON($0)) }],
+            asOf: Instant(text: "2024-01-10T23:30:00Z"))
         #expect(try await store.serving.lookup(asked).statuses[0] == [.stale, .stale])
-        #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "sets: {a.v1: {features: [recent.v1], fresh: soon}}", file: "x") }
-        #expect(throws: DefinitionError.self) { try DefinitionDocument(yaml: "features: {a.v1: {entity: customer, expression: '1', fresh: 1h}}", file: "x") }
+        #expect(throws: DefinitionError.self) {
+            try DefinitionDocument(yaml: "sets: {a.v1: {features: [recent.v1], fresh: soon}}", file: "x")
+        }
+        #expect(throws: DefinitionError.self) {
+            try DefinitionDocument(yaml: "features: {a.v1: {entity: customer, expression: '1', fresh: 1h}}", file: "x")
+        }
     }
 
     @Test(arguments: 0..<3)
@@ -320,8 +389,13 @@ import Testing
             clock.advance(random.pick([0, 1, 1_000_000, 3_600_000_000, 7_200_000_000]))
         }
         // Exactly.
-        _ = try await world.fixture.store.log.importFile(world.fixture.file("edge.csv", "k,l,fact,gone,x,n,at\n77,a,77,,1,1,2024-02-01T00:00:00.000001Z\n"), into: "facts")
-        let edge = Clock("2024-02-04"), served = Store(uri: world.fixture.uri, actor: "server", memory: OnlineMemory(maximumBytes: 1 << 20, clock: DatabaseClock { edge.now }))
+        _ = try await world.fixture.store.log.importFile(
+            world.fixture.file("edge.csv", "k,l,fact,gone,x,n,at\n77,a,77,,1,1,2024-02-01T00:00:00.000001Z\n"),
+            into: "facts")
+        let edge = Clock("2024-02-04"),
+            served = Store(
+                uri: world.fixture.uri, actor: "server",
+                memory: OnlineMemory(maximumBytes: 1 << 20, clock: DatabaseClock { edge.now }))
         let request = LookupRequest(.features(["recent.v1"]), entities: ["k": [.json(JSON(77))]])
         #expect(try await served.serving.lookup(request).columns[0][0] == .int64(1))
         edge.advance(1)
@@ -331,10 +405,13 @@ import Testing
     @Test func `an entity that several lookups miss at once is taken once`() async throws {
         let world = try await World()
         defer { world.fixture.remove() }
-        _ = try await world.fixture.store.log.importFile(world.fixture.file("e.csv", "k,l,x,s,at\n" + (0..<50).map { "\($0),a,1,u,2024-01-01\n" }.joined()), into: "events")
+        _ = try await world.fixture.store.log.importFile(
+            world.fixture.file("e.csv", "k,l,x,s,at\n" + (0..<50).map { "\($0),a,1,u,2024-01-01\n" }.joined()),
+            into: "events")
         let served = world.served
         for key in 0..<50 {
-            let request = LookupRequest(.features(["paid.v1"]), entities: ["k": [.json(JSON(key))], "l": [.json(.string("a"))]])
+            let request = LookupRequest(
+                .features(["paid.v1"]), entities: ["k": [.json(JSON(key))], "l": [.json(.string("a"))]])
             let sums = try await withThrowingTaskGroup(of: Literal.self) { group in
                 for _ in 0..<8 { group.addTask { try await served.serving.lookup(request).columns[0][0] } }
                 return try await group.reduce(into: Set<Literal>()) { $0.insert($1) }
@@ -353,25 +430,42 @@ import Testing
         var direct = 0
         for _ in 0..<300 {
             let count = Int.random(in: 1...4, using: &random), whole = random.chance(50)
-            let keys: [JSON] = (0..<count).map { _ in random.chance(5) ? .null : JSON(Int.random(in: 0..<6, using: &random)) }
+            let keys: [JSON] = (0..<count).map { _ in
+                random.chance(5) ? .null : JSON(Int.random(in: 0..<6, using: &random))
+            }
             let places: [JSON] = (0..<count).map { _ in .string(random.pick(["a", "c", "none"])) }
             let factor: JSON = .number(random.pick(["2", "-0.5", "12.25", "0", "-0", "0.1", "99999.125"]))
             var members: [JSON.Member] = [JSON.Member("set", .string(whole ? "all.v1" : "some.v1"))]
-            members.append(JSON.Member("entities", .object([JSON.Member("k", .array(keys)), JSON.Member("l", random.chance(30) ? places[0] : .array(places))])))
+            members.append(
+                JSON.Member(
+                    "entities",
+                    .object([
+                        JSON.Member("k", .array(keys)),
+                        JSON.Member("l", random.chance(30) ? places[0] : .array(places)),
+                    ])))
             if whole { members.append(JSON.Member("request", .object([JSON.Member("factor", factor)]))) }
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: [:])
             for member in members.dropFirst() {
                 guard case .object(let values) = member.value else { continue }
                 for value in values {
-                    let list: [LookupRequest.Value] = if case .array(let list) = value.value { list.map { .json($0) } } else { [.json(value.value)] }
-                    if member.key == "entities" { request.entities[value.key] = list } else { request.request[value.key] = list }
+                    let list: [LookupRequest.Value] =
+                        if case .array(let list) = value.value { list.map { .json($0) } } else { [.json(value.value)] }
+                    if member.key == "entities" {
+                        request.entities[value.key] = list
+                    } else {
+                        request.request[value.key] = list
+                    }
                 }
             }
             var expected: [UInt8] = []
             let answer = try await world.served.serving.lookup(request)
             guard answer.age == nil else { continue }
             answer.write(to: &expected)
-            guard let found = world.served.serving.answerFromMemory(Array(random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8)) else {
+            guard
+                let found = world.served.serving.answerFromMemory(
+                    Array(
+                        random.chance(50) ? JSON.object(members).pretty().utf8 : JSON.object(members).description.utf8))
+            else {
                 continue
             }
             direct += 1
@@ -379,11 +473,15 @@ import Testing
         }
         #expect(direct > 100)
         for body in [
-            "", "{", "[]", #"{"set":"some.v1"}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"]},"more":1}"#, #"{"set":"some.v1","entities":{"k":[01],"l":["a"]}}"#,
-            #"{"set":"some.v1","entities":{"k":[1.0],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1,2],"l":["a","b","c"]}}"#,
+            "", "{", "[]", #"{"set":"some.v1"}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"]},"more":1}"#,
+            #"{"set":"some.v1","entities":{"k":[01],"l":["a"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1.0],"l":["a"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1,2],"l":["a","b","c"]}}"#,
             #"{"set":"some.v1","entities":{"k":[1],"k":[1],"l":["a"]}}"#,
-            #"{"set":"some.v1","entities":{"k":[1e3],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["\u0061"]}}"#, #"{"set":"none.v1","entities":{"k":[1]}}"#,
-            #"{"set":"some.v1","entities":{"k":[1],"l":["a"]}} x"#, #"{"set":"some.v1","entities":{"k":[nul],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"}}"#,
+            #"{"set":"some.v1","entities":{"k":[1e3],"l":["a"]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1],"l":["\u0061"]}}"#, #"{"set":"none.v1","entities":{"k":[1]}}"#,
+            #"{"set":"some.v1","entities":{"k":[1],"l":["a"]}} x"#,
+            #"{"set":"some.v1","entities":{"k":[nul],"l":["a"]}}"#, #"{"set":"some.v1","entities":{"k":[1],"l":["a"}}"#,
         ] {
             #expect(world.served.serving.answerFromMemory(Array(body.utf8)) == nil, "\(body)")
         }
@@ -408,12 +506,18 @@ import Testing
         let rows = lines.dropFirst().map { line in
             "{"
                 + zip(lines[0], line).map { name, value in
-                    let text = value.isEmpty ? "null" : numbers.contains(String(name)) || value == "true" ? String(value) : name == "x" ? json(number: value) : "\"\(value)\""
+                    let text =
+                        value.isEmpty
+                        ? "null"
+                        : numbers.contains(String(name)) || value == "true"
+                            ? String(value) : name == "x" ? json(number: value) : "\"\(value)\""
                     return "\"\(name)\":\(text)"
                 }.joined(separator: ",") + "}"
         }
         return Array("[\(rows.joined(separator: ","))]".utf8)
     }
 
-    private static func json(number: Substring) -> String { ["inf": "\"Infinity\"", "nan": "\"NaN\""][String(number)] ?? String(number) }
+    private static func json(number: Substring) -> String {
+        ["inf": "\"Infinity\"", "nan": "\"NaN\""][String(number)] ?? String(number)
+    }
 }

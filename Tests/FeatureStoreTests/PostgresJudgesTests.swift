@@ -4,10 +4,11 @@ import Postgres
 import TestSupport
 import Testing
 
-/// Scalar expressions here and in a real PostgreSQL, over the same rows: 40,000 expressions of all types over 24 rows of hard values,
-/// and 3,000 aggregates with filters and windows.
+/// Scalar expressions here and in a real PostgreSQL, over the same rows: 40,000 expressions of all types over 24 rows
+/// of hard values, and 3,000 aggregates with filters and windows.
 ///
-/// Results are compared bit for bit, but for `ln log exp power`, where PostgreSQL's C library may be a unit in the last place off.
+/// Results are compared bit for bit, but for `ln log exp power`, where PostgreSQL's C library may be a unit in the last
+/// place off.
 @Suite struct PostgresJudgesTests {
     @Test func `scalar expressions equal PostgreSQL`() throws {
         let judge = try Judge()
@@ -22,7 +23,8 @@ import Testing
         let judge = try Judge()
         for seed in 1000..<UInt64(1010) {
             var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
-            try judge.compare((0..<100).map { index in expressions.elementary(depth: index % 3) }, seed: seed, tolerance: 1e-15)
+            try judge.compare(
+                (0..<100).map { index in expressions.elementary(depth: index % 3) }, seed: seed, tolerance: 1e-15)
         }
     }
 
@@ -38,13 +40,19 @@ import Testing
         let judge = try Judge()
         var random = Randomness(seed: 9)
         var values: [Double] = []
-        for exponent in -308...308 { values += [Double("1e\(exponent)")!, Double("-9.5e\(exponent)") ?? 0, Double("1e\(exponent)")!.nextUp] }
+        for exponent in -308...308 {
+            values += [Double("1e\(exponent)")!, Double("-9.5e\(exponent)") ?? 0, Double("1e\(exponent)")!.nextUp]
+        }
         for exponent in -1074...1023 { values.append(Double(sign: .plus, exponent: exponent, significand: 1)) }
         for _ in 0..<4000 { values.append(Double(bitPattern: random.next())) }
         // Integers beyond 53 bits, among which the shortest digits may lie half-way between two floats.
         for _ in 0..<4000 { values.append(Double(random.next() >> UInt64.random(in: 0...10, using: &random))) }
-        let theirs = try judge.connection.execute("select v::text from unnest(\(.array(.float64, values.map { .float64($0) }))) v").map { try $0.text(0) }
-        let definition = FunctionDefinition(name: VersionedName("f.v1")!, kind: .feature, entity: "all", request: [.init("x", .float64)], expression: "request.x::string")
+        let theirs = try judge.connection.execute(
+            "select v::text from unnest(\(.array(.float64, values.map { .float64($0) }))) v"
+        ).map { try $0.text(0) }
+        let definition = FunctionDefinition(
+            name: VersionedName("f.v1")!, kind: .feature, entity: "all", request: [.init("x", .float64)],
+            expression: "request.x::string")
         let catalog = try Catalog([.entity(Entity(name: "all", keys: [])), .function(definition)])
         let plan = Plan(try catalog.resolve(features: ["f.v1"]), in: catalog)
         let spine = Spine(columns: ["x": Column(.float64, values)], instants: Array(repeating: 0, count: values.count))
@@ -71,7 +79,8 @@ struct Judge {
     private let columns: [(name: String, column: Column)]
     private let instants: [Int64]
 
-    /// What PostgreSQL refuses to compute is NULL in Firn, float overflow infinite and underflow zero: these functions say so in SQL.
+    /// What PostgreSQL refuses to compute is NULL in Firn, float overflow infinite and underflow zero: these functions
+    /// say so in SQL.
     private static let functions = """
         create schema judge;
         create function judge.add(a bigint, b bigint) returns bigint language plpgsql immutable strict as $$ begin return a + b; exception when others then return null; end $$;
@@ -117,7 +126,8 @@ struct Judge {
         """
 
     static let definitions: [ColumnDefinition] = [
-        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string), .init("s2", .string), .init("b1", .bool),
+        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
+        .init("s2", .string), .init("b1", .bool),
         .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
     ]
 
@@ -128,14 +138,18 @@ struct Judge {
         var builders = Judge.definitions.map { ColumnBuilder($0.type) }
         var instants: [Int64] = []
         for _ in 0..<24 {
-            for (index, definition) in Judge.definitions.enumerated() { builders[index].append(Judge.value(definition.type, &random)) }
+            for (index, definition) in Judge.definitions.enumerated() {
+                builders[index].append(Judge.value(definition.type, &random))
+            }
             instants.append(Int64.random(in: -1_000_000_000_000...2_000_000_000_000_000, using: &random))
         }
         columns = zip(Judge.definitions, builders.indices).map { ($0.name, builders[$1].finish()) }
         self.instants = instants
         for row in instants.indices {
             let values = columns.map { column -> SQL in "\(column.column[row].parameter(column.column.type))" }
-            try connection.execute("insert into judge.rows (as_of, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))")
+            try connection.execute(
+                "insert into judge.rows (as_of, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))"
+            )
         }
     }
 
@@ -146,18 +160,23 @@ struct Judge {
         case .float64:
             return .float64(
                 random.pick([
-                    0.0, -0.0, 0.5, 1.5, 2.5, -2.5, 0.1, 123_456.789, 1e15, 1e16, -1e-5, 0.00001234, .leastNonzeroMagnitude, .leastNormalMagnitude, 1e308, -1e308, .nan, .infinity,
+                    0.0, -0.0, 0.5, 1.5, 2.5, -2.5, 0.1, 123_456.789, 1e15, 1e16, -1e-5, 0.00001234,
+                    .leastNonzeroMagnitude, .leastNormalMagnitude, 1e308, -1e308, .nan, .infinity,
                     -.infinity, 9.3e18,
                 ]))
         case .string:
             return .string(
-                random.pick(["", "a", "A", "abc", "a_b", "%", "éa", "日本", "12", "-7", " 5 ", "1.5", "NaN", "true", "no", "1e400", "1e-400", "+3", "9223372036854775808", "\\a"]))
+                random.pick([
+                    "", "a", "A", "abc", "a_b", "%", "éa", "日本", "12", "-7", " 5 ", "1.5", "NaN", "true", "no", "1e400",
+                    "1e-400", "+3", "9223372036854775808", "\\a",
+                ]))
         case .bool: return .bool(random.chance(50))
         case .timestamp:
             return .timestamp(
                 Instant(
                     microseconds: random.pick([
-                        0, -1, 1_709_164_800_000_000, 1_704_067_199_999_999, -62_135_596_800_000_000, 253_402_300_799_999_999, 1_735_603_200_000_000, -3_000_000_123_456,
+                        0, -1, 1_709_164_800_000_000, 1_704_067_199_999_999, -62_135_596_800_000_000,
+                        253_402_300_799_999_999, 1_735_603_200_000_000, -3_000_000_123_456,
                         // Not the latest of all: PostgreSQL 15 subtracts timestamps without a look at overflow.
                         -80_000_000_000_000_000, 4_000_000_000_000_000_000, Instant.range.lowerBound.microseconds,
                     ])))
@@ -168,7 +187,8 @@ struct Judge {
         let functions = expressions.indices.map { index in
             Definition.function(
                 FunctionDefinition(
-                    name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all", request: Judge.definitions, expression: expressions[index].firn))
+                    name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all",
+                    request: Judge.definitions, expression: expressions[index].firn))
         }
         let catalog: Catalog
         do {
@@ -178,7 +198,8 @@ struct Judge {
             return
         }
         let plan = Plan(try catalog.resolve(features: expressions.indices.map { "f\($0).v1" }), in: catalog)
-        let spine = Spine(columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0.column) }), instants: instants)
+        let spine = Spine(
+            columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0.column) }), instants: instants)
         let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns
         // Tables are at most 1,600 columns wide.
         let list = expressions.map { SQL(raw: $0.sql) }
@@ -203,7 +224,8 @@ struct Judge {
                 guard !got.isJudgedSame(as: expected, tolerance: tolerance) else { continue }
                 let values = columns.map { "\($0.name) \($0.column[row])" }.joined(separator: ", ")
                 Issue.record(
-                    "seed \(seed): \(expression.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(expression.sql)\n  as of \(Instant(microseconds: instants[row])), \(values)")
+                    "seed \(seed): \(expression.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(expression.sql)\n  as of \(Instant(microseconds: instants[row])), \(values)"
+                )
                 return
             }
         }
@@ -226,7 +248,8 @@ extension Rows.Row {
 extension Literal {
     func parameter(_ type: ValueType) -> Parameter {
         switch self {
-        case .null: .null([.bool: .bool, .int64: .int64, .float64: .float64, .string: .text, .timestamp: .timestamp][type]!)
+        case .null:
+            .null([.bool: .bool, .int64: .int64, .float64: .float64, .string: .text, .timestamp: .timestamp][type]!)
         case .bool(let value): .bool(value)
         case .int64(let value): .int64(value)
         case .float64(let bits): .float64(Double(bitPattern: bits))
@@ -240,6 +263,9 @@ extension Literal {
         guard case .float64(let a) = self, case .float64(let b) = other else { return self == other }
         let x = Double(bitPattern: a), y = Double(bitPattern: b)
         if x.isNaN || y.isNaN { return x.isNaN && y.isNaN }
-        return a == b || tolerance > 0 && (x == y || (x - y).magnitude <= tolerance * max(x.magnitude, y.magnitude) || max(x.magnitude, y.magnitude) < 0x1p-1060)
+        return a == b
+            || tolerance > 0
+                && (x == y || (x - y).magnitude <= tolerance * max(x.magnitude, y.magnitude)
+                    || max(x.magnitude, y.magnitude) < 0x1p-1060)
     }
 }

@@ -12,7 +12,8 @@ import Testing
         let cluster = Cluster(directory: directory + "/.firn", path: path, isThrowaway: true)
         try cluster.start()
         // As psql does, without naming a schema.
-        try Connection(uri: cluster.uri, Connection.Settings(searches: true)).run(script: "create schema firn; create table kept (a bigint)")
+        try Connection(uri: cluster.uri, Connection.Settings(searches: true)).run(
+            script: "create schema firn; create table kept (a bigint)")
         #expect(try cluster.stop())
         #expect(!cluster.isRunning)
         #expect(try !cluster.stop())
@@ -28,7 +29,11 @@ import Testing
         let path = path
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<3 {
-                group.addTask { try await detached { try Cluster(directory: directory + "/.firn", path: path, isThrowaway: true).start() } }
+                group.addTask {
+                    try await detached {
+                        try Cluster(directory: directory + "/.firn", path: path, isThrowaway: true).start()
+                    }
+                }
             }
             try await group.waitForAll()
         }

@@ -22,14 +22,19 @@ import Testing
         let connection = try Connection(uri: TestCluster.newDatabase())
         #expect(try connection.execute("select 1").single().int64(0) == 1)
         for count in [0, 2] {
-            let error = #expect(throws: PostgresError.self) { try connection.execute("select from generate_series(1, \(count))").single() }
+            let error = #expect(throws: PostgresError.self) {
+                try connection.execute("select from generate_series(1, \(count))").single()
+            }
             #expect(error?.isDamagedValue == true)
         }
         // A column whose type was changed by hand.
         var read: [Int64?] = []
-        try connection.stream("select 'no number of eight bytes'::text union all select ''") { row in read.append(row.int64()) }
+        try connection.stream("select 'no number of eight bytes'::text union all select ''") { row in
+            read.append(row.int64())
+        }
         #expect(read == [nil, nil])
-        try connection.copyOut("copy (select 'no number of eight bytes'::text, 7::int2) to stdout (format binary)") { row in
+        try connection.copyOut("copy (select 'no number of eight bytes'::text, 7::int2) to stdout (format binary)") {
+            row in
             read = [row.int64(), row.int64(), row.int64(), row.timestamp()]
         }
         #expect(read == [nil, 7, nil, nil])
@@ -37,21 +42,29 @@ import Testing
 
     @Test func `a NULL that is read as something else is an error that names table and column`() throws {
         let connection = try Connection(uri: TestCluster.newDatabase())
-        try connection.run(script: "create schema s; create table s.\"odd one\" (n bigint, t text, b bytea, f boolean, at timestamptz); insert into s.\"odd one\" values (null)")
+        try connection.run(
+            script:
+                "create schema s; create table s.\"odd one\" (n bigint, t text, b bytea, f boolean, at timestamptz); insert into s.\"odd one\" values (null)"
+        )
         for isInTransaction in [false, true] {
             func read() throws {
                 let row = try connection.execute("select n, t, b, f, at, n + 1 from s.\"odd one\"").single()
                 let readings: [(String, () throws -> Void)] = [
-                    ("n", { _ = try row.int64(0) }), ("t", { _ = try row.text(1) }), ("b", { _ = try row.bytes(2) }), ("f", { _ = try row.bool(3) }),
+                    ("n", { _ = try row.int64(0) }), ("t", { _ = try row.text(1) }), ("b", { _ = try row.bytes(2) }),
+                    ("f", { _ = try row.bool(3) }),
                     ("at", { _ = try row.timestamp(4) }),
                 ]
                 for (name, reading) in readings {
                     let error = #expect(throws: PostgresError.self, performing: reading)
-                    #expect(error?.isDamagedValue == true && error?.message == "column '\(name)' of s.\"odd one\" is NULL, which it never was")
+                    #expect(
+                        error?.isDamagedValue == true
+                            && error?.message == "column '\(name)' of s.\"odd one\" is NULL, which it never was")
                 }
                 let computed = #expect(throws: PostgresError.self) { try row.int64(5) }
                 #expect(computed?.message == "column '?column?' of a statement is NULL, which it never was")
-                #expect(try row.optionalInt64(0) == nil && row.optionalText(1) == nil && row.optionalBytes(2) == nil && row.optionalTimestamp(4) == nil)
+                #expect(
+                    try row.optionalInt64(0) == nil && row.optionalText(1) == nil && row.optionalBytes(2) == nil
+                        && row.optionalTimestamp(4) == nil)
             }
             if isInTransaction { try connection.transaction { try read() } } else { try read() }
         }
@@ -61,7 +74,9 @@ import Testing
 
     @Test func `an array keeps its elements and NULLs`() throws {
         let connection = try Connection(uri: TestCluster.newDatabase())
-        let rows = try connection.execute("select * from unnest(\(.array(.int64, [.int64(1), .null(.int64), .int64(-3)])), \(.array(.text, [.text("a"), .text(""), .text("c")])))")
+        let rows = try connection.execute(
+            "select * from unnest(\(.array(.int64, [.int64(1), .null(.int64), .int64(-3)])), \(.array(.text, [.text("a"), .text(""), .text("c")])))"
+        )
         #expect(rows.count == 3)
         #expect(rows[1].isNull(0))
         #expect(try rows[2].int64(0) == -3)
@@ -139,7 +154,9 @@ import Testing
         let connection = try Connection(uri: TestCluster.newDatabase())
         try connection.run(script: "create table public.t (a text primary key)")
         try connection.execute("insert into public.t values (\("secret"))")
-        let error = #expect(throws: PostgresError.self) { try connection.execute("insert into public.t values (\("secret"))") }
+        let error = #expect(throws: PostgresError.self) {
+            try connection.execute("insert into public.t values (\("secret"))")
+        }
         #expect(error?.code == "23505")
         #expect(error?.description.contains("secret") == false)
     }
@@ -155,15 +172,19 @@ import Testing
 
     @Test func `the pool opens another connection where one was lost`() async throws {
         let pool = Pool(uri: try TestCluster.newDatabase(), size: 1)
-        await #expect(throws: PostgresError.self) { try await pool.run { _ = try $0.execute("select pg_terminate_backend(pg_backend_pid())") } }
+        await #expect(throws: PostgresError.self) {
+            try await pool.run { _ = try $0.execute("select pg_terminate_backend(pg_backend_pid())") }
+        }
         #expect(try await pool.run { try $0.execute("select 1").count } == 1)
     }
 
     @Test func `a pool that is closed ends what is idle, lets what runs finish, and refuses the rest`() async throws {
         let uri = try TestCluster.newDatabase(), watching = try Connection(uri: uri), pool = Pool(uri: uri, size: 1)
         func connections() throws -> Int64 {
-            try watching.execute("select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()")
-                .single().int64(0)
+            try watching.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"
+            )
+            .single().int64(0)
         }
         let running = Task { try await pool.run { try $0.execute("select pg_sleep(1), 7").first?.int64(1) } }
         while pool.load.busy == 0 { try await Task.sleep(for: .milliseconds(5)) }
@@ -189,7 +210,11 @@ import Testing
                     try await pool.run { connection in
                         try connection.execute("select pg_advisory_lock_shared(7)")
                         for _ in 0..<3000 {
-                            if try connection.execute("select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and granted").first!.int64(0) == 24 { return true }
+                            if try connection.execute(
+                                "select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and granted"
+                            ).first!.int64(0) == 24 {
+                                return true
+                            }
                             usleep(5000)
                         }
                         return false
@@ -201,18 +226,25 @@ import Testing
         #expect(arrived)
     }
 
-    @Test func `statements that travel together are answered one by one, and after one that fails none is run`() throws {
+    @Test func `statements that travel together are answered one by one, and after one that fails none is run`() throws
+    {
         let connection = try Connection(uri: TestCluster.newDatabase())
         try connection.run(script: "create table public.numbers (n bigint primary key)")
         let answers = try connection.pipeline([
-            "insert into public.numbers select generate_series(1, 3)", "select sum(n)::bigint from public.numbers", "select n from public.numbers where n > \(Int64(1)) order by n",
+            "insert into public.numbers select generate_series(1, 3)", "select sum(n)::bigint from public.numbers",
+            "select n from public.numbers where n > \(Int64(1)) order by n",
         ])
         #expect(try answers[1].first!.int64(0) == 6 && answers[2].count == 2 && answers[2][1].int64(0) == 3)
         #expect(throws: PostgresError.self) {
-            try connection.pipeline(["insert into public.numbers values (4)", "insert into public.numbers values (1)", "insert into public.numbers values (5)"])
+            try connection.pipeline([
+                "insert into public.numbers values (4)", "insert into public.numbers values (1)",
+                "insert into public.numbers values (5)",
+            ])
         }
         #expect(try connection.execute("select count(*) from public.numbers").first!.int64(0) == 3, "one transaction")
-        #expect(throws: PostgresError.self) { try connection.pipeline(["select 1 from nothing", "select 2 from public.numbers"]) }
+        #expect(throws: PostgresError.self) {
+            try connection.pipeline(["select 1 from nothing", "select 2 from public.numbers"])
+        }
         // After rows that were streamed, too.
         for _ in 0..<2 {
             var seen = 0
@@ -227,9 +259,14 @@ import Testing
             connection.later("insert into public.numbers values (11)")
         }
         #expect(try connection.execute("select max(n) from public.numbers").first!.int64(0) == 11)
-        #expect(throws: PostgresError.self) { try connection.transaction { connection.later("insert into public.numbers values (11)") } }
+        #expect(throws: PostgresError.self) {
+            try connection.transaction { connection.later("insert into public.numbers values (11)") }
+        }
         #expect(connection.isUsable)
-        for number in 0..<600 { #expect(try connection.execute(prepared: SQL(raw: "select \(number)::bigint")).first!.int64(0) == Int64(number)) }
+        for number in 0..<600 {
+            #expect(
+                try connection.execute(prepared: SQL(raw: "select \(number)::bigint")).first!.int64(0) == Int64(number))
+        }
     }
 
     @Test func `who waits longer than its deadline is told so, and the next goes on`() async throws {
@@ -246,7 +283,8 @@ import Testing
         }
         // For an answer, and for a connection that others have.
         for late in [
-            await lateness { try $0.execute("select pg_sleep(120)") }, await lateness { try $0.execute(prepared: "select pg_sleep(120)") },
+            await lateness { try $0.execute("select pg_sleep(120)") },
+            await lateness { try $0.execute(prepared: "select pg_sleep(120)") },
             await lateness { try $0.stream("select n, pg_sleep(0.001) from generate_series(1, 120000) n") { _ in } },
             await lateness { try $0.copyOut("copy (select pg_sleep(120)) to stdout (format binary)") { _ in } },
         ] { #expect(try #require(late) < 60) }
@@ -261,7 +299,9 @@ import Testing
         let watching = try Connection(uri: uri)
         var running = 1
         for _ in 0..<200 where running > 0 {
-            running = try watching.execute("select from pg_stat_activity where query like '%pg_sleep(%' and state = 'active' and pid <> pg_backend_pid()").count
+            running = try watching.execute(
+                "select from pg_stat_activity where query like '%pg_sleep(%' and state = 'active' and pid <> pg_backend_pid()"
+            ).count
             try await Task.sleep(for: .milliseconds(20))
         }
         #expect(running == 0)
@@ -272,7 +312,8 @@ import Testing
         try Connection(uri: uri).run(script: "create table public.t (a text)")
         let rows = String(repeating: "x", count: 1 << 16)
         let ways: [@Sendable (Connection) throws -> Void] = [
-            { try $0.execute("select 1") }, { _ = try $0.pipeline(["select 1", "select 2"]) }, { try $0.execute("select \(String(repeating: rows, count: 200))") },
+            { try $0.execute("select 1") }, { _ = try $0.pipeline(["select 1", "select 2"]) },
+            { try $0.execute("select \(String(repeating: rows, count: 200))") },
             { try $0.run(script: "select 1") }, { try $0.transaction { _ = 1 } },
             { connection in
                 try connection.copyIn("copy public.t from stdin (format binary)") { writer in
@@ -288,7 +329,9 @@ import Testing
             kill(backend, SIGSTOP)
             defer { kill(backend, SIGCONT) }
             let began = ContinuousClock.now
-            await #expect(throws: PostgresError.tooSlow, "\(number)") { try await Deadline.within(.milliseconds(300)) { try await pool.run(way) } }
+            await #expect(throws: PostgresError.tooSlow, "\(number)") {
+                try await Deadline.within(.milliseconds(300)) { try await pool.run(way) }
+            }
             #expect(ContinuousClock.now - began < .seconds(60), "\(number)")
             // A new one does, though that one still hangs.
             #expect(try await pool.run { pid_t(try $0.execute("select pg_backend_pid()").first!.int64(0)) } != backend)

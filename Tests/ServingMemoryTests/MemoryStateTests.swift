@@ -4,7 +4,8 @@ import ServingMemory
 import TestSupport
 import Testing
 
-/// Memory's state machine without a database: logs are arrays, time is a number, and what memory says is held against the engine over all rows.
+/// Memory's state machine without a database: logs are arrays, time is a number, and what memory says is held against
+/// the engine over all rows.
 @Suite struct MemoryStateTests {
     @Test(arguments: 0..<8)
     func `memory says what all rows say, whatever came in between`(round: Int) throws {
@@ -29,7 +30,11 @@ import Testing
             Issue.record("nothing was read yet")
             return
         }
-        #expect(missing.allSatisfy { Set($0.wanted.keys) == [.word(1), .word(2)] && $0.wanted.cut == world.state.cuts[$0.wanted.group.source.name] })
+        #expect(
+            missing.allSatisfy {
+                Set($0.wanted.keys) == [.word(1), .word(2)]
+                    && $0.wanted.cut == world.state.cuts[$0.wanted.group.source.name]
+            })
         missing.forEach { world.read($0) }
         guard case .here(let here) = world.find([1, 2, nil], .again) else {
             Issue.record("all was read")
@@ -65,7 +70,9 @@ import Testing
         let isTakenToo = world.take(third)
         #expect(!isTakenToo && world.state.cuts["events"] == first.end)
         world.state.owe(["events": third.end, "unknown": 1])
-        #expect(world.state.owed(to: ["events", "facts"]) == ["events": third.end] && !world.state.hasReached(["events": third.end]))
+        #expect(
+            world.state.owed(to: ["events", "facts"]) == ["events": third.end]
+                && !world.state.hasReached(["events": third.end]))
         world.hear()
         #expect(world.state.owed(to: ["events"]).isEmpty && world.state.hasReached(["events": third.end]))
         // What a standby has not replayed yet isn't there.
@@ -149,25 +156,35 @@ private struct World {
     private var now: Int64 = 1000
 
     private static let columns: [ColumnDefinition] = [
-        .init("k", .int64), .init("fact", .int64), .init("gone", .bool), .init("x", .float64), .init("s", .string), .init("at", .timestamp),
+        .init("k", .int64), .init("fact", .int64), .init("gone", .bool), .init("x", .float64), .init("s", .string),
+        .init("at", .timestamp),
     ]
     private static let features = [
         "events": ["sum(x) over last_40us", "count(*) over last_9us", "latest(s)", "max(x)"],
         "facts": ["sum(x) over last_60us", "count(distinct fact)", "latest(x) over last_20us"],
     ]
-    private static let sets = [["events0", "facts0"], ["events1", "events2"], ["events0", "events3", "facts1", "facts2"]]
+    private static let sets = [
+        ["events0", "facts0"], ["events1", "events2"], ["events0", "events3", "facts1", "facts2"],
+    ]
 
     init(bytes: Int) throws {
         state = MemoryState(maximumBytes: bytes)
         let sources = [
-            Source(name: "events", columns: World.columns, eventTime: "at", id: [], tombstone: nil, knownAt: .eventTime),
-            Source(name: "facts", columns: World.columns, eventTime: "at", id: ["fact"], tombstone: "gone", knownAt: .eventTime),
+            Source(
+                name: "events", columns: World.columns, eventTime: "at", id: [], tombstone: nil, knownAt: .eventTime),
+            Source(
+                name: "facts", columns: World.columns, eventTime: "at", id: ["fact"], tombstone: "gone",
+                knownAt: .eventTime),
         ]
-        var definitions: [Definition] = [.entity(Entity(name: "e", keys: [.init("k", .int64)]))] + sources.map { .source($0) }
+        var definitions: [Definition] =
+            [.entity(Entity(name: "e", keys: [.init("k", .int64)]))] + sources.map { .source($0) }
         for (source, expressions) in World.features {
             for (number, expression) in expressions.enumerated() {
                 let name = VersionedName(name: "\(source)\(number)", version: 1)
-                definitions.append(.function(FunctionDefinition(name: name, kind: .feature, entity: "e", source: source, expression: expression)))
+                definitions.append(
+                    .function(
+                        FunctionDefinition(
+                            name: name, kind: .feature, entity: "e", source: source, expression: expression)))
             }
         }
         catalog = try Catalog(definitions)
@@ -230,15 +247,20 @@ private struct World {
     }
 
     private static func keys(_ random: inout Randomness) -> [Int64?] {
-        (0..<Int.random(in: 1...4, using: &random)).map { _ in random.chance(10) ? nil : Int64.random(in: 0..<6, using: &random) }
+        (0..<Int.random(in: 1...4, using: &random)).map { _ in
+            random.chance(10) ? nil : Int64.random(in: 0..<6, using: &random)
+        }
     }
 
     private func isCaughtUp(_ source: String) -> Bool { state.cuts[source] == Int64(logs[source]!.count) }
 
     /// Rows that are pushed: known from now on.
     @discardableResult
-    mutating func commit(_ random: inout Randomness, _ name: String, count: Int? = nil, keys: Int64 = 6) -> CommittedRows {
-        let table = rows(&random, count ?? Int.random(in: 1...4, using: &random), keys: keys), after = Int64(logs[name]!.count)
+    mutating func commit(_ random: inout Randomness, _ name: String, count: Int? = nil, keys: Int64 = 6)
+        -> CommittedRows
+    {
+        let table = rows(&random, count ?? Int.random(in: 1...4, using: &random), keys: keys),
+            after = Int64(logs[name]!.count)
         append(table, to: name, knownAt: Array(repeating: now, count: table.rowCount))
         return CommittedRows(source: catalog.sources[name]!, after: after, rows: [table], knownAt: now)
     }
@@ -254,9 +276,11 @@ private struct World {
         World.table(
             (0..<count).map { _ in
                 [
-                    random.chance(8) ? .null : .int64(Int64.random(in: 0..<keys, using: &random)), .int64(Int64.random(in: 0..<30, using: &random)),
+                    random.chance(8) ? .null : .int64(Int64.random(in: 0..<keys, using: &random)),
+                    .int64(Int64.random(in: 0..<30, using: &random)),
                     random.chance(15) ? .bool(true) : .null,
-                    random.chance(10) ? .null : .float64(random.pick([0.5, -0.0, 7, .infinity, 1e16, 0.1])), random.chance(10) ? .null : .string(random.pick(["", "é", "xy"])),
+                    random.chance(10) ? .null : .float64(random.pick([0.5, -0.0, 7, .infinity, 1e16, 0.1])),
+                    random.chance(10) ? .null : .string(random.pick(["", "é", "xy"])),
                     .timestamp(Instant(microseconds: now - Int64.random(in: -10...50, using: &random))),
                 ]
             })
@@ -281,7 +305,8 @@ private struct World {
     mutating func take(_ pushed: CommittedRows) -> Bool {
         var deltas: [Int: TableNews] = [:]
         for kind in state.followed where kind.group.source.name == pushed.source.name {
-            deltas[kind.table] = TableNews(generation: kind.generation, delta: pushed.delta(columns: kind.group.columns))
+            deltas[kind.table] = TableNews(
+                generation: kind.generation, delta: pushed.delta(columns: kind.group.columns))
         }
         return state.take(pushed, deltas)
     }
@@ -294,15 +319,19 @@ private struct World {
         for kind in state.followed where !skipsNews {
             let name = kind.group.source.name
             guard let after = state.cuts[name], let upTo = heads.cuts[name], upTo > after else { continue }
-            news[kind.table] = TableNews(generation: kind.generation, delta: delta(kind.group, after: after, upTo: upTo))
+            news[kind.table] = TableNews(
+                generation: kind.generation, delta: delta(kind.group, after: after, upTo: upTo))
         }
         state.hear(heads, news)
     }
 
     private func delta(_ group: Plan.Group, after: Int64, upTo: Int64) -> EntityTable.Delta {
-        let source = group.source, whole = logs[source.name]!.gathered((0..<Int32(upTo)).map(\.self), columns: group.columns)
+        let source = group.source,
+            whole = logs[source.name]!.gathered((0..<Int32(upTo)).map(\.self), columns: group.columns)
         var rows = whole.gathered((Int32(after)..<Int32(upTo)).map(\.self))
-        if !source.id.isEmpty { rows = rows.followed(by: whole.retractions(of: source, keys: group.keys.map(\.column), after: after)) }
+        if !source.id.isEmpty {
+            rows = rows.followed(by: whole.retractions(of: source, keys: group.keys.map(\.column), after: after))
+        }
         let evicts = !source.id.isEmpty && (imports[source.name] ?? []).contains { $0 > after && $0 <= upTo }
         return EntityTable.Delta(after: after, upTo: upTo, rows: rows, evicts: evicts)
     }
@@ -311,11 +340,14 @@ private struct World {
     mutating func read(_ missing: MissingEntities) {
         let wanted = missing.wanted, group = wanted.group, source = group.source
         var rows = logs[source.name]!.gathered((0..<Int32(wanted.cut)).map(\.self), columns: group.columns)
-        if !source.id.isEmpty { rows = rows.followed(by: rows.retractions(of: source, keys: group.keys.map(\.column), after: 0)) }
+        if !source.id.isEmpty {
+            rows = rows.followed(by: rows.retractions(of: source, keys: group.keys.map(\.column), after: 0))
+        }
         let own = rows.columns["k"]!
         func isOf(_ key: EntityKey, _ row: Int) -> Bool { EntityKey([own], row) == key }
         let first = wanted.keys.map { key in
-            (0..<rows.count).filter { isOf(key, $0) && !(rows.isRetraction?[$0] ?? false) }.map { rows.knownAt[$0] }.min() ?? .max
+            (0..<rows.count).filter { isOf(key, $0) && !(rows.isRetraction?[$0] ?? false) }.map { rows.knownAt[$0] }
+                .min() ?? .max
         }
         let some = rows.gathered((0..<Int32(rows.count)).filter { row in wanted.keys.contains { isOf($0, Int(row)) } })
         state.insert(missing, foundFrom: first, rows: some)
@@ -323,10 +355,15 @@ private struct World {
 
     // MARK: Lookups
 
-    mutating func find(_ keys: [Int64?], _ attempt: MemoryState.Attempt, silence: Duration = .zero) -> MemoryState.Found { find(plans[plans.count - 1], keys, attempt, silence) }
+    mutating func find(_ keys: [Int64?], _ attempt: MemoryState.Attempt, silence: Duration = .zero) -> MemoryState.Found
+    { find(plans[plans.count - 1], keys, attempt, silence) }
 
-    private mutating func find(_ prepared: ServingPlan, _ keys: [Int64?], _ attempt: MemoryState.Attempt, _ silence: Duration) -> MemoryState.Found {
-        state.find(prepared, prepared.plan.groups.map { _ in keys.map { $0.map { .word(UInt64(bitPattern: $0)) } } }, now: now, silence: silence, attempt)
+    private mutating func find(
+        _ prepared: ServingPlan, _ keys: [Int64?], _ attempt: MemoryState.Attempt, _ silence: Duration
+    ) -> MemoryState.Found {
+        state.find(
+            prepared, prepared.plan.groups.map { _ in keys.map { $0.map { .word(UInt64(bitPattern: $0)) } } }, now: now,
+            silence: silence, attempt)
     }
 
     /// What memory says wrongly of some entities, once it has read them.
@@ -343,7 +380,8 @@ private struct World {
                 let expected = plan.evaluate(spine, Reading(cuts: here.cuts)) { logs[$0.source.name]! }
                 for (index, column) in plan.outputs(spine, of: here.aggregates).enumerated() {
                     for row in keys.indices where column[row] != expected.columns[index][row] {
-                        return "\(plan.outputs[index].name) of \(keys[row].map { "\($0)" } ?? "NULL") at \(now) is \(column[row]), and by all rows \(expected.columns[index][row])"
+                        return
+                            "\(plan.outputs[index].name) of \(keys[row].map { "\($0)" } ?? "NULL") at \(now) is \(column[row]), and by all rows \(expected.columns[index][row])"
                     }
                 }
                 return nil

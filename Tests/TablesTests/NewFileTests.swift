@@ -5,7 +5,9 @@ import Testing
 
 /// Files that appear when they are whole.
 @Suite struct NewFileTests {
-    private func names(_ directory: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory).sorted() }
+    private func names(_ directory: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    }
 
     private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
@@ -44,12 +46,16 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: directory) }
         // No process has that number; the second is another's that is at work, the third this process's own.
         let left = [
-            "rows.csv.part-4194301", "rows.csv.part-1", "rows.csv.part-\(ProcessInfo.processInfo.processIdentifier)", "rows.csv.part-", "rows.csv.part-x", "other.csv.part-4194301",
+            "rows.csv.part-4194301", "rows.csv.part-1", "rows.csv.part-\(ProcessInfo.processInfo.processIdentifier)",
+            "rows.csv.part-", "rows.csv.part-x", "other.csv.part-4194301",
         ]
         for name in left { try "part".write(toFile: directory + "/" + name, atomically: false, encoding: .utf8) }
         let file = try NewFile(path: path)
         try file.write(Array("whole".utf8))
         try file.publish()
-        #expect(try names(directory) == ["other.csv.part-4194301", "rows.csv", "rows.csv.part-", "rows.csv.part-1", "rows.csv.part-x"])
+        #expect(
+            try names(directory) == [
+                "other.csv.part-4194301", "rows.csv", "rows.csv.part-", "rows.csv.part-1", "rows.csv.part-x",
+            ])
     }
 }

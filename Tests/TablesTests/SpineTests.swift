@@ -19,18 +19,26 @@ import Testing
 
     private func spine(_ text: String, _ options: ReadOptions = ReadOptions()) throws -> SpineFile {
         let layout = text.hasPrefix("{") ? FileFormat.Layout.ndjson : .csv
-        return try SpineFile(ByteReader(bytes: Array(text.utf8), name: "s"), layout: layout, name: "s", plan: plan(), timestamp: "event_timestamp", options: options)
+        return try SpineFile(
+            ByteReader(bytes: Array(text.utf8), name: "s"), layout: layout, name: "s", plan: plan(),
+            timestamp: "event_timestamp", options: options)
     }
 
     private func golden(_ name: String) throws -> SpineFile {
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        return try SpineFile(path: tests.appendingPathComponent("Golden/" + name).path, plan: plan(), timestamp: "event_timestamp", options: ReadOptions())
+        return try SpineFile(
+            path: tests.appendingPathComponent("Golden/" + name).path, plan: plan(), timestamp: "event_timestamp",
+            options: ReadOptions())
     }
 
-    private func stream(_ file: SpineFile) throws -> [UInt8] { file.arrowStream(Table(rowCount: file.rowCount)).reduce(into: []) { $0 += $1 } }
+    private func stream(_ file: SpineFile) throws -> [UInt8] {
+        file.arrowStream(Table(rowCount: file.rowCount)).reduce(into: []) { $0 += $1 }
+    }
 
     private func again(_ bytes: [UInt8]) throws -> SpineFile {
-        try SpineFile(ByteReader(bytes: bytes, name: "s"), layout: .arrows, name: "s", plan: plan(), timestamp: "event_timestamp", options: ReadOptions())
+        try SpineFile(
+            ByteReader(bytes: bytes, name: "s"), layout: .arrows, name: "s", plan: plan(), timestamp: "event_timestamp",
+            options: ReadOptions())
     }
 
     @Test(arguments: ["types.arrows", "types-lz4.arrow", "types-categories.arrows"])
@@ -45,7 +53,8 @@ import Testing
 
     @Test(arguments: ["csv", "ndjson", "jsonl.gz"])
     func `a text file refuses what it can't hold, by name and type, before work is done`(suffix: String) throws {
-        let path = FileManager.default.temporaryDirectory.path + "/firn-\(UUID().uuidString).\(suffix)", spine = try golden("types.arrows")
+        let path = FileManager.default.temporaryDirectory.path + "/firn-\(UUID().uuidString).\(suffix)",
+            spine = try golden("types.arrows")
         let error = #expect(throws: TableError.self) { try TableWriter.require(spine, for: path) }
         #expect(error?.column == "d32" && error?.message.contains("is decimal32(5, 1)") == true)
         let writer = try TableWriter(path: path)
@@ -59,17 +68,25 @@ import Testing
         let spine = try golden("types.arrows"), erased = try spine.erasing([0, 4], keeping: ["k"])
         #expect(try again(stream(erased)).rowCount == 6)
         for name in ["category", "numbers", "uuid", "d128", "t64", "views"] {
-            let before = try #require(try spine.identities(of: name)), after = try #require(try erased.identities(of: name))
-            for row in 0..<6 { #expect(after[row] == ([0, 4].contains(row) ? .null : before[row]), "\(name) in row \(row)") }
+            let before = try #require(try spine.identities(of: name)),
+                after = try #require(try erased.identities(of: name))
+            for row in 0..<6 {
+                #expect(after[row] == ([0, 4].contains(row) ? .null : before[row]), "\(name) in row \(row)")
+            }
         }
         #expect(try stream(erased.erasing([0, 4], keeping: ["k"])) == stream(erased))
     }
 
     @Test(
         arguments: [
-            ["7", "007", "7.0", "+7", "7e0", "0.7e1", "\"7\""], ["true", "True", "TRUE", "t"], ["false", "False", "f"], ["-0.10", "-.1", "-1e-1"], ["0", "-0.0", "0e9"],
-            ["2024-05-08", "2024-05-08T00:00:00Z", "2024-05-08 00:00:00", "2024-05-08 02:00:00+02:00", "2024-05-08 00:00:00 UTC", "2024-05-08 00:00:00.000000000"],
-            ["NaN", "nan"], ["inf", "Infinity"], ["9007199254740993", "9007199254740993.0"], ["2024-05-08 00:00:00.000000001", "2024-05-08 00:00:00.000000001Z"],
+            ["7", "007", "7.0", "+7", "7e0", "0.7e1", "\"7\""], ["true", "True", "TRUE", "t"], ["false", "False", "f"],
+            ["-0.10", "-.1", "-1e-1"], ["0", "-0.0", "0e9"],
+            [
+                "2024-05-08", "2024-05-08T00:00:00Z", "2024-05-08 00:00:00", "2024-05-08 02:00:00+02:00",
+                "2024-05-08 00:00:00 UTC", "2024-05-08 00:00:00.000000000",
+            ],
+            ["NaN", "nan"], ["inf", "Infinity"], ["9007199254740993", "9007199254740993.0"],
+            ["2024-05-08 00:00:00.000000001", "2024-05-08 00:00:00.000000001Z"],
         ])
     func `one value is one identity, however it is spelled`(texts: [String]) throws {
         let file = try spine("k,event_timestamp,v\n" + texts.map { "1,2024-01-01,\($0)\n" }.joined())
@@ -79,39 +96,61 @@ import Testing
 
     @Test func `other values are others`() throws {
         let texts = [
-            "7", "7.5", "70", "-7", "true", "false", "x", "X", "2024-05-08", "2024-05-09", "2024-05-08 00:00:00.000000001", "9007199254740992", "9007199254740993", "1.2.3", "7 ",
+            "7", "7.5", "70", "-7", "true", "false", "x", "X", "2024-05-08", "2024-05-09",
+            "2024-05-08 00:00:00.000000001", "9007199254740992", "9007199254740993", "1.2.3", "7 ",
             "e1", "-", "\"\"", "",
         ]
-        let values = try #require(try spine("k,event_timestamp,v\n" + texts.map { "1,2024-01-01,\($0)\n" }.joined()).identities(of: "v"))
-        for row in texts.indices { for other in 0..<row { #expect(values[row] != values[other], "\(texts[row]) and \(texts[other])") } }
+        let values = try #require(
+            try spine("k,event_timestamp,v\n" + texts.map { "1,2024-01-01,\($0)\n" }.joined()).identities(of: "v"))
+        for row in texts.indices {
+            for other in 0..<row { #expect(values[row] != values[other], "\(texts[row]) and \(texts[other])") }
+        }
         #expect(values[texts.count - 1] == .null)
-        #expect(try spine("k,event_timestamp,v\n1,2024-01-01,NA\n1,2024-01-01,\"NA\"\n", ReadOptions(null: "NA")).identities(of: "v")?[0] == .null)
+        #expect(
+            try spine("k,event_timestamp,v\n1,2024-01-01,NA\n1,2024-01-01,\"NA\"\n", ReadOptions(null: "NA"))
+                .identities(of: "v")?[0] == .null)
     }
 
     @Test func `a column's identities are those of its own CSV and NDJSON`() throws {
         let arrow = try golden("types.arrows")
         let texts = [
-            "d128": ["19.90", "-0.01", "", "19.90", "-0.01", ""], "numbers": ["10.0", "20.0", "", "10.0", "30.0", "20.0"], "category": ["a", "b", "", "a", "c", "b"],
-            "t64": ["23:59:59.999999", "", "23:59:59.999999", "", "23:59:59.999999", ""], "k": ["1", "2.0", "003", "4", "5", "6"], "half": ["0.5", "", "5e-1", "", "0.5", ""],
-            "uuid": ["00000000-0000-0000-0000-000000000007", "", "00000000-0000-0000-0000-000000000007", "", "00000000-0000-0000-0000-000000000007", ""],
+            "d128": ["19.90", "-0.01", "", "19.90", "-0.01", ""],
+            "numbers": ["10.0", "20.0", "", "10.0", "30.0", "20.0"], "category": ["a", "b", "", "a", "c", "b"],
+            "t64": ["23:59:59.999999", "", "23:59:59.999999", "", "23:59:59.999999", ""],
+            "k": ["1", "2.0", "003", "4", "5", "6"], "half": ["0.5", "", "5e-1", "", "0.5", ""],
+            "uuid": [
+                "00000000-0000-0000-0000-000000000007", "", "00000000-0000-0000-0000-000000000007", "",
+                "00000000-0000-0000-0000-000000000007", "",
+            ],
         ]
         for (name, column) in texts {
             let csv = try spine("k,event_timestamp,v\n" + column.map { "1,2024-01-01,\($0)\n" }.joined())
-            let lines = try spine(column.map { "{\"k\":1,\"event_timestamp\":\"2024-01-01\",\"v\":\($0.isEmpty ? "null" : "\"\($0)\"")}\n" }.joined())
-            let known = try #require(try arrow.identities(of: name)), other = try #require(try csv.identities(of: "v")), third = try #require(try lines.identities(of: "v"))
-            for row in column.indices { #expect(known[row] == other[row] && known[row] == third[row], "\(name) in row \(row)") }
+            let lines = try spine(
+                column.map {
+                    "{\"k\":1,\"event_timestamp\":\"2024-01-01\",\"v\":\($0.isEmpty ? "null" : "\"\($0)\"")}\n"
+                }.joined())
+            let known = try #require(try arrow.identities(of: name)), other = try #require(try csv.identities(of: "v")),
+                third = try #require(try lines.identities(of: "v"))
+            for row in column.indices {
+                #expect(known[row] == other[row] && known[row] == third[row], "\(name) in row \(row)")
+            }
         }
     }
 
     @Test func `a pandas frame and its own CSV have the same identities`() throws {
         let frame = try golden("pandas.feather"), text = try golden("pandas.csv")
         #expect(frame.rowCount == 5 && frame.spine.columns["k"]![4] == text.spine.columns["k"]![4])
-        for column in ["k", "event_timestamp", "id", "n", "text", "flag", "maybe", "when", "local", "day", "narrow", "float", "kind", "code", "Int64"] {
-            let left = try #require(try frame.identities(of: column)), right = try #require(try text.identities(of: column))
+        for column in [
+            "k", "event_timestamp", "id", "n", "text", "flag", "maybe", "when", "local", "day", "narrow", "float",
+            "kind", "code", "Int64",
+        ] {
+            let left = try #require(try frame.identities(of: column)),
+                right = try #require(try text.identities(of: column))
             for row in 0..<5 { #expect(left[row] == right[row], "\(column) in row \(row)") }
         }
         // An id is the same beside a missing one, as a text, and alone.
-        let ids = try #require(try frame.identities(of: "id")), numbers = try #require(try frame.identities(of: "n")), texts = try #require(try frame.identities(of: "text"))
+        let ids = try #require(try frame.identities(of: "id")), numbers = try #require(try frame.identities(of: "n")),
+            texts = try #require(try frame.identities(of: "text"))
         #expect(ids[0] == numbers[0] && ids[0] == texts[0] && ids[1] == .null && ids[4] == numbers[3])
     }
 
@@ -127,7 +166,9 @@ import Testing
         ])
         let plan = Plan(try catalog.set(named: "all.v1"), in: catalog)
         func read(_ options: ReadOptions) throws -> SpineFile {
-            try SpineFile(ByteReader(bytes: Array(text.utf8), name: "s"), layout: .csv, name: "s", plan: plan, timestamp: "event_timestamp", options: options)
+            try SpineFile(
+                ByteReader(bytes: Array(text.utf8), name: "s"), layout: .csv, name: "s", plan: plan,
+                timestamp: "event_timestamp", options: options)
         }
         let error = #expect(throws: TableError.self) { try read(ReadOptions()) }
         #expect(error?.column == "x" && error?.advice?.contains("int64") == true)

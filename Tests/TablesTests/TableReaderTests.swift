@@ -6,10 +6,14 @@ import Testing
 
 @Suite struct TableReaderTests {
     private let schema = TableReader.Schema(
-        [.init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool), .init("t", .timestamp)], present: ["i"], notNull: ["i"])
+        [.init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool), .init("t", .timestamp)],
+        present: ["i"], notNull: ["i"])
 
-    private func read(_ text: String, layout: FileFormat.Layout = .csv, options: ReadOptions = ReadOptions()) throws -> Table {
-        var reader = try TableReader(ByteReader(bytes: Array(text.utf8), name: "f"), layout: layout, name: "f", schema: schema, options: options)
+    private func read(_ text: String, layout: FileFormat.Layout = .csv, options: ReadOptions = ReadOptions()) throws
+        -> Table
+    {
+        var reader = try TableReader(
+            ByteReader(bytes: Array(text.utf8), name: "f"), layout: layout, name: "f", schema: schema, options: options)
         return try reader.all()
     }
 
@@ -18,7 +22,9 @@ import Testing
     }
 
     @Test func `values of every type are read`() throws {
-        let table = try read("\u{FEFF}i,s,f,b,t\r\n-9223372036854775808,\"a \"\"q\"\",\nb\",-0.0,t,2024-01-01 00:00:00\r\n1,,NaN,0,\r\n2,\"\",-inf,,1969-12-31")
+        let table = try read(
+            "\u{FEFF}i,s,f,b,t\r\n-9223372036854775808,\"a \"\"q\"\",\nb\",-0.0,t,2024-01-01 00:00:00\r\n1,,NaN,0,\r\n2,\"\",-inf,,1969-12-31"
+        )
         #expect(table.rowCount == 3)
         #expect(table["i"]![0] == .int64(.min))
         #expect(table["s"]![0] == .string("a \"q\",\nb"))
@@ -31,7 +37,8 @@ import Testing
     }
 
     @Test func `a word for NULL counts unquoted only, and integers may be times`() throws {
-        let table = try read("i,s,f,t\n1,NA,NA,1500\n2,\"NA\",1,-1\n", options: ReadOptions(null: "NA", epoch: .milliseconds))
+        let table = try read(
+            "i,s,f,t\n1,NA,NA,1500\n2,\"NA\",1,-1\n", options: ReadOptions(null: "NA", epoch: .milliseconds))
         #expect(table["s"]![0] == .null && table["f"]![0] == .null)
         #expect(table["s"]![1] == .string("NA"))
         #expect(table["t"]![0] == .timestamp(Instant(microseconds: 1_500_000)))
@@ -39,16 +46,24 @@ import Testing
 
     @Test(
         arguments: [
-            ("i\n1\nx\n", 3, "i", "is not an int64"), ("i,s\n1,\"a\nb\"\n2\n", 4, nil, "1 fields"), ("i\n9223372036854775808\n", 2, "i", "is not an int64"),
-            ("i,f\n1,1e999\n", 2, "f", "is not a float64"), ("i,f\n1,9007199254740993\n", 2, "f", "is not a float64"), ("i\n42.5\n", 2, "i", "is not an int64"),
-            ("i\n9007199254740993.0\n", 2, "i", "is not an int64"), ("i\nNaN\n", 2, "i", "is not an int64"), ("i,t\n1,2024-05-08 10:00:00.1234567\n", 2, "t", "is not a timestamp"),
-            ("i,t\n1,2024-05-08 10:00:00 CET\n", 2, "t", "is not a timestamp"), ("i,t\n1,2024-05-08 10:00:00 \n", 2, "t", "is not a timestamp"),
-            ("i;f\n1;2\n", 1, nil, "separated by semicolons"), ("i\tf\n1\t2\n", 1, nil, "separated by tabs"), ("i,f\r1,2\r", 1, nil, "CR alone"),
+            ("i\n1\nx\n", 3, "i", "is not an int64"), ("i,s\n1,\"a\nb\"\n2\n", 4, nil, "1 fields"),
+            ("i\n9223372036854775808\n", 2, "i", "is not an int64"),
+            ("i,f\n1,1e999\n", 2, "f", "is not a float64"), ("i,f\n1,9007199254740993\n", 2, "f", "is not a float64"),
+            ("i\n42.5\n", 2, "i", "is not an int64"),
+            ("i\n9007199254740993.0\n", 2, "i", "is not an int64"), ("i\nNaN\n", 2, "i", "is not an int64"),
+            ("i,t\n1,2024-05-08 10:00:00.1234567\n", 2, "t", "is not a timestamp"),
+            ("i,t\n1,2024-05-08 10:00:00 CET\n", 2, "t", "is not a timestamp"),
+            ("i,t\n1,2024-05-08 10:00:00 \n", 2, "t", "is not a timestamp"),
+            ("i;f\n1;2\n", 1, nil, "separated by semicolons"), ("i\tf\n1\t2\n", 1, nil, "separated by tabs"),
+            ("i,f\r1,2\r", 1, nil, "CR alone"),
             ("\"i\",\"f\"\r1,2\r", 1, nil, "CR alone"), ("i\r1\r2\r", 1, nil, "CR alone"),
-            ("i,z\n1,2\n", 1, "z", "is not declared"), ("s\na\n", 1, "i", "missing from the header"), ("i,s,s\n", 1, "s", "stands twice"), ("i,s\n1,\"a\n", 2, nil, "never closed"),
-            ("i,s\n1,\"a\"b\n", 2, nil, "after the closing quote"), ("i,s\n1,a\"b\n", 2, nil, "inside an unquoted"), ("i,b\n\n1,yes\n", 3, "b", "is not a bool"),
+            ("i,z\n1,2\n", 1, "z", "is not declared"), ("s\na\n", 1, "i", "missing from the header"),
+            ("i,s,s\n", 1, "s", "stands twice"), ("i,s\n1,\"a\n", 2, nil, "never closed"),
+            ("i,s\n1,\"a\"b\n", 2, nil, "after the closing quote"), ("i,s\n1,a\"b\n", 2, nil, "inside an unquoted"),
+            ("i,b\n\n1,yes\n", 3, "b", "is not a bool"),
             ("i\n1\n\"\"\n", 3, "i", "is not an int64"),
-            ("i,s\n,a\n", 2, "i", "may not be NULL"), ("i,t\n1,2024-02-30\n", 2, "t", "is not a timestamp"), ("i,s\n1,\u{0}\n", 2, "s", "is not a string"),
+            ("i,s\n,a\n", 2, "i", "may not be NULL"), ("i,t\n1,2024-02-30\n", 2, "t", "is not a timestamp"),
+            ("i,s\n1,\u{0}\n", 2, "s", "is not a string"),
         ] as [(String, Int, String?, String)])
     func `a bad CSV names line and column`(text: String, line: Int, column: String?, message: String) {
         let fault = fault(text)
@@ -59,8 +74,10 @@ import Testing
 
     @Test(
         arguments: [
-            ("{\"i\": 1}\n{\"i\": 1.5}", 2, "i"), ("{\"i\": 1}\n\n[]", 3, nil), ("{\"i\": 1, \"z\": 2}", 1, "z"), ("{\"s\": \"a\"}", 1, "i"), ("{\"i\": null}", 1, "i"),
-            ("{\"i\": 1", 1, nil), ("{\"i\": \"1.0\"}", 1, "i"), ("{\"i\": \"\"}", 1, "i"), ("{\"i\": 9007199254740993.0}", 1, "i"),
+            ("{\"i\": 1}\n{\"i\": 1.5}", 2, "i"), ("{\"i\": 1}\n\n[]", 3, nil), ("{\"i\": 1, \"z\": 2}", 1, "z"),
+            ("{\"s\": \"a\"}", 1, "i"), ("{\"i\": null}", 1, "i"),
+            ("{\"i\": 1", 1, nil), ("{\"i\": \"1.0\"}", 1, "i"), ("{\"i\": \"\"}", 1, "i"),
+            ("{\"i\": 9007199254740993.0}", 1, "i"),
             ("{\"i\": 1, \"f\": 9007199254740993}", 1, "f"), ("{\"i\": 1, \"f\": \"9007199254740993\"}", 1, "f"),
             ("{\"i\":1,\"i\":2}", 1, nil), ("{\"i\":1,\"f\":1e999}", 1, "f"),
         ] as [(String, Int, String?)])
@@ -75,7 +92,11 @@ import Testing
         for _ in 0..<20_000 {
             let digits = Int.random(in: 1...19, using: &random)
             var text = random.chance(30) ? "-" : ""
-            for index in 0..<digits { text += String(Int.random(in: 0...9, using: &random)) + (index == digits / 2 && random.chance(60) ? "." : "") }
+            for index in 0..<digits {
+                text +=
+                    String(Int.random(in: 0...9, using: &random))
+                    + (index == digits / 2 && random.chance(60) ? "." : "")
+            }
             if text.hasSuffix(".") { text += "0" }
             if random.chance(20) { text += "e\(Int.random(in: -30...30, using: &random))" }
             // What is an integer has to be exact.
@@ -89,18 +110,21 @@ import Testing
     }
 
     @Test func `numbers come in where nothing is lost`() throws {
-        let csv = try read("i,f\n42.0,9007199254740992\n-7.00,18014398509481984\n9007199254740992.0,9007199254740993.0\n1,1e23\n")
+        let csv = try read(
+            "i,f\n42.0,9007199254740992\n-7.00,18014398509481984\n9007199254740992.0,9007199254740993.0\n1,1e23\n")
         #expect((0..<4).map { csv["i"]![$0] } == [42, -7, 1 << 53, 1].map { .int64($0) })
         #expect((0..<4).map { csv["f"]![$0] } == [0x1p53, 0x1p54, 0x1p53, 1e23].map { .float64($0) })
         let lines = try read(
-            "{\"i\": 42.0, \"f\": 9007199254740992}\n{\"i\": \"9223372036854775807\", \"f\": \"19.90\"}\n{\"i\": \"-1\", \"f\": 0.1}\n", layout: .ndjson)
+            "{\"i\": 42.0, \"f\": 9007199254740992}\n{\"i\": \"9223372036854775807\", \"f\": \"19.90\"}\n{\"i\": \"-1\", \"f\": 0.1}\n",
+            layout: .ndjson)
         #expect((0..<3).map { lines["i"]![$0] } == [42, .max, -1].map { .int64($0) })
         #expect((0..<3).map { lines["f"]![$0] } == [0x1p53, 19.9, 0.1].map { .float64($0) })
     }
 
     @Test(
         arguments: [
-            "2024-05-08 10:00:00 UTC", "2024-05-08 12:00:00 +0200", "2024-05-08 03:00:00 -0700", "2024-05-08 10:00:00 Z", "2024-05-08 10:00:00.000000000 UTC",
+            "2024-05-08 10:00:00 UTC", "2024-05-08 12:00:00 +0200", "2024-05-08 03:00:00 -0700",
+            "2024-05-08 10:00:00 Z", "2024-05-08 10:00:00.000000000 UTC",
             "2024-05-08T10:00:00.000000000Z", "2024-05-08 10:00:00 +00:00", "2024-05-08 10:00:00.0000000000+00",
         ])
     func `times are read as warehouses write them`(text: String) throws {
@@ -119,7 +143,8 @@ import Testing
     }
 
     @Test(arguments: [(";", ";"), ("\t", "\\t"), ("|", "|")])
-    func `fields may stand between other characters, and the fault says which`(delimiter: String, given: String) throws {
+    func `fields may stand between other characters, and the fault says which`(delimiter: String, given: String) throws
+    {
         let text = "i,f,s\n1,2.5,\"a\(delimiter)b\"\n".replacing(",", with: delimiter)
         let table = try read(text, options: ReadOptions(delimiter: try #require(ReadOptions.delimiter(given))))
         #expect(table["f"]![0] == .float64(2.5) && table["s"]![0] == .string("a\(delimiter)b"))
@@ -138,17 +163,27 @@ import Testing
     }
 
     @Test func `a comma for a point is named`() throws {
-        let error = #expect(throws: TableError.self) { try read("i;f\n1;19,90\n", options: ReadOptions(delimiter: UInt8(ascii: ";"))) }
+        let error = #expect(throws: TableError.self) {
+            try read("i;f\n1;19,90\n", options: ReadOptions(delimiter: UInt8(ascii: ";")))
+        }
         #expect(error?.advice == "write the decimal point as a point")
     }
 
     @Test func `another encoding is named`() throws {
         for layout in [FileFormat.Layout.csv, .ndjson] {
             let text = layout == .csv ? "i,s\n1,a\n" : "{\"i\":1}\n"
-            for (mark, isBig) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true), ([], false), ([], true)] as [([UInt8], Bool)] {
-                let bytes = mark + text.utf16.flatMap { isBig ? [UInt8($0 >> 8), UInt8($0 & 0xFF)] : [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+            for (mark, isBig) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true), ([], false), ([], true)]
+                as [([UInt8], Bool)]
+            {
+                let bytes =
+                    mark
+                    + text.utf16.flatMap {
+                        isBig ? [UInt8($0 >> 8), UInt8($0 & 0xFF)] : [UInt8($0 & 0xFF), UInt8($0 >> 8)]
+                    }
                 let error = #expect(throws: TableError.self) {
-                    var reader = try TableReader(ByteReader(bytes: bytes, name: "f", pieceSize: 1), layout: layout, name: "f", schema: schema, options: ReadOptions())
+                    var reader = try TableReader(
+                        ByteReader(bytes: bytes, name: "f", pieceSize: 1), layout: layout, name: "f", schema: schema,
+                        options: ReadOptions())
                     _ = try reader.all()
                 }
                 #expect(error?.message == "is UTF-16" && error?.advice?.contains("iconv -f UTF-16") == true)
@@ -156,13 +191,19 @@ import Testing
         }
     }
 
-    @Test(arguments: [("a.CSV", .csv), ("a.jsonl", .ndjson), ("A.JSONL.GZ", .ndjson), ("a.feather", .arrow), ("a.Arrows.zst", .arrows)] as [(String, FileFormat.Layout)])
+    @Test(
+        arguments: [
+            ("a.CSV", .csv), ("a.jsonl", .ndjson), ("A.JSONL.GZ", .ndjson), ("a.feather", .arrow),
+            ("a.Arrows.zst", .arrows),
+        ] as [(String, FileFormat.Layout)])
     func `a file's suffix is read in any case, and by other names`(path: String, layout: FileFormat.Layout) throws {
         #expect(try FileFormat(path: path).layout == layout)
     }
 
     @Test(arguments: [FileFormat.Compression.gzip, .zstd])
-    func `a compressed file reads as the plain one, and a cut one is refused`(compression: FileFormat.Compression) throws {
+    func `a compressed file reads as the plain one, and a cut one is refused`(compression: FileFormat.Compression)
+        throws
+    {
         var random = Randomness(seed: 9)
         var text = "i,s\n"
         for number in 0..<200_000 { text += "\(number),\(random.next())\n" }
@@ -170,19 +211,23 @@ import Testing
         let writer = try ByteWriter(compression, name: "f") { bytes throws(TableError) in packed += bytes }
         try writer.write(Array(text.utf8))
         try writer.finish()
-        var reader = try TableReader(ByteReader(bytes: packed, name: "f", compression: compression), layout: .csv, name: "f", schema: schema, options: ReadOptions())
+        var reader = try TableReader(
+            ByteReader(bytes: packed, name: "f", compression: compression), layout: .csv, name: "f", schema: schema,
+            options: ReadOptions())
         let table = try reader.all()
         #expect(table.rowCount == 200_000)
         #expect(table["i"]![199_999] == .int64(199_999))
         #expect(throws: TableError.self) {
             var cut = try TableReader(
-                ByteReader(bytes: Array(packed.dropLast(9)), name: "f", compression: compression), layout: .csv, name: "f", schema: schema, options: ReadOptions())
+                ByteReader(bytes: Array(packed.dropLast(9)), name: "f", compression: compression), layout: .csv,
+                name: "f", schema: schema, options: ReadOptions())
             _ = try cut.all()
         }
     }
 
     @Test(arguments: [FileFormat.Compression.gzip, .zstd])
-    func `compressed bytes come in small pieces, however much they come to`(compression: FileFormat.Compression) throws {
+    func `compressed bytes come in small pieces, however much they come to`(compression: FileFormat.Compression) throws
+    {
         // Also where what comes out fills the pieces to the last byte, and where several members follow each other.
         for sizes in [[0], [1], [1 << 17], [1 << 18], [3 << 18, 1 << 18], [64 << 20, 5]] {
             var packed: [UInt8] = []
@@ -210,7 +255,9 @@ import Testing
         for _ in 0..<30_000 {
             let bytes = (0..<Int.random(in: 0...40, using: &random)).map { _ in random.pick(alphabet) }
             for layout in [FileFormat.Layout.csv, .ndjson] {
-                var reader = try? TableReader(ByteReader(bytes: Array("i,s\n".utf8) + bytes, name: "f"), layout: layout, name: "f", schema: schema, options: ReadOptions())
+                var reader = try? TableReader(
+                    ByteReader(bytes: Array("i,s\n".utf8) + bytes, name: "f"), layout: layout, name: "f",
+                    schema: schema, options: ReadOptions())
                 _ = try? reader?.all()
             }
             _ = try? JSON(parsing: bytes)
@@ -223,11 +270,17 @@ import Testing
         let text = #"{"a":[1,-2.5e-3,9223372036854775807,null,true,"\u00e9\ud83d\ude00\n\"\\"],"b":{}}"#
         let value = try JSON(parsing: Array(text.utf8))
         #expect(try JSON(parsing: Array(value.description.utf8)) == value)
-        #expect(value["a"].map { $0 == .array([1, .number("-2.5e-3"), .number("9223372036854775807"), .null, true, "é😀\n\"\\"]) } == true)
+        #expect(
+            value["a"].map {
+                $0 == .array([1, .number("-2.5e-3"), .number("9223372036854775807"), .null, true, "é😀\n\"\\"])
+            } == true)
         #expect(try JSON(parsing: Array(value.pretty().utf8)) == value)
     }
 
-    @Test(arguments: ["", "01", "1.", "[1,]", "{\"a\":1,}", "\"\\ud800\"", "nul", "1 2", "\"a", "{\"a\" 1}", "'a'", "+1", "[", "\"\u{1}\""])
+    @Test(arguments: [
+        "", "01", "1.", "[1,]", "{\"a\":1,}", "\"\\ud800\"", "nul", "1 2", "\"a", "{\"a\" 1}", "'a'", "+1", "[",
+        "\"\u{1}\"",
+    ])
     func `what is no JSON is refused`(text: String) {
         #expect(throws: JSON.Fault.self) { try JSON(parsing: Array(text.utf8)) }
     }

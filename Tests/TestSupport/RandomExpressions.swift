@@ -2,8 +2,9 @@ public import FeatureLanguage
 
 /// An expression as Firn writes it and as PostgreSQL does.
 ///
-/// The two texts differ only where docs/language.md says that the languages do: what PostgreSQL refuses to compute is NULL here, so the
-/// SQL calls functions of the schema `judge` that catch the refusal; decimal literals are float8 and integers bigint.
+/// The two texts differ only where docs/language.md says that the languages do: what PostgreSQL refuses to compute is
+/// NULL here, so the SQL calls functions of the schema `judge` that catch the refusal; decimal literals are float8 and
+/// integers bigint.
 public struct JudgedExpression {
     public var firn: String
     public var sql: String
@@ -30,7 +31,10 @@ public struct RandomExpressions {
         self.hasInstant = hasInstant
     }
 
-    private static let names: [ValueType: [String]] = [.int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"], .timestamp: ["t1", "t2"]]
+    private static let names: [ValueType: [String]] = [
+        .int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"],
+        .timestamp: ["t1", "t2"],
+    ]
 
     public mutating func draw(_ type: ValueType, depth: Int) -> JudgedExpression {
         if depth <= 0 || random.chance(12) { return leaf(type) }
@@ -56,13 +60,18 @@ public struct RandomExpressions {
         }
         switch type {
         case .int64:
-            let value = random.pick(["0", "1", "2", "-3", "10", "9223372036854775807", "-9223372036854775808", "3000000000"])
+            let value = random.pick([
+                "0", "1", "2", "-3", "10", "9223372036854775807", "-9223372036854775808", "3000000000",
+            ])
             return JudgedExpression("(\(value))", "'\(value)'::bigint", .int64)
         case .float64:
             let value = random.pick(["0.0", "-0.0", "0.5", "1.5", "-2.5", "1e300", "1e-300", "0.1", ".25", "1e15"])
             return random.chance(15)
-                ? JudgedExpression("\(random.pick(["'NaN'", "'inf'", "'-Infinity'"]))::float8", nil, .float64) : JudgedExpression("(\(value))", "'\(value)'::float8", .float64)
-        case .string: return JudgedExpression("\(random.pick(["''", "'a'", "'It''s'", "'é日'", "'12'", "'-7.5'", "'true'"]))::text", nil, .string)
+                ? JudgedExpression("\(random.pick(["'NaN'", "'inf'", "'-Infinity'"]))::float8", nil, .float64)
+                : JudgedExpression("(\(value))", "'\(value)'::float8", .float64)
+        case .string:
+            return JudgedExpression(
+                "\(random.pick(["''", "'a'", "'It''s'", "'é日'", "'12'", "'-7.5'", "'true'"]))::text", nil, .string)
         case .bool: return JudgedExpression(random.pick(["true", "false", "null::bool"]), nil, .bool)
         case .timestamp:
             return JudgedExpression(
@@ -98,12 +107,15 @@ public struct RandomExpressions {
         case "case":
             let when = draw(.bool, depth: depth)
             let otherwise = random.chance(30) ? ("", "") : (" else \(second.firn)", " else \(second.sql)")
-            return JudgedExpression("case when \(when.firn) then \(a.firn)\(otherwise.0) end", "case when \(when.sql) then \(a.sql)\(otherwise.1) end", type)
+            return JudgedExpression(
+                "case when \(when.firn) then \(a.firn)\(otherwise.0) end",
+                "case when \(when.sql) then \(a.sql)\(otherwise.1) end", type)
         case "simple case":
             let subjectType = anyType()
             let subject = draw(subjectType, depth: depth), match = draw(subjectType, depth: depth)
             return JudgedExpression(
-                "case \(subject.firn) when \(match.firn) then \(a.firn) else \(b.firn) end", "case \(subject.sql) when \(match.sql) then \(a.sql) else \(b.sql) end", type)
+                "case \(subject.firn) when \(match.firn) then \(a.firn) else \(b.firn) end",
+                "case \(subject.sql) when \(match.sql) then \(a.sql) else \(b.sql) end", type)
         case let name:
             return JudgedExpression("\(name)(\(a.firn), \(second.firn))", "\(name)(\(a.sql), \(second.sql))", type)
         }
@@ -119,7 +131,9 @@ public struct RandomExpressions {
             return JudgedExpression("(\(a.firn) \(symbol) \(b.firn))", "judge.\(name)(\(a.sql), \(b.sql))", .int64)
         case 5:
             let a = draw(.int64, depth: depth)
-            return random.chance(50) ? JudgedExpression("(- \(a.firn))", "judge.neg(\(a.sql))", .int64) : JudgedExpression("abs(\(a.firn))", "judge.abs(\(a.sql))", .int64)
+            return random.chance(50)
+                ? JudgedExpression("(- \(a.firn))", "judge.neg(\(a.sql))", .int64)
+                : JudgedExpression("abs(\(a.firn))", "judge.abs(\(a.sql))", .int64)
         case 6:
             let a = draw(.string, depth: depth)
             return JudgedExpression("length(\(a.firn))", "length(\(a.sql))::bigint", .int64)
@@ -142,21 +156,30 @@ public struct RandomExpressions {
             // One side may be an int64, which becomes a float64.
             var sides = [draw(.float64, depth: depth), draw(random.chance(30) ? .int64 : .float64, depth: depth)]
             if random.chance(50) { sides.swapAt(0, 1) }
-            return JudgedExpression("(\(sides[0].firn) \(symbol) \(sides[1].firn))", "judge.\(name)((\(sides[0].sql))::float8, (\(sides[1].sql))::float8)", .float64)
+            return JudgedExpression(
+                "(\(sides[0].firn) \(symbol) \(sides[1].firn))",
+                "judge.\(name)((\(sides[0].sql))::float8, (\(sides[1].sql))::float8)", .float64)
         case 5:
             let a = draw(.float64, depth: depth)
-            return random.chance(50) ? JudgedExpression("(- \(a.firn))", "(- (\(a.sql)))", .float64) : JudgedExpression("abs(\(a.firn))", "abs(\(a.sql))", .float64)
+            return random.chance(50)
+                ? JudgedExpression("(- \(a.firn))", "(- (\(a.sql)))", .float64)
+                : JudgedExpression("abs(\(a.firn))", "abs(\(a.sql))", .float64)
         case 6, 7:
             let name = random.pick(["round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt"])
             let a = draw(random.chance(25) ? .int64 : .float64, depth: depth)
-            return JudgedExpression("\(name)(\(a.firn))", "\(name == "sqrt" ? "judge.sqrt" : name)((\(a.sql))::float8)", .float64)
+            return JudgedExpression(
+                "\(name)(\(a.firn))", "\(name == "sqrt" ? "judge.sqrt" : name)((\(a.sql))::float8)", .float64)
         case 8:
-            let field = random.pick(["year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch"])
+            let field = random.pick([
+                "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch",
+            ])
             let a = draw(.timestamp, depth: depth)
-            return JudgedExpression("extract(\(field) from \(a.firn))", "extract(\(field) from \(a.sql))::float8", .float64)
+            return JudgedExpression(
+                "extract(\(field) from \(a.firn))", "extract(\(field) from \(a.sql))::float8", .float64)
         case 9:
             let a = draw(.timestamp, depth: depth), b = draw(.timestamp, depth: depth)
-            return JudgedExpression("(\(a.firn) - \(b.firn))", "extract(epoch from (\(a.sql) - \(b.sql)))::float8", .float64)
+            return JudgedExpression(
+                "(\(a.firn) - \(b.firn))", "extract(epoch from (\(a.sql) - \(b.sql)))::float8", .float64)
         case 10:
             let a = draw(.string, depth: depth)
             return JudgedExpression("\(a.firn)::double precision", "judge.to_float(\(a.sql))", .float64)
@@ -166,13 +189,17 @@ public struct RandomExpressions {
         }
     }
 
-    /// `ln log exp power` of some expression: PostgreSQL's C library may differ in the last bits, so nothing is built on them.
+    /// `ln log exp power` of some expression: PostgreSQL's C library may differ in the last bits, so nothing is built
+    /// on them.
     public mutating func elementary(depth: Int) -> JudgedExpression {
         let name = random.pick(["ln", "log", "exp", "power"])
         let a = draw(random.chance(20) ? .int64 : .float64, depth: depth)
-        if name != "power" { return JudgedExpression("\(name)(\(a.firn))", "judge.\(name)((\(a.sql))::float8)", .float64) }
+        if name != "power" {
+            return JudgedExpression("\(name)(\(a.firn))", "judge.\(name)((\(a.sql))::float8)", .float64)
+        }
         let b = draw(random.chance(30) ? .int64 : .float64, depth: depth)
-        return JudgedExpression("power(\(a.firn), \(b.firn))", "judge.power((\(a.sql))::float8, (\(b.sql))::float8)", .float64)
+        return JudgedExpression(
+            "power(\(a.firn), \(b.firn))", "judge.power((\(a.sql))::float8, (\(b.sql))::float8)", .float64)
     }
 
     // MARK: Texts and times
@@ -189,25 +216,40 @@ public struct RandomExpressions {
             let name = random.pick(["lower", "upper"]), a = draw(.string, depth: depth)
             return JudgedExpression("\(name)(\(a.firn))", "\(name)((\(a.sql)) collate \"C\")", .string)
         case 4, 5:
-            let a = draw(.string, depth: depth), from = Int.random(in: -2...4, using: &random), count = Int.random(in: -1...4, using: &random)
-            if random.chance(40) { return JudgedExpression("substring(\(a.firn), \(from))", "substring(\(a.sql), \(from))", .string) }
-            return JudgedExpression("substring(\(a.firn) from \(from) for \(count))", "judge.substring(\(a.sql), \(from), \(count))", .string)
+            let a = draw(.string, depth: depth), from = Int.random(in: -2...4, using: &random),
+                count = Int.random(in: -1...4, using: &random)
+            if random.chance(40) {
+                return JudgedExpression("substring(\(a.firn), \(from))", "substring(\(a.sql), \(from))", .string)
+            }
+            return JudgedExpression(
+                "substring(\(a.firn) from \(from) for \(count))", "judge.substring(\(a.sql), \(from), \(count))",
+                .string)
         default:
             let a = draw(anyType(), depth: depth)
-            return JudgedExpression("(\(a.firn))::\(random.pick(["text", "string", "varchar"]))", "(\(a.sql))::text", .string)
+            return JudgedExpression(
+                "(\(a.firn))::\(random.pick(["text", "string", "varchar"]))", "(\(a.sql))::text", .string)
         }
     }
 
     private mutating func time(_ depth: Int) -> JudgedExpression {
         let a = draw(.timestamp, depth: depth)
-        if random.chance(10) { return JudgedExpression("(\(a.firn))::text::timestamp", "(\(a.sql))::text::timestamptz", .timestamp) }
-        if random.chance(50) {
-            let unit = random.pick(["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"])
-            return JudgedExpression("date_trunc('\(unit)', \(a.firn))", "judge.date_trunc('\(unit)', \(a.sql))", .timestamp)
+        if random.chance(10) {
+            return JudgedExpression("(\(a.firn))::text::timestamp", "(\(a.sql))::text::timestamptz", .timestamp)
         }
-        let span = random.pick(["1 day", "2 weeks", "90 minutes", "1 day 02:30:00", "-3 hours", "1500 ms", "36 h", "1 us", "0.5 s"])
+        if random.chance(50) {
+            let unit = random.pick([
+                "year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds",
+            ])
+            return JudgedExpression(
+                "date_trunc('\(unit)', \(a.firn))", "judge.date_trunc('\(unit)', \(a.sql))", .timestamp)
+        }
+        let span = random.pick([
+            "1 day", "2 weeks", "90 minutes", "1 day 02:30:00", "-3 hours", "1500 ms", "36 h", "1 us", "0.5 s",
+        ])
         let symbol = random.pick(["+", "-"])
-        return JudgedExpression("(\(a.firn) \(symbol) interval '\(span)')", "judge.plus(\(a.sql), \(symbol == "-" ? "-" : "") interval '\(span)')", .timestamp)
+        return JudgedExpression(
+            "(\(a.firn) \(symbol) interval '\(span)')",
+            "judge.plus(\(a.sql), \(symbol == "-" ? "-" : "") interval '\(span)')", .timestamp)
     }
 
     // MARK: Truth
@@ -228,46 +270,64 @@ public struct RandomExpressions {
             let test = random.pick(["is null", "is not null"]), a = draw(anyType(), depth: depth)
             return JudgedExpression("(\(a.firn) \(test))", "(\(a.sql) \(test))", .bool)
         case 8:
-            let test = random.pick(["is true", "is not true", "is false", "is not false"]), a = draw(.bool, depth: depth)
+            let test = random.pick(["is true", "is not true", "is false", "is not false"]),
+                a = draw(.bool, depth: depth)
             return JudgedExpression("(\(a.firn) \(test))", "(\(a.sql) \(test))", .bool)
         case 9:
             let negation = random.pick(["", "not "]), (a, b) = pair(depth)
-            let c = draw(a.type == .int64 || a.type == .float64 ? random.pick([.int64, .float64]) : b.type, depth: depth)
-            return JudgedExpression("(\(a.firn) \(negation)between \(b.firn) and \(c.firn))", "(\(a.sql) \(negation)between \(b.sql) and \(c.sql))", .bool)
+            let c = draw(
+                a.type == .int64 || a.type == .float64 ? random.pick([.int64, .float64]) : b.type, depth: depth)
+            return JudgedExpression(
+                "(\(a.firn) \(negation)between \(b.firn) and \(c.firn))",
+                "(\(a.sql) \(negation)between \(b.sql) and \(c.sql))", .bool)
         case 10:
             let negation = random.pick(["", "not "]), (a, b) = pair(depth)
             let plain = literal(of: a.type)
-            return JudgedExpression("(\(a.firn) \(negation)in (\(b.firn), \(plain)))", "(\(a.sql) \(negation)in (\(b.sql), \(plain)))", .bool)
+            return JudgedExpression(
+                "(\(a.firn) \(negation)in (\(b.firn), \(plain)))", "(\(a.sql) \(negation)in (\(b.sql), \(plain)))",
+                .bool)
         default:
             let a = draw(.string, depth: depth)
-            let pattern = random.pick(["'%'", "'_%'", "'a%'", "'%a%'", "'_'", "''", "'a\\_b'", "'\\%'", "'%b_c%'", "'%\\_%'", "'é%'", "'a\\'", "'%\\'", "'_%\\'", "'%b\\'"])
+            let pattern = random.pick([
+                "'%'", "'_%'", "'a%'", "'%a%'", "'_'", "''", "'a\\_b'", "'\\%'", "'%b_c%'", "'%\\_%'", "'é%'", "'a\\'",
+                "'%\\'", "'_%\\'", "'%b\\'",
+            ])
             let b = random.chance(60) ? JudgedExpression(pattern, nil, .string) : draw(.string, depth: 0)
             let negation = random.pick(["", "not "])
-            return JudgedExpression("(\(a.firn) \(negation)like \(b.firn))", "(\(negation)judge.matches(\(a.sql), \(b.sql)))", .bool)
+            return JudgedExpression(
+                "(\(a.firn) \(negation)like \(b.firn))", "(\(negation)judge.matches(\(a.sql), \(b.sql)))", .bool)
         }
     }
 
     /// Two that may be compared: of one type, or an int64 beside a float64.
     private mutating func pair(_ depth: Int) -> (JudgedExpression, JudgedExpression) {
         let type = anyType()
-        let other: ValueType = type == .int64 && random.chance(30) ? .float64 : type == .float64 && random.chance(30) ? .int64 : type
+        let other: ValueType =
+            type == .int64 && random.chance(30) ? .float64 : type == .float64 && random.chance(30) ? .int64 : type
         return (draw(type, depth: depth), draw(other, depth: depth))
     }
 
     // MARK: Without parentheses
 
-    /// Operators in a row, where only their precedence says what belongs together. Small numbers: nothing overflows or divides by zero.
+    /// Operators in a row, where only their precedence says what belongs together. Small numbers: nothing overflows or
+    /// divides by zero.
     public mutating func flat() -> JudgedExpression {
         var text = ""
         for index in 0..<Int.random(in: 1...4, using: &random) {
             if index > 0 { text += random.pick([" and ", " or "]) }
             if random.chance(30) { text += "not " }
-            let test = random.pick(["=", "<>", "<", ">=", "between", "in", "is null", "is distinct from", "is", "= not"])
+            let test = random.pick([
+                "=", "<>", "<", ">=", "between", "in", "is null", "is distinct from", "is", "= not",
+            ])
             text += sum()
             switch test {
             case "between": text += " between \(sum()) and \(sum())"
             case "in": text += " in (\(sum()), \(sum()))"
-            case "is null": text += random.pick([" is null", " is not null", " * 2 > 3 is not true", " > 1 is null", " is null = true", " > 2 is unknown <> false"])
+            case "is null":
+                text += random.pick([
+                    " is null", " is not null", " * 2 > 3 is not true", " > 1 is null", " is null = true",
+                    " > 2 is unknown <> false",
+                ])
             case "= not": text += " > 1 and true = not \(sum()) > 3"
             case "is": text += " < \(sum()) is \(random.pick(["", "not "]))\(random.pick(["true", "false", "null"]))"
             default: text += " \(test) \(sum())"
@@ -280,7 +340,9 @@ public struct RandomExpressions {
         var text = ""
         for index in 0..<Int.random(in: 1...4, using: &random) {
             if index > 0 { text += random.pick([" + ", " - ", " * ", " / ", " % "]) }
-            text += random.pick(["", "", "", "- ", "+ "]) + "\(Int.random(in: 1...9, using: &random))" + random.pick(["", "", "::bigint", "::float8::int8"])
+            text +=
+                random.pick(["", "", "", "- ", "+ "]) + "\(Int.random(in: 1...9, using: &random))"
+                + random.pick(["", "", "::bigint", "::float8::int8"])
         }
         return text
     }

@@ -11,7 +11,9 @@ public struct ReplicatedPair: Sendable {
         directory = try temporaryDirectory()
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         for name in ["primary", "standby"] {
-            try FileManager.default.createDirectory(atPath: "\(directory)/\(name)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/\(name)", withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o755])
         }
         primary = Cluster(directory: directory + "/primary/.firn", path: path, isThrowaway: true)
         standby = Cluster(directory: directory + "/standby/.firn", path: path, isThrowaway: true)
@@ -22,7 +24,8 @@ public struct ReplicatedPair: Sendable {
         let data = directory + "/primary/.firn/cluster/data", copy = directory + "/standby/.firn/cluster/data"
         try ReplicatedPair.shell("echo 'local replication all peer map=firn' >> '\(data)/pg_hba.conf'")
         try Connection(uri: primary.uri).run(script: "select pg_reload_conf()")
-        let programs = try Connection(uri: primary.uri).execute("select setting from pg_config where name = 'BINDIR'").first!.text(0)
+        let programs = try Connection(uri: primary.uri).execute("select setting from pg_config where name = 'BINDIR'")
+            .first!.text(0)
         let address = primary.uri.replacing("postgresql://firn@/firn", with: "postgresql://firn@/")
         try ReplicatedPair.shell(
             """
@@ -43,6 +46,8 @@ public struct ReplicatedPair: Sendable {
 
     private static func shell(_ script: String) throws {
         let done = try RunningProgram("/bin/bash", ["-euc", script], in: "/").finish()
-        guard done.status == 0 else { throw PostgresError(code: "58000", message: "replication can't be set up: \(done.text)") }
+        guard done.status == 0 else {
+            throw PostgresError(code: "58000", message: "replication can't be set up: \(done.text)")
+        }
     }
 }

@@ -18,7 +18,8 @@ public final class RunningProgram: Sendable {
 
     /// - Parameters:
     ///   - environment: added to this process's own.
-    public init(_ path: String, _ arguments: [String], in directory: String, environment: [String: String] = [:]) throws {
+    public init(_ path: String, _ arguments: [String], in directory: String, environment: [String: String] = [:]) throws
+    {
         let pipe = Pipe()
         let output = Output()
         self.output = output
@@ -50,7 +51,8 @@ public final class RunningProgram: Sendable {
 
     /// The same for tests whose server runs in this process: the threads that it shares with them go on meanwhile.
     public func end() async -> (status: Int32, text: String) {
-        await withCheckedContinuation { continuation in Thread { continuation.resume(returning: self.finish()) }.start() }
+        await withCheckedContinuation { continuation in Thread { continuation.resume(returning: self.finish()) }.start()
+        }
     }
 
     /// Waits until `text` was printed or the program ended; gives what was printed so far.
@@ -73,11 +75,15 @@ public final class RunningProgram: Sendable {
 public let firnBinary: String = {
     // Beside the test bundle: .build/<triple>/debug.
     var directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    while directory.path != "/", !FileManager.default.isExecutableFile(atPath: directory.appendingPathComponent("firn").path) { directory.deleteLastPathComponent() }
+    while directory.path != "/",
+        !FileManager.default.isExecutableFile(atPath: directory.appendingPathComponent("firn").path)
+    { directory.deleteLastPathComponent() }
     return directory.appendingPathComponent("firn").path
 }()
 
 /// Runs firn to its end.
-public func firn(_ arguments: [String], in directory: String, environment: [String: String] = [:]) throws -> (status: Int32, text: String) {
+public func firn(_ arguments: [String], in directory: String, environment: [String: String] = [:]) throws -> (
+    status: Int32, text: String
+) {
     try RunningProgram(firnBinary, arguments, in: directory, environment: environment).finish()
 }

@@ -21,12 +21,14 @@ public enum TestCluster {
         return uri.replacing("@/firn?", with: "@/\(name)?")
     }
 
-    /// The address of a cluster of its own, for tests that stop its processes: dropping a database waits for every process of a cluster.
+    /// The address of a cluster of its own, for tests that stop its processes: dropping a database waits for every
+    /// process of a cluster.
     public static func newCluster() throws -> String { try start() }
 
     private static func start() throws -> String {
         let directory = try temporaryDirectory()
-        let cluster = Cluster(directory: directory + "/.firn", path: ProcessInfo.processInfo.environment["PATH"] ?? "", isThrowaway: true)
+        let cluster = Cluster(
+            directory: directory + "/.firn", path: ProcessInfo.processInfo.environment["PATH"] ?? "", isThrowaway: true)
         try cluster.start()
         try watch(directory)
         return cluster.uri
@@ -59,14 +61,19 @@ public func temporaryDirectory() throws -> String {
     return path
 }
 
-/// The shared data beside the project, which users don't have; nil where it is missing. With FIRN_SHARED=required its absence is a failure.
+/// The shared data beside the project, which users don't have; nil where it is missing. With FIRN_SHARED=required its
+/// absence is a failure.
 public let sharedDirectory: String? = {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
     let shared = root.deletingLastPathComponent().appendingPathComponent("shared").path
     if FileManager.default.fileExists(atPath: shared + "/cases/run.py") { return shared }
-    precondition(ProcessInfo.processInfo.environment["FIRN_SHARED"] != "required", "FIRN_SHARED=required, and the shared data isn't there")
+    precondition(
+        ProcessInfo.processInfo.environment["FIRN_SHARED"] != "required",
+        "FIRN_SHARED=required, and the shared data isn't there")
     return nil
 }()
 
 /// The project's own directory.
-public let projectDirectory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+public let projectDirectory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path

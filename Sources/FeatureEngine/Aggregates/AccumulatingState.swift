@@ -11,13 +11,17 @@ protocol Accumulation {
     func add(_ row: Int, to total: inout Total)
     func remove(_ row: Int, from total: inout Total)
     func record(_ total: inout Total, in output: inout ColumnBuilder)
-    /// Notes the values of windows that are runs of an entity's rows, each with what was absorbed before them; false, and nothing is noted, where it can't.
-    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder) -> Bool
+    /// Notes the values of windows that are runs of an entity's rows, each with what was absorbed before them; false,
+    /// and nothing is noted, where it can't.
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
+        -> Bool
 }
 
 extension Accumulation {
     func reset(_ total: inout Total) { total = zero }
-    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder) -> Bool { false }
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
+        -> Bool
+    { false }
 }
 
 /// An aggregate that is what its rows add up to.
@@ -48,7 +52,9 @@ final class AccumulatingState<A: Accumulation>: AggregateState {
     func absorb(_ rows: [Int32], in range: Range<Int>) {
         var total = carried ?? accumulation.zero
         carried = nil
-        for row in rows where takes?[range.lowerBound + Int(row)] ?? true { accumulation.add(range.lowerBound + Int(row), to: &total) }
+        for row in rows where takes?[range.lowerBound + Int(row)] ?? true {
+            accumulation.add(range.lowerBound + Int(row), to: &total)
+        }
         carried = total
     }
 
@@ -67,7 +73,9 @@ final class AccumulatingState<A: Accumulation>: AggregateState {
 
     func record(at instant: Int64) { accumulation.record(&total, in: &output) }
 
-    func record(_ windows: Windows, in range: Range<Int>) -> Bool { accumulation.record(windows, in: range, after: carried, in: &output) }
+    func record(_ windows: Windows, in range: Range<Int>) -> Bool {
+        accumulation.record(windows, in: range, after: carried, in: &output)
+    }
 
     func finish() -> Column { output.finish() }
 }
@@ -82,7 +90,9 @@ struct Counts: Accumulation {
     func remove(_ row: Int, from count: inout Int64) { count -= 1 }
     func record(_ count: inout Int64, in output: inout ColumnBuilder) { output.append(count) }
 
-    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Int64?, in output: inout ColumnBuilder) -> Bool {
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Int64?, in output: inout ColumnBuilder)
+        -> Bool
+    {
         windows.forEachCount(selection.counts(range)) { _, _, count in output.append((absorbed ?? 0) + Int64(count)) }
         return true
     }
@@ -119,10 +129,16 @@ struct FloatSums: Accumulation {
     }
 
     func record(_ total: inout Total, in output: inout ColumnBuilder) {
-        if total.count == 0 { output.appendNull() } else { output.append(isAverage ? total.sum.value / Double(total.count) : total.sum.value) }
+        if total.count == 0 {
+            output.appendNull()
+        } else {
+            output.append(isAverage ? total.sum.value / Double(total.count) : total.sum.value)
+        }
     }
 
-    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder) -> Bool {
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
+        -> Bool
+    {
         guard absorbed == nil, let running = sums.sums(range) else { return false }
         let sums = running.span, exponent = self.sums.exponent
         windows.forEachCount(selection.counts(range)) { first, end, count in
@@ -164,10 +180,14 @@ struct IntegerSums: Accumulation {
 
     func record(_ total: inout Total, in output: inout ColumnBuilder) { record(total.sum, total.count, in: &output) }
 
-    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder) -> Bool {
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
+        -> Bool
+    {
         guard let sums = sums.sums(range) else { return false }
         let before = absorbed ?? zero
-        windows.forEachCount(selection.counts(range)) { first, end, count in record(before.sum + sums[end] - sums[first], before.count + count, in: &output) }
+        windows.forEachCount(selection.counts(range)) { first, end, count in
+            record(before.sum + sums[end] - sums[first], before.count + count, in: &output)
+        }
         return true
     }
 
@@ -232,6 +252,10 @@ struct Truths: Accumulation {
     func remove(_ row: Int, from total: inout Total) { if values[row] { total.trues -= 1 } else { total.falses -= 1 } }
 
     func record(_ total: inout Total, in output: inout ColumnBuilder) {
-        if total.trues + total.falses == 0 { output.appendNull() } else { output.append(isAnd ? total.falses == 0 : total.trues > 0) }
+        if total.trues + total.falses == 0 {
+            output.appendNull()
+        } else {
+            output.append(isAnd ? total.falses == 0 : total.trues > 0)
+        }
     }
 }

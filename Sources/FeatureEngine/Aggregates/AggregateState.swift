@@ -20,7 +20,8 @@ struct AggregateInput {
 
 /// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
 ///
-/// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's arrays.
+/// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's
+/// arrays.
 protocol AggregateState: AnyObject {
     /// Makes room for so many values.
     func reserve(_ count: Int)
@@ -31,7 +32,8 @@ protocol AggregateState: AnyObject {
     func leave(_ rows: [Int32])
     /// Notes the value at `instant` as that of the next output row.
     func record(at instant: Int64)
-    /// Notes the values of an entity whose frames are runs of rows, for all its instants at once, without rows that enter and leave.
+    /// Notes the values of an entity whose frames are runs of rows, for all its instants at once, without rows that
+    /// enter and leave.
     ///
     /// - Returns: false, and nothing is noted, where this state can't.
     func record(_ windows: Windows, in range: Range<Int>) -> Bool
@@ -62,14 +64,23 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .countDistinct: DistinctState(input)
     case .sum, .avg:
         switch input.argument!.values {
-        case .floats(let values): AccumulatingState(FloatSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
-        case .words(let values): AccumulatingState(IntegerSums(values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg), input)
+        case .floats(let values):
+            AccumulatingState(
+                FloatSums(
+                    values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg
+                ), input)
+        case .words(let values):
+            AccumulatingState(
+                IntegerSums(
+                    values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg
+                ), input)
         case .bits, .bytes: preconditionFailure("a sum is of numbers")
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)
     case .mode: ModeState(input)
     case .percentile: PercentileState(input, aggregate.parameters[0])
-    case .boolAnd, .boolOr: AccumulatingState(Truths(values: input.argument!.bools, isAnd: aggregate.operator == .boolAnd), input)
+    case .boolAnd, .boolOr:
+        AccumulatingState(Truths(values: input.argument!.bools, isAnd: aggregate.operator == .boolAnd), input)
     case .min, .max, .latest, .earliest: ExtremeState(input, aggregate.operator)
     }
 }

@@ -1,7 +1,7 @@
 /// The number of values, their sum and the sum of their squares, exact until a variance is read from them.
 ///
-/// A variance is the rational (n Σx² − (Σx)²) / n² or / n (n − 1), rounded once: neither the order of rows nor a window's slide changes a
-/// bit, and values far from 0 lose nothing.
+/// A variance is the rational (n Σx² − (Σx)²) / n² or / n (n − 1), rounded once: neither the order of rows nor a
+/// window's slide changes a bit, and values far from 0 lose nothing.
 package struct ExactMoments {
     private var count = 0
     /// In units of 2^`unit`, the squares of 2^(2 `unit`).
@@ -59,12 +59,15 @@ package struct ExactMoments {
             // Both in units of the lower chunk.
             lowest = min(squares.low, 2 * sum.low)
             let total = sum.magnitude
-            deviation = (n * squares.magnitude).shifted(words: squares.low - lowest) - (total * total).shifted(words: 2 * sum.low - lowest)
+            deviation =
+                (n * squares.magnitude).shifted(words: squares.low - lowest)
+                - (total * total).shifted(words: 2 * sum.low - lowest)
         }
         if deviation.isZero { return 0 }
         // Four words more, so that the quotient has digits to spare; what is left over only breaks ties.
         deviation = deviation.shifted(words: 4)
-        let left = deviation.divide(by: UInt32(count)), rest = deviation.divide(by: UInt32(ofSample ? count - 1 : count))
+        let left = deviation.divide(by: UInt32(count)),
+            rest = deviation.divide(by: UInt32(ofSample ? count - 1 : count))
         return deviation.rounded(unit: 2 * unit + 32 * (lowest - 4), isInexact: left != 0 || rest != 0)
     }
 }

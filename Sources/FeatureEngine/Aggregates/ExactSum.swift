@@ -1,7 +1,8 @@
-/// A sum of floats without any rounding until it is read: adding and subtracting are exact, so a window may slide for ever.
+/// A sum of floats without any rounding until it is read: adding and subtracting are exact, so a window may slide for
+/// ever.
 ///
-/// The integer counts units of 2^−1074. NaN and the infinities are counted apart, so that they can leave a window. Reading gives the
-/// correctly rounded value: that of Python's `math.fsum`.
+/// The integer counts units of 2^−1074. NaN and the infinities are counted apart, so that they can leave a window.
+/// Reading gives the correctly rounded value: that of Python's `math.fsum`.
 package struct ExactSum {
     private var finite = Superaccumulator(bits: 2046)
     private var nans = 0
@@ -22,11 +23,19 @@ package struct ExactSum {
 
     private mutating func accumulate(_ value: Double, _ sign: Int) {
         guard value.isFinite else {
-            if value.isNaN { nans += sign } else if value > 0 { positiveInfinities += sign } else { negativeInfinities += sign }
+            if value.isNaN {
+                nans += sign
+            } else if value > 0 {
+                positiveInfinities += sign
+            } else {
+                negativeInfinities += sign
+            }
             return
         }
         let (mantissa, position) = value.parts
-        if mantissa != 0 { finite.add(mantissa: mantissa, at: position, isNegative: (value.sign == .minus) == (sign > 0)) }
+        if mantissa != 0 {
+            finite.add(mantissa: mantissa, at: position, isNegative: (value.sign == .minus) == (sign > 0))
+        }
     }
 
     /// The sum, correctly rounded; beyond the range of a float64 infinite; 0.0 for nothing and for nothing but zeros.

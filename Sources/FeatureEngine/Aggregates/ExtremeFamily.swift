@@ -1,7 +1,8 @@
 /// The minima, or the maxima, of the same values over several windows, found together.
 ///
-/// A stack of rows in their order, each kept only while no later one is at least as good: from bottom to top rows rise and keys fall. The best row of
-/// a window that ends at the top is the lowest one of the stack that lies in it. One stack serves all windows with the same end.
+/// A stack of rows in their order, each kept only while no later one is at least as good: from bottom to top rows rise
+/// and keys fall. The best row of a window that ends at the top is the lowest one of the stack that lies in it. One
+/// stack serves all windows with the same end.
 ///
 ///     key  9 ■
 ///          7 │  ■

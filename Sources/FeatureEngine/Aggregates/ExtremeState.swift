@@ -2,7 +2,8 @@ internal import FeatureLanguage
 
 /// `min`, `max`, `latest` and `earliest`: the row that is best by some order, and its argument's value.
 ///
-/// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest index.
+/// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest
+/// index.
 final class ExtremeState: AggregateState {
     private let gather: ([Int32]) -> Column
     private let selection: Selection
@@ -53,13 +54,19 @@ final class ExtremeState: AggregateState {
     func record(_ windows: Windows, in range: Range<Int>) -> Bool {
         if keys != nil { return false }
         if takes == nil {
-            for (first, end) in zip(windows.firsts, windows.ends) { append(first == end ? -1 : newest ? end - 1 : first, range) }
+            for (first, end) in zip(windows.firsts, windows.ends) {
+                append(first == end ? -1 : newest ? end - 1 : first, range)
+            }
         } else {
             // The last taken row before the end, or the first from the beginning on: where the count changes.
             let counts = selection.counts(range)
             for (first, end) in zip(windows.firsts, windows.ends) {
                 let taken = newest ? counts[Int(end)] : counts[Int(first)] + 1
-                if counts[Int(first)] == counts[Int(end)] { append(-1, range) } else { append(Int32(counts.firstIndex(reaching: taken, in: Int(first)...Int(end))) - 1, range) }
+                if counts[Int(first)] == counts[Int(end)] {
+                    append(-1, range)
+                } else {
+                    append(Int32(counts.firstIndex(reaching: taken, in: Int(first)...Int(end))) - 1, range)
+                }
             }
         }
         return true
@@ -73,7 +80,9 @@ final class ExtremeState: AggregateState {
     /// The one that is best of them: no later row makes another of them better.
     func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] {
         let isTaken = { (row: Int32) in self.takes?[range.lowerBound + Int(row)] ?? true }
-        guard let keys else { return (newest ? rows.last(where: isTaken) : rows.first(where: isTaken)).map { [$0] } ?? [] }
+        guard let keys else {
+            return (newest ? rows.last(where: isTaken) : rows.first(where: isTaken)).map { [$0] } ?? []
+        }
         var best: Int32?
         for row in rows where isTaken(row) {
             if let known = best, keys[range.lowerBound + Int(known)] > keys[range.lowerBound + Int(row)] { continue }

@@ -2,8 +2,8 @@ internal import FeatureLanguage
 
 /// `mode`: the value that most rows have; of several the smallest.
 ///
-/// The entity's distinct values are ranked once; a tree over the ranks has in each node the rank below it that most rows have, so that a row enters or leaves
-/// in O(log n) and the root is the value.
+/// The entity's distinct values are ranked once; a tree over the ranks has in each node the rank below it that most
+/// rows have, so that a row enters or leaves in O(log n) and the root is the value.
 final class ModeState: AggregateState {
     private let argument: Column
     private let keys: [Int64]

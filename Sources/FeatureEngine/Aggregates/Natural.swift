@@ -1,4 +1,5 @@
-/// A natural number of any size, for the few steps that a variance takes exactly. Words of 32 bits, the lowest first, the highest not 0.
+/// A natural number of any size, for the few steps that a variance takes exactly. Words of 32 bits, the lowest first,
+/// the highest not 0.
 struct Natural {
     private var words: [UInt32]
 
@@ -60,13 +61,20 @@ struct Natural {
 
     private func bit(_ index: Int) -> Bool { index >= 0 && words[index / 32] >> (index % 32) & 1 == 1 }
 
-    /// The nearest float64 to (this + something below 1 where `isInexact`)·2^`unit`, ties to even; subnormals rounded once, infinite beyond the range.
+    /// The nearest float64 to (this + something below 1 where `isInexact`)·2^`unit`, ties to even; subnormals rounded
+    /// once, infinite beyond the range.
     func rounded(unit: Int, isInexact: Bool) -> Double {
         // Bits to drop: all but 53, and all that are worth less than 2^−1074.
         let drop = max(bitCount - 53, -1074 - unit, 0)
         var mantissa: UInt64 = 0
-        for index in stride(from: bitCount - 1, through: drop, by: -1) { mantissa = mantissa << 1 | (bit(index) ? 1 : 0) }
-        if drop > 0, drop <= bitCount, bit(drop - 1), mantissa & 1 == 1 || isInexact || (0..<drop - 1).contains(where: bit) { mantissa += 1 }
+        for index in stride(from: bitCount - 1, through: drop, by: -1) {
+            mantissa = mantissa << 1 | (bit(index) ? 1 : 0)
+        }
+        if drop > 0, drop <= bitCount, bit(drop - 1),
+            mantissa & 1 == 1 || isInexact || (0..<drop - 1).contains(where: bit)
+        {
+            mantissa += 1
+        }
         return Double(sign: .plus, exponent: unit + drop, significand: Double(mantissa))
     }
 }

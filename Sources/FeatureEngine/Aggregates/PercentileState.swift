@@ -2,8 +2,8 @@ internal import FeatureLanguage
 
 /// `percentile` and `median`: between the two values nearest to the place asked for, as PostgreSQL's `percentile_cont`.
 ///
-/// The entity's values are ranked once, all there are however short the window; a Fenwick tree over the ranks counts those present, so
-/// that a row enters or leaves and a place is found in O(log n).
+/// The entity's values are ranked once, all there are however short the window; a Fenwick tree over the ranks counts
+/// those present, so that a row enters or leaves and a place is found in O(log n).
 final class PercentileState: AggregateState {
     private let values: [Double]
     private let keys: [Int64]

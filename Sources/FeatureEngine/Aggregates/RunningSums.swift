@@ -11,7 +11,8 @@ final class Selection {
         self.takes = takes
     }
 
-    /// For rows `i` of `range`, counted from its start: how many before `i` are taken. One entry more than rows; empty where all are.
+    /// For rows `i` of `range`, counted from its start: how many before `i` are taken. One entry more than rows; empty
+    /// where all are.
     func counts(_ range: Range<Int>) -> [Int32] {
         guard let takes else { return [] }
         if counted == range { return counts }
@@ -29,8 +30,8 @@ final class Selection {
 
 /// Exact sums of an entity's rows from its first on, so that the sum of any run of rows is one subtraction.
 ///
-/// What rounding forbids, exactness allows: a sum of floats is kept as an integer of 128 bits in units of the smallest last bit among
-/// them, and sums of integers never round. Sums over several windows share one pass over the rows.
+/// What rounding forbids, exactness allows: a sum of floats is kept as an integer of 128 bits in units of the smallest
+/// last bit among them, and sums of integers never round. Sums over several windows share one pass over the rows.
 ///
 ///     row        0      1      2      3
 ///     value      1.5    0.25   −3     8
@@ -50,11 +51,16 @@ final class RunningSums {
     private(set) var exponent = 0
 
     init(_ argument: Column, _ selection: Selection) {
-        if case .floats(let floats) = argument.values { values = .floats(floats) } else { values = .integers(argument.integers) }
+        if case .floats(let floats) = argument.values {
+            values = .floats(floats)
+        } else {
+            values = .integers(argument.integers)
+        }
         self.selection = selection
     }
 
-    /// The sums before each row of a range, and one more; nil where they don't fit: floats too far apart, NaN or infinite.
+    /// The sums before each row of a range, and one more; nil where they don't fit: floats too far apart, NaN or
+    /// infinite.
     func sums(_ range: Range<Int>) -> [Int128]? {
         if summed != range {
             summed = range
@@ -110,7 +116,8 @@ final class RunningSums {
         add(floats, range) { value in
             let bits = value.bitPattern
             let field = bits >> 52 & 0x7FF
-            let mantissa = Int64(bitPattern: field == 0 ? bits & 0xF_FFFF_FFFF_FFFF : bits & 0xF_FFFF_FFFF_FFFF | 1 << 52)
+            let mantissa = Int64(
+                bitPattern: field == 0 ? bits & 0xF_FFFF_FFFF_FFFF : bits & 0xF_FFFF_FFFF_FFFF | 1 << 52)
             if mantissa == 0 { return 0 }
             let term = Int128(bits >> 63 == 0 ? mantissa : -mantissa)
             return term << Int128(max(field, 1) - low)
@@ -135,7 +142,8 @@ extension Double {
         let significand = Double(UInt64(truncatingIfNeeded: mantissa))
         let scaled =
             -1022 <= exponent && exponent <= 1023
-            ? significand * Double(bitPattern: UInt64(exponent + 1023) << 52) : Double(sign: .plus, exponent: exponent, significand: significand)
+            ? significand * Double(bitPattern: UInt64(exponent + 1023) << 52)
+            : Double(sign: .plus, exponent: exponent, significand: significand)
         self = integer < 0 ? -scaled : scaled
     }
 }

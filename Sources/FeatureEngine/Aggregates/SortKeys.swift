@@ -1,6 +1,7 @@
 /// Orders of values as int64 keys, for `min` and `max`: any type becomes one comparison of words.
 extension Column {
-    /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts by their bytes.
+    /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts
+    /// by their bytes.
     func sortKeys() -> [Int64] {
         switch values {
         case .bits(let values): values.map { $0 ? 1 : 0 }

@@ -1,15 +1,16 @@
-/// The best of the elements that are present, where each leaves at a known instant: a monotonic queue that also takes elements whose
-/// ends come out of order.
+/// The best of the elements that are present, where each leaves at a known instant: a monotonic queue that also takes
+/// elements whose ends come out of order.
 ///
-/// An element is kept only while nothing that stays as long is at least as good, so from front to back ends rise and keys fall:
+/// An element is kept only while nothing that stays as long is at least as good, so from front to back ends rise and
+/// keys fall:
 ///
 ///     key  9 ■
 ///          7 │  ■
 ///          4 │  │     ■           the front is the best, and the first to leave
 ///            └──┴─────┴──▶ end
 ///
-/// After Lemire, "Streaming maximum-minimum filter" (2006), with an ordered insertion for ends out of order (late rows, corrections).
-/// Amortised O(1) where ends come in order, O(log n) to find and O(n) to move otherwise.
+/// After Lemire, "Streaming maximum-minimum filter" (2006), with an ordered insertion for ends out of order (late rows,
+/// corrections). Amortised O(1) where ends come in order, O(log n) to find and O(n) to move otherwise.
 package struct Staircase {
     private var keys: [Int64] = []
     private var ends: [Int64] = []

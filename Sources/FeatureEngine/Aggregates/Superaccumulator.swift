@@ -6,12 +6,14 @@
 ///     bits    0…31         32…63        64…95      …           2112…2143
 ///     word    ±63 bits ────┬── 31 bits of room for carries
 ///
-/// Only the chunks between `low` and `high` have been touched, which for money is two or three. What a bit is worth is the owner's to say.
+/// Only the chunks between `low` and `high` have been touched, which for money is two or three. What a bit is worth is
+/// the owner's to say.
 struct Superaccumulator {
     private(set) var chunks: [Int64]
     private(set) var low: Int
     private(set) var high = -1
-    /// Additions until a word might overflow: each adds less than 2^53 to a word that holds less than 2^32 after a carry.
+    /// Additions until a word might overflow: each adds less than 2^53 to a word that holds less than 2^32 after a
+    /// carry.
     private var room = Superaccumulator.additionsBetweenCarries
 
     private static let additionsBetweenCarries = 1000
@@ -71,7 +73,8 @@ struct Superaccumulator {
         room = Superaccumulator.additionsBetweenCarries
         guard low <= high else { return }
         var chunk = low
-        while chunk < high || chunk < chunks.count - 1 && (chunks[chunk] > 0xFFFF_FFFF || chunks[chunk] < -0xFFFF_FFFF) {
+        while chunk < high || chunk < chunks.count - 1 && (chunks[chunk] > 0xFFFF_FFFF || chunks[chunk] < -0xFFFF_FFFF)
+        {
             chunks[chunk + 1] += chunks[chunk] >> 32
             chunks[chunk] &= 0xFFFF_FFFF
             chunk += 1
@@ -110,7 +113,8 @@ struct Superaccumulator {
 }
 
 extension Superaccumulator {
-    /// The nearest float64 of a settled integer that isn't 0, ties to even, where a bit at position 0 is worth 2^`unit`, at least 2^−1074.
+    /// The nearest float64 of a settled integer that isn't 0, ties to even, where a bit at position 0 is worth
+    /// 2^`unit`, at least 2^−1074.
     ///
     /// As `magnitude.rounded`, but without an allocation: a sum is read for every row of a spine.
     func rounded(unit: Int) -> Double {
@@ -133,7 +137,9 @@ extension Superaccumulator {
             }
             sticky = lowest < high - 2
         } else {
-            for chunk in stride(from: high, through: high - 2, by: -1) { top = (top << 32) + UInt128(chunk < 0 ? 0 : UInt64(chunks[chunk])) }
+            for chunk in stride(from: high, through: high - 2, by: -1) {
+                top = (top << 32) + UInt128(chunk < 0 ? 0 : UInt64(chunks[chunk]))
+            }
             var chunk = high - 3
             while chunk >= low, !sticky {
                 sticky = chunks[chunk] != 0

@@ -7,12 +7,15 @@ extension [Bool] {
             bits.reserveCapacity((rows.count + 7) / 8)
             var row = rows.lowerBound
             while row + 8 <= rows.upperBound {
-                // A Bool is a byte, 0 or 1. Multiplied so, the eight of a word meet in its highest byte, none in another's place.
+                // A Bool is a byte, 0 or 1. Multiplied so, the eight of a word meet in its highest byte, none in
+                // another's place.
                 let word = unsafe UInt64(littleEndian: flags.loadUnaligned(fromByteOffset: row, as: UInt64.self))
                 bits.append(UInt8(truncatingIfNeeded: (word &* 0x0102_0408_1020_4080) >> 56))
                 row += 8
             }
-            if row < rows.upperBound { bits.append((row..<rows.upperBound).reduce(0) { unsafe $0 | flags[$1] << UInt8($1 - row) }) }
+            if row < rows.upperBound {
+                bits.append((row..<rows.upperBound).reduce(0) { unsafe $0 | flags[$1] << UInt8($1 - row) })
+            }
             return bits
         }
     }
@@ -25,7 +28,9 @@ extension [Bool] {
             for byte in 0..<(count + 7) / 8 {
                 // A bit of each of eight copies of the byte, brought to the top of its own and down again.
                 let chosen = UInt64(bits[byte]) &* 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201
-                unsafe space.storeBytes(of: ((chosen &+ 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101).littleEndian, toByteOffset: byte * 8, as: UInt64.self)
+                unsafe space.storeBytes(
+                    of: ((chosen &+ 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101).littleEndian,
+                    toByteOffset: byte * 8, as: UInt64.self)
             }
             initialized = count
         }

@@ -35,10 +35,18 @@ public struct Column: Sendable {
         self.validity = validity
     }
 
-    public init(_ type: ValueType, _ values: [Bool], validity: [Bool]? = nil) { self.init(type, .bits(values), validity: validity) }
-    public init(_ type: ValueType, _ values: [Int64], validity: [Bool]? = nil) { self.init(type, .words(values), validity: validity) }
-    public init(_ type: ValueType, _ values: [Double], validity: [Bool]? = nil) { self.init(type, .floats(values), validity: validity) }
-    public init(_ type: ValueType, _ values: StringColumn, validity: [Bool]? = nil) { self.init(type, .bytes(values), validity: validity) }
+    public init(_ type: ValueType, _ values: [Bool], validity: [Bool]? = nil) {
+        self.init(type, .bits(values), validity: validity)
+    }
+    public init(_ type: ValueType, _ values: [Int64], validity: [Bool]? = nil) {
+        self.init(type, .words(values), validity: validity)
+    }
+    public init(_ type: ValueType, _ values: [Double], validity: [Bool]? = nil) {
+        self.init(type, .floats(values), validity: validity)
+    }
+    public init(_ type: ValueType, _ values: StringColumn, validity: [Bool]? = nil) {
+        self.init(type, .bytes(values), validity: validity)
+    }
 
     public var count: Int {
         switch values {
@@ -93,7 +101,9 @@ public struct Column: Sendable {
             self = columns[0]
             return
         }
-        let validity = columns.contains { $0.validity != nil } ? columns.flatMap { $0.validity ?? Array(repeating: true, count: $0.count) } : nil
+        let validity =
+            columns.contains { $0.validity != nil }
+            ? columns.flatMap { $0.validity ?? Array(repeating: true, count: $0.count) } : nil
         let values: Values =
             switch columns[0].values {
             case .bits: .bits(columns.flatMap(\.bools))
@@ -113,7 +123,9 @@ public struct Column: Sendable {
             validity = rows.map { $0 >= 0 }
         }
         let hasNone = validity != nil && rows.contains { $0 < 0 }
-        func pick<T>(_ values: [T], _ none: T) -> [T] { hasNone ? rows.map { $0 < 0 ? none : values[Int($0)] } : values.picked(rows) }
+        func pick<T>(_ values: [T], _ none: T) -> [T] {
+            hasNone ? rows.map { $0 < 0 ? none : values[Int($0)] } : values.picked(rows)
+        }
         let picked: Values =
             switch values {
             case .bits(let values): .bits(pick(values, false))
@@ -196,7 +208,10 @@ public struct ColumnBuilder: Sendable {
     public var count: Int { validity.count }
 
     /// What it takes up, about.
-    public var bytes: Int { validity.count + bools.count + integers.count * 8 + floats.count * 8 + strings.bytes.count + strings.offsets.count * 8 }
+    public var bytes: Int {
+        validity.count + bools.count + integers.count * 8 + floats.count * 8 + strings.bytes.count + strings.offsets
+            .count * 8
+    }
 
     public mutating func reserve(_ rows: Int) {
         validity.reserveCapacity(rows)

@@ -2,8 +2,9 @@ internal import FeatureLanguage
 
 /// Numbers the distinct tuples of some columns: entities by their keys, facts by their ids.
 ///
-/// Open addressing with linear probing over a power of two of slots, at most half full. Tuples are compared column by column,
-/// never glued together; floats by value, so that −0.0 equals 0.0 and NaN itself. A tuple with a NULL has no number (−1).
+/// Open addressing with linear probing over a power of two of slots, at most half full. Tuples are compared column by
+/// column, never glued together; floats by value, so that −0.0 equals 0.0 and NaN itself. A tuple with a NULL has no
+/// number (−1).
 struct TupleTable {
     private let keys: [TupleColumn]
     private var slots: [Int32]
@@ -27,7 +28,9 @@ struct TupleTable {
                 continue
             }
             var slot = Int(truncatingIfNeeded: hash) & (capacity - 1)
-            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), keys, row) { slot = (slot + 1) & (capacity - 1) }
+            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), keys, row) {
+                slot = (slot + 1) & (capacity - 1)
+            }
             if slots[slot] < 0 {
                 slots[slot] = Int32(representatives.count)
                 representatives.append(Int32(row))
@@ -49,7 +52,9 @@ struct TupleTable {
                 continue
             }
             var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), others, row) { slot = (slot + 1) & (slots.count - 1) }
+            while slots[slot] >= 0, !TupleColumn.equal(keys, Int(representatives[Int(slots[slot])]), others, row) {
+                slot = (slot + 1) & (slots.count - 1)
+            }
             found.append(slots[slot])
         }
         return found
@@ -131,7 +136,8 @@ struct TupleColumn {
                 let a = column.words[left], b = column.words[right]
                 if a != b {
                     return column.isFloat
-                        ? Double(bitPattern: a).totalOrderKey < Double(bitPattern: b).totalOrderKey : Int64(bitPattern: a) < Int64(bitPattern: b)
+                        ? Double(bitPattern: a).totalOrderKey < Double(bitPattern: b).totalOrderKey
+                        : Int64(bitPattern: a) < Int64(bitPattern: b)
                 }
             }
         }

@@ -2,9 +2,10 @@ public import FeatureLanguage
 
 /// Finds rows that say nothing new: equal, in every declared column, to the version of their fact just before them.
 ///
-/// Decided in commit order: a row is held against everything committed and the rows of its own batch before it. "Just before" is by
-/// (`known_at`, offset), so a late version is held against the one it would follow. Floats are compared by their bits, NULL equals
-/// NULL. A version whose `known_at` alone is NULL makes no duplicate: the new row says since when the fact is known.
+/// Decided in commit order: a row is held against everything committed and the rows of its own batch before it. "Just
+/// before" is by (`known_at`, offset), so a late version is held against the one it would follow. Floats are compared
+/// by their bits, NULL equals NULL. A version whose `known_at` alone is NULL makes no duplicate: the new row says since
+/// when the fact is known.
 public struct Duplicates: Sendable {
     /// True where the row is a duplicate, to be dropped.
     public private(set) var isDuplicate: [Bool]
@@ -12,7 +13,8 @@ public struct Duplicates: Sendable {
     public private(set) var conflict: Int?
 
     /// - Parameters:
-    ///   - rows: in commit order: first `committed` rows that are kept already, then those to decide. Every declared column is there.
+    ///   - rows: in commit order: first `committed` rows that are kept already, then those to decide. Every declared
+    ///     column is there.
     ///   - source: without `id` nothing is a duplicate.
     public init(_ rows: SourceRows, of source: Source, committed: Int = 0) {
         isDuplicate = Array(repeating: false, count: rows.count)

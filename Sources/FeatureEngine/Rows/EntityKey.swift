@@ -26,7 +26,8 @@ package enum EntityKey: Hashable {
         switch column.values {
         case .bits(let values): self = .word(values[row] ? 1 : 0)
         case .words(let values): self = .word(UInt64(bitPattern: values[row]))
-        case .floats(let values): self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
+        case .floats(let values):
+            self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
         case .bytes(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
         }
     }
@@ -77,7 +78,8 @@ package enum EntityKey: Hashable {
                 case (.word(let word), .bits): builder.append(word == 1)
                 case (.word(let word), .floats): builder.append(Double(bitPattern: word))
                 case (.word(let word), .words): builder.append(Int64(bitPattern: word))
-                case (.text, .bits), (.text, .words), (.text, .floats), (.word, .bytes), (.tuple, _): preconditionFailure("a part of a key of another type")
+                case (.text, .bits), (.text, .words), (.text, .floats), (.word, .bytes), (.tuple, _):
+                    preconditionFailure("a part of a key of another type")
                 }
             }
             return builder.finish()

@@ -49,8 +49,8 @@ extension SourceRows {
 
     /// For each version of a fact, a row under its key for every greater version that has another key or a NULL in it.
     ///
-    /// Read with the rows of that key alone, they tell when the fact left it: a retraction is admitted as the version it stands for. Only id,
-    /// key, event time, `known_at` and offset mean anything in it; other columns are NULL.
+    /// Read with the rows of that key alone, they tell when the fact left it: a retraction is admitted as the version
+    /// it stands for. Only id, key, event time, `known_at` and offset mean anything in it; other columns are NULL.
     ///
     /// - Parameters:
     ///   - keys: the columns that make the key.
@@ -70,7 +70,9 @@ extension SourceRows {
             var known: [(entity: Int32, row: Int32, first: Int64)] = []
             for place in start..<end {
                 let version = order[place], entity = entities.numbers[version], offset = offsets[version]
-                for key in known where key.entity != entity && max(key.first, offset) > after { pairs.append((key.row, Int32(version))) }
+                for key in known where key.entity != entity && max(key.first, offset) > after {
+                    pairs.append((key.row, Int32(version)))
+                }
                 if entity < 0 { continue }
                 if let index = known.firstIndex(where: { $0.entity == entity }) {
                     known[index].first = min(known[index].first, offset)
@@ -94,6 +96,7 @@ extension SourceRows {
 
     /// Whether two of these rows are versions of one fact under one key, or one stands for a version under another.
     public func hasVersions(of source: Source, keys: [String]) -> Bool {
-        !source.id.isEmpty && !source.isStatic && (isRetraction != nil || TupleTable((source.id + keys).map { columns[$0]! }, count: count).count < count)
+        !source.id.isEmpty && !source.isStatic
+            && (isRetraction != nil || TupleTable((source.id + keys).map { columns[$0]! }, count: count).count < count)
     }
 }

@@ -2,9 +2,9 @@ internal import FeatureLanguage
 
 /// For each row, the instants between which it stands, before its event time is looked at.
 ///
-/// This is where corrections end: of the admitted versions of a fact only the one with the greatest (`known_at`, offset) stands, so as
-/// served a version stands from its own `known_at` to that of the next one, and in hindsight only the last one stands. A tombstone
-/// hides the others and never stands itself; nor does a retraction.
+/// This is where corrections end: of the admitted versions of a fact only the one with the greatest (`known_at`,
+/// offset) stands, so as served a version stands from its own `known_at` to that of the next one, and in hindsight only
+/// the last one stands. A tombstone hides the others and never stands itself; nor does a retraction.
 ///
 ///     known_at   1        5            9
 ///     v1         ├────────┤                      as served: three lifetimes
@@ -13,12 +13,14 @@ internal import FeatureLanguage
 struct Lifetimes {
     /// First instant of standing; `Int64.min` for always.
     var from: [Int64]
-    /// First instant of no longer standing; `Int64.max` for never. A row with `until <= from` never stands. Nil: no row ends standing.
+    /// First instant of no longer standing; `Int64.max` for never. A row with `until <= from` never stands. Nil: no row
+    /// ends standing.
     var until: [Int64]?
     /// Whether anything of the row is known at some instant, standing or not; nil where that holds of all.
     var isAdmitted: [Bool]?
 
-    /// - Parameter keys: the columns by which sorted rows are complete in themselves: versions under another key are there as retractions.
+    /// - Parameter keys: the columns by which sorted rows are complete in themselves: versions under another key are
+    ///   there as retractions.
     init(_ rows: SourceRows, of source: Source, keys: [String] = [], reading: Reading) {
         let cut = reading.cuts[source.name] ?? .max
         // A static source's rows are admitted by cut alone.
@@ -31,8 +33,10 @@ struct Lifetimes {
         if rows.isOneVersionEach, rows.isRetraction == nil, !(tombstone?.contains(true) ?? false) { return }
         var until = Array(repeating: Int64.max, count: rows.count)
         if !rows.isOneVersionEach {
-            let facts = TupleTable((source.id + (rows.isSorted ? keys : [])).map { rows.columns[$0]! }, count: rows.count)
-            let order = rows.orderByVersion(facts.numbers.indices.filter { isAdmitted?[$0] ?? true }, facts: facts.numbers)
+            let facts = TupleTable(
+                (source.id + (rows.isSorted ? keys : [])).map { rows.columns[$0]! }, count: rows.count)
+            let order = rows.orderByVersion(
+                facts.numbers.indices.filter { isAdmitted?[$0] ?? true }, facts: facts.numbers)
             for (earlier, later) in zip(order, order.dropFirst()) where facts.numbers[earlier] == facts.numbers[later] {
                 until[earlier] = asServed ? rows.knownAt[later] : .min
             }
@@ -52,7 +56,8 @@ struct Lifetimes {
         if !isCut, knownBy == nil, !asServed || !rows.knownAt.contains(SourceRows.unknown) { return nil }
         func isAdmitted(_ row: Int) -> Bool {
             let known = rows.knownAt[row]
-            return rows.offset(row) <= cut && !(asServed && known == SourceRows.unknown) && knownBy.map { known <= $0 && known != SourceRows.unknown } ?? true
+            return rows.offset(row) <= cut && !(asServed && known == SourceRows.unknown)
+                && knownBy.map { known <= $0 && known != SourceRows.unknown } ?? true
         }
         for row in 0..<rows.count where !isAdmitted(row) { return (0..<rows.count).map(isAdmitted) }
         return nil

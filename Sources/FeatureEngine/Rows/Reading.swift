@@ -12,11 +12,14 @@ public struct Reading: Sendable {
     public var knownBy: Int64?
     /// The last offset to read, by source; without one, all that is there.
     public var cuts: [String: Int64]
-    /// When the newest batch at each source's cut was committed: a label whose frame reaches beyond isn't ripe. Nil: only *known by*
-    /// makes labels unripe; a source without a batch is never ripe.
+    /// When the newest batch at each source's cut was committed: a label whose frame reaches beyond isn't ripe. Nil:
+    /// only *known by* makes labels unripe; a source without a batch is never ripe.
     public var newestCommits: [String: Int64]?
 
-    public init(mode: Mode = .asServed, knownBy: Int64? = nil, cuts: [String: Int64] = [:], newestCommits: [String: Int64]? = nil) {
+    public init(
+        mode: Mode = .asServed, knownBy: Int64? = nil, cuts: [String: Int64] = [:],
+        newestCommits: [String: Int64]? = nil
+    ) {
         self.mode = mode
         self.knownBy = knownBy
         self.cuts = cuts

@@ -30,7 +30,10 @@ private struct ChainedColumn: DeferredColumn {
             let range = first..<first + parts[part].count
             let start = place
             while place < rows.count, rows[place] < 0 || range.contains(Int(rows[place])) { place += 1 }
-            runs.append(parts[part].column.gathered(first == 0 ? Array(rows[start..<place]) : rows[start..<place].map { $0 < 0 ? $0 : $0 - Int32(first) }))
+            runs.append(
+                parts[part].column.gathered(
+                    first == 0
+                        ? Array(rows[start..<place]) : rows[start..<place].map { $0 < 0 ? $0 : $0 - Int32(first) }))
         }
         return runs.isEmpty ? parts[0].column.gathered([]) : Column(concatenating: runs)
     }
@@ -48,7 +51,8 @@ public struct SourceRows: Sendable {
     public var eventTimes: [Int64]
     /// When each row became known, microseconds since 1970; `unknown` where it never was.
     public var knownAt: [Int64]
-    /// Positions in the source's log. May be left out (empty) where no two versions of a fact are there and all are up to the cut.
+    /// Positions in the source's log. May be left out (empty) where no two versions of a fact are there and all are up
+    /// to the cut.
     public var offsets: [Int64]
     public let count: Int
     /// Whether each key's rows stand together, in the order of (`event_time`, `known_at`, offset).
@@ -109,22 +113,35 @@ public struct SourceRows: Sendable {
         let names = Set(parts[0].columns.keys).union(parts[0].deferred.keys)
         let elsewhere = Set(parts.flatMap(\.deferred.keys))
         deferred = Dictionary(
-            uniqueKeysWithValues: elsewhere.map { name in (name, ChainedColumn(parts: parts.map { part in (part.deferred[name] ?? part.columns[name]!, part.count) })) })
-        columns = Dictionary(uniqueKeysWithValues: names.subtracting(elsewhere).map { name in (name, Column(concatenating: parts.map { $0.columns[name]! })) })
+            uniqueKeysWithValues: elsewhere.map { name in
+                (
+                    name,
+                    ChainedColumn(parts: parts.map { part in (part.deferred[name] ?? part.columns[name]!, part.count) })
+                )
+            })
+        columns = Dictionary(
+            uniqueKeysWithValues: names.subtracting(elsewhere).map { name in
+                (name, Column(concatenating: parts.map { $0.columns[name]! }))
+            })
         eventTimes = parts.flatMap(\.eventTimes)
         knownAt = parts.flatMap(\.knownAt)
         offsets = parts.flatMap(\.offsets)
         count = knownAt.count
-        if parts.contains(where: { $0.isRetraction != nil }) { isRetraction = parts.flatMap { $0.isRetraction ?? Array(repeating: false, count: $0.count) } }
+        if parts.contains(where: { $0.isRetraction != nil }) {
+            isRetraction = parts.flatMap { $0.isRetraction ?? Array(repeating: false, count: $0.count) }
+        }
     }
 
     /// The rows at `rows`, in that order.
     public func gathered(_ rows: [Int32], columns names: Set<String>? = nil) -> SourceRows {
         func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : values.picked(rows) }
         var result = SourceRows(
-            columns: columns.filter { names?.contains($0.key) ?? true }.mapValues { $0.gathered(rows) }, eventTimes: pick(eventTimes), knownAt: pick(knownAt),
+            columns: columns.filter { names?.contains($0.key) ?? true }.mapValues { $0.gathered(rows) },
+            eventTimes: pick(eventTimes), knownAt: pick(knownAt),
             offsets: pick(offsets))
-        for (name, column) in deferred where names?.contains(name) ?? true { result.columns[name] = column.gathered(rows) }
+        for (name, column) in deferred where names?.contains(name) ?? true {
+            result.columns[name] = column.gathered(rows)
+        }
         result.isOneVersionEach = isOneVersionEach
         result.isRetraction = isRetraction.map { $0.picked(rows) }
         return result

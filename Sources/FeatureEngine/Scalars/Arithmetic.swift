@@ -1,6 +1,7 @@
 internal import FeatureLanguage
 
-/// `+ - * / %`, unary minus, and a timestamp moved by a span. Integer overflow and division by zero are NULL; float overflow is infinity.
+/// `+ - * / %`, unary minus, and a timestamp moved by a span. Integer overflow and division by zero are NULL; float
+/// overflow is infinity.
 func arithmetic(_ operation: Operation, _ arguments: [Column]) -> Column {
     let left = arguments[0]
     if operation == .negate {
@@ -27,7 +28,8 @@ func arithmetic(_ operation: Operation, _ arguments: [Column]) -> Column {
     case (.float64, _), (_, .float64):
         let (result, validity) = map(left.floats, right.floats, valid, 0.0) { float(operation, $0, $1) }
         return Column(.float64, result, validity: validity)
-    case (.bool, _), (.string, _), (.int64, _), (.timestamp, _): preconditionFailure("the type checker lets no other types meet")
+    case (.bool, _), (.string, _), (.int64, _), (.timestamp, _):
+        preconditionFailure("the type checker lets no other types meet")
     }
 }
 

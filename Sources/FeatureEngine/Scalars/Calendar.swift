@@ -52,7 +52,9 @@ private func isoWeek(_ days: Int64) -> Int64 {
 private func truncate(_ unit: String, _ time: Int64) -> Int64 {
     let days = time.flooredQuotientAndRemainder(dividingBy: day).quotient
     let date = CivilDate(daysSinceEpoch: days)
-    func start(_ year: Int64, _ month: Int64) -> Int64 { CivilDate(year: year, month: month, day: 1).daysSinceEpoch * day }
+    func start(_ year: Int64, _ month: Int64) -> Int64 {
+        CivilDate(year: year, month: month, day: 1).daysSinceEpoch * day
+    }
     func floor(_ unit: Int64) -> Int64 { time - time.flooredQuotientAndRemainder(dividingBy: unit).remainder }
     switch unit {
     case "year": return start(date.year, 1)

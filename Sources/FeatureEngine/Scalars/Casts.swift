@@ -7,7 +7,9 @@ func cast(_ operand: Column, to type: ValueType) -> Column {
     case (.int64, .bool): return Column(.bool, operand.integers.map { $0 != 0 }, validity: operand.validity)
     case (.bool, .int64): return Column(.int64, operand.bools.map { Int64($0 ? 1 : 0) }, validity: operand.validity)
     case (.float64, .int64):
-        let (result, validity) = map(operand.floats, operand.validity, 0) { Int64(exactly: $0.rounded(.toNearestOrEven)) }
+        let (result, validity) = map(operand.floats, operand.validity, 0) {
+            Int64(exactly: $0.rounded(.toNearestOrEven))
+        }
         return Column(.int64, result, validity: validity)
     case (.bool, _), (.int64, _), (.float64, _), (.string, _), (.timestamp, _): break
     }

@@ -28,9 +28,13 @@ func compare(_ operation: Operation, _ arguments: [Column]) -> Column {
     let left = arguments[0]
     switch operation {
     case .between:
-        return logic(.and, [compare(.greaterOrEqual, widened(left, arguments[1])), compare(.lessOrEqual, widened(left, arguments[2]))])
+        return logic(
+            .and,
+            [compare(.greaterOrEqual, widened(left, arguments[1])), compare(.lessOrEqual, widened(left, arguments[2]))])
     case .in:
-        return arguments.dropFirst(2).reduce(compare(.equal, [left, arguments[1]])) { logic(.or, [$0, compare(.equal, [left, $1])]) }
+        return arguments.dropFirst(2).reduce(compare(.equal, [left, arguments[1]])) {
+            logic(.or, [$0, compare(.equal, [left, $1])])
+        }
     case .isDistinct:
         let order = order(left, arguments[1])
         return Column(
@@ -78,7 +82,8 @@ func logic(_ operation: Operation, _ arguments: [Column]) -> Column {
     }
 }
 
-/// `case`, `coalesce`, `nullif`, `greatest`, `least`: which argument's value a row takes. Nothing fails, so all may be computed first.
+/// `case`, `coalesce`, `nullif`, `greatest`, `least`: which argument's value a row takes. Nothing fails, so all may be
+/// computed first.
 func choose(_ operation: Operation, _ arguments: [Column], _ count: Int) -> Column {
     var picks = Array(repeating: -1, count: count)
     var candidates = arguments

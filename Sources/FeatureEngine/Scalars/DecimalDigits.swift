@@ -2,7 +2,8 @@ internal import FeatureLanguage
 
 /// A decimal number as it came: a whole number's digits, and how many of them stand after the point.
 ///
-/// One rule says what it is as a float64, whatever it came in (CSV, JSON, Arrow's decimals, PostgreSQL's numeric): nothing is rounded without a word.
+/// One rule says what it is as a float64, whatever it came in (CSV, JSON, Arrow's decimals, PostgreSQL's numeric):
+/// nothing is rounded without a word.
 public struct DecimalDigits: Sendable, Hashable {
     /// Each 0 to 9, without zeros in front.
     public let digits: [UInt8]
@@ -24,14 +25,19 @@ public struct DecimalDigits: Sendable, Hashable {
     /// Reads `-19.90`, `42` or `1e-5`; nil for anything else.
     public init?(text: some Sequence<UInt8>) {
         var digits: [UInt8] = [], scale = 0, exponent = 0, isNegative = false
-        var hasDigit = false, hasPoint = false, isExponent = false, isExponentNegative = false, hasExponent = false, isFirst = true
+        var hasDigit = false, hasPoint = false, isExponent = false, isExponentNegative = false, hasExponent = false,
+            isFirst = true
         for byte in text {
             let wasFirst = isFirst
             isFirst = false
             switch byte {
             case UInt8(ascii: "-"), UInt8(ascii: "+"):
                 guard wasFirst else { return nil }
-                if isExponent { isExponentNegative = byte == UInt8(ascii: "-") } else { isNegative = byte == UInt8(ascii: "-") }
+                if isExponent {
+                    isExponentNegative = byte == UInt8(ascii: "-")
+                } else {
+                    isNegative = byte == UInt8(ascii: "-")
+                }
             case 0x30...0x39 where isExponent:
                 hasExponent = true
                 // More than any number of ours has, and no overflow.
@@ -54,7 +60,8 @@ public struct DecimalDigits: Sendable, Hashable {
         self.init(digits, scale: scale - (isExponentNegative ? -exponent : exponent), isNegative: isNegative)
     }
 
-    /// The nearest float64 where, written with this scale, it gives the same digits again (so an integer has to be exact); nil where something would be lost.
+    /// The nearest float64 where, written with this scale, it gives the same digits again (so an integer has to be
+    /// exact); nil where something would be lost.
     ///
     /// 19.90 is one, and so is every number of at most 15 digits in a float64's range; most of twenty digits are none.
     public var float64: Double? {
@@ -66,7 +73,9 @@ public struct DecimalDigits: Sendable, Hashable {
         }
         // No float64 reaches further on either side, or has more digits after its point.
         guard digits.count - scale <= 309, scale - digits.count < 324 else { return nil }
-        guard digits.count <= 2000, let value = Double((digits.map { String($0) }.joined()) + "e\(-scale)"), value.isFinite, value != 0 else { return nil }
+        guard digits.count <= 2000, let value = Double((digits.map { String($0) }.joined()) + "e\(-scale)"),
+            value.isFinite, value != 0
+        else { return nil }
         guard comesBack(from: value) else { return nil }
         return isNegative ? -value : value
     }
@@ -74,19 +83,22 @@ public struct DecimalDigits: Sendable, Hashable {
     /// The whole number that it is; nil where it is none, or beyond 64 bits.
     public var int64: Int64? {
         if digits.isEmpty { return 0 }
-        guard digits.suffix(max(0, scale)).allSatisfy({ $0 == 0 }), digits.count > scale, digits.count - scale <= 19 else { return nil }
+        guard digits.suffix(max(0, scale)).allSatisfy({ $0 == 0 }), digits.count > scale, digits.count - scale <= 19
+        else { return nil }
         var value: Int64 = 0
         for index in 0..<digits.count - scale {
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
             let digit = Int64(index < digits.count ? digits[index] : 0)
-            let (sum, beyond) = isNegative ? scaled.subtractingReportingOverflow(digit) : scaled.addingReportingOverflow(digit)
+            let (sum, beyond) =
+                isNegative ? scaled.subtractingReportingOverflow(digit) : scaled.addingReportingOverflow(digit)
             if overflow || beyond { return nil }
             value = sum
         }
         return value
     }
 
-    /// Whether a positive value, rounded to this scale (half to even), has these digits: |2 · value · 10^scale − 2 · digits| < 1, in whole numbers.
+    /// Whether a positive value, rounded to this scale (half to even), has these digits: |2 · value · 10^scale − 2 ·
+    /// digits| < 1, in whole numbers.
     private func comesBack(from value: Double) -> Bool {
         // value = significand · 2^exponent
         let exponent = Int(value.exponent) - 52, significand = UInt64(value.significand * 0x1p52)
@@ -160,10 +172,12 @@ extension DecimalDigits: CustomStringConvertible {
 }
 
 extension Double {
-    /// A number's text as it comes in for a float64: one with a point or an exponent is the nearest, a whole number's only where it is exact. NaN and the
-    /// infinities have their names. Nil for anything else.
+    /// A number's text as it comes in for a float64: one with a point or an exponent is the nearest, a whole number's
+    /// only where it is exact. NaN and the infinities have their names. Nil for anything else.
     public init?(incoming text: some StringProtocol) {
-        if text.utf8.count > 15, text.utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }) {
+        if text.utf8.count > 15,
+            text.utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") })
+        {
             guard let value = DecimalDigits(text: text.utf8)?.float64 else { return nil }
             self = value
         } else {

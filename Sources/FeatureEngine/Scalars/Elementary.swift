@@ -1,8 +1,9 @@
 internal import FeatureLanguage
 
-// ln, log, exp and power from IEEE additions, multiplications and divisions alone, so that every machine and every release gives the same
-// bits; a C library's last bits differ. Computed in pairs of doubles to some 2^−90 and rounded once, a result is the correctly rounded one
-// but where the true value lies that close to the middle between two: the error is below 0.5 + 2^−30 units in the last place.
+// ln, log, exp and power from IEEE additions, multiplications and divisions alone, so that every machine and every
+// release gives the same bits; a C library's last bits differ. Computed in pairs of doubles to some 2^−90 and rounded
+// once, a result is the correctly rounded one but where the true value lies that close to the middle between two: the
+// error is below 0.5 + 2^−30 units in the last place.
 
 /// `ln log exp power`: NULL outside their domains, infinite beyond the range, 0 below it.
 func elementary(_ operation: Operation, _ arguments: [Column]) -> Column {
@@ -20,7 +21,8 @@ func elementary(_ operation: Operation, _ arguments: [Column]) -> Column {
 
 /// The unevaluated sum of two doubles, the second at most half a unit in the last place of the first: some 106 bits.
 ///
-/// Dekker, "A floating-point technique for extending the available precision" (1971); Knuth's two-sum; products by fused multiply-add.
+/// Dekker, "A floating-point technique for extending the available precision" (1971); Knuth's two-sum; products by
+/// fused multiply-add.
 struct DoubleDouble {
     var high: Double
     var low: Double
@@ -79,7 +81,8 @@ struct DoubleDouble {
 private func logarithm(_ x: Double) -> DoubleDouble? {
     if x <= 0 { return nil }
     if !x.isFinite { return DoubleDouble(x) }
-    // x = m · 2^k with m near 1, then m = m₀ (1 + r) with m₀ from a table: the nearer to 1, the fewer terms of the series.
+    // x = m · 2^k with m near 1, then m = m₀ (1 + r) with m₀ from a table: the nearer to 1, the fewer terms of the
+    // series.
     var k = Double(x.exponent), m = x.significand
     if m > 1.4140625 {
         m /= 2
@@ -88,7 +91,8 @@ private func logarithm(_ x: Double) -> DoubleDouble? {
     let step = Int(((m - 1) * 64).rounded(.toNearestOrEven))
     let base = LogarithmTable.shared.entries[step + LogarithmTable.below]
     // m − m₀ is exact: the two lie within a factor of two.
-    let ln = base + areaTangent(m - (1 + Double(step) / 64), over: DoubleDouble(m) + DoubleDouble(1 + Double(step) / 64))
+    let ln =
+        base + areaTangent(m - (1 + Double(step) / 64), over: DoubleDouble(m) + DoubleDouble(1 + Double(step) / 64))
     return k == 0 ? ln : DoubleDouble(k) * .ln2 + ln
 }
 
@@ -117,7 +121,9 @@ private struct LogarithmTable {
     let entries: [DoubleDouble]
 
     private init() {
-        entries = (-LogarithmTable.below...28).map { i in areaTangent(Double(i) / 64, over: DoubleDouble(2 + Double(i) / 64)) }
+        entries = (-LogarithmTable.below...28).map { i in
+            areaTangent(Double(i) / 64, over: DoubleDouble(2 + Double(i) / 64))
+        }
     }
 }
 
@@ -139,7 +145,9 @@ private func exponential(_ x: DoubleDouble) -> Double {
 
 /// `value`·2^`exponent` for a value between 0.7 and 1.5, rounded once though it be subnormal.
 private func scaled(_ value: DoubleDouble, _ exponent: Int) -> Double {
-    if exponent >= -1021 || exponent == -1022 && value.high >= 1 { return Double(sign: .plus, exponent: exponent, significand: value.rounded) }
+    if exponent >= -1021 || exponent == -1022 && value.high >= 1 {
+        return Double(sign: .plus, exponent: exponent, significand: value.rounded)
+    }
     // Beside this number the last bit is the one that a subnormal keeps.
     let coarse = Double(sign: .plus, exponent: -1022 - exponent, significand: 1)
     let sum = coarse + value.high
@@ -147,7 +155,8 @@ private func scaled(_ value: DoubleDouble, _ exponent: Int) -> Double {
     return Double(sign: .plus, exponent: exponent, significand: kept - coarse)
 }
 
-/// `base` to the power of `exponent`, as C's pow: nil where PostgreSQL refuses, which is 0 to a negative power and a negative base to a fraction.
+/// `base` to the power of `exponent`, as C's pow: nil where PostgreSQL refuses, which is 0 to a negative power and a
+/// negative base to a fraction.
 private func power(_ base: Double, _ exponent: Double) -> Double? {
     if exponent == 0 || base == 1 { return 1 }
     if base.isNaN || exponent.isNaN { return .nan }
@@ -167,9 +176,12 @@ private func power(_ base: Double, _ exponent: Double) -> Double? {
     return sign * exponential(logarithm * DoubleDouble(exponent))
 }
 
-/// A small whole power as the product it is, so that what fits 106 bits is exact before it is rounded; nil where it isn't small or gets near the range's ends.
+/// A small whole power as the product it is, so that what fits 106 bits is exact before it is rounded; nil where it
+/// isn't small or gets near the range's ends.
 private func product(_ base: Double, _ exponent: Int64) -> Double? {
-    guard exponent.magnitude <= 64, Double(base.exponent.magnitude + 1) * Double(exponent.magnitude) < 900 else { return nil }
+    guard exponent.magnitude <= 64, Double(base.exponent.magnitude + 1) * Double(exponent.magnitude) < 900 else {
+        return nil
+    }
     var result = DoubleDouble(1), square = DoubleDouble(base)
     var left = exponent.magnitude
     while left > 0 {

@@ -2,8 +2,8 @@ public import FeatureLanguage
 
 /// An expression over numbered input columns, ready to be computed for many rows at once.
 ///
-/// What the leaves of an `Expression` are (a source's columns, a spine's request inputs, an aggregate's results) is settled when it
-/// is compiled, so that one evaluator serves the rows and the spine.
+/// What the leaves of an `Expression` are (a source's columns, a spine's request inputs, an aggregate's results) is
+/// settled when it is compiled, so that one evaluator serves the rows and the spine.
 public indirect enum Scalar: Sendable, Hashable {
     case literal(Literal, ValueType)
     case input(Int, ValueType)
@@ -13,7 +13,8 @@ public indirect enum Scalar: Sendable, Hashable {
     init(_ expression: Expression, leaf: (Expression) -> Scalar) {
         switch expression {
         case .literal(let literal, let type): self = .literal(literal, type)
-        case .call(let operation, let arguments, let type): self = .call(operation, arguments.map { Scalar($0, leaf: leaf) }, type)
+        case .call(let operation, let arguments, let type):
+            self = .call(operation, arguments.map { Scalar($0, leaf: leaf) }, type)
         default: self = leaf(expression)
         }
     }
@@ -41,7 +42,8 @@ public indirect enum Scalar: Sendable, Hashable {
 private func compute(_ operation: Operation, _ arguments: [Column], _ type: ValueType, _ count: Int) -> Column {
     switch operation {
     case .add, .subtract, .multiply, .divide, .modulo, .negate, .addSpan: arithmetic(operation, arguments)
-    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .isDistinct, .between, .in: compare(operation, arguments)
+    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .isDistinct, .between, .in:
+        compare(operation, arguments)
     case .and, .or, .not, .isNull: logic(operation, arguments)
     case .cases, .coalesce, .nullif, .greatest, .least: choose(operation, arguments, count)
     case .cast: cast(arguments[0], to: type)

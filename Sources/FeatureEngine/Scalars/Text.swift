@@ -1,6 +1,7 @@
 internal import FeatureLanguage
 
-/// `||`, `concat`, `lower`, `upper`, `length`, `substring`, `like`. Texts are runs of Unicode scalars, never normalised or folded.
+/// `||`, `concat`, `lower`, `upper`, `length`, `substring`, `like`. Texts are runs of Unicode scalars, never normalised
+/// or folded.
 func text(_ operation: Operation, _ arguments: [Column]) -> Column {
     let count = arguments[0].count
     var builder = ColumnBuilder(operation == .length ? .int64 : operation == .like ? .bool : .string)
@@ -14,10 +15,14 @@ func text(_ operation: Operation, _ arguments: [Column]) -> Column {
         switch operation {
         case .concatenate, .concat:
             var joined: [UInt8] = []
-            for argument in arguments where !argument.isNull(row) { joined += argument.texts.bytes[argument.texts.range(row)] }
+            for argument in arguments where !argument.isNull(row) {
+                joined += argument.texts.bytes[argument.texts.range(row)]
+            }
             builder.append(bytes: joined)
-        case .lower: builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0 })
-        case .upper: builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 })
+        case .lower:
+            builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0 })
+        case .upper:
+            builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 })
         case .length: builder.append(Int64(first.bytes[first.range(row)].count { $0 & 0xC0 != 0x80 }))
         case .like:
             let pattern = arguments[1].texts
@@ -28,7 +33,8 @@ func text(_ operation: Operation, _ arguments: [Column]) -> Column {
             }
         default:
             let length = arguments.count == 3 ? arguments[2].integers[row] : nil
-            if let part = substring(Array(first[row].unicodeScalars), from: arguments[1].integers[row], length: length) {
+            if let part = substring(Array(first[row].unicodeScalars), from: arguments[1].integers[row], length: length)
+            {
                 builder.append(bytes: String(String.UnicodeScalarView(part)).utf8)
             } else {
                 builder.appendNull()

@@ -1,10 +1,11 @@
 internal import FeatureLanguage
 
-/// The sweep's state for one entity after another: takes its rows, advances from instant to instant, and reads every aggregate there.
+/// The sweep's state for one entity after another: takes its rows, advances from instant to instant, and reads every
+/// aggregate there.
 ///
-/// Training advances it through the instants of a spine, a lookup to a single one. The same code, so the same bits. Where an entity's frames
-/// are runs of its rows, aggregates read them as such (`Windows`); the others, and all after late rows and corrections, go row by row
-/// (`Timeline`).
+/// Training advances it through the instants of a spine, a lookup to a single one. The same code, so the same bits.
+/// Where an entity's frames are runs of its rows, aggregates read them as such (`Windows`); the others, and all after
+/// late rows and corrections, go row by row (`Timeline`).
 struct Cursor {
     private let rows: SourceRows
     /// The states that are in no family.
@@ -22,7 +23,10 @@ struct Cursor {
     ///   - rows: sorted by entity, then by (event time, `known_at`, offset).
     ///   - aggregates: each with what it needs of `rows`.
     ///   - instants: how many will be asked for in all.
-    init(_ rows: SourceRows, _ lifetimes: Lifetimes, _ aggregates: [(aggregate: Aggregate, input: AggregateInput)], instants: Int) {
+    init(
+        _ rows: SourceRows, _ lifetimes: Lifetimes, _ aggregates: [(aggregate: Aggregate, input: AggregateInput)],
+        instants: Int
+    ) {
         self.rows = rows
         self.lifetimes = lifetimes
         for (aggregate, input) in aggregates {
@@ -35,7 +39,8 @@ struct Cursor {
             let frame = frames.firstIndex(of: aggregate.frame)!
             state.reserve(instants)
             if let family = input.family, let extreme = state as? ExtremeState {
-                if let known = families.firstIndex(where: { $0.family === family && $0.newer == aggregate.frame.newer }) {
+                if let known = families.firstIndex(where: { $0.family === family && $0.newer == aggregate.frame.newer })
+                {
                     families[known].members.append((extreme, frame))
                 } else {
                     families.append((family, aggregate.frame.newer, [(extreme, frame)]))
@@ -53,7 +58,9 @@ struct Cursor {
         if Windows.areRuns(rows, lifetimes, range) {
             for index in frames.indices { windows[index].find(frames[index], rows, lifetimes, range, at: instants) }
             for (family, _, members) in families {
-                for (member, best) in zip(members, family.best(members.map { windows[$0.frame] }, in: range)) { member.state.append(best) }
+                for (member, best) in zip(members, family.best(members.map { windows[$0.frame] }, in: range)) {
+                    member.state.append(best)
+                }
             }
             waiting = alone.filter { !states[$0].state.record(windows[states[$0].frame], in: range) }
             if waiting.isEmpty { return }
@@ -74,8 +81,8 @@ struct Cursor {
 
     // MARK: Entities whose rows come in parts
 
-    /// What must be kept of an entity's rows once no instant before `from` will be asked for; the others are taken into the aggregates that see all
-    /// history, and never looked at again.
+    /// What must be kept of an entity's rows once no instant before `from` will be asked for; the others are taken into
+    /// the aggregates that see all history, and never looked at again.
     func carry(_ range: Range<Int>, from: Int64) -> SourceRows {
         let unbounded = states.filter { frames[$0.frame].older == nil }
         var settled: [Int32] = [], kept: [Int32] = []

@@ -17,10 +17,11 @@ public struct Spine: Sendable {
 public struct Outputs: Sendable {
     /// The plan's outputs, in its order.
     public var columns: [Column]
-    /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was given. Empty where the
-    /// rows came in buckets: only lookups ask.
+    /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was
+    /// given. Empty where the rows came in buckets: only lookups ask.
     public var isFound: [[Bool]]
-    /// For each row, the first instant after its own at which a value may change though no row arrives; `Int64.max` for never. Empty where nobody asked.
+    /// For each row, the first instant after its own at which a value may change though no row arrives; `Int64.max` for
+    /// never. Empty where nobody asked.
     public var nextChanges: [Int64] = []
     /// The aggregates' values, group after group.
     public private(set) var aggregates: [Column] = []
@@ -45,7 +46,8 @@ extension Plan {
     ///   - spine: one row a value is wanted for, in any order; duplicates stay.
     ///   - reading: which rows there are.
     ///   - rows: the rows of a group's source, without duplicates: at least those of the spine's entities that its
-    ///     windows reach, and every version of their facts. Asked for group after group, so that only one group's rows are held.
+    ///     windows reach, and every version of their facts. Asked for group after group, so that only one group's
+    ///     rows are held.
     /// - Complexity: O(R log R + N log N) for R rows and N spine rows.
     public func evaluate(_ spine: Spine, _ reading: Reading, rows: (Group) throws -> SourceRows) rethrows -> Outputs {
         var aggregates: [Column] = []
@@ -80,7 +82,9 @@ extension Plan {
         for (index, group) in groups.enumerated() {
             let count = Double(groups.count), done = Double(index)
             let swept = Swept(group, count: spine.instants.count, threads: threads, wantsChanges: wantsChanges)
-            try GroupSweep(group, spine, group.reading(reading)).sweep(try supply.buckets(for: group), threads: threads, into: swept) { progress((done + $0) / count) }
+            try GroupSweep(group, spine, group.reading(reading)).sweep(
+                try supply.buckets(for: group), threads: threads, into: swept
+            ) { progress((done + $0) / count) }
             aggregates += swept.columns.map { $0.finish() }
             if let changes = swept.nextChanges { nextChanges = zip(nextChanges, changes.finish().integers).map(min) }
         }
@@ -89,7 +93,9 @@ extension Plan {
         return outputs
     }
 
-    func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int) -> Outputs {
+    func outputs(_ spine: Spine, _ reading: Reading, _ aggregates: [Column], _ isFound: [[Bool]], threads: Int)
+        -> Outputs
+    {
         let count = spine.instants.count
         let inputs = [Column(.timestamp, spine.instants)] + requests.map { spine.columns[$0.name]! } + aggregates
         let columns = parallel(outputs.count, threads: threads) { index in
@@ -120,7 +126,8 @@ extension Plan.Group {
     /// What each aggregate needs of the rows.
     func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
         // Without an id a tombstone takes back no fact: only a plain latest sees it.
-        let tombstones = source.id.isEmpty ? source.tombstone.map { (rows.columns[$0] ?? rows.deferred[$0]!.whole()).truths } : nil
+        let tombstones =
+            source.id.isEmpty ? source.tombstone.map { (rows.columns[$0] ?? rows.deferred[$0]!.whole()).truths } : nil
         var shared = SharedInputs(rows, tombstones: tombstones)
         return aggregates.map { ($0, shared.input($0)) }
     }
@@ -165,7 +172,9 @@ private struct SharedInputs {
         var inputs: [Column] = []
         for name in names { inputs.append(column(name)) }
         let scalar = Scalar(expression) { leaf in
-            guard case .column(let name, let type) = leaf else { preconditionFailure("only columns stand inside an aggregate") }
+            guard case .column(let name, let type) = leaf else {
+                preconditionFailure("only columns stand inside an aggregate")
+            }
             return .input(names.firstIndex(of: name)!, type)
         }
         let column = scalar.evaluate(inputs, count: count)
@@ -174,17 +183,26 @@ private struct SharedInputs {
     }
 
     mutating func input(_ aggregate: Aggregate) -> AggregateInput {
-        let entry = aggregate.operator.entry, seesTombstones = entry.seesTombstones && aggregate.filter == nil, skipsNull = entry.skipsNull
-        let chosen = Chosen(argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones, skipsNull: skipsNull)
+        let entry = aggregate.operator.entry, seesTombstones = entry.seesTombstones && aggregate.filter == nil,
+            skipsNull = entry.skipsNull
+        let chosen = Chosen(
+            argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones,
+            skipsNull: skipsNull)
         // Of a column that lies elsewhere, the rows that win are enough.
         var elsewhere: (any DeferredColumn)?
-        if !skipsNull, case .column(let name, _)? = aggregate.argument, columns[name] == nil { elsewhere = deferred[name] }
+        if !skipsNull, case .column(let name, _)? = aggregate.argument, columns[name] == nil {
+            elsewhere = deferred[name]
+        }
         let argument = elsewhere == nil ? aggregate.argument.map { compute($0) } : nil
         var mask = aggregate.filter.map { compute($0).truths }
-        if let tombstones, !seesTombstones { mask = mask.map { zip($0, tombstones).map { $0 && !$1 } } ?? tombstones.map { !$0 } }
+        if let tombstones, !seesTombstones {
+            mask = mask.map { zip($0, tombstones).map { $0 && !$1 } } ?? tombstones.map { !$0 }
+        }
         let selection = selections[chosen] ?? Selection(skipsNull ? both(mask, argument?.validity) : mask)
         selections[chosen] = selection
-        var input = AggregateInput(argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection, deferred: elsewhere)
+        var input = AggregateInput(
+            argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection,
+            deferred: elsewhere)
         switch entry.shares {
         case .nothing: break
         case .sums:

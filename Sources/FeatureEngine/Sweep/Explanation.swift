@@ -60,7 +60,9 @@ extension Plan {
     ///   - limit: of the rows given of each sort.
     ///   - rows: as `evaluate` takes them; its errors are thrown on. What isn't there can't be named as missed.
     /// - Returns: the outputs, and an explanation for each aggregate in the order of the plan's outline.
-    public func explain(_ spine: Spine, _ reading: Reading, limit: Int, rows: (Group) throws -> SourceRows) rethrows -> (outputs: Outputs, explanations: [Explanation]) {
+    public func explain(_ spine: Spine, _ reading: Reading, limit: Int, rows: (Group) throws -> SourceRows) rethrows
+        -> (outputs: Outputs, explanations: [Explanation])
+    {
         var loaded: [SourceRows] = []
         for group in groups { loaded.append(try rows(group)) }
         var remaining = loaded[...]
@@ -68,7 +70,10 @@ extension Plan {
         var explanations: [Explanation] = []
         for (group, rows) in zip(groups, loaded) {
             let fates = Fates(group, rows, spine, reading)
-            for input in group.inputs(rows) { explanations.append(fates.explain(input.aggregate, input.input, outputs.aggregates[explanations.count][0], limit)) }
+            for input in group.inputs(rows) {
+                explanations.append(
+                    fates.explain(input.aggregate, input.input, outputs.aggregates[explanations.count][0], limit))
+            }
         }
         return (outputs, explanations)
     }
@@ -79,12 +84,15 @@ extension Plan {
     ///
     /// - Parameter spine: one row.
     public func overrides(_ output: Int, _ spine: Spine, _ reading: Reading) -> [String] {
-        var reasons = outputs[output].keys.filter { spine.columns[$0]!.isNull(0) }.map { "the key \($0) is NULL, which makes every value NULL" }
+        var reasons = outputs[output].keys.filter { spine.columns[$0]!.isNull(0) }.map {
+            "the key \($0) is NULL, which makes every value NULL"
+        }
         for (source, span) in outputs[output].forward {
             let end = spine.instants[0].addingClamped(span), limit = reading.ripeUntil(source)
             if end <= limit { continue }
             let known = limit == .min ? "nothing is" : "rows are known up to \(Instant(microseconds: limit)) only"
-            reasons.append("the label isn't ripe: its window reaches \(Instant(microseconds: end)), and of \(source) \(known)")
+            reasons.append(
+                "the label isn't ripe: its window reaches \(Instant(microseconds: end)), and of \(source) \(known)")
         }
         return reasons
     }
@@ -96,8 +104,8 @@ private struct Fates {
     let rows: SourceRows
     let spine: Spine
     let mode: Reading.Mode
-    /// For each row why it can't count whatever the frame and the filter; `counted` where it can. Nil for rows of facts that never had this
-    /// entity's keys, and beyond the cut.
+    /// For each row why it can't count whatever the frame and the filter; `counted` where it can. Nil for rows of facts
+    /// that never had this entity's keys, and beyond the cut.
     let verdicts: [Explanation.Verdict?]
     let tombstones: [Bool]?
     /// The columns to show, in the source's order.
@@ -114,10 +122,14 @@ private struct Fates {
         columns = source.columns.filter { names.contains($0.name) }.map { ($0.name, rows.columns[$0.name]!) }
         let tombstones = source.tombstone.map { rows.columns[$0]!.truths }
         self.tombstones = tombstones
-        let isOurs = TupleTable(group.keys.map { spine.columns[$0.spine]! }, count: 1).find(group.keys.map { rows.columns[$0.column]! }, count: rows.count).map { $0 >= 0 }
+        let isOurs = TupleTable(group.keys.map { spine.columns[$0.spine]! }, count: 1).find(
+            group.keys.map { rows.columns[$0.column]! }, count: rows.count
+        ).map { $0 >= 0 }
         let lifetimes = Lifetimes(rows, of: source, reading: reading)
         let always = reading.mode == .hindsight || source.isStatic
-        func isAdmitted(_ row: Int) -> Bool { (lifetimes.isAdmitted?[row] ?? true) && (always || lifetimes.from[row] <= instant) }
+        func isAdmitted(_ row: Int) -> Bool {
+            (lifetimes.isAdmitted?[row] ?? true) && (always || lifetimes.from[row] <= instant)
+        }
 
         // The version of each fact that is the last one admitted, and whether any version was ever ours.
         var last: [Int] = Array(0..<rows.count)
@@ -145,7 +157,9 @@ private struct Fates {
                 if let knownBy, known > knownBy { return .knownAfter(Instant(microseconds: knownBy)) }
                 return .notYetKnown
             }
-            if last[row] != row { return .replaced(offset: rows.offsets[last[row]], isTombstone: tombstones?[last[row]] ?? false) }
+            if last[row] != row {
+                return .replaced(offset: rows.offsets[last[row]], isTombstone: tombstones?[last[row]] ?? false)
+            }
             if !source.id.isEmpty, tombstones?[row] ?? false { return .isTombstone }
             return isOurs[row] ? .counted : .otherEntity
         }
@@ -153,7 +167,8 @@ private struct Fates {
 
     func explain(_ aggregate: Aggregate, _ input: AggregateInput, _ value: Literal, _ limit: Int) -> Explanation {
         let instant = spine.instants[0], entry = aggregate.operator.entry
-        let upTo = instant.addingClamped(-aggregate.frame.newer.microseconds), after = aggregate.frame.older.map { instant.addingClamped(-$0.microseconds) }
+        let upTo = instant.addingClamped(-aggregate.frame.newer.microseconds),
+            after = aggregate.frame.older.map { instant.addingClamped(-$0.microseconds) }
         func verdict(_ row: Int) -> Explanation.Verdict? {
             guard verdicts[row] == .counted else { return verdicts[row] }
             if !rows.eventTimes.isEmpty {
@@ -175,10 +190,12 @@ private struct Fates {
         func row(_ row: Int, _ verdict: Explanation.Verdict) -> Explanation.Row {
             Explanation.Row(
                 eventTime: rows.eventTimes.isEmpty ? nil : Instant(microseconds: rows.eventTimes[row]),
-                knownAt: rows.knownAt[row] == SourceRows.unknown ? nil : Instant(microseconds: rows.knownAt[row]), offset: rows.offsets[row],
+                knownAt: rows.knownAt[row] == SourceRows.unknown ? nil : Instant(microseconds: rows.knownAt[row]),
+                offset: rows.offsets[row],
                 values: columns.map { ($0.name, $0.column[row]) }, verdict: verdict)
         }
-        var counted: [(row: Int, verdict: Explanation.Verdict)] = [], missed: [(row: Int, verdict: Explanation.Verdict)] = []
+        var counted: [(row: Int, verdict: Explanation.Verdict)] = [],
+            missed: [(row: Int, verdict: Explanation.Verdict)] = []
         for row in 0..<rows.count {
             guard let verdict = verdict(row) else { continue }
             switch verdict {
@@ -200,8 +217,10 @@ private struct Fates {
             return left != right ? left < right : isNewer(a.row, b.row)
         }
         return Explanation(
-            aggregate: aggregate, source: group.source, keys: group.keys.map { ($0.column, spine.columns[$0.spine]![0]) }, mode: mode, value: value,
-            after: after.map { Instant(microseconds: $0) }, upTo: Instant(microseconds: upTo), countedTotal: counted.count, counted: counted.prefix(limit).map(row),
+            aggregate: aggregate, source: group.source,
+            keys: group.keys.map { ($0.column, spine.columns[$0.spine]![0]) }, mode: mode, value: value,
+            after: after.map { Instant(microseconds: $0) }, upTo: Instant(microseconds: upTo),
+            countedTotal: counted.count, counted: counted.prefix(limit).map(row),
             missed: missed.prefix(limit).map(row))
     }
 }

@@ -5,13 +5,17 @@ internal import Synchronization
 struct Swept: Sendable {
     /// The aggregates' values.
     let columns: [SharedColumn]
-    /// The first instant at which a row of the row's entity is known, `Int64.max` where none will be; nil where nobody asks.
+    /// The first instant at which a row of the row's entity is known, `Int64.max` where none will be; nil where nobody
+    /// asks.
     let foundFrom: SharedColumn?
-    /// The first instant after the row's at which a source's row comes into a frame or leaves one; nil where nobody asks.
+    /// The first instant after the row's at which a source's row comes into a frame or leaves one; nil where nobody
+    /// asks.
     let nextChanges: SharedColumn?
 
     init(_ group: Plan.Group, count: Int, threads: Int = 1, wantsFound: Bool = false, wantsChanges: Bool = false) {
-        columns = parallel(group.aggregates.count, threads: threads) { SharedColumn(group.aggregates[$0].type, count: count) }
+        columns = parallel(group.aggregates.count, threads: threads) {
+            SharedColumn(group.aggregates[$0].type, count: count)
+        }
         foundFrom = wantsFound ? SharedColumn(.timestamp, count: count) : nil
         nextChanges = wantsChanges ? SharedColumn(.timestamp, count: count) : nil
     }
@@ -30,7 +34,8 @@ struct GroupSweep {
     }
 
     /// Sweeps every bucket, several at once.
-    func sweep(_ buckets: some RowBuckets, threads: Int, into swept: Swept, progress: @Sendable (Double) -> Void) throws {
+    func sweep(_ buckets: some RowBuckets, threads: Int, into swept: Swept, progress: @Sendable (Double) -> Void) throws
+    {
         let count = spine.instants.count
         let keys = buckets.keys.map { column in spine.columns[group.keys.first { $0.column == column }!.spine]! }
         let assigned = Buckets.assign(keys, count: count, buckets: buckets.count)
@@ -50,9 +55,12 @@ struct GroupSweep {
 
     /// - Parameters:
     ///   - members: spine rows; nil for all.
-    ///   - rows: all rows that concern the members' entities, part after part; nil after the last, and there is at least one.
+    ///   - rows: all rows that concern the members' entities, part after part; nil after the last, and there is at
+    ///     least one.
     func sweep(members: [Int32]?, into swept: Swept, rows part: () throws -> SourceRows?) rethrows {
-        let keys = group.keys.map { key in members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]! }
+        let keys = group.keys.map { key in
+            members.map { spine.columns[key.spine]!.gathered($0) } ?? spine.columns[key.spine]!
+        }
         let instants = members.map { spine.instants.picked($0) } ?? spine.instants
         let entities = TupleTable(keys, count: instants.count)
         var visits = Visits(entities, instants)
@@ -93,9 +101,13 @@ struct GroupSweep {
                 } else if entity == first {
                     _ = cursor.handOver()
                 }
-                if swept.nextChanges != nil { nextChanges += visited.map { nextChange(prepared, range, after: visits.instants[$0]) } }
+                if swept.nextChanges != nil {
+                    nextChanges += visited.map { nextChange(prepared, range, after: visits.instants[$0]) }
+                }
                 if swept.foundFrom != nil {
-                    let firstKnown = range.reduce(Int64.max) { prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1]) }
+                    let firstKnown = range.reduce(Int64.max) {
+                        prepared.rows.isRetraction?[$1] ?? false ? $0 : min($0, prepared.lifetimes.from[$1])
+                    }
                     foundFrom += visited.map { _ in firstKnown }
                 }
             }
@@ -107,7 +119,8 @@ struct GroupSweep {
         }
     }
 
-    /// What is kept of an entity whose rows go on in the next part: the rows that may still be seen, and what the others came to.
+    /// What is kept of an entity whose rows go on in the next part: the rows that may still be seen, and what the
+    /// others came to.
     private struct Carried {
         var entity: Int
         var rows: SourceRows
@@ -129,8 +142,11 @@ struct GroupSweep {
 }
 
 extension Plan.Group {
-    /// The entity with which one part ends and the next begins, and the first instant that the next one's rows may matter to; nil where it is another.
-    fileprivate func continuing(_ part: Prepared, _ next: SourceRows, _ entities: TupleTable, carried: Int?) -> (entity: Int, from: Int64)? {
+    /// The entity with which one part ends and the next begins, and the first instant that the next one's rows may
+    /// matter to; nil where it is another.
+    fileprivate func continuing(_ part: Prepared, _ next: SourceRows, _ entities: TupleTable, carried: Int?) -> (
+        entity: Int, from: Int64
+    )? {
         guard next.count > 0 else { return nil }
         let number = Int(entities.find(keys.map { next.resolvedColumn($0.column).gathered([0]) }, count: 1)[0])
         // Of an entity that was carried here there may be no row that is admitted.
@@ -141,7 +157,8 @@ extension Plan.Group {
 }
 
 extension SourceRows {
-    /// These rows and the next part of the same bucket: sorted throughout, and no two rows of it are versions of one fact.
+    /// These rows and the next part of the same bucket: sorted throughout, and no two rows of it are versions of one
+    /// fact.
     fileprivate func inOrder(before next: SourceRows) -> SourceRows {
         var all = SourceRows(concatenating: [self, next])
         all.isSorted = true
@@ -162,18 +179,28 @@ private struct Visits {
     /// - Parameters:
     ///   - first: comes first, being carried from the part before.
     ///   - last: comes last, to be carried on.
-    mutating func take(of rows: [Range<Int>], first: Int?, last: Int?, isAll: Bool) -> [(entity: Int, visits: Range<Int>)] {
+    mutating func take(of rows: [Range<Int>], first: Int?, last: Int?, isAll: Bool) -> [(
+        entity: Int, visits: Range<Int>
+    )] {
         if isAll, first == nil {
             defer { ranges = [] }
             return ranges
         }
         var taken: [(entity: Int, visits: Range<Int>)] = [], left: [(entity: Int, visits: Range<Int>)] = []
         for range in ranges {
-            if isAll || range.entity == first || range.entity >= 0 && !rows[range.entity].isEmpty { taken.append(range) } else { left.append(range) }
+            if isAll || range.entity == first || range.entity >= 0 && !rows[range.entity].isEmpty {
+                taken.append(range)
+            } else {
+                left.append(range)
+            }
         }
         ranges = left
-        if let last, let place = taken.firstIndex(where: { $0.entity == last }) { taken.append(taken.remove(at: place)) }
-        if let first, let place = taken.firstIndex(where: { $0.entity == first }) { taken.insert(taken.remove(at: place), at: 0) }
+        if let last, let place = taken.firstIndex(where: { $0.entity == last }) {
+            taken.append(taken.remove(at: place))
+        }
+        if let first, let place = taken.firstIndex(where: { $0.entity == first }) {
+            taken.insert(taken.remove(at: place), at: 0)
+        }
         return taken
     }
 
@@ -207,7 +234,8 @@ private struct Visits {
     }
 }
 
-/// Rows as a cursor takes them: those of the spine's entities that are admitted, each entity's in the order that latest and earliest go by.
+/// Rows as a cursor takes them: those of the spine's entities that are admitted, each entity's in the order that latest
+/// and earliest go by.
 private struct Prepared {
     let rows: SourceRows
     let lifetimes: Lifetimes
@@ -222,18 +250,23 @@ private struct Prepared {
             let kept = lifetimes.isAdmitted.map { admitted in (0..<Int32(given.count)).filter { admitted[Int($0)] } }
             rows = kept.map { given.gathered($0, columns: group.columns) } ?? given
             self.lifetimes = kept.map(lifetimes.gathered) ?? lifetimes
-            let starts = kept == nil ? TupleColumn.runs(keys, count: given.count) : TupleColumn.runs(group.keys.map { rows.columns[$0.column]! }, count: rows.count)
-            let numbers = entities.find(group.keys.map { rows.columns[$0.column]!.gathered(starts) }, count: starts.count)
+            let starts =
+                kept == nil
+                ? TupleColumn.runs(keys, count: given.count)
+                : TupleColumn.runs(group.keys.map { rows.columns[$0.column]! }, count: rows.count)
+            let numbers = entities.find(
+                group.keys.map { rows.columns[$0.column]!.gathered(starts) }, count: starts.count)
             for (run, number) in numbers.enumerated() where number >= 0 {
                 ranges[Int(number)] = Int(starts[run])..<(run + 1 < starts.count ? Int(starts[run + 1]) : rows.count)
             }
             return
         }
         let wanted = entities.find(keys, count: given.count)
-        let order = (0..<Int32(given.count)).filter { wanted[Int($0)] >= 0 && lifetimes.isAdmitted?[Int($0)] ?? true }.sorted { left, right in
-            let a = Int(left), b = Int(right)
-            return wanted[a] != wanted[b] ? wanted[a] < wanted[b] : given.precedes(a, b)
-        }
+        let order = (0..<Int32(given.count)).filter { wanted[Int($0)] >= 0 && lifetimes.isAdmitted?[Int($0)] ?? true }
+            .sorted { left, right in
+                let a = Int(left), b = Int(right)
+                return wanted[a] != wanted[b] ? wanted[a] < wanted[b] : given.precedes(a, b)
+            }
         rows = given.gathered(order, columns: group.columns)
         self.lifetimes = lifetimes.gathered(order)
         var start = 0

@@ -2,7 +2,8 @@ public import FeatureLanguage
 
 /// A set compiled: which aggregates to compute from which sources, and how outputs follow from them.
 ///
-/// Features share equal aggregates over the same source and keys; features they refer to are inlined. A plan depends on definitions alone.
+/// Features share equal aggregates over the same source and keys; features they refer to are inlined. A plan depends on
+/// definitions alone.
 public struct Plan: Sendable {
     /// Aggregates over one source for one choice of spine columns as its keys, read in one mode.
     public struct Group: Sendable {
@@ -61,7 +62,8 @@ public struct Plan: Sendable {
     public let requests: [ColumnDefinition]
     /// Where each group's aggregates begin among the inputs of the outputs.
     private(set) var slots: [Int] = []
-    /// For each group, which of its aggregates counts the rows that are younger than the bound on freshness; nil without a bound, and for static sources.
+    /// For each group, which of its aggregates counts the rows that are younger than the bound on freshness; nil
+    /// without a bound, and for static sources.
     public private(set) var freshness: [Int?] = []
 
     /// - Parameters:
@@ -73,7 +75,9 @@ public struct Plan: Sendable {
         requests = set.requests
         var compiler = Compiler(catalog: catalog)
         let compiled = (set.features + set.labels).map { entry in
-            compiler.inline(entry.function, keys: Dictionary(uniqueKeysWithValues: entry.keys.map { ($0.key.name, $0.column) }), hindsight: entry.function.kind == .label)
+            compiler.inline(
+                entry.function, keys: Dictionary(uniqueKeysWithValues: entry.keys.map { ($0.key.name, $0.column) }),
+                hindsight: entry.function.kind == .label)
         }
         groups = compiler.groups
         freshness = groups.indices.map { index in
@@ -93,13 +97,15 @@ public struct Plan: Sendable {
             outputs.append(
                 Output(
                     name: entry.output, type: entry.function.type, kind: entry.function.kind,
-                    scalar: leaves.scalar(requests: requestInputs, slots: slots), keys: entry.keys.map(\.column), groups: leaves.groups.sorted(),
+                    scalar: leaves.scalar(requests: requestInputs, slots: slots), keys: entry.keys.map(\.column),
+                    groups: leaves.groups.sorted(),
                     forward: leaves.forward))
         }
     }
 }
 
-/// An expression whose leaves know their place: references are replaced by what they refer to, aggregates by their slot.
+/// An expression whose leaves know their place: references are replaced by what they refer to, aggregates by their
+/// slot.
 private indirect enum Inlined {
     case literal(Literal, ValueType)
     case asOf
@@ -122,7 +128,8 @@ private indirect enum Inlined {
         case .asOf: .input(0, .timestamp)
         case .request(let name, let type): .input(requests[name]!, type)
         case .aggregate(let group, let index, let type): .input(slots[group] + index, type)
-        case .call(let operation, let arguments, let type): .call(operation, arguments.map { $0.scalar(requests: requests, slots: slots) }, type)
+        case .call(let operation, let arguments, let type):
+            .call(operation, arguments.map { $0.scalar(requests: requests, slots: slots) }, type)
         }
     }
 }
@@ -141,7 +148,8 @@ private struct Compiler {
     }
 
     /// - Parameters:
-    ///   - keys: the spine column for each entity key. A feature that is referred to has keys among these, under the same names.
+    ///   - keys: the spine column for each entity key. A feature that is referred to has keys among these, under the
+    ///     same names.
     ///   - hindsight: everything that a label reaches is read in hindsight.
     mutating func inline(_ function: Function, keys: [String: String], hindsight: Bool) -> Compiled {
         var forward: [(source: String, span: Int64)] = []
@@ -150,7 +158,8 @@ private struct Compiler {
     }
 
     private mutating func inline(
-        _ expression: Expression, of function: Function, _ keys: [String: String], _ hindsight: Bool, _ forward: inout [(source: String, span: Int64)]
+        _ expression: Expression, of function: Function, _ keys: [String: String], _ hindsight: Bool,
+        _ forward: inout [(source: String, span: Int64)]
     ) -> Inlined {
         switch expression {
         case .literal(let literal, let type): return .literal(literal, type)
@@ -167,9 +176,13 @@ private struct Compiler {
         case .aggregate(let aggregate):
             let source = function.source!
             if aggregate.frame.looksForward { forward.append((source.name, -aggregate.frame.newer.microseconds)) }
-            let mapping = function.entity.keys.map { (spine: keys[$0.name]!, column: function.sourceColumn(of: $0.name)) }.sorted { ($0.spine, $0.column) < ($1.spine, $1.column) }
+            let mapping = function.entity.keys.map {
+                (spine: keys[$0.name]!, column: function.sourceColumn(of: $0.name))
+            }.sorted { ($0.spine, $0.column) < ($1.spine, $1.column) }
             let group = self.group(source, mapping, hindsight)
-            if let index = groups[group].aggregates.firstIndex(of: aggregate) { return .aggregate(group: group, index: index, aggregate.type) }
+            if let index = groups[group].aggregates.firstIndex(of: aggregate) {
+                return .aggregate(group: group, index: index, aggregate.type)
+            }
             groups[group].aggregates.append(aggregate)
             return .aggregate(group: group, index: groups[group].aggregates.count - 1, aggregate.type)
         }
@@ -177,7 +190,8 @@ private struct Compiler {
 
     private mutating func group(_ source: Source, _ keys: [(spine: String, column: String)], _ hindsight: Bool) -> Int {
         let known = groups.firstIndex { group in
-            group.source.name == source.name && group.hindsight == hindsight && group.keys.elementsEqual(keys) { $0.spine == $1.spine && $0.column == $1.column }
+            group.source.name == source.name && group.hindsight == hindsight
+                && group.keys.elementsEqual(keys) { $0.spine == $1.spine && $0.column == $1.column }
         }
         if let known { return known }
         groups.append(Plan.Group(source: source, keys: keys, hindsight: hindsight, aggregates: []))
@@ -186,7 +200,8 @@ private struct Compiler {
 }
 
 extension Plan {
-    /// For each group and row, whether all its entity has are rows older than the bound on freshness; empty without a bound.
+    /// For each group and row, whether all its entity has are rows older than the bound on freshness; empty without a
+    /// bound.
     ///
     /// - Parameter aggregates: every group's, group after group.
     public func isStale(_ aggregates: [Column], isFound: [[Bool]]) -> [[Bool]] {

@@ -56,7 +56,9 @@ extension Plan {
         var outline = PlanOutline()
         var readers: [Int: [String]] = [:]
         let inputs = outputs.map(\.scalar.inputs)
-        for (output, inputs) in zip(outputs, inputs) { for input in inputs { readers[input, default: []].append(output.name) } }
+        for (output, inputs) in zip(outputs, inputs) {
+            for input in inputs { readers[input, default: []].append(output.name) }
+        }
         var leaves: [Expression] = [.asOf] + requests.map { .request($0.name, $0.type) }
         var growing: Set<Int> = []
         for group in groups {
@@ -65,14 +67,20 @@ extension Plan {
                 leaves.append(.column(id, aggregate.type))
                 let state = aggregate.state(over: group.source)
                 if case .history = state { growing.insert(slot) }
-                return PlanOutline.Step(id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers[slot] ?? [], state: state)
+                return PlanOutline.Step(
+                    id: id, text: aggregate.text, window: aggregate.frame.edges, usedBy: readers[slot] ?? [],
+                    state: state)
             }
             outline.groups.append(
-                PlanOutline.Group(source: group.source.name, keys: group.keys.map { ($0.column, $0.spine) }, mode: group.hindsight ? .hindsight : .asServed, steps: steps))
+                PlanOutline.Group(
+                    source: group.source.name, keys: group.keys.map { ($0.column, $0.spine) },
+                    mode: group.hindsight ? .hindsight : .asServed, steps: steps))
         }
         outline.outputs = zip(outputs, inputs).map { output, inputs in
             let ids = inputs.intersection(growing).sorted().map { "a\($0 - requests.count)" }
-            return PlanOutline.Output(name: output.name, kind: output.kind, type: output.type, text: output.scalar.expression(leaves).text, growing: ids)
+            return PlanOutline.Output(
+                name: output.name, kind: output.kind, type: output.type, text: output.scalar.expression(leaves).text,
+                growing: ids)
         }
         return outline
     }
@@ -92,7 +100,8 @@ extension Scalar {
         switch self {
         case .literal(let literal, let type): .literal(literal, type)
         case .input(let index, _): leaves[index]
-        case .call(let operation, let arguments, let type): .call(operation, arguments.map { $0.expression(leaves) }, type)
+        case .call(let operation, let arguments, let type):
+            .call(operation, arguments.map { $0.expression(leaves) }, type)
         }
     }
 }

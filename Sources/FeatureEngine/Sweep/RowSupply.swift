@@ -2,8 +2,8 @@ internal import FeatureLanguage
 
 /// Where a plan's rows come from: segments, tables, files, tests.
 public protocol RowSupply {
-    /// The rows of a group's source: at least those of the spine's entities that its windows reach, and every version of their facts. Asked for group after
-    /// group, so that only one group's rows are held.
+    /// The rows of a group's source: at least those of the spine's entities that its windows reach, and every version
+    /// of their facts. Asked for group after group, so that only one group's rows are held.
     func buckets(for group: Plan.Group) throws -> any RowBuckets
 }
 
@@ -11,7 +11,8 @@ public protocol RowSupply {
 public protocol RowBuckets: Sendable {
     /// A power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
     var count: Int { get }
-    /// The source's columns by whose hash rows are divided, in their order; each is held against a column of the spine by the group.
+    /// The source's columns by whose hash rows are divided, in their order; each is held against a column of the spine
+    /// by the group.
     var keys: [String] { get }
 
     /// A bucket's rows. Called from several threads at once, for buckets in which the spine has entities.
@@ -20,8 +21,8 @@ public protocol RowBuckets: Sendable {
 
 /// A bucket's rows, part after part, so that a key with many rows needn't be held whole.
 public protocol BucketRows {
-    /// The next part; nil after the last, and there is at least one. A bucket of several parts is sorted by key and time throughout, and no two of its rows are
-    /// versions of one fact.
+    /// The next part; nil after the last, and there is at least one. A bucket of several parts is sorted by key and
+    /// time throughout, and no two of its rows are versions of one fact.
     mutating func next() throws -> SourceRows?
 }
 

@@ -42,7 +42,8 @@ struct Timeline {
         if !endsAscend { byEnd.sort { ends[Int($0)] < ends[Int($1)] } }
     }
 
-    /// Goes on to `instant`, which must not lie before the one of the last call: fills `entering` and `leaving` with rows counted from the range's start.
+    /// Goes on to `instant`, which must not lie before the one of the last call: fills `entering` and `leaving` with
+    /// rows counted from the range's start.
     mutating func advance(to instant: Int64) {
         entering.removeAll(keepingCapacity: true)
         leaving.removeAll(keepingCapacity: true)
@@ -60,11 +61,15 @@ struct Timeline {
 }
 
 extension Lifetimes {
-    /// A row counts from `max(event_time + newest edge, stands from)` until `min(event_time + oldest edge, stands until)`.
+    /// A row counts from `max(event_time + newest edge, stands from)` until `min(event_time + oldest edge, stands
+    /// until)`.
     func counting(_ row: Int, of rows: SourceRows, in frame: Frame) -> (start: Int64, end: Int64) {
         let start = from[row], end = until?[row] ?? .max
         if rows.eventTimes.isEmpty { return (start, end) }
         let time = rows.eventTimes[row]
-        return (max(start, time.addingClamped(frame.newer.microseconds)), frame.older.map { min(end, time.addingClamped($0.microseconds)) } ?? end)
+        return (
+            max(start, time.addingClamped(frame.newer.microseconds)),
+            frame.older.map { min(end, time.addingClamped($0.microseconds)) } ?? end
+        )
     }
 }

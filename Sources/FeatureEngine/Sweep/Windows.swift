@@ -1,9 +1,11 @@
 internal import FeatureLanguage
 
-/// Where a frame begins and ends among an entity's rows at each of some instants: rows `first ..< end`, counted from the entity's first.
+/// Where a frame begins and ends among an entity's rows at each of some instants: rows `first ..< end`, counted from
+/// the entity's first.
 ///
-/// That a frame covers a run of rows holds where rows become known in the order of their event times and no version is replaced: then rows
-/// enter and leave in the order they stand in. Late rows and corrections go through a `Timeline` instead.
+/// That a frame covers a run of rows holds where rows become known in the order of their event times and no version is
+/// replaced: then rows enter and leave in the order they stand in. Late rows and corrections go through a `Timeline`
+/// instead.
 struct Windows {
     private(set) var firsts: [Int32] = []
     private(set) var ends: [Int32] = []
@@ -21,7 +23,9 @@ struct Windows {
     }
 
     /// - Parameter instants: ascending.
-    mutating func find(_ frame: Frame, _ rows: SourceRows, _ lifetimes: Lifetimes, _ range: Range<Int>, at instants: ArraySlice<Int64>) {
+    mutating func find(
+        _ frame: Frame, _ rows: SourceRows, _ lifetimes: Lifetimes, _ range: Range<Int>, at instants: ArraySlice<Int64>
+    ) {
         var firsts = firsts, ends = ends
         (self.firsts, self.ends) = ([], [])
         firsts.removeAll(keepingCapacity: true)

@@ -10,7 +10,8 @@ public struct Function: Sendable {
     /// The fingerprints of the features it refers to.
     public var references: [VersionedName: Fingerprint]
     public internal(set) var fingerprint: Fingerprint
-    /// Levels of features below and with this one, and parts of its expression with every reference replaced by what it means.
+    /// Levels of features below and with this one, and parts of its expression with every reference replaced by what it
+    /// means.
     var depth = 1
     var size = 1
 
@@ -54,7 +55,9 @@ public struct FeatureSet: Sendable {
     public var keys: [ColumnDefinition] {
         var keys: [ColumnDefinition] = []
         for entry in features + labels {
-            for (key, column) in entry.keys where !keys.contains(where: { $0.name == column }) { keys.append(ColumnDefinition(column, key.type)) }
+            for (key, column) in entry.keys where !keys.contains(where: { $0.name == column }) {
+                keys.append(ColumnDefinition(column, key.type))
+            }
         }
         return keys
     }
@@ -89,7 +92,8 @@ public struct Catalog: Sendable {
 
     /// The definitions of documents on top of what is registered.
     ///
-    /// A document's definition hides a registered one of the same name (`RegistrationPlan` says whether it may); a source's columns are joined.
+    /// A document's definition hides a registered one of the same name (`RegistrationPlan` says whether it may); a
+    /// source's columns are joined.
     /// - Throws: everything that is wrong with the documents, each fault with file, line, column and advice.
     public init(base: Catalog = Catalog(), documents: [DefinitionDocument]) throws(DefinitionError) {
         let items = documents.flatMap { document in
@@ -111,7 +115,8 @@ public struct Catalog: Sendable {
 }
 
 extension Catalog {
-    /// The set's definition as this catalog resolves it, for sets made up on the spot: `features` of a lookup or an evaluation.
+    /// The set's definition as this catalog resolves it, for sets made up on the spot: `features` of a lookup or an
+    /// evaluation.
     ///
     /// - Throws: unknown names and names that clash.
     public func resolve(_ set: SetDefinition) throws(DefinitionError) -> FeatureSet {
@@ -124,7 +129,9 @@ extension Catalog {
     /// The columns of a source in which features and labels look up their keys.
     public func keyColumns(of source: String) -> Set<String> {
         var columns: Set<String> = []
-        for function in functions.values where function.source?.name == source { columns.formUnion(function.entity.keys.map { function.sourceColumn(of: $0.name) }) }
+        for function in functions.values where function.source?.name == source {
+            columns.formUnion(function.entity.keys.map { function.sourceColumn(of: $0.name) })
+        }
         return columns
     }
 
@@ -133,7 +140,9 @@ extension Catalog {
         var set = SetDefinition(name: VersionedName(name: "features", version: 1), features: [])
         var seen: Set<String> = []
         for text in names {
-            guard seen.insert(text).inserted else { throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")]) }
+            guard seen.insert(text).inserted else {
+                throw DefinitionError([Diagnostic(message: "'\(text.prefix(80))' is asked for twice")])
+            }
             if let entry = try output(text) {
                 set.features.append(entry)
                 continue
@@ -153,7 +162,9 @@ extension Catalog {
         guard parts.count == 2 else { return nil }
         let set = try set(named: Catalog.setName(ofView: String(parts[0])))
         guard var entry = set.definition.features.first(where: { $0.output == parts[1] }) else {
-            throw UnknownName("output of \(set.definition.name)", String(parts[1]), among: set.definition.features.map(\.output), plural: "outputs")
+            throw UnknownName(
+                "output of \(set.definition.name)", String(parts[1]), among: set.definition.features.map(\.output),
+                plural: "outputs")
         }
         entry.output = text
         return entry
@@ -161,7 +172,9 @@ extension Catalog {
 
     /// A set's name where `_` may stand for the dot: Feast's names have none.
     public static func setName(ofView view: String) -> String {
-        guard !view.contains("."), let underscore = view.lastIndex(of: "_"), view[underscore...].hasPrefix("_v") else { return view }
+        guard !view.contains("."), let underscore = view.lastIndex(of: "_"), view[underscore...].hasPrefix("_v") else {
+            return view
+        }
         return view[..<underscore] + "." + view[view.index(after: underscore)...]
     }
 
@@ -175,7 +188,9 @@ extension Catalog {
 
     /// A registered source, or an error that names the nearest.
     public func source(named name: String) throws(UnknownName) -> Source {
-        guard let source = sources[name] else { throw UnknownName("source", name, among: Array(sources.keys), plural: "sources") }
+        guard let source = sources[name] else {
+            throw UnknownName("source", name, among: Array(sources.keys), plural: "sources")
+        }
         return source
     }
 }

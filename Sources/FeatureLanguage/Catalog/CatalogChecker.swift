@@ -56,7 +56,10 @@ struct CatalogChecker {
             let key = "\(kind.rawValue) \(item.definition.name)"
             if let first = seen[key] {
                 let where_ = first.text.map { "\($0.file):\(first.places?.name.line ?? 1)" } ?? "the registry"
-                report(item, item.places?.name, "duplicate name: \(item.definition.kind.rawValue) \(item.definition.name) stands in \(where_) too", "keep one of the two")
+                report(
+                    item, item.places?.name,
+                    "duplicate name: \(item.definition.kind.rawValue) \(item.definition.name) stands in \(where_) too",
+                    "keep one of the two")
             }
             seen[key] = item
         }
@@ -65,7 +68,9 @@ struct CatalogChecker {
     // MARK: Functions
 
     private mutating func check(_ name: VersionedName) {
-        guard let item = pending.removeValue(forKey: name), case .function(let definition) = item.definition else { return }
+        guard let item = pending.removeValue(forKey: name), case .function(let definition) = item.definition else {
+            return
+        }
         path.append(name)
         defer { path.removeLast() }
         guard let function = function(definition, item) else {
@@ -85,7 +90,9 @@ struct CatalogChecker {
         var source: Source?
         if let name = definition.source {
             guard let found = catalog.sources[name] else {
-                report(item, item.places?.place("source"), "unknown source '\(name)'", suggestion(for: name, among: Array(catalog.sources.keys), what: "sources"))
+                report(
+                    item, item.places?.place("source"), "unknown source '\(name)'",
+                    suggestion(for: name, among: Array(catalog.sources.keys), what: "sources"))
                 return nil
             }
             source = found
@@ -106,26 +113,36 @@ struct CatalogChecker {
         } catch {
             // A fault of a feature it refers to is reported there, once.
             if !(error.message.isEmpty) {
-                report(item, item.places?.expression?.place(offset: error.offset), located(error, definition, item), error.advice)
+                report(
+                    item, item.places?.expression?.place(offset: error.offset), located(error, definition, item),
+                    error.advice)
             }
             return nil
         }
         let reads = !expression.aggregates.isEmpty
         if reads, let source, !checkKeys(definition, entity, source, expression, item) { return nil }
         guard let requests = requests(of: expression, item, definition) else { return nil }
-        let references = Dictionary(uniqueKeysWithValues: expression.features.compactMap { name in catalog.functions[name].map { (name, $0.fingerprint) } })
+        let references = Dictionary(
+            uniqueKeysWithValues: expression.features.compactMap { name in
+                catalog.functions[name].map { (name, $0.fingerprint) }
+            })
         var function = Function(
-            definition: definition, expression: expression, entity: entity, source: reads ? source : nil, requests: requests, references: references,
+            definition: definition, expression: expression, entity: entity, source: reads ? source : nil,
+            requests: requests, references: references,
             fingerprint: Fingerprint(of: ""))
         expression.forEach { part in
-            guard case .feature(let name, _) = part, let referred = catalog.functions[name] else { return function.size += 1 }
+            guard case .feature(let name, _) = part, let referred = catalog.functions[name] else {
+                return function.size += 1
+            }
             function.depth = max(function.depth, referred.depth + 1)
             function.size += min(referred.size, CatalogChecker.maximumSize)
         }
         guard function.depth <= CatalogChecker.maximumDepth, function.size <= CatalogChecker.maximumSize else {
             report(
                 item, item.places?.place("expression"),
-                function.depth == 1 ? "the expression has \(function.size) parts" : "\(definition.name) builds on features \(function.depth) deep, \(function.size) parts in all",
+                function.depth == 1
+                    ? "the expression has \(function.size) parts"
+                    : "\(definition.name) builds on features \(function.depth) deep, \(function.size) parts in all",
                 "at most \(CatalogChecker.maximumDepth) levels and \(CatalogChecker.maximumSize) parts")
             return nil
         }
@@ -146,41 +163,54 @@ struct CatalogChecker {
     private func scope(of definition: FunctionDefinition, _ entity: Entity, _ source: Source?) -> TypeChecker.Scope {
         let catalog = catalog, path = path, broken = broken, waiting = pending
         return TypeChecker.Scope(
-            columns: source.map { source in Dictionary(uniqueKeysWithValues: source.columns.map { ($0.name, $0.type) }) }, source: source?.name,
+            columns: source.map { source in Dictionary(uniqueKeysWithValues: source.columns.map { ($0.name, $0.type) })
+            }, source: source?.name,
             requests: Dictionary(definition.request.map { ($0.name, $0.type) }) { first, _ in first },
             feature: { name throws(TypeChecker.ReferenceFault) in
                 if let start = path.firstIndex(of: name) {
                     let cycle = (path[start...] + [name]).map(\.description).joined(separator: " → ")
-                    throw TypeChecker.ReferenceFault(message: "features refer to each other in a circle: \(cycle)", advice: "a feature builds on others that don't build on it")
+                    throw TypeChecker.ReferenceFault(
+                        message: "features refer to each other in a circle: \(cycle)",
+                        advice: "a feature builds on others that don't build on it")
                 }
                 if broken.contains(name) { throw TypeChecker.ReferenceFault(message: "", advice: nil) }
                 if waiting[name] != nil {
                     throw TypeChecker.ReferenceFault(
-                        message: "\(path[0]) builds on features more than \(CatalogChecker.maximumDepth) deep", advice: "write some of them as one expression")
+                        message: "\(path[0]) builds on features more than \(CatalogChecker.maximumDepth) deep",
+                        advice: "write some of them as one expression")
                 }
                 guard let function = catalog.functions[name] else {
                     throw TypeChecker.ReferenceFault(
-                        message: "unknown feature '\(name)'", advice: suggestion(for: name.description, among: catalog.functions.keys.map(\.description), what: "features"))
+                        message: "unknown feature '\(name)'",
+                        advice: suggestion(
+                            for: name.description, among: catalog.functions.keys.map(\.description), what: "features"))
                 }
                 if function.kind == .label, definition.kind == .feature {
-                    throw TypeChecker.ReferenceFault(message: "\(name) is a label, and a feature can't look at what comes after", advice: "only labels refer to labels")
+                    throw TypeChecker.ReferenceFault(
+                        message: "\(name) is a label, and a feature can't look at what comes after",
+                        advice: "only labels refer to labels")
                 }
                 for key in function.entity.keys where !entity.keys.contains(key) {
                     throw TypeChecker.ReferenceFault(
-                        message: "\(name) describes \(function.entity.name), whose key '\(key.name)' (\(key.type.rawValue)) is not among the keys of \(entity.name)",
+                        message:
+                            "\(name) describes \(function.entity.name), whose key '\(key.name)' (\(key.type.rawValue)) is not among the keys of \(entity.name)",
                         advice: "a feature refers to features whose keys are among its own")
                 }
                 return function.type
             }, isLabel: definition.kind == .label)
     }
 
-    private mutating func checkKeys(_ definition: FunctionDefinition, _ entity: Entity, _ source: Source, _ expression: Expression, _ item: CatalogItem) -> Bool {
+    private mutating func checkKeys(
+        _ definition: FunctionDefinition, _ entity: Entity, _ source: Source, _ expression: Expression,
+        _ item: CatalogItem
+    ) -> Bool {
         for key in entity.keys {
             let name = definition.join[key.name] ?? key.name
             guard let column = source.column(name) else {
                 report(
                     item, item.places?.place(definition.join[key.name] == nil ? "source" : "join"),
-                    "source \(source.name) has no column '\(name)' for the key '\(key.name)' of entity \(entity.name)", "map it: join: {\(key.name): <column>}")
+                    "source \(source.name) has no column '\(name)' for the key '\(key.name)' of entity \(entity.name)",
+                    "map it: join: {\(key.name): <column>}")
                 return false
             }
             guard column.type == key.type else {
@@ -201,19 +231,24 @@ struct CatalogChecker {
             return false
         }
         guard expression.aggregates.allSatisfy({ $0.frame == .allHistory }) else {
-            report(item, item.places?.expression?.place(offset: 0), "a window over static source \(source.name), whose rows have no time", "leave the over … away")
+            report(
+                item, item.places?.expression?.place(offset: 0),
+                "a window over static source \(source.name), whose rows have no time", "leave the over … away")
             return false
         }
         return true
     }
 
-    private mutating func requests(of expression: Expression, _ item: CatalogItem, _ definition: FunctionDefinition) -> [String: ValueType]? {
+    private mutating func requests(of expression: Expression, _ item: CatalogItem, _ definition: FunctionDefinition)
+        -> [String: ValueType]?
+    {
         var requests = expression.requests
         for name in expression.features {
             for (input, type) in catalog.functions[name]?.requests ?? [:] {
                 if let other = requests.updateValue(type, forKey: input), other != type {
                     report(
-                        item, item.places?.place("request"), "request input '\(input)' is \(other.phrase) here and \(type.phrase) in \(name)",
+                        item, item.places?.place("request"),
+                        "request input '\(input)' is \(other.phrase) here and \(type.phrase) in \(name)",
                         "give both one type or two names")
                     return nil
                 }
@@ -225,10 +260,12 @@ struct CatalogChecker {
     // MARK: Sets
 
     private mutating func check(_ set: SetDefinition, _ item: CatalogItem) -> FeatureSet? {
-        guard let features = entries(set.features, .feature, item), let labels = entries(set.labels, .label, item) else { return nil }
+        guard let features = entries(set.features, .feature, item), let labels = entries(set.labels, .label, item)
+        else { return nil }
         var uses: [String: (what: String, type: ValueType?)] = [FeatureSet.instantColumn: ("the instant", nil)]
         for (index, entry) in (features + labels).enumerated() {
-            let place = item.places?.place(index < features.count ? "features.\(index)" : "labels.\(index - features.count)")
+            let place = item.places?.place(
+                index < features.count ? "features.\(index)" : "labels.\(index - features.count)")
             var names = entry.keys.map { ($0.column, "a key", Optional($0.key.type)) }
             names += entry.function.requests.sorted { $0.key < $1.key }.map { ($0.key, "a request input", $0.value) }
             names.append((entry.output, "an output", nil))
@@ -237,8 +274,12 @@ struct CatalogChecker {
                     let types = other.what == what && type != nil ? " of two types" : ""
                     let areOutputs = other.what == what && what == "an output"
                     report(
-                        item, place, areOutputs ? "two outputs of set \(set.name) are named '\(name)'" : "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)",
-                        "give the output another name with {feature: \(entry.function.name), as: …}" + (areOutputs ? "" : ", or the key another column with keys: {…}"))
+                        item, place,
+                        areOutputs
+                            ? "two outputs of set \(set.name) are named '\(name)'"
+                            : "'\(name)' names \(other.what) and \(what)\(types) in set \(set.name)",
+                        "give the output another name with {feature: \(entry.function.name), as: …}"
+                            + (areOutputs ? "" : ", or the key another column with keys: {…}"))
                     return nil
                 }
                 uses[name] = (what, type)
@@ -247,31 +288,43 @@ struct CatalogChecker {
         return FeatureSet(definition: set, features: features, labels: labels)
     }
 
-    private mutating func entries(_ entries: [SetEntry], _ kind: FunctionKind, _ item: CatalogItem) -> [FeatureSet.Entry]? {
+    private mutating func entries(_ entries: [SetEntry], _ kind: FunctionKind, _ item: CatalogItem) -> [FeatureSet
+        .Entry]?
+    {
         var resolved: [FeatureSet.Entry] = []
         for (index, entry) in entries.enumerated() {
             let place = item.places?.place("\(kind.rawValue)s.\(index)")
             if broken.contains(entry.function) { return nil }
             guard let function = catalog.functions[entry.function] else {
                 let known = catalog.functions.values.filter { $0.kind == kind }.map(\.name.description)
-                report(item, place, "unknown \(kind.rawValue) '\(entry.function)'", suggestion(for: entry.function.description, among: known, what: "\(kind.rawValue)s"))
+                report(
+                    item, place, "unknown \(kind.rawValue) '\(entry.function)'",
+                    suggestion(for: entry.function.description, among: known, what: "\(kind.rawValue)s"))
                 return nil
             }
             guard function.kind == kind else {
-                report(item, place, "\(entry.function) is a \(function.kind.rawValue)", "list it under \(function.kind.rawValue)s:")
+                report(
+                    item, place, "\(entry.function) is a \(function.kind.rawValue)",
+                    "list it under \(function.kind.rawValue)s:")
                 return nil
             }
             for key in entry.keys.keys.sorted() where !function.entity.keys.contains(where: { $0.name == key }) {
-                report(item, place, "keys names '\(key)', which is no key of entity \(function.entity.name)", "write entity key: spine column, as in keys: {airport: dest}")
+                report(
+                    item, place, "keys names '\(key)', which is no key of entity \(function.entity.name)",
+                    "write entity key: spine column, as in keys: {airport: dest}")
                 return nil
             }
-            resolved.append(FeatureSet.Entry(function: function, output: entry.output, keys: function.entity.keys.map { ($0, entry.keys[$0.name] ?? $0.name) }))
+            resolved.append(
+                FeatureSet.Entry(
+                    function: function, output: entry.output,
+                    keys: function.entity.keys.map { ($0, entry.keys[$0.name] ?? $0.name) }))
         }
         return resolved
     }
 
     private mutating func report(_ item: CatalogItem, _ place: Place?, _ message: String, _ advice: String?) {
-        diagnostics.append(item.text?.diagnostic(place, message, advice: advice) ?? Diagnostic(message: message, advice: advice))
+        diagnostics.append(
+            item.text?.diagnostic(place, message, advice: advice) ?? Diagnostic(message: message, advice: advice))
     }
 }
 
@@ -281,7 +334,8 @@ extension Syntax.Node {
         switch syntax {
         case .feature(let name): [name]
         case .call(_, let arguments): arguments.flatMap(\.references)
-        case .cases(let cases, let otherwise): cases.flatMap { $0.when.references + $0.then.references } + (otherwise?.references ?? [])
+        case .cases(let cases, let otherwise):
+            cases.flatMap { $0.when.references + $0.then.references } + (otherwise?.references ?? [])
         case .cast(let operand, _), .extract(_, let operand): operand.references
         default: []
         }

@@ -34,8 +34,8 @@ extension Sequence<UInt8> {
     }
 }
 
-// The canonical forms. Each begins with the version of the language, holds everything that can change a value, and nothing else.
-// `firn 1` never changes: a new meaning is `firn 2`, and what was written under `firn 1` keeps its own.
+// The canonical forms. Each begins with the version of the language, holds everything that can change a value, and
+// nothing else. `firn 1` never changes: a new meaning is `firn 2`, and what was written under `firn 1` keeps its own.
 
 extension Entity {
     public var canonical: String { "firn 1\nentity\n" + keys.canonicalLines("key") }
@@ -73,7 +73,8 @@ extension Source {
 }
 
 extension Function {
-    /// The columns of its source that its value depends on: those it names, its keys', and those that say when a row counts.
+    /// The columns of its source that its value depends on: those it names, its keys', and those that say when a row
+    /// counts.
     public var usedColumns: [ColumnDefinition] {
         guard let source else { return [] }
         let used = expression.columns.union(entity.keys.map { sourceColumn(of: $0.name) }).union(source.settingColumns)
@@ -85,7 +86,9 @@ extension Function {
         var text = "firn 1\n\(definition.kind.rawValue)\n"
         text += entity.keys.canonicalLines("key")
         if let source {
-            let mapping = entity.keys.map { (key: $0.name, column: sourceColumn(of: $0.name)) }.sorted { $0.key < $1.key }
+            let mapping = entity.keys.map { (key: $0.name, column: sourceColumn(of: $0.name)) }.sorted {
+                $0.key < $1.key
+            }
             text += source.canonicalSettings
             text += usedColumns.canonicalLines("column")
             text += mapping.map { "join \(canonicalText($0.key)) \(canonicalText($0.column))\n" }.joined()
@@ -101,7 +104,9 @@ extension FeatureSet {
     public var canonical: String {
         func lines(_ kind: String, _ entries: [Entry]) -> String {
             entries.map { entry in
-                let keys = entry.keys.sorted { $0.key.name < $1.key.name }.map { " \(canonicalText($0.key.name)) \(canonicalText($0.column))" }.joined()
+                let keys = entry.keys.sorted { $0.key.name < $1.key.name }.map {
+                    " \(canonicalText($0.key.name)) \(canonicalText($0.column))"
+                }.joined()
                 return "\(kind) \(canonicalText(entry.output)) \(entry.function.fingerprint)\(keys)\n"
             }.joined()
         }
@@ -123,7 +128,9 @@ extension [UInt8] {
         guard digits.count.isMultiple(of: 2) else { return nil }
         self = []
         for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
+            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
             append(byte)
         }
     }

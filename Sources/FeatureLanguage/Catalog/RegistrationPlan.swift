@@ -39,7 +39,9 @@ public struct RegistrationPlan: Sendable {
     ///   - registered: what the registry holds.
     ///   - notes: the newest notes by kind and name (`feature spend_7d.v1`).
     /// - Throws: everything that is wrong with the documents.
-    public init(documents: [DefinitionDocument], registered: Catalog, notes: [String: Notes] = [:]) throws(DefinitionError) {
+    public init(documents: [DefinitionDocument], registered: Catalog, notes: [String: Notes] = [:])
+        throws(DefinitionError)
+    {
         catalog = try Catalog(base: registered, documents: documents)
         steps = []
         warnings = []
@@ -48,14 +50,19 @@ public struct RegistrationPlan: Sendable {
             let old = notes["\(item.definition.kind.rawValue) \(item.definition.name)"] ?? Notes()
             // A file without notes leaves the registered ones as they are.
             let renewed = change == .unchanged && !item.notes.isEmpty && item.notes != old
-            steps.append(Step(definition: item.definition, notes: item.notes, change: renewed ? .notes : change, fingerprint: fingerprint))
+            steps.append(
+                Step(
+                    definition: item.definition, notes: item.notes, change: renewed ? .notes : change,
+                    fingerprint: fingerprint))
             warnings += RegistrationPlan.warnings(item.definition)
         }
         let listed = Set(steps.map { "\($0.definition.kind.rawValue) \($0.definition.name)" })
         unlisted = registered.names.filter { !listed.contains($0) }
     }
 
-    private static func change(_ definition: Definition, _ catalog: Catalog, _ registered: Catalog) -> (Fingerprint, Change) {
+    private static func change(_ definition: Definition, _ catalog: Catalog, _ registered: Catalog) -> (
+        Fingerprint, Change
+    ) {
         let never = "what is registered never changes"
         switch definition {
         case .entity(let entity):
@@ -63,14 +70,22 @@ public struct RegistrationPlan: Sendable {
             let same = old.fingerprint == entity.fingerprint
             return (
                 entity.fingerprint,
-                same ? .unchanged : .refused(reason: "entity \(entity.name) is registered with other keys: \(old.keys.text)", advice: "\(never); name the new entity otherwise")
+                same
+                    ? .unchanged
+                    : .refused(
+                        reason: "entity \(entity.name) is registered with other keys: \(old.keys.text)",
+                        advice: "\(never); name the new entity otherwise")
             )
         case .source(let source):
             let joined = catalog.sources[source.name] ?? source
             guard let old = registered.sources[source.name] else { return (source.fingerprint, .new) }
             let gained = joined.columns.filter { old.column($0.name) == nil }.map(\.name)
             if let reason = old.conflict(with: source) {
-                return (joined.fingerprint, .refused(reason: reason, advice: "a source may gain columns; \(never); name the new source otherwise"))
+                return (
+                    joined.fingerprint,
+                    .refused(
+                        reason: reason, advice: "a source may gain columns; \(never); name the new source otherwise")
+                )
             }
             return (joined.fingerprint, gained.isEmpty ? .unchanged : .extended(columns: gained))
         case .function(let function):
@@ -79,10 +94,14 @@ public struct RegistrationPlan: Sendable {
             guard let old = registered.functions[function.name] else { return (fingerprint, .new) }
             // Where the text is the same, what it refers to has changed: that is refused, and this isn't at fault.
             if old.fingerprint == fingerprint || old.definition == function { return (old.fingerprint, .unchanged) }
-            let highest = registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max() ?? function.name.version
+            let highest =
+                registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max()
+                ?? function.name.version
             return (
                 fingerprint,
-                .refused(reason: old.definition.difference(from: function), advice: "\(never): register it as the next version\n" + function.block(version: highest + 1))
+                .refused(
+                    reason: old.definition.difference(from: function),
+                    advice: "\(never): register it as the next version\n" + function.block(version: highest + 1))
             )
         case .set(let set):
             let fingerprint = catalog.sets[set.name]?.fingerprint ?? Fingerprint(of: "")
@@ -90,7 +109,11 @@ public struct RegistrationPlan: Sendable {
             let same = old.fingerprint == fingerprint || old.definition == set
             return (
                 same ? old.fingerprint : fingerprint,
-                same ? .unchanged : .refused(reason: "set \(set.name) is registered with other entries", advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)")
+                same
+                    ? .unchanged
+                    : .refused(
+                        reason: "set \(set.name) is registered with other entries",
+                        advice: "\(never): name it \(set.name.name).v\(set.name.version + 1)")
             )
         }
     }
@@ -118,8 +141,11 @@ public struct RegistrationPlan: Sendable {
 extension Catalog {
     /// Everything in it as kind and name, in their order.
     fileprivate var names: [String] {
-        let functions = functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map { "\($0.kind.rawValue) \($0.name)" }
-        return entities.keys.sorted().map { "entity \($0)" } + sources.keys.sorted().map { "source \($0)" } + functions + sets.keys.sorted().map { "set \($0)" }
+        let functions = functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map {
+            "\($0.kind.rawValue) \($0.name)"
+        }
+        return entities.keys.sorted().map { "entity \($0)" } + sources.keys.sorted().map { "source \($0)" } + functions
+            + sets.keys.sorted().map { "set \($0)" }
     }
 }
 
@@ -129,7 +155,8 @@ extension Syntax.Node {
         switch syntax {
         case .request(let name): [name]
         case .call(_, let arguments): arguments.reduce(into: []) { $0.formUnion($1.requests) }
-        case .cases(let cases, let otherwise): cases.reduce(into: otherwise?.requests ?? []) { $0.formUnion($1.when.requests.union($1.then.requests)) }
+        case .cases(let cases, let otherwise):
+            cases.reduce(into: otherwise?.requests ?? []) { $0.formUnion($1.when.requests.union($1.then.requests)) }
         case .cast(let operand, _), .extract(_, let operand): operand.requests
         default: []
         }
@@ -145,12 +172,15 @@ extension Source {
     func conflict(with new: Source) -> String? {
         for column in new.columns {
             if let old = self.column(column.name), old.type != column.type {
-                return "column '\(column.name)' of source \(name) is registered as \(old.type.rawValue), not \(column.type.rawValue)"
+                return
+                    "column '\(column.name)' of source \(name) is registered as \(old.type.rawValue), not \(column.type.rawValue)"
             }
         }
         if eventTime != new.eventTime { return "source \(name) is registered with event_time: \(eventTime ?? "none")" }
         if id != new.id { return "source \(name) is registered with id: [\(id.joined(separator: ", "))]" }
-        if tombstone != new.tombstone { return "source \(name) is registered with \(tombstone.map { "tombstone: \($0)" } ?? "no tombstone")" }
+        if tombstone != new.tombstone {
+            return "source \(name) is registered with \(tombstone.map { "tombstone: \($0)" } ?? "no tombstone")"
+        }
         if knownAt != new.knownAt { return "source \(name) is registered with another known_at" }
         return nil
     }
@@ -159,7 +189,9 @@ extension Source {
 extension FunctionDefinition {
     /// Both texts, for people.
     func difference(from new: FunctionDefinition) -> String {
-        if expression != new.expression { return "\(name) is registered as\n      \(expression)\n    and the file says\n      \(new.expression)" }
+        if expression != new.expression {
+            return "\(name) is registered as\n      \(expression)\n    and the file says\n      \(new.expression)"
+        }
         return
             "\(name) is registered with another entity, source, join, request or referred feature\n    registered:\n\(block(version: name.version))\n    file:\n\(new.block(version: name.version))"
     }
@@ -168,7 +200,11 @@ extension FunctionDefinition {
     func block(version: Int) -> String {
         var text = "  \(name.name).v\(version):\n    entity: \(entity)\n"
         if let source { text += "    source: \(source)\n" }
-        if !join.isEmpty { text += "    join: {" + join.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "}\n" }
+        if !join.isEmpty {
+            text +=
+                "    join: {" + join.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+                + "}\n"
+        }
         if !request.isEmpty { text += "    request: \(request.text)\n" }
         return text + "    expression: |\n      " + expression.replacing("\n", with: "\n      ")
     }

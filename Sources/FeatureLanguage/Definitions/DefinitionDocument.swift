@@ -30,13 +30,15 @@ public struct DefinitionDocument: Sendable {
     /// - Parameters:
     ///   - text: the document.
     ///   - file: its name, for errors.
-    /// - Throws: everything that is wrong with the document's form, each with line, column and advice. Names that refer to other
-    ///   definitions and expressions are checked by `Catalog`.
+    /// - Throws: everything that is wrong with the document's form, each with line, column and advice. Names that refer
+    ///   to other definitions and expressions are checked by `Catalog`.
     public init(yaml text: String, file: String) throws(DefinitionError) {
         source = SourceText(file: file, text: text)
         guard text.utf8.count <= DefinitionDocument.maximumBytes else {
             throw DefinitionError([
-                source.diagnostic(nil, "the file is larger than \(DefinitionDocument.maximumBytes) bytes", advice: "split it: several files can be applied together")
+                source.diagnostic(
+                    nil, "the file is larger than \(DefinitionDocument.maximumBytes) bytes",
+                    advice: "split it: several files can be applied together")
             ])
         }
         let root: Node?
@@ -62,7 +64,9 @@ struct SourceText: Sendable {
     }
 
     func diagnostic(_ place: Place?, _ message: String, advice: String? = nil) -> Diagnostic {
-        let excerpt = place.flatMap { (1...max(1, lines.count)).contains($0.line) && !lines.isEmpty ? String(lines[$0.line - 1]) : nil }
+        let excerpt = place.flatMap {
+            (1...max(1, lines.count)).contains($0.line) && !lines.isEmpty ? String(lines[$0.line - 1]) : nil
+        }
         return Diagnostic(file: file, place: place, message: message, advice: advice, excerpt: excerpt)
     }
 
@@ -70,8 +74,11 @@ struct SourceText: Sendable {
     func diagnostic(yaml error: any Error) -> Diagnostic {
         guard let error = error as? YamlError else { return diagnostic(nil, "not YAML: \(error)") }
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
-            return diagnostic(Place(line: mark.line, column: mark.column), "not YAML: \(problem)", advice: "an expression with ': ' or ' #' in it goes between quotes or after '|'")
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return diagnostic(
+                Place(line: mark.line, column: mark.column), "not YAML: \(problem)",
+                advice: "an expression with ': ' or ' #' in it goes between quotes or after '|'")
         case .duplicatedKeysInMapping(let duplicates, let context):
             let names = duplicates.joined(separator: ", ")
             return diagnostic(
@@ -89,7 +96,8 @@ struct SourceText: Sendable {
 struct ExpressionPlaces: Sendable {
     private var places: [Place]
 
-    /// Walks the file from where the scalar begins, matching it byte by byte; white space matches loosely, since YAML folds it.
+    /// Walks the file from where the scalar begins, matching it byte by byte; white space matches loosely, since YAML
+    /// folds it.
     init(scalar: String, start: Place, in source: SourceText) {
         let text = Array(scalar.unicodeScalars)
         places = []

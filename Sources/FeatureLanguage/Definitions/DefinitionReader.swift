@@ -16,7 +16,9 @@ struct DefinitionReader {
         var items: [DefinitionDocument.Item] = []
         for (key, node) in pairs(root, "the document") {
             guard let kind = DefinitionKind.allCases.first(where: { $0.plural == key.text }) else {
-                report(key.place, "unknown heading '\(key.text)'", suggestion(for: key.text, among: kinds, what: "headings"))
+                report(
+                    key.place, "unknown heading '\(key.text)'",
+                    suggestion(for: key.text, among: kinds, what: "headings"))
                 continue
             }
             if node.isEmpty { continue }
@@ -30,7 +32,9 @@ struct DefinitionReader {
         return items
     }
 
-    private mutating func definition(_ kind: DefinitionKind, _ name: Word, _ body: Node, _ places: DefinitionDocument.Places) -> DefinitionDocument.Item? {
+    private mutating func definition(
+        _ kind: DefinitionKind, _ name: Word, _ body: Node, _ places: DefinitionDocument.Places
+    ) -> DefinitionDocument.Item? {
         var fields = Fields(pairs(body, "\(kind.rawValue) \(name.text)"), places)
         let definition: Definition?
         switch kind {
@@ -45,7 +49,9 @@ struct DefinitionReader {
             let isCut = !Identifier.isPlain(key.text) && fields.asked.contains("expression")
             report(
                 key.place, "unknown key '\(key.text.prefix(80))' in \(kind.rawValue) \(name.text)",
-                isCut ? "between braces an expression with a comma stands between quotes" : suggestion(for: key.text, among: fields.asked, what: "keys"))
+                isCut
+                    ? "between braces an expression with a comma stands between quotes"
+                    : suggestion(for: key.text, among: fields.asked, what: "keys"))
         }
         return definition.map { DefinitionDocument.Item(definition: $0, notes: notes, places: fields.places) }
     }
@@ -56,7 +62,11 @@ struct DefinitionReader {
         let keys = fields.take("keys").flatMap { $0.isEmpty ? nil : columns($0, "keys") }
         if let keys, keys.count > 16 { report(name.place, "entity \(name.text) has \(keys.count) keys", "at most 16") }
         guard plain(name, "an entity"), let keys else {
-            if keys == nil { report(name.place, "entity \(name.text) has no keys", "write keys: {customer_id: int64}, or keys: {} for one global series") }
+            if keys == nil {
+                report(
+                    name.place, "entity \(name.text) has no keys",
+                    "write keys: {customer_id: int64}, or keys: {} for one global series")
+            }
             return nil
         }
         return .entity(Entity(name: name.text, keys: keys))
@@ -74,38 +84,61 @@ struct DefinitionReader {
             return nil
         }
         guard let eventTime else {
-            report(name.place, "source \(name.text) has no event_time", "name the column that says when the fact happened, or write event_time: none for a static source")
+            report(
+                name.place, "source \(name.text) has no event_time",
+                "name the column that says when the fact happened, or write event_time: none for a static source")
             return nil
         }
         let isStatic = eventTime.text == "none" && !columns.contains { $0.name == "none" }
         let source = Source(
-            name: name.text, columns: columns, eventTime: isStatic ? nil : eventTime.text, id: id?.map(\.text) ?? [], tombstone: tombstone?.text,
+            name: name.text, columns: columns, eventTime: isStatic ? nil : eventTime.text, id: id?.map(\.text) ?? [],
+            tombstone: tombstone?.text,
             knownAt: (knownAt ?? .eventTime) ?? .eventTime)
-        return check(source, eventTime: eventTime, id: id ?? [], tombstone: tombstone, knownAt: fields.places.parts["known_at"], name, namesID: id != nil) ? .source(source) : nil
+        return check(
+            source, eventTime: eventTime, id: id ?? [], tombstone: tombstone, knownAt: fields.places.parts["known_at"],
+            name, namesID: id != nil) ? .source(source) : nil
     }
 
-    private mutating func check(_ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word, namesID: Bool) -> Bool {
+    private mutating func check(
+        _ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word, namesID: Bool
+    ) -> Bool {
         let before = diagnostics.count
         // PostgreSQL's tables have 1,600 at most, and the store adds its own.
-        if source.columns.count > 1500 { report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500") }
+        if source.columns.count > 1500 {
+            report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500")
+        }
         let known = source.columns.map(\.name)
         func expect(_ column: String, _ type: ValueType?, _ place: Place, _ what: String) {
             guard let found = source.column(column) else {
-                return report(place, "\(what) names '\(column)', which is not a column of \(name.text)", suggestion(for: column, among: known, what: "columns"))
+                return report(
+                    place, "\(what) names '\(column)', which is not a column of \(name.text)",
+                    suggestion(for: column, among: known, what: "columns"))
             }
-            if let type, found.type != type { report(place, "\(what) is '\(column)', \(found.type.phrase)", "it must be \(type.phrase)") }
+            if let type, found.type != type {
+                report(place, "\(what) is '\(column)', \(found.type.phrase)", "it must be \(type.phrase)")
+            }
         }
         if !source.isStatic { expect(eventTime.text, .timestamp, eventTime.place, "event_time") }
         for column in id { expect(column.text, nil, column.place, "id") }
-        if id.isEmpty, namesID { report(name.place, "id of source \(name.text) names no column", "name the columns that tell facts apart, or leave id: away") }
+        if id.isEmpty, namesID {
+            report(
+                name.place, "id of source \(name.text) names no column",
+                "name the columns that tell facts apart, or leave id: away")
+        }
         // PostgreSQL's indexes have 32 columns at most.
         if source.id.count > 32 { report(id[0].place, "id names \(source.id.count) columns", "at most 32") }
         if Set(source.id).count < source.id.count { report(id[0].place, "id names a column twice", nil) }
         if let tombstone { expect(tombstone.text, .bool, tombstone.place, "tombstone") }
         if case .column(let column) = source.knownAt { expect(column, .timestamp, knownAt ?? name.place, "known_at") }
         if source.isStatic {
-            if source.id.isEmpty { report(name.place, "static source \(name.text) needs an id", "name the columns that tell its rows apart: id: [carrier]") }
-            if let tombstone { report(tombstone.place, "a static source has no tombstone", "its rows are facts for all time") }
+            if source.id.isEmpty {
+                report(
+                    name.place, "static source \(name.text) needs an id",
+                    "name the columns that tell its rows apart: id: [carrier]")
+            }
+            if let tombstone {
+                report(tombstone.place, "a static source has no tombstone", "its rows are facts for all time")
+            }
             if let knownAt { report(knownAt, "a static source has no known_at", "its rows are known at every instant") }
         }
         return diagnostics.count == before
@@ -119,13 +152,22 @@ struct DefinitionReader {
         let node = fields.take("expression")
         let expression = node.flatMap { text($0, "expression") }
         guard let name = versioned(name, kind.rawValue) else { return nil }
-        if entity == nil { report(fields.places.name, "\(kind.rawValue) \(name) has no entity", "write entity: and the name of what it describes") }
-        if expression == nil { report(fields.places.name, "\(kind.rawValue) \(name) has no expression", "as in expression: sum(amount) over last_7d") }
+        if entity == nil {
+            report(
+                fields.places.name, "\(kind.rawValue) \(name) has no entity",
+                "write entity: and the name of what it describes")
+        }
+        if expression == nil {
+            report(
+                fields.places.name, "\(kind.rawValue) \(name) has no expression",
+                "as in expression: sum(amount) over last_7d")
+        }
         guard let entity, let expression else { return nil }
         fields.places.expression = ExpressionPlaces(scalar: expression.text, start: expression.place, in: self.source)
         return .function(
             FunctionDefinition(
-                name: name, kind: kind, entity: entity.text, source: source?.text, join: join, request: request, expression: expression.text))
+                name: name, kind: kind, entity: entity.text, source: source?.text, join: join, request: request,
+                expression: expression.text))
     }
 
     private mutating func set(_ name: Word, _ fields: inout Fields) -> Definition? {
@@ -153,10 +195,14 @@ struct DefinitionReader {
                 let output = parts.take("as").flatMap { text($0, "as") }
                 let keys = parts.take("keys").map { names($0, "keys") } ?? [:]
                 for (key, _) in parts.rest {
-                    report(key.place, "unknown key '\(key.text)' in an entry of the set", suggestion(for: key.text, among: ["feature", "as", "keys"], what: "keys"))
+                    report(
+                        key.place, "unknown key '\(key.text)' in an entry of the set",
+                        suggestion(for: key.text, among: ["feature", "as", "keys"], what: "keys"))
                 }
                 guard let word = function.flatMap({ text($0, kind) }) else {
-                    report(place(item), "an entry without a \(kind)", "write {\(kind): temperature.v1, as: dest_temperature, keys: {airport: dest}}")
+                    report(
+                        place(item), "an entry without a \(kind)",
+                        "write {\(kind): temperature.v1, as: dest_temperature, keys: {airport: dest}}")
                     continue
                 }
                 if let output, let fault = Identifier.faultOfColumn(output.text) { report(output.place, fault, nil) }
@@ -182,7 +228,9 @@ struct DefinitionReader {
     private mutating func fresh(_ node: Node) -> TimeSpan? {
         guard let word = text(node, "fresh") else { return nil }
         guard let span = TimeSpan(text: word.text), span > .zero else {
-            report(word.place, "'\(word.text)' is not a bound on how old values may be", "write a whole number and one of us ms s m h d w, as in fresh: 1h")
+            report(
+                word.place, "'\(word.text)' is not a bound on how old values may be",
+                "write a whole number and one of us ms s m h d w, as in fresh: 1h")
             return nil
         }
         return span
@@ -194,11 +242,15 @@ struct DefinitionReader {
         guard case .mapping = node else { return text(node, "known_at").map { .column($0.text) } }
         for (key, value) in pairs(node, "known_at") {
             guard key.text == "after", let span = text(value, "after") else {
-                report(key.place, "unknown key '\(key.text)' in known_at", "write known_at: {after: 2h} or known_at: recorded_at")
+                report(
+                    key.place, "unknown key '\(key.text)' in known_at",
+                    "write known_at: {after: 2h} or known_at: recorded_at")
                 continue
             }
             guard let delay = TimeSpan(text: span.text) else {
-                report(span.place, "'\(span.text)' is not a delay", "write a whole number and one of us ms s m h d w, as in 2h")
+                report(
+                    span.place, "'\(span.text)' is not a delay",
+                    "write a whole number and one of us ms s m h d w, as in 2h")
                 continue
             }
             return .after(microseconds: delay.microseconds)
@@ -213,7 +265,9 @@ struct DefinitionReader {
             if let fault = Identifier.faultOfColumn(key.text) { report(key.place, fault, nil) }
             guard let spelling = text(value, "the type of \(key.text)") else { continue }
             guard let type = ValueType(columnSpelling: spelling.text) else {
-                report(spelling.place, "unknown type '\(spelling.text)'", suggestion(for: spelling.text, among: ValueType.allCases.map(\.rawValue), what: "types"))
+                report(
+                    spelling.place, "unknown type '\(spelling.text)'",
+                    suggestion(for: spelling.text, among: ValueType.allCases.map(\.rawValue), what: "types"))
                 continue
             }
             columns.append(ColumnDefinition(key.text, type))
@@ -239,13 +293,18 @@ struct DefinitionReader {
 
     private mutating func plain(_ name: Word, _ what: String) -> Bool {
         if Identifier.isPlain(name.text) { return true }
-        report(name.place, "'\(name.text)' can't name \(what)", "names begin with a to z and go on with a to z, 0 to 9 and _; at most 63 bytes")
+        report(
+            name.place, "'\(name.text)' can't name \(what)",
+            "names begin with a to z and go on with a to z, 0 to 9 and _; at most 63 bytes")
         return false
     }
 
     private mutating func versioned(_ name: Word, _ what: String) -> VersionedName? {
         if let versioned = VersionedName(name.text) { return versioned }
-        let advice = Identifier.isPlain(name.text) ? "add a version: \(name.text).v1" : "write name.v1: a to z, 0 to 9 and _, at most 63 bytes, then .v and a number from 1"
+        let advice =
+            Identifier.isPlain(name.text)
+            ? "add a version: \(name.text).v1"
+            : "write name.v1: a to z, 0 to 9 and _, at most 63 bytes, then .v and a number from 1"
         report(name.place, "'\(name.text)' can't name a \(what)", advice)
         return nil
     }

@@ -44,7 +44,8 @@ public struct Source: Sendable, Hashable, Codable {
     public var knownAt: KnownAt
 
     public init(
-        name: String, columns: [ColumnDefinition], eventTime: String?, id: [String] = [], tombstone: String? = nil, knownAt: KnownAt = .eventTime
+        name: String, columns: [ColumnDefinition], eventTime: String?, id: [String] = [], tombstone: String? = nil,
+        knownAt: KnownAt = .eventTime
     ) {
         self.name = name
         self.columns = columns
@@ -83,7 +84,8 @@ public struct FunctionDefinition: Sendable, Hashable, Codable {
     public var expression: String
 
     public init(
-        name: VersionedName, kind: FunctionKind = .feature, entity: String, source: String? = nil, join: [String: String] = [:],
+        name: VersionedName, kind: FunctionKind = .feature, entity: String, source: String? = nil,
+        join: [String: String] = [:],
         request: [ColumnDefinition] = [], expression: String
     ) {
         self.name = name

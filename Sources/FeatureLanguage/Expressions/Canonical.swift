@@ -1,7 +1,9 @@
-/// The canonical text of an expression: what the fingerprint covers, equal exactly where two spellings mean one function.
+/// The canonical text of an expression: what the fingerprint covers, equal exactly where two spellings mean one
+/// function.
 ///
-/// Prefix notation, every part with its type: `(avg:float64 (column:float64 "amount") filter … over (7d 0s])`. Keyword case, white
-/// space, redundant parentheses, quoting and the spellings of types and windows are gone; nothing is reordered or folded.
+/// Prefix notation, every part with its type: `(avg:float64 (column:float64 "amount") filter … over (7d 0s])`. Keyword
+/// case, white space, redundant parentheses, quoting and the spellings of types and windows are gone; nothing is
+/// reordered or folded.
 extension Expression {
     public var canonical: String {
         var text = ""
@@ -9,7 +11,8 @@ extension Expression {
         return text
     }
 
-    /// The canonical text with each feature reference replaced by what `reference` says of it (its fingerprint, for a fingerprint).
+    /// The canonical text with each feature reference replaced by what `reference` says of it (its fingerprint, for a
+    /// fingerprint).
     func canonical(reference: (VersionedName, ValueType) -> String) -> String {
         var text = ""
         write(to: &text, reference)

@@ -17,7 +17,9 @@ public indirect enum Expression: Sendable, Hashable {
 
     public var type: ValueType {
         switch self {
-        case .literal(_, let type), .column(_, let type), .request(_, let type), .feature(_, let type), .call(_, _, let type): type
+        case .literal(_, let type), .column(_, let type), .request(_, let type), .feature(_, let type),
+            .call(_, _, let type):
+            type
         case .asOf: .timestamp
         case .aggregate(let aggregate): aggregate.type
         }
@@ -61,7 +63,8 @@ public struct Aggregate: Sendable, Hashable {
     public var type: ValueType
 
     public init(
-        _ operator: AggregateOperator, _ argument: Expression?, parameters: [Literal] = [], filter: Expression? = nil, frame: Frame = .allHistory, type: ValueType
+        _ operator: AggregateOperator, _ argument: Expression?, parameters: [Literal] = [], filter: Expression? = nil,
+        frame: Frame = .allHistory, type: ValueType
     ) {
         self.operator = `operator`
         self.argument = argument

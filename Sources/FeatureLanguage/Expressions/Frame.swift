@@ -15,11 +15,15 @@ public struct Frame: Sendable, Hashable {
     public static func last(_ span: TimeSpan) -> Frame { Frame(older: span, newer: .zero) }
 
     /// `(t, t + span]`.
-    public static func next(_ span: TimeSpan) -> Frame { Frame(older: .zero, newer: TimeSpan(microseconds: -span.microseconds)) }
+    public static func next(_ span: TimeSpan) -> Frame {
+        Frame(older: .zero, newer: TimeSpan(microseconds: -span.microseconds))
+    }
 
     public var looksForward: Bool { newer < .zero }
 
-    private var upper: String { newer == .zero ? "t" : newer < .zero ? "t + \(TimeSpan(microseconds: -newer.microseconds))" : "t − \(newer)" }
+    private var upper: String {
+        newer == .zero ? "t" : newer < .zero ? "t + \(TimeSpan(microseconds: -newer.microseconds))" : "t − \(newer)"
+    }
     private var lower: String? { older.map { $0 == .zero ? "t" : "t − \($0)" } }
 
     /// The edges as mathematicians write them: `(t − 7d, t]`.

@@ -15,7 +15,9 @@ struct Parser {
         let node = try parser.expression()
         guard parser.token.kind == .end else {
             throw parser.unexpected(
-                "an operator or the end of the expression", advice: parser.isWord("where") ? "a condition on rows stands behind an aggregate: filter (where …)" : nil)
+                "an operator or the end of the expression",
+                advice: parser.isWord("where")
+                    ? "a condition on rows stands behind an aggregate: filter (where …)" : nil)
         }
         return node
     }
@@ -69,7 +71,9 @@ struct Parser {
                 throw unexpected("null, not null, distinct from, true or false")
             }
             left = negated ? try call("not", [positive], offset) : positive
-            if let (symbol, place) = take(symbols: Parser.comparisons) { left = try call(symbol, [left, try range()], place) }
+            if let (symbol, place) = take(symbols: Parser.comparisons) {
+                left = try call(symbol, [left, try range()], place)
+            }
         }
         return left
     }
@@ -81,7 +85,9 @@ struct Parser {
         guard let (symbol, offset) = take(symbols: Parser.comparisons) else { return left }
         let node = try call(symbol, [left, try range()], offset)
         if take(symbols: Parser.comparisons) != nil {
-            throw SyntaxError(offset: tokens[position - 1].offset, message: "comparisons can't be chained", advice: "write a < b and b < c")
+            throw SyntaxError(
+                offset: tokens[position - 1].offset, message: "comparisons can't be chained",
+                advice: "write a < b and b < c")
         }
         return node
     }
@@ -95,7 +101,9 @@ struct Parser {
         if take(word: "between") != nil {
             // Before the and even a comparison may stand.
             var low = try concatenation()
-            if let (symbol, place) = take(symbols: Parser.comparisons) { low = try call(symbol, [low, try concatenation()], place) }
+            if let (symbol, place) = take(symbols: Parser.comparisons) {
+                low = try call(symbol, [low, try concatenation()], place)
+            }
             try expect(word: "and")
             node = try call("between", [left, low, try concatenation()], offset)
         } else if take(word: "in") != nil {
@@ -117,13 +125,17 @@ struct Parser {
 
     private mutating func sum() throws(SyntaxError) -> Syntax.Node {
         var left = try product()
-        while let (symbol, offset) = take(symbols: ["+", "-"]) { left = try call(symbol, [left, try product()], offset) }
+        while let (symbol, offset) = take(symbols: ["+", "-"]) {
+            left = try call(symbol, [left, try product()], offset)
+        }
         return left
     }
 
     private mutating func product() throws(SyntaxError) -> Syntax.Node {
         var left = try sign()
-        while let (symbol, offset) = take(symbols: ["*", "/", "%"]) { left = try call(symbol, [left, try sign()], offset) }
+        while let (symbol, offset) = take(symbols: ["*", "/", "%"]) {
+            left = try call(symbol, [left, try sign()], offset)
+        }
         return left
     }
 
@@ -143,7 +155,9 @@ struct Parser {
 
     private mutating func casting() throws(SyntaxError) -> Syntax.Node {
         var operand = try primary()
-        while let (_, offset) = take(symbols: ["::"]) { operand = try node(.cast(operand, try typeName()), offset, [operand]) }
+        while let (_, offset) = take(symbols: ["::"]) {
+            operand = try node(.cast(operand, try typeName()), offset, [operand])
+        }
         return operand
     }
 
@@ -155,12 +169,16 @@ struct Parser {
         switch start.kind {
         case .integer(let digits):
             guard let value = Int64(digits) else {
-                throw SyntaxError(offset: start.offset, message: "\(digits) doesn't fit an int64", advice: "write \(digits).0 for a float64")
+                throw SyntaxError(
+                    offset: start.offset, message: "\(digits) doesn't fit an int64",
+                    advice: "write \(digits).0 for a float64")
             }
             return Syntax.Node(syntax: .integer(value), offset: start.offset)
         case .decimal(let digits):
             guard let value = Double(digits.hasPrefix(".") ? "0" + digits : digits), value.isFinite else {
-                throw SyntaxError(offset: start.offset, message: "\(digits) is beyond a float64", advice: "write 'inf'::float64 for infinity")
+                throw SyntaxError(
+                    offset: start.offset, message: "\(digits) is beyond a float64",
+                    advice: "write 'inf'::float64 for infinity")
             }
             return Syntax.Node(syntax: .decimal(value), offset: start.offset)
         case .string(let text):
@@ -211,7 +229,9 @@ struct Parser {
             guard let name = VersionedName("\(word).\(version.asciiLowercased)") else {
                 throw SyntaxError(
                     offset: offset, message: "'\(word).\(version)' is not a feature reference",
-                    advice: "write name.v1 for a feature, request.\(version) for a request input, and a column by its name alone")
+                    advice:
+                        "write name.v1 for a feature, request.\(version) for a request input, and a column by its name alone"
+                )
             }
             return Syntax.Node(syntax: .feature(name), offset: offset)
         }
@@ -224,7 +244,9 @@ struct Parser {
 
     private mutating func column(_ name: String, _ offset: Int) throws(SyntaxError) -> Syntax.Node {
         if isSymbol("."), !token.follows {
-            throw SyntaxError(offset: offset, message: "columns have no qualified names", advice: "an aggregate reads the columns of the feature's source: write the column alone")
+            throw SyntaxError(
+                offset: offset, message: "columns have no qualified names",
+                advice: "an aggregate reads the columns of the feature's source: write the column alone")
         }
         return Syntax.Node(syntax: .column(name), offset: offset)
     }
@@ -251,7 +273,9 @@ struct Parser {
         guard !cases.isEmpty else { throw unexpected("when") }
         let otherwise = take(word: "else") == nil ? nil : try expression()
         try expect(word: "end")
-        return try node(.cases(cases, otherwise: otherwise), offset, cases.flatMap { [$0.when, $0.then] } + (otherwise.map { [$0] } ?? []))
+        return try node(
+            .cases(cases, otherwise: otherwise), offset,
+            cases.flatMap { [$0.when, $0.then] } + (otherwise.map { [$0] } ?? []))
     }
 
     private mutating func function(_ name: String, _ offset: Int) throws(SyntaxError) -> Syntax.Node {
@@ -270,7 +294,9 @@ struct Parser {
             try expect(symbol: ")")
             return try node(.extract(field.asciiLowercased, operand), offset, [operand])
         case "percentile_cont", "percentile_disc":
-            throw SyntaxError(offset: offset, message: "\(name) … within group is PostgreSQL's", advice: "write percentile(x, 0.9) or median(x), which are continuous")
+            throw SyntaxError(
+                offset: offset, message: "\(name) … within group is PostgreSQL's",
+                advice: "write percentile(x, 0.9) or median(x), which are continuous")
         case "now", "clock_timestamp", "transaction_timestamp", "statement_timestamp", "random", "gen_random_uuid":
             throw impure(name + "()", offset)
         case let name where AggregateOperator.spellings[name] != nil:
@@ -294,7 +320,9 @@ struct Parser {
                 }
             }
             if isWord("over") || isWord("filter") {
-                throw SyntaxError(offset: token.offset, message: "\(name) is no aggregate, and has no rows to choose", advice: "as in \(name)(sum(x) over last_7d)")
+                throw SyntaxError(
+                    offset: token.offset, message: "\(name) is no aggregate, and has no rows to choose",
+                    advice: "as in \(name)(sum(x) over last_7d)")
             }
             return try call(name, arguments, offset)
         }
@@ -315,7 +343,9 @@ struct Parser {
         if take(symbols: ["*"]) != nil {
             try expect(symbol: ")")
         } else if isSymbol(")") {
-            throw SyntaxError(offset: token.offset, message: "\(name) of nothing", advice: name == "count" ? "count(*) counts rows" : "as in \(name)(amount)")
+            throw SyntaxError(
+                offset: token.offset, message: "\(name) of nothing",
+                advice: name == "count" ? "count(*) counts rows" : "as in \(name)(amount)")
         } else {
             call.isDistinct = take(word: "distinct") != nil
             call.arguments = try list()
@@ -328,7 +358,9 @@ struct Parser {
         }
         if take(word: "over") != nil { call.frame = try frame() }
         if isWord("filter") {
-            throw SyntaxError(offset: token.offset, message: "filter stands before over", advice: "as in sum(x) filter (where …) over last_7d")
+            throw SyntaxError(
+                offset: token.offset, message: "filter stands before over",
+                advice: "as in sum(x) filter (where …) over last_7d")
         }
         return try node(.aggregate(call), offset, (call.arguments ?? []) + (call.filter.map { [$0] } ?? []))
     }
@@ -342,13 +374,17 @@ struct Parser {
                 guard let span = TimeSpan(text: lower.dropFirst(5)), span > .zero else { break }
                 return make(span)
             }
-            throw SyntaxError(offset: start.offset, message: "'\(word)' is not a window", advice: "write last_7d: a whole number from 1 and one of us ms s m h d w")
+            throw SyntaxError(
+                offset: start.offset, message: "'\(word)' is not a window",
+                advice: "write last_7d: a whole number from 1 and one of us ms s m h d w")
         }
         try expect(symbol: "(", "last_<n><unit> or (range between …)")
         if isWord("rows") || isWord("partition") || isWord("order") {
             throw SyntaxError(
                 offset: token.offset, message: "a window is a span of time over the entity's rows",
-                advice: "write over last_7d, or over (range between interval '14 days' preceding and interval '7 days' preceding)")
+                advice:
+                    "write over last_7d, or over (range between interval '14 days' preceding and interval '7 days' preceding)"
+            )
         }
         try expect(word: "range")
         try expect(word: "between")
@@ -357,7 +393,10 @@ struct Parser {
         let newer = try bound("current", "row") ?? .zero
         try expect(symbol: ")")
         if let older, older <= newer {
-            throw SyntaxError(offset: start.offset, message: "the window is empty: its older bound must lie further back than its newer one", advice: "write the older bound first")
+            throw SyntaxError(
+                offset: start.offset,
+                message: "the window is empty: its older bound must lie further back than its newer one",
+                advice: "write the older bound first")
         }
         return Frame(older: older, newer: newer)
     }
@@ -370,14 +409,20 @@ struct Parser {
         }
         let offset = token.offset
         if first == "unbounded", isWord("current") {
-            throw SyntaxError(offset: offset, message: "a window begins before the instant", advice: "to look forward, write a label over next_<n><unit>")
+            throw SyntaxError(
+                offset: offset, message: "a window begins before the instant",
+                advice: "to look forward, write a label over next_<n><unit>")
         }
-        guard take(word: "interval") != nil, case .string(let text) = token.kind else { throw unexpected("interval '…' preceding or \(first) \(second)") }
+        guard take(word: "interval") != nil, case .string(let text) = token.kind else {
+            throw unexpected("interval '…' preceding or \(first) \(second)")
+        }
         guard case .interval(let span) = try interval(text, offset).syntax, span >= .zero else {
             throw SyntaxError(offset: offset, message: "a window's bound can't be negative", advice: nil)
         }
         if isWord("following") {
-            throw SyntaxError(offset: token.offset, message: "a window can't look forward", advice: "in a label, write over next_<n><unit>")
+            throw SyntaxError(
+                offset: token.offset, message: "a window can't look forward",
+                advice: "in a label, write over next_<n><unit>")
         }
         try expect(word: "preceding")
         return span
@@ -386,17 +431,22 @@ struct Parser {
     // MARK: Words
 
     /// Words that mean something of their own where a value is expected.
-    static let meaningful: Set<String> = ["as_of", "interval", "timestamp", "timestamptz", "request", "current_timestamp", "current_date", "localtimestamp"]
+    static let meaningful: Set<String> = [
+        "as_of", "interval", "timestamp", "timestamptz", "request", "current_timestamp", "current_date",
+        "localtimestamp",
+    ]
 
     static let reserved: Set<String> = [
-        "and", "or", "not", "is", "in", "between", "like", "case", "when", "then", "else", "end", "null", "true", "false", "distinct", "from",
+        "and", "or", "not", "is", "in", "between", "like", "case", "when", "then", "else", "end", "null", "true",
+        "false", "distinct", "from",
         "filter", "over", "where", "as",
     ]
 
     private mutating func typeName() throws(SyntaxError) -> ValueType {
         let start = token
         guard var name = takeName()?.asciiLowercased else { throw unexpected("a type") }
-        for (first, rest) in [("double", ["precision"]), ("character", ["varying"])] where name == first && isWord(rest[0]) {
+        for (first, rest) in [("double", ["precision"]), ("character", ["varying"])]
+        where name == first && isWord(rest[0]) {
             position += 1
             name += " " + rest[0]
         }
@@ -407,9 +457,13 @@ struct Parser {
         guard let type = ValueType(spelling: name) else {
             if ValueType.narrowFloats.contains(name) {
                 throw SyntaxError(
-                    offset: start.offset, message: "'\(name)' is no type to cast to: a cast would round to 32 bits, and values have 64", advice: "cast to float64")
+                    offset: start.offset,
+                    message: "'\(name)' is no type to cast to: a cast would round to 32 bits, and values have 64",
+                    advice: "cast to float64")
             }
-            throw SyntaxError(offset: start.offset, message: "unknown type '\(name)'", advice: "types are bool, int64, float64, string and timestamp")
+            throw SyntaxError(
+                offset: start.offset, message: "unknown type '\(name)'",
+                advice: "types are bool, int64, float64, string and timestamp")
         }
         return type
     }
@@ -462,7 +516,9 @@ struct Parser {
             if case .word(let second) = token.kind {
                 if ["filter", "over", "where"].contains(second.asciiLowercased) {
                     advice = "behind the aggregate's parenthesis: sum(x) filter (where …) over last_7d"
-                } else if case .word(let first) = tokens[position - 1].kind, !Parser.reserved.contains(first.asciiLowercased), !Parser.reserved.contains(second.asciiLowercased) {
+                } else if case .word(let first) = tokens[position - 1].kind,
+                    !Parser.reserved.contains(first.asciiLowercased), !Parser.reserved.contains(second.asciiLowercased)
+                {
                     // Two words in a row: most likely one name.
                     advice = "a name of several words stands between double quotes: \"\(first) \(second)\""
                 }
@@ -483,11 +539,15 @@ struct Parser {
     }
 
     private func impure(_ what: String, _ offset: Int) -> SyntaxError {
-        SyntaxError(offset: offset, message: "\(what) differs from one call to the next, and a feature is a pure function", advice: "as_of is the instant asked for")
+        SyntaxError(
+            offset: offset, message: "\(what) differs from one call to the next, and a feature is a pure function",
+            advice: "as_of is the instant asked for")
     }
 
     private func tooDeep(_ offset: Int) -> SyntaxError {
-        SyntaxError(offset: offset, message: "the expression nests deeper than \(Parser.maximumDepth) levels", advice: "split it into features that refer to each other")
+        SyntaxError(
+            offset: offset, message: "the expression nests deeper than \(Parser.maximumDepth) levels",
+            advice: "split it into features that refer to each other")
     }
 
     private func call(_ name: String, _ arguments: [Syntax.Node], _ offset: Int) throws(SyntaxError) -> Syntax.Node {
@@ -500,7 +560,8 @@ struct Parser {
         let size = children.reduce(1) { $0 + $1.size }
         guard size <= Parser.maximumSize else {
             throw SyntaxError(
-                offset: offset, message: "the expression has more than \(Parser.maximumSize) parts", advice: "split it into features that refer to each other")
+                offset: offset, message: "the expression has more than \(Parser.maximumSize) parts",
+                advice: "split it into features that refer to each other")
         }
         return Syntax.Node(syntax: syntax, offset: offset, depth: depth, size: size)
     }

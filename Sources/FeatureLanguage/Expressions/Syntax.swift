@@ -24,7 +24,8 @@ indirect enum Syntax: Sendable {
         var offset: Int
         /// Levels of the tree below and with this node: bounded, since everything after the parser recurses.
         var depth = 1
-        /// Parts of the tree below and with this node, those counted again that one spelling stands for twice (`case x when …`).
+        /// Parts of the tree below and with this node, those counted again that one spelling stands for twice (`case x
+        /// when …`).
         var size = 1
     }
 
@@ -78,7 +79,8 @@ public struct VersionedName: Sendable, Hashable, Comparable, CustomStringConvert
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let name = VersionedName(text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "not a versioned name"))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "not a versioned name"))
         }
         self = name
     }
@@ -93,9 +95,11 @@ public struct VersionedName: Sendable, Hashable, Comparable, CustomStringConvert
 public enum Identifier {
     /// `[a-z][a-z0-9_]*`, at most 63 bytes: entities, sources, features, labels and sets.
     public static func isPlain(_ name: some StringProtocol) -> Bool {
-        guard let first = name.utf8.first, first >= UInt8(ascii: "a"), first <= UInt8(ascii: "z"), name.utf8.count <= 63 else { return false }
+        guard let first = name.utf8.first, first >= UInt8(ascii: "a"), first <= UInt8(ascii: "z"), name.utf8.count <= 63
+        else { return false }
         return name.utf8.allSatisfy {
-            $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 == UInt8(ascii: "_")
+            $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
+                || $0 == UInt8(ascii: "_")
         }
     }
 
@@ -113,6 +117,7 @@ public enum Identifier {
 
     /// Whether an unquoted spelling in an expression means this name.
     static func needsQuotes(_ name: String) -> Bool {
-        !isPlain(name) && !name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") }
+        !isPlain(name)
+            && !name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") }
     }
 }

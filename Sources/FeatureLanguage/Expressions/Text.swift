@@ -19,10 +19,12 @@ extension Expression {
         switch self {
         case .literal, .column, .request, .asOf, .feature: return text
         // A window stands behind an aggregate: what follows would seem to belong to it.
-        case .aggregate(let aggregate): return aggregate.filter == nil && aggregate.frame == .allHistory ? text : "(\(text))"
+        case .aggregate(let aggregate):
+            return aggregate.filter == nil && aggregate.frame == .allHistory ? text : "(\(text))"
         case .call(let operation, _, _):
             switch operation {
-            case .coalesce, .nullif, .greatest, .least, .cast, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln, .log, .exp, .power, .concat, .lower, .upper, .length,
+            case .coalesce, .nullif, .greatest, .least, .cast, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln,
+                .log, .exp, .power, .concat, .lower, .upper, .length,
                 .substring, .extract, .dateTruncate:
                 return text
             default: return "(\(text))"
@@ -34,7 +36,8 @@ extension Expression {
         // Each part is written once: as an operand here, or as it is.
         func operand(_ index: Int) -> String { arguments[index].operand }
         switch operation {
-        case .add, .subtract, .multiply, .divide, .modulo, .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .and, .or, .like, .concatenate:
+        case .add, .subtract, .multiply, .divide, .modulo, .equal, .notEqual, .less, .lessOrEqual, .greater,
+            .greaterOrEqual, .and, .or, .like, .concatenate:
             return "\(operand(0)) \(operation.rawValue) \(operand(1))"
         case .negate: return "- \(operand(0))"
         case .not: return "not \(operand(0))"
@@ -47,16 +50,22 @@ extension Expression {
         case .in: return "\(operand(0)) in (\(arguments.dropFirst().map(\.text).joined(separator: ", ")))"
         case .cases:
             var text = "case"
-            for pair in 0..<(arguments.count / 2) { text += " when \(arguments[pair * 2].text) then \(arguments[pair * 2 + 1].text)" }
+            for pair in 0..<(arguments.count / 2) {
+                text += " when \(arguments[pair * 2].text) then \(arguments[pair * 2 + 1].text)"
+            }
             return text + " else \(arguments[arguments.count - 1].text) end"
         case .cast:
             // A quoted literal would take the type itself.
             let isQuoted = if case .literal(.string, _) = arguments[0] { true } else { false }
             return "\(operand(0))\(isQuoted ? "::string" : "")::\(type.rawValue)"
         case .extract, .dateTruncate:
-            guard case .literal(.string(let field), _) = arguments[0] else { preconditionFailure("a field is a literal") }
-            return operation == .extract ? "extract(\(field) from \(arguments[1].text))" : "date_trunc('\(field)', \(arguments[1].text))"
-        case .coalesce, .nullif, .greatest, .least, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln, .log, .exp, .power, .concat, .lower, .upper, .length, .substring:
+            guard case .literal(.string(let field), _) = arguments[0] else {
+                preconditionFailure("a field is a literal")
+            }
+            return operation == .extract
+                ? "extract(\(field) from \(arguments[1].text))" : "date_trunc('\(field)', \(arguments[1].text))"
+        case .coalesce, .nullif, .greatest, .least, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln, .log, .exp,
+            .power, .concat, .lower, .upper, .length, .substring:
             return "\(operation.rawValue)(\(arguments.map(\.text).joined(separator: ", ")))"
         }
     }
@@ -67,13 +76,16 @@ extension Aggregate {
     public var name: String { preset ?? `operator`.rawValue }
 
     /// `median` of a percentile.
-    private var preset: String? { `operator`.entry.presets.first { $0.value == parameters && !parameters.isEmpty }?.key }
+    private var preset: String? {
+        `operator`.entry.presets.first { $0.value == parameters && !parameters.isEmpty }?.key
+    }
 
     /// `sum(amount) filter (where status = 'settled') over last_7d`.
     public var text: String {
         let entry = `operator`.entry
         let arguments = [argument?.text ?? "*"] + (preset == nil ? parameters.map(\.parameterText) : [])
-        var text = "\(preset ?? entry.names[0])(\(entry.isDistinct ? "distinct " : "")\(arguments.joined(separator: ", ")))"
+        var text =
+            "\(preset ?? entry.names[0])(\(entry.isDistinct ? "distinct " : "")\(arguments.joined(separator: ", ")))"
         if let filter { text += " filter (where \(filter.text))" }
         if frame != .allHistory { text += " over \(frame.text)" }
         return text
@@ -85,7 +97,8 @@ extension Frame {
     public var text: String {
         if let older, newer == .zero { return "last_\(older)" }
         if looksForward { return "next_\(TimeSpan(microseconds: -newer.microseconds))" }
-        return "(range between \(older.map { "interval '\($0)' preceding" } ?? "unbounded preceding") and interval '\(newer)' preceding)"
+        return
+            "(range between \(older.map { "interval '\($0)' preceding" } ?? "unbounded preceding") and interval '\(newer)' preceding)"
     }
 }
 
@@ -100,12 +113,15 @@ extension Literal {
     }
 
     /// A literal that is of the type wherever it stands.
-    fileprivate func text(_ type: ValueType) -> String { self == .null ? "null::\(type.rawValue)" : type.rules.expression(self) }
+    fileprivate func text(_ type: ValueType) -> String {
+        self == .null ? "null::\(type.rawValue)" : type.rules.expression(self)
+    }
 }
 
 extension Identifier {
     /// A name as an expression writes it.
     fileprivate static func text(_ name: String) -> String {
-        needsQuotes(name) || Parser.reserved.contains(name) || Parser.meaningful.contains(name) ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
+        needsQuotes(name) || Parser.reserved.contains(name) || Parser.meaningful.contains(name)
+            ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
     }
 }

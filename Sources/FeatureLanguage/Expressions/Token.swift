@@ -33,7 +33,9 @@ struct Lexer {
 
     static func tokens(of text: String) throws(SyntaxError) -> [Token] {
         guard text.utf8.count <= maximumBytes else {
-            throw SyntaxError(offset: 0, message: "the expression is longer than \(maximumBytes) bytes", advice: "split it into features that refer to each other")
+            throw SyntaxError(
+                offset: 0, message: "the expression is longer than \(maximumBytes) bytes",
+                advice: "split it into features that refer to each other")
         }
         var lexer = Lexer(bytes: Array(text.utf8))
         var tokens: [Token] = []
@@ -86,8 +88,11 @@ struct Lexer {
         let start = position
         var open = 0
         repeat {
-            guard position < bytes.count else { throw SyntaxError(offset: start, message: "a comment that doesn't end", advice: "close it with */") }
-            let opens = peek() == UInt8(ascii: "/") && peek(1) == UInt8(ascii: "*"), closes = peek() == UInt8(ascii: "*") && peek(1) == UInt8(ascii: "/")
+            guard position < bytes.count else {
+                throw SyntaxError(offset: start, message: "a comment that doesn't end", advice: "close it with */")
+            }
+            let opens = peek() == UInt8(ascii: "/") && peek(1) == UInt8(ascii: "*"),
+                closes = peek() == UInt8(ascii: "*") && peek(1) == UInt8(ascii: "/")
             if opens { open += 1 } else if closes { open -= 1 }
             position += opens || closes ? 2 : 1
         } while open > 0
@@ -108,7 +113,9 @@ struct Lexer {
             content.append(peek())
             position += 1
         }
-        throw SyntaxError(offset: start, message: "a \(what) that doesn't end", advice: "close it with \(String(UnicodeScalar(quote)))")
+        throw SyntaxError(
+            offset: start, message: "a \(what) that doesn't end",
+            advice: "close it with \(String(UnicodeScalar(quote)))")
     }
 
     private mutating func number() throws(SyntaxError) -> Token.Kind {
@@ -116,7 +123,9 @@ struct Lexer {
         var isDecimal = false
         while isDigit(peek()) { position += 1 }
         // A name behind the point would be a version; an exponent is none.
-        if peek() == UInt8(ascii: "."), !isNameStart(peek(1)) || peek(1) | 0x20 == UInt8(ascii: "e") && (isDigit(peek(2)) || isDigit(peek(3))) {
+        if peek() == UInt8(ascii: "."),
+            !isNameStart(peek(1)) || peek(1) | 0x20 == UInt8(ascii: "e") && (isDigit(peek(2)) || isDigit(peek(3)))
+        {
             isDecimal = true
             position += 1
             while isDigit(peek()) { position += 1 }
@@ -129,7 +138,8 @@ struct Lexer {
         }
         if isNameStart(peek()) {
             throw SyntaxError(
-                offset: start, message: "a number runs into a name", advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
+                offset: start, message: "a number runs into a name",
+                advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         return isDecimal ? .decimal(text) : .integer(text)
@@ -151,9 +161,12 @@ struct Lexer {
         guard "+-*/%()<>=,.".utf8.contains(peek()) else {
             let rest = String(decoding: bytes[position...].prefix(8), as: UTF8.self)
             let advice = [
-                "&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not", "[": "there are no arrays", "$": "an input is request.name",
+                "&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not",
+                "[": "there are no arrays", "$": "an input is request.name",
             ]
-            throw SyntaxError(offset: position, message: "unexpected character '\(rest.prefix(1))'", advice: advice[String(rest.prefix(1))])
+            throw SyntaxError(
+                offset: position, message: "unexpected character '\(rest.prefix(1))'",
+                advice: advice[String(rest.prefix(1))])
         }
         position += 1
         return .symbol(String(UnicodeScalar(bytes[position - 1])))
@@ -162,13 +175,15 @@ struct Lexer {
     private func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
 
     private func isNameStart(_ byte: UInt8) -> Bool {
-        byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte == UInt8(ascii: "_") || byte >= 0x80
+        byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte == UInt8(ascii: "_")
+            || byte >= 0x80
     }
 }
 
 extension StringProtocol {
     /// Keywords and unquoted names, folded as PostgreSQL does: A to Z only.
     var asciiLowercased: String {
-        String(decoding: utf8.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 0x20 : $0 }, as: UTF8.self)
+        String(
+            decoding: utf8.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 0x20 : $0 }, as: UTF8.self)
     }
 }

@@ -1,7 +1,7 @@
 /// Gives every part of a parsed expression its type, or says what is wrong and where.
 ///
-/// Quoted literals and NULL begin without a type and take that of what they stand beside, as in PostgreSQL; an int64 beside a
-/// float64 becomes float64.
+/// Quoted literals and NULL begin without a type and take that of what they stand beside, as in PostgreSQL; an int64
+/// beside a float64 becomes float64.
 struct TypeChecker {
     /// What the expression may name.
     struct Scope {
@@ -34,7 +34,9 @@ struct TypeChecker {
         var checker = TypeChecker(scope: scope)
         let typed = try checker.typed(node)
         if case .unknown(nil) = typed {
-            throw SyntaxError(offset: node.offset, message: "a bare null has no type", advice: "write null::float64, or the type you mean")
+            throw SyntaxError(
+                offset: node.offset, message: "a bare null has no type",
+                advice: "write null::float64, or the type you mean")
         }
         return try checker.resolve(typed, as: nil, node)
     }
@@ -53,19 +55,24 @@ struct TypeChecker {
         case .unknown(let text?):
             let type = type ?? .string
             guard let literal = Literal(text: text, as: type) else {
-                throw SyntaxError(offset: node.offset, message: "'\(text.prefix(40))' is not \(type.phrase)", advice: type.rules.literalAdvice)
+                throw SyntaxError(
+                    offset: node.offset, message: "'\(text.prefix(40))' is not \(type.phrase)",
+                    advice: type.rules.literalAdvice)
             }
             return .literal(literal, type)
         case .span:
             throw SyntaxError(
-                offset: node.offset, message: "an interval can only be added to or taken from a timestamp", advice: "as in as_of - interval '1 day'; for seconds write a number")
+                offset: node.offset, message: "an interval can only be added to or taken from a timestamp",
+                advice: "as in as_of - interval '1 day'; for seconds write a number")
         }
     }
 
     /// How two types that don't go together may: by a cast that there is.
     private static func advice(mixing one: ValueType, _ other: ValueType) -> String {
         let pair: Set<ValueType> = [one, other]
-        if pair.contains(.timestamp), !pair.contains(.string) { return "a timestamp goes with timestamps ('2024-05-01') and intervals (+ interval '1 day')" }
+        if pair.contains(.timestamp), !pair.contains(.string) {
+            return "a timestamp goes with timestamps ('2024-05-01') and intervals (+ interval '1 day')"
+        }
         if pair == [.bool, .float64] { return "write case when … then 1.0 else 0.0 end" }
         // A string or a bool becomes the other type.
         let weak: ValueType = pair.contains(.string) ? .string : .bool
@@ -90,7 +97,9 @@ struct TypeChecker {
             common = .float64
         }
         var result: [Expression] = []
-        for (part, node) in zip(typed, nodes) { result.append(convert(try resolve(part, as: common, node), to: common ?? .string)) }
+        for (part, node) in zip(typed, nodes) {
+            result.append(convert(try resolve(part, as: common, node), to: common ?? .string))
+        }
         return result
     }
 
@@ -99,11 +108,16 @@ struct TypeChecker {
         expression.type == .int64 && type == .float64 ? .call(.cast, [expression], .float64) : expression
     }
 
-    private mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError) -> Expression {
+    private mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError)
+        -> Expression
+    {
         let expression = convert(try resolve(try typed(node), as: type, node), to: type)
         guard expression.type == type else {
-            let advice: String? = type == .bool ? "compare it with something, as in … > 0" : type == .string ? "cast it: …::string" : nil
-            throw SyntaxError(offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)", advice: advice)
+            let advice: String? =
+                type == .bool ? "compare it with something, as in … > 0" : type == .string ? "cast it: …::string" : nil
+            throw SyntaxError(
+                offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)",
+                advice: advice)
         }
         return expression
     }
@@ -111,7 +125,9 @@ struct TypeChecker {
     private mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
         let expression = try resolve(try typed(node), as: .float64, node)
         guard expression.type.isNumber else {
-            throw SyntaxError(offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)", advice: expression.type.rules.numberAdvice)
+            throw SyntaxError(
+                offset: node.offset, message: "\(what) takes a number, not \(expression.type.rawValue)",
+                advice: expression.type.rules.numberAdvice)
         }
         return expression
     }
@@ -140,7 +156,8 @@ struct TypeChecker {
                 throw SyntaxError(
                     offset: node.offset, message: "unknown request input '\(name)'",
                     advice: scope.requests.isEmpty
-                        ? "declare it: request: {\(name): float64}" : suggestion(for: name, among: Array(scope.requests.keys), what: "request inputs"))
+                        ? "declare it: request: {\(name): float64}"
+                        : suggestion(for: name, among: Array(scope.requests.keys), what: "request inputs"))
             }
             return .request(name, type)
         case .asOf:
@@ -156,12 +173,16 @@ struct TypeChecker {
         case .cast(let operand, let type): return try cast(operand, to: type, node)
         case .extract(let field, let operand):
             guard TypeChecker.fields.contains(field) else {
-                throw SyntaxError(offset: node.offset, message: "unknown field '\(field)'", advice: suggestion(for: field, among: TypeChecker.fields, what: "fields"))
+                throw SyntaxError(
+                    offset: node.offset, message: "unknown field '\(field)'",
+                    advice: suggestion(for: field, among: TypeChecker.fields, what: "fields"))
             }
             let time = try resolve(try typed(operand), as: .timestamp, operand)
             guard time.type == .timestamp else {
                 let advice = time.type == .float64 ? "timestamps subtract to seconds already" : nil
-                throw SyntaxError(offset: operand.offset, message: "extract takes timestamp, not \(time.type.rawValue)", advice: advice)
+                throw SyntaxError(
+                    offset: operand.offset, message: "extract takes timestamp, not \(time.type.rawValue)",
+                    advice: advice)
             }
             return .call(.extract, [.literal(.string(field), .string), time], .float64)
         case .cases(let cases, let otherwise): return try caseExpression(cases, otherwise)
@@ -179,12 +200,15 @@ struct TypeChecker {
 
     private func column(_ name: String, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         guard let columns = scope.columns else {
-            throw SyntaxError(offset: node.offset, message: "'\(name)' can't be read: the feature has no source", advice: "name one with source:, or write request.\(name)")
+            throw SyntaxError(
+                offset: node.offset, message: "'\(name)' can't be read: the feature has no source",
+                advice: "name one with source:, or write request.\(name)")
         }
         guard let type = columns[name] else {
             let known = columns.keys.map { Identifier.needsQuotes($0) ? "\"\($0)\"" : $0 }
             throw SyntaxError(
-                offset: node.offset, message: "source \(scope.source ?? "") has no column '\(name)'", advice: suggestion(for: name, among: known, what: "columns"))
+                offset: node.offset, message: "source \(scope.source ?? "") has no column '\(name)'",
+                advice: suggestion(for: name, among: known, what: "columns"))
         }
         guard isInsideAggregate else {
             throw SyntaxError(
@@ -194,7 +218,9 @@ struct TypeChecker {
         return .column(name, type)
     }
 
-    private mutating func cast(_ operand: Syntax.Node, to type: ValueType, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+    private mutating func cast(_ operand: Syntax.Node, to type: ValueType, _ node: Syntax.Node) throws(SyntaxError)
+        -> Expression
+    {
         let from: Expression
         switch try typed(operand) {
         case .unknown(let text): return try resolve(.unknown(text), as: type, operand)
@@ -203,17 +229,21 @@ struct TypeChecker {
         if from.type == type { return from }
         let allowed =
             switch (from.type, type) {
-            case (.int64, .float64), (.float64, .int64), (.int64, .bool), (.bool, .int64), (_, .string), (.string, _): true
+            case (.int64, .float64), (.float64, .int64), (.int64, .bool), (.bool, .int64), (_, .string), (.string, _):
+                true
             default: false
             }
         guard allowed else {
             let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
-            throw SyntaxError(offset: node.offset, message: "\(from.type.phrase) can't be cast to \(type.rawValue)", advice: advice)
+            throw SyntaxError(
+                offset: node.offset, message: "\(from.type.phrase) can't be cast to \(type.rawValue)", advice: advice)
         }
         return .call(.cast, [from], type)
     }
 
-    private mutating func caseExpression(_ cases: [(when: Syntax.Node, then: Syntax.Node)], _ otherwise: Syntax.Node?) throws(SyntaxError) -> Expression {
+    private mutating func caseExpression(_ cases: [(when: Syntax.Node, then: Syntax.Node)], _ otherwise: Syntax.Node?)
+        throws(SyntaxError) -> Expression
+    {
         var conditions: [Expression] = []
         var results: [Typed] = []
         var nodes: [Syntax.Node] = []
@@ -236,49 +266,67 @@ struct TypeChecker {
     private mutating func aggregate(_ call: Syntax.Call, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         guard !isInsideAggregate else {
             throw SyntaxError(
-                offset: node.offset, message: "an aggregate inside an aggregate", advice: "compute the inner one as a feature and combine features outside aggregates")
+                offset: node.offset, message: "an aggregate inside an aggregate",
+                advice: "compute the inner one as a feature and combine features outside aggregates")
         }
         guard scope.columns != nil else {
-            throw SyntaxError(offset: node.offset, message: "\(call.name) needs rows, and the feature has no source", advice: "name one with source:")
+            throw SyntaxError(
+                offset: node.offset, message: "\(call.name) needs rows, and the feature has no source",
+                advice: "name one with source:")
         }
         if call.frame.looksForward, !scope.isLabel {
-            throw SyntaxError(offset: node.offset, message: "a feature can't look forward", advice: "over next_… belongs in a label, under labels:")
+            throw SyntaxError(
+                offset: node.offset, message: "a feature can't look forward",
+                advice: "over next_… belongs in a label, under labels:")
         }
         isInsideAggregate = true
         defer { isInsideAggregate = false }
         let filter = try call.filter.map { node throws(SyntaxError) in try expect(node, .bool, "filter") }
         let named = AggregateOperator.spellings[call.name]!, plain = named.first { !$0.entry.isDistinct }!
         guard let arguments = call.arguments else {
-            guard plain.entry.takesRows else { throw SyntaxError(offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *") }
+            guard plain.entry.takesRows else {
+                throw SyntaxError(
+                    offset: node.offset, message: "\(call.name)(*) means nothing", advice: "only count takes *")
+            }
             return .aggregate(Aggregate(plain, nil, filter: filter, frame: call.frame, type: .int64))
         }
         let parameters = try parameters(of: plain, call, arguments, node)
         guard let `operator` = call.isDistinct ? named.first(where: \.entry.isDistinct) : plain else {
-            throw SyntaxError(offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
+            throw SyntaxError(
+                offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
         }
         var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
         if `operator`.entry.asFloats { argument = convert(argument, to: .float64) }
         guard let type = `operator`.entry.result(argument.type) else {
-            let taken = ValueType.allCases.filter { `operator`.entry.result($0) != nil }.map(\.rawValue).joined(separator: " or ")
+            let taken = ValueType.allCases.filter { `operator`.entry.result($0) != nil }.map(\.rawValue).joined(
+                separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
                 advice: taken == "bool" ? "compare it with something, as in … > 0" : argument.type.rules.numberAdvice)
         }
-        return .aggregate(Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
+        return .aggregate(
+            Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
     }
 
     /// What follows the argument: constants as they stand, or those that the name means.
-    private func parameters(of operator: AggregateOperator, _ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> [Literal] {
+    private func parameters(
+        of operator: AggregateOperator, _ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node
+    ) throws(SyntaxError) -> [Literal] {
         let entry = `operator`.entry, wanted = entry.presets[call.name] == nil ? entry.parameters : []
         let wrong = "\(call.name) takes \((["a value"] + wanted.map(\.phrase)).joined(separator: " and "))"
         guard arguments.count == 1 + wanted.count else {
-            if wanted.isEmpty { throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil) }
-            throw SyntaxError(offset: node.offset, message: wrong, advice: "as in \(call.name)(amount, \(wanted.map(\.example).joined(separator: ", ")))")
+            if wanted.isEmpty {
+                throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil)
+            }
+            throw SyntaxError(
+                offset: node.offset, message: wrong,
+                advice: "as in \(call.name)(amount, \(wanted.map(\.example).joined(separator: ", ")))")
         }
         var parameters: [Literal] = []
         for (parameter, argument) in zip(wanted, arguments.dropFirst()) {
             guard let value = argument.syntax.constant.flatMap(parameter.read) else {
-                throw SyntaxError(offset: argument.offset, message: wrong, advice: "written out, as in \(parameter.example)")
+                throw SyntaxError(
+                    offset: argument.offset, message: wrong, advice: "written out, as in \(parameter.example)")
             }
             parameters.append(value)
         }
@@ -290,28 +338,46 @@ struct TypeChecker {
     static let fields = [
         "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch",
     ]
-    static let truncations = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"]
+    static let truncations = [
+        "year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds",
+    ]
 
     /// What the scalar functions are called.
     private static let functions: Set<String> = [
-        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt", "ln", "log", "log10", "exp",
-        "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat", "date_trunc", "cast", "extract",
+        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt",
+        "ln", "log", "log10", "exp",
+        "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat",
+        "date_trunc", "cast", "extract",
     ]
 
     /// What people write who know other dialects, and what it is here.
     private static let foreign = [
-        "if": "case when … then … else … end", "iff": "case when … then … else … end", "lag": "latest(x) over (range between … ), a frame that ends before t",
-        "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)", "isnull": "x is null",
-        "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)", "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
-        "len": "length(x)", "strlen": "length(x)", "date_part": "extract(field from ts)", "age": "a - b, which is in seconds", "datediff": "a - b, which is in seconds",
-        "quantile": "percentile(x, 0.9)", "nunique": "count(distinct x)", "any": "bool_or(x)", "all": "bool_and(x)", "cbrt": "power(x, 1.0 / 3)",
+        "if": "case when … then … else … end", "iff": "case when … then … else … end",
+        "lag": "latest(x) over (range between … ), a frame that ends before t",
+        "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)",
+        "isnull": "x is null",
+        "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)",
+        "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
+        "len": "length(x)", "strlen": "length(x)", "date_part": "extract(field from ts)",
+        "age": "a - b, which is in seconds", "datediff": "a - b, which is in seconds",
+        "quantile": "percentile(x, 0.9)", "nunique": "count(distinct x)", "any": "bool_or(x)", "all": "bool_and(x)",
+        "cbrt": "power(x, 1.0 / 3)",
     ]
 
-    private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+    private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError)
+        -> Expression
+    {
         func arity(_ range: ClosedRange<Int>) throws(SyntaxError) {
             guard !range.contains(arguments.count) else { return }
-            let wanted = range.count == 1 ? "\(range.lowerBound)" : range.upperBound == .max ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw SyntaxError(offset: node.offset, message: "\(name) takes \(wanted) argument\(range == 1...1 ? "" : "s"), not \(arguments.count)", advice: nil)
+            let wanted =
+                range.count == 1
+                ? "\(range.lowerBound)"
+                : range.upperBound == .max
+                    ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            throw SyntaxError(
+                offset: node.offset,
+                message: "\(name) takes \(wanted) argument\(range == 1...1 ? "" : "s"), not \(arguments.count)",
+                advice: nil)
         }
         switch name {
         case "+", "-", "*", "/", "%": return try arithmetic(name, arguments, node)
@@ -323,12 +389,16 @@ struct TypeChecker {
         case "is distinct from": return try comparison(.isDistinct, arguments, name)
         case "between": return try between(arguments)
         case "in": return try comparison(.in, arguments, name)
-        case "and": return .call(.and, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
-        case "or": return .call(.or, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
+        case "and":
+            return .call(.and, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
+        case "or":
+            return .call(.or, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
         case "not": return .call(.not, [try expect(arguments[0], .bool, name)], .bool)
         case "is unknown": return .call(.isNull, [try expect(arguments[0], .bool, name)], .bool)
         case "is null": return .call(.isNull, [try resolve(try typed(arguments[0]), as: nil, arguments[0])], .bool)
-        case "like": return .call(.like, [try expect(arguments[0], .string, name), try expect(arguments[1], .string, name)], .bool)
+        case "like":
+            return .call(
+                .like, [try expect(arguments[0], .string, name), try expect(arguments[1], .string, name)], .bool)
         case "coalesce", "greatest", "least":
             try arity(1...(.max))
             let values = try unify(try all(arguments), arguments, name)
@@ -338,18 +408,29 @@ struct TypeChecker {
             return try nullif(arguments)
         case "power", "pow":
             try arity(2...2)
-            return .call(.power, [convert(try number(arguments[0], name), to: .float64), convert(try number(arguments[1], name), to: .float64)], .float64)
+            return .call(
+                .power,
+                [
+                    convert(try number(arguments[0], name), to: .float64),
+                    convert(try number(arguments[1], name), to: .float64),
+                ], .float64)
         case "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "sqrt", "ln", "log", "log10", "exp":
             if name == "round" || name == "trunc", arguments.count == 2 {
-                throw SyntaxError(offset: arguments[1].offset, message: "\(name) to a number of digits is not exact in float64", advice: "write \(name)(x * 100) / 100")
+                throw SyntaxError(
+                    offset: arguments[1].offset, message: "\(name) to a number of digits is not exact in float64",
+                    advice: "write \(name)(x * 100) / 100")
             }
             if name == "log", arguments.count == 2 {
-                throw SyntaxError(offset: node.offset, message: "log is the logarithm to base 10", advice: "to base b it is ln(x) / ln(b)")
+                throw SyntaxError(
+                    offset: node.offset, message: "log is the logarithm to base 10",
+                    advice: "to base b it is ln(x) / ln(b)")
             }
             try arity(1...1)
             let operand = try number(arguments[0], name)
             if name == "abs" { return .call(.abs, [operand], operand.type) }
-            return .call(Operation(rawValue: ["ceiling": "ceil", "log10": "log"][name] ?? name)!, [convert(operand, to: .float64)], .float64)
+            return .call(
+                Operation(rawValue: ["ceiling": "ceil", "log10": "log"][name] ?? name)!,
+                [convert(operand, to: .float64)], .float64)
         case "||", "concat":
             try arity(1...(.max))
             return try concatenation(name, arguments)
@@ -368,24 +449,39 @@ struct TypeChecker {
             try arity(2...2)
             guard case .string(let unit) = arguments[0].syntax else {
                 throw SyntaxError(
-                    offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
+                    offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes",
+                    advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
             guard TypeChecker.truncations.contains(unit.lowercased()) else {
                 throw SyntaxError(
-                    offset: arguments[0].offset, message: "unknown unit '\(unit.prefix(40))'", advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
+                    offset: arguments[0].offset, message: "unknown unit '\(unit.prefix(40))'",
+                    advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
             }
-            return .call(.dateTruncate, [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
-        default: throw TypeChecker.unknown(name, node.offset) ?? SyntaxError(offset: node.offset, message: "\(name) is no function of values", advice: nil)
+            return .call(
+                .dateTruncate,
+                [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
+        default:
+            throw TypeChecker.unknown(name, node.offset)
+                ?? SyntaxError(offset: node.offset, message: "\(name) is no function of values", advice: nil)
         }
     }
 
     /// What to say of a function that isn't there; nil of one that is.
     static func unknown(_ name: String, _ offset: Int) -> SyntaxError? {
         if functions.contains(name) || AggregateOperator.spellings[name] != nil { return nil }
-        if let own = foreign[name] { return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "write \(own)") }
+        if let own = foreign[name] {
+            return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "write \(own)")
+        }
         // Of three letters nearly every other three are near.
-        let near = name.utf8.count < 4 ? nil : nearestName(to: name, among: functions.union(AggregateOperator.spellings.keys)).map { "did you mean \($0)? " }
-        return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "\(near ?? "")docs/language.md lists them all")
+        let near =
+            name.utf8.count < 4
+            ? nil
+            : nearestName(to: name, among: functions.union(AggregateOperator.spellings.keys)).map {
+                "did you mean \($0)? "
+            }
+        return SyntaxError(
+            offset: offset, message: "unknown function '\(name)'",
+            advice: "\(near ?? "")docs/language.md lists them all")
     }
 
     private mutating func all(_ nodes: [Syntax.Node]) throws(SyntaxError) -> [Typed] {
@@ -394,7 +490,9 @@ struct TypeChecker {
         return result
     }
 
-    private mutating func comparison(_ operation: Operation, _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError) -> Expression {
+    private mutating func comparison(_ operation: Operation, _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError)
+        -> Expression
+    {
         .call(operation, try unify(try all(nodes), nodes, what), .bool)
     }
 
@@ -403,10 +501,13 @@ struct TypeChecker {
         return .call(.nullif, pair, pair[0].type)
     }
 
-    /// Two comparisons, each with types of its own: an int64 bound is compared as an int64, though the other one is a float64.
+    /// Two comparisons, each with types of its own: an int64 bound is compared as an int64, though the other one is a
+    /// float64.
     private mutating func between(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
         let parts = try all(nodes)
-        guard case .known(let operand) = parts[0], operand.type.isNumber else { return .call(.between, try unify(parts, nodes, "between"), .bool) }
+        guard case .known(let operand) = parts[0], operand.type.isNumber else {
+            return .call(.between, try unify(parts, nodes, "between"), .bool)
+        }
         var bounds: [Expression] = []
         for index in 1...2 {
             _ = try unify([parts[0], parts[index]], [nodes[0], nodes[index]], "between")
@@ -420,21 +521,27 @@ struct TypeChecker {
         for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
         if name == "||", !parts.contains(where: { $0.type == .string }) {
             throw SyntaxError(
-                offset: nodes[0].offset, message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)", advice: "cast one of them: …::string")
+                offset: nodes[0].offset,
+                message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)",
+                advice: "cast one of them: …::string")
         }
         let texts = parts.map { part -> Expression in
             switch part.type {
             case .string: part
             // concat prints a bool as PostgreSQL's output does, || as its cast to text does.
             case .bool where name == "concat":
-                .call(.substring, [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
+                .call(
+                    .substring,
+                    [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
             default: .call(.cast, [part], .string)
             }
         }
         return .call(name == "||" ? .concatenate : .concat, texts, .string)
     }
 
-    private mutating func arithmetic(_ symbol: String, _ nodes: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+    private mutating func arithmetic(_ symbol: String, _ nodes: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError)
+        -> Expression
+    {
         let sides = try all(nodes)
         let operation = Operation(rawValue: symbol)!
         switch (sides[0], sides[1]) {
@@ -463,7 +570,10 @@ struct TypeChecker {
     private func addSpan(_ side: Typed, _ node: Syntax.Node, _ microseconds: Int64) throws(SyntaxError) -> Expression {
         let operand = try resolve(side, as: .timestamp, node)
         guard operand.type == .timestamp else {
-            throw SyntaxError(offset: node.offset, message: "an interval can only be added to or taken from a timestamp, not \(operand.type.rawValue)", advice: nil)
+            throw SyntaxError(
+                offset: node.offset,
+                message: "an interval can only be added to or taken from a timestamp, not \(operand.type.rawValue)",
+                advice: nil)
         }
         return .call(.addSpan, [operand, .literal(.int64(microseconds), .int64)], .timestamp)
     }

@@ -1,4 +1,5 @@
-/// The aggregates. Everything the language and the engine must know about one stands in its entry of the table below, but for its state.
+/// The aggregates. Everything the language and the engine must know about one stands in its entry of the table below,
+/// but for its state.
 public enum AggregateOperator: String, Sendable, Hashable, CaseIterable {
     case count
     case countDistinct = "count_distinct"
@@ -21,39 +22,61 @@ extension AggregateOperator {
         case .count:
             AggregateEntry(["count"], { _ in .int64 }, takesRows: true, keeps: .constant, example: "count(status)", "5")
         case .countDistinct:
-            AggregateEntry(["count"], { _ in .int64 }, isDistinct: true, keeps: .rows("every value is remembered"), example: "count(distinct merchant)", "3")
+            AggregateEntry(
+                ["count"], { _ in .int64 }, isDistinct: true, keeps: .rows("every value is remembered"),
+                example: "count(distinct merchant)", "3")
         case .sum:
-            AggregateEntry(["sum"], { $0.isNumber ? $0 : nil }, shares: .sums, keeps: .constant, example: "sum(amount)", "42.75")
+            AggregateEntry(
+                ["sum"], { $0.isNumber ? $0 : nil }, shares: .sums, keeps: .constant, example: "sum(amount)", "42.75")
         case .avg:
-            AggregateEntry(["avg"], AggregateEntry.number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")
+            AggregateEntry(
+                ["avg"], AggregateEntry.number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")
         case .min:
-            AggregateEntry(["min"], { $0 }, shares: .minima, decides: .equal, keeps: .constant, example: "min(amount)", "5.5")
+            AggregateEntry(
+                ["min"], { $0 }, shares: .minima, decides: .equal, keeps: .constant, example: "min(amount)", "5.5")
         case .max:
-            AggregateEntry(["max"], { $0 }, shares: .maxima, decides: .equal, keeps: .constant, example: "max(merchant)", "\"Zoo\"")
+            AggregateEntry(
+                ["max"], { $0 }, shares: .maxima, decides: .equal, keeps: .constant, example: "max(merchant)", "\"Zoo\""
+            )
         case .mode:
-            AggregateEntry(["mode"], { $0 }, decides: .equal, keeps: .rows("every row's value is remembered"), example: "mode(status)", "\"settled\"")
+            AggregateEntry(
+                ["mode"], { $0 }, decides: .equal, keeps: .rows("every row's value is remembered"),
+                example: "mode(status)", "\"settled\"")
         case .stddevSamp:
-            AggregateEntry(["stddev_samp", "stddev"], AggregateEntry.number, keeps: .constant, example: "stddev(amount)", "6.478731228669186")
+            AggregateEntry(
+                ["stddev_samp", "stddev"], AggregateEntry.number, keeps: .constant, example: "stddev(amount)",
+                "6.478731228669186")
         case .stddevPop:
-            AggregateEntry(["stddev_pop"], AggregateEntry.number, keeps: .constant, example: "stddev_pop(amount)", "5.610745828319084")
+            AggregateEntry(
+                ["stddev_pop"], AggregateEntry.number, keeps: .constant, example: "stddev_pop(amount)",
+                "5.610745828319084")
         case .varSamp:
-            AggregateEntry(["var_samp", "variance"], AggregateEntry.number, keeps: .constant, example: "variance(amount)", "41.973958333333336")
+            AggregateEntry(
+                ["var_samp", "variance"], AggregateEntry.number, keeps: .constant, example: "variance(amount)",
+                "41.973958333333336")
         case .varPop:
-            AggregateEntry(["var_pop"], AggregateEntry.number, keeps: .constant, example: "var_pop(amount)", "31.48046875")
+            AggregateEntry(
+                ["var_pop"], AggregateEntry.number, keeps: .constant, example: "var_pop(amount)", "31.48046875")
         case .percentile:
             // Between the two nearest values, as PostgreSQL's percentile_cont.
             AggregateEntry(
-                ["percentile"], AggregateEntry.number, asFloats: true, parameters: [.fraction], presets: ["median": [.float64(0.5)]],
+                ["percentile"], AggregateEntry.number, asFloats: true, parameters: [.fraction],
+                presets: ["median": [.float64(0.5)]],
                 keeps: .rows("every row's value is remembered"),
                 example: "percentile(amount, 0.9)", "17.0")
         case .boolAnd:
-            AggregateEntry(["bool_and", "every"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_and(card)", "false")
+            AggregateEntry(
+                ["bool_and", "every"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_and(card)",
+                "false")
         case .boolOr:
-            AggregateEntry(["bool_or"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_or(card)", "true")
+            AggregateEntry(
+                ["bool_or"], { $0 == .bool ? .bool : nil }, keeps: .constant, example: "bool_or(card)", "true")
         case .latest:
-            AggregateEntry(["latest"], { $0 }, decides: .newest, keeps: .constant, example: "latest(status)", "\"refused\"")
+            AggregateEntry(
+                ["latest"], { $0 }, decides: .newest, keeps: .constant, example: "latest(status)", "\"refused\"")
         case .earliest:
-            AggregateEntry(["earliest"], { $0 }, decides: .oldest, keeps: .constant, example: "earliest(amount)", "10.0")
+            AggregateEntry(
+                ["earliest"], { $0 }, decides: .oldest, keeps: .constant, example: "earliest(amount)", "10.0")
         }
     }
 
@@ -124,9 +147,11 @@ public struct AggregateEntry: Sendable {
     fileprivate static let number: @Sendable (ValueType) -> ValueType? = { $0.isNumber ? .float64 : nil }
 
     fileprivate init(
-        _ names: [String], _ result: @escaping @Sendable (ValueType) -> ValueType?, isDistinct: Bool = false, takesRows: Bool = false, asFloats: Bool = false,
+        _ names: [String], _ result: @escaping @Sendable (ValueType) -> ValueType?, isDistinct: Bool = false,
+        takesRows: Bool = false, asFloats: Bool = false,
         parameters: [AggregateParameter] = [],
-        presets: [String: [Literal]] = [:], shares: Shared = .nothing, decides: Deciding = .all, keeps: Memory, example expression: String, _ value: String
+        presets: [String: [Literal]] = [:], shares: Shared = .nothing, decides: Deciding = .all, keeps: Memory,
+        example expression: String, _ value: String
     ) {
         self.names = names
         self.result = result

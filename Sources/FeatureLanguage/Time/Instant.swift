@@ -6,8 +6,10 @@ public struct Instant: Sendable, Hashable, Comparable {
         self.microseconds = microseconds
     }
 
-    /// What both 64 bits of microseconds and PostgreSQL's `timestamptz` hold: 4714-11-24 BC to the end of the year 294246.
-    public static let range = Instant(microseconds: -210_866_803_200_000_000)...Instant(microseconds: 106_751_982 * 86_400_000_000 - 1)
+    /// What both 64 bits of microseconds and PostgreSQL's `timestamptz` hold: 4714-11-24 BC to the end of the year
+    /// 294246.
+    public static let range =
+        Instant(microseconds: -210_866_803_200_000_000)...Instant(microseconds: 106_751_982 * 86_400_000_000 - 1)
 
     public static func < (left: Instant, right: Instant) -> Bool {
         left.microseconds < right.microseconds
@@ -17,8 +19,8 @@ public struct Instant: Sendable, Hashable, Comparable {
 extension Instant {
     /// Reads RFC 3339, also with a space for the `T`, without a zone (then UTC), or a bare date (then midnight UTC).
     ///
-    /// At most six digits of a second; years of four digits or more, before the year 1 as RFC 3339 would count on (`-0043`) or as PostgreSQL
-    /// prints them (`0044-… BC`). Nil for anything else, February 30th included.
+    /// At most six digits of a second; years of four digits or more, before the year 1 as RFC 3339 would count on
+    /// (`-0043`) or as PostgreSQL prints them (`0044-… BC`). Nil for anything else, February 30th included.
     public init?(text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard let read = Instant.parse(bytes.span, isIncoming: false) else { return nil }
@@ -31,7 +33,8 @@ extension Instant {
         self = read.instant
     }
 
-    /// A time in what comes in, also as warehouses write it: a space before the zone, which may be `UTC`, and more digits of a second where they are zero.
+    /// A time in what comes in, also as warehouses write it: a space before the zone, which may be `UTC`, and more
+    /// digits of a second where they are zero.
     ///
     /// Casts don't read these: what they mean is registered.
     public init?(incoming bytes: Span<UInt8>) {
@@ -40,13 +43,16 @@ extension Instant {
     }
 
     /// Reads an instant, and what is beyond its microseconds, 0 to 999 nanoseconds.
-    package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? { parse(bytes, isIncoming: true) }
+    package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? {
+        parse(bytes, isIncoming: true)
+    }
 
     private static func parse(_ bytes: Span<UInt8>, isIncoming: Bool) -> (instant: Instant, nanoseconds: Int)? {
         var reader = DigitReader(), nanoseconds = 0
         let negative = reader.take(UInt8(ascii: "-"), bytes)
         let isBC =
-            bytes.count > 3 && !negative && bytes[bytes.count - 3] == UInt8(ascii: " ") && bytes[bytes.count - 2] == UInt8(ascii: "B")
+            bytes.count > 3 && !negative && bytes[bytes.count - 3] == UInt8(ascii: " ")
+            && bytes[bytes.count - 2] == UInt8(ascii: "B")
             && bytes[bytes.count - 1] == UInt8(ascii: "C")
         let bytes = isBC ? bytes.extracting(first: bytes.count - 3) : bytes
         guard let digits = reader.number(digits: 4...6, bytes), reader.take(UInt8(ascii: "-"), bytes),
@@ -59,7 +65,9 @@ extension Instant {
         let date = CivilDate(year: year, month: month, day: day)
         var microseconds = date.daysSinceEpoch * microsecondsPerDay
         if reader.position < bytes.count {
-            guard reader.take(UInt8(ascii: "T"), bytes) || reader.take(UInt8(ascii: "t"), bytes) || reader.take(UInt8(ascii: " "), bytes),
+            guard
+                reader.take(UInt8(ascii: "T"), bytes) || reader.take(UInt8(ascii: "t"), bytes)
+                    || reader.take(UInt8(ascii: " "), bytes),
                 let hour = reader.number(digits: 2...2, bytes), reader.take(UInt8(ascii: ":"), bytes),
                 let minute = reader.number(digits: 2...2, bytes), hour < 24, minute < 60
             else { return nil }
@@ -110,7 +118,10 @@ extension Instant: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self) + (date.year > 0 ? "+00" : "+00 BC")
     }
 
-    private var date: CivilDate { CivilDate(daysSinceEpoch: microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient) }
+    private var date: CivilDate {
+        CivilDate(
+            daysSinceEpoch: microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient)
+    }
 
     /// Without a zone. The fraction of a second is without trailing zeros.
     private func append(_ date: CivilDate, year: Int64, separator: UInt8, to bytes: inout [UInt8]) {
@@ -194,14 +205,18 @@ private struct DigitReader {
     mutating func zone(_ bytes: Span<UInt8>, isIncoming: Bool) -> Int64? {
         if isIncoming, take(UInt8(ascii: " "), bytes) {
             guard position < bytes.count else { return nil }
-            if bytes.count - position == 3, bytes[position] == UInt8(ascii: "U"), bytes[position + 1] == UInt8(ascii: "T"), bytes[position + 2] == UInt8(ascii: "C") {
+            if bytes.count - position == 3, bytes[position] == UInt8(ascii: "U"),
+                bytes[position + 1] == UInt8(ascii: "T"), bytes[position + 2] == UInt8(ascii: "C")
+            {
                 position += 3
                 return 0
             }
         }
         if position == bytes.count || take(UInt8(ascii: "Z"), bytes) || take(UInt8(ascii: "z"), bytes) { return 0 }
         let east = take(UInt8(ascii: "+"), bytes)
-        guard east || take(UInt8(ascii: "-"), bytes), let hours = number(digits: 2...2, bytes), hours < 24 else { return nil }
+        guard east || take(UInt8(ascii: "-"), bytes), let hours = number(digits: 2...2, bytes), hours < 24 else {
+            return nil
+        }
         let colon = take(UInt8(ascii: ":"), bytes)
         var minutes: Int64 = 0
         if colon || position < bytes.count {

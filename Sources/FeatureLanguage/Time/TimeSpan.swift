@@ -14,7 +14,8 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
 
     /// The units of windows, the largest first.
     static let units: [(name: String, microseconds: Int64)] = [
-        ("w", 604_800_000_000), ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000),
+        ("w", 604_800_000_000), ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000),
+        ("ms", 1000),
         ("us", 1),
     ]
 
@@ -29,7 +30,8 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
         microseconds = product
     }
 
-    /// Reads the text of an SQL interval of weeks and smaller: `14 days`, `1 week 2 hours`, `1d 12h`, `-90 seconds`, `02:30:00`.
+    /// Reads the text of an SQL interval of weeks and smaller: `14 days`, `1 week 2 hours`, `1d 12h`, `-90 seconds`,
+    /// `02:30:00`.
     public init?(interval text: some StringProtocol) {
         var total: Int64 = 0
         var words = text.lowercased().split(separator: " ")[...]
@@ -82,7 +84,9 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
             parts[2] = parts[2][..<point]
         }
         let numbers = parts.compactMap { $0.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 } ? Int64($0) : nil }
-        guard numbers.count == parts.count, numbers.count == 2 || numbers.count == 3, numbers[0] < 1_000_000, numbers.dropFirst().allSatisfy({ $0 < 60 }) else { return nil }
+        guard numbers.count == parts.count, numbers.count == 2 || numbers.count == 3, numbers[0] < 1_000_000,
+            numbers.dropFirst().allSatisfy({ $0 < 60 })
+        else { return nil }
         return ((numbers[0] * 60 + numbers[1]) * 60 + (numbers.count == 3 ? numbers[2] : 0)) * 1_000_000 + fraction
     }
 
@@ -105,7 +109,8 @@ extension TimeSpan: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let span = TimeSpan(text: text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "not a span of time"))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "not a span of time"))
         }
         self = span
     }

@@ -1,7 +1,9 @@
 extension TypeRules {
     static let bool = TypeRules(
-        .bits, spellings: ["bool", "boolean"], phrase: "a bool", sqlName: "boolean", sqlNumbers: [16], literalAdvice: "write true or false",
-        numberAdvice: "write case when … then 1 else 0 end", castAdvice: ".astype(\"boolean\") in pandas, .cast(pl.Boolean) in Polars, ::boolean in SQL",
+        .bits, spellings: ["bool", "boolean"], phrase: "a bool", sqlName: "boolean", sqlNumbers: [16],
+        literalAdvice: "write true or false",
+        numberAdvice: "write case when … then 1 else 0 end",
+        castAdvice: ".astype(\"boolean\") in pandas, .cast(pl.Boolean) in Polars, ::boolean in SQL",
         read: { text in
             switch text.lowercased() {
             case "t", "tr", "tru", "true", "y", "ye", "yes", "on", "1": .bool(true)
@@ -9,5 +11,6 @@ extension TypeRules {
             default: nil
             }
         },
-        text: { if case .bool(true) = $0 { "true" } else { "false" } }, expression: { $0.fileText }, number: { if case .bool(true) = $0 { 1 } else { 0 } })
+        text: { if case .bool(true) = $0 { "true" } else { "false" } }, expression: { $0.fileText },
+        number: { if case .bool(true) = $0 { 1 } else { 0 } })
 }

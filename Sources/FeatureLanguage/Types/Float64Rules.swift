@@ -1,13 +1,18 @@
 extension TypeRules {
     static let float64 = TypeRules(
-        .floats, spellings: ["float64", "double precision", "float8", "float", "double"], narrowSpellings: ["real", "float4", "float32"], phrase: "a float64", isNumber: true,
+        .floats, spellings: ["float64", "double precision", "float8", "float", "double"],
+        narrowSpellings: ["real", "float4", "float32"], phrase: "a float64", isNumber: true,
         isContinuous: true,
         sqlName: "double precision",
         // Large integers where they are exact, decimals where their digits come back.
-        sqlNumbers: [20, 21, 23, 700, 701, 1700], literalAdvice: "write a number, as in '4.2', or 'NaN' or 'inf'", numberAdvice: nil,
-        castAdvice: ".astype(\"float64\") in pandas, .cast(pl.Float64) in Polars, ::double precision in SQL", read: { Double(sqlText: $0).map { .float64($0) } },
-        text: { $0.float.isNaN ? "NaN" : $0.float.isInfinite ? ($0.float < 0 ? "-inf" : "inf") : $0.float.description }, sqlText: { $0.float.sqlText },
-        expression: { $0.float.isFinite && $0.float.sign == .plus ? $0.float.description : "'\($0.float)'::float64" }, number: { $0.float })
+        sqlNumbers: [20, 21, 23, 700, 701, 1700], literalAdvice: "write a number, as in '4.2', or 'NaN' or 'inf'",
+        numberAdvice: nil,
+        castAdvice: ".astype(\"float64\") in pandas, .cast(pl.Float64) in Polars, ::double precision in SQL",
+        read: { Double(sqlText: $0).map { .float64($0) } },
+        text: { $0.float.isNaN ? "NaN" : $0.float.isInfinite ? ($0.float < 0 ? "-inf" : "inf") : $0.float.description },
+        sqlText: { $0.float.sqlText },
+        expression: { $0.float.isFinite && $0.float.sign == .plus ? $0.float.description : "'\($0.float)'::float64" },
+        number: { $0.float })
 }
 
 extension Literal {
@@ -15,7 +20,8 @@ extension Literal {
 }
 
 extension Double {
-    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing beyond the range at either end.
+    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing
+    /// beyond the range at either end.
     public init?(sqlText text: some StringProtocol) {
         let lower = text.lowercased()
         switch lower {
@@ -23,13 +29,18 @@ extension Double {
         case "inf", "infinity", "+inf", "+infinity": self = .infinity
         case "-inf", "-infinity": self = -.infinity
         default:
-            guard lower.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || "+-.e".utf8.contains($0) }), let value = Double(lower), value.isFinite else { return nil }
-            if value == 0, lower.prefix(while: { $0 != "e" }).contains(where: { ("1"..."9").contains($0) }) { return nil }
+            guard lower.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || "+-.e".utf8.contains($0) }),
+                let value = Double(lower), value.isFinite
+            else { return nil }
+            if value == 0, lower.prefix(while: { $0 != "e" }).contains(where: { ("1"..."9").contains($0) }) {
+                return nil
+            }
             self = value
         }
     }
 
-    /// The shortest digits that read back to the same bits, laid out as PostgreSQL does: an exponent below −4 or from 15 digits on.
+    /// The shortest digits that read back to the same bits, laid out as PostgreSQL does: an exponent below −4 or from
+    /// 15 digits on.
     package var sqlText: String {
         let value = self
         if value.isNaN { return "NaN" }
@@ -45,7 +56,9 @@ extension Double {
         digits.removeFirst(leading)
         exponent -= leading
         while digits.last == "0" { digits.removeLast() }
-        if let (others, size) = digitsInside(value.magnitude, unlike: digits, exponent) { (digits, exponent) = (others, size) }
+        if let (others, size) = digitsInside(value.magnitude, unlike: digits, exponent) {
+            (digits, exponent) = (others, size)
+        }
         let sign = value < 0 ? "-" : ""
         if exponent < -4 || exponent >= 15 {
             let mantissa = digits.prefix(1) + (digits.count > 1 ? "." + digits.dropFirst() : "")
@@ -53,14 +66,18 @@ extension Double {
             return sign + mantissa + "e" + (exponent < 0 ? "-" : "+") + (size < 10 ? "0" : "") + String(size)
         }
         if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + digits }
-        if digits.count <= exponent + 1 { return sign + digits + String(repeating: "0", count: exponent + 1 - digits.count) }
+        if digits.count <= exponent + 1 {
+            return sign + digits + String(repeating: "0", count: exponent + 1 - digits.count)
+        }
         return sign + digits.prefix(exponent + 1) + "." + digits.dropFirst(exponent + 1)
     }
 }
 
-/// Where the shortest digits lie exactly in the middle between two doubles: the shortest that don't, as PostgreSQL prints. Nil elsewhere.
+/// Where the shortest digits lie exactly in the middle between two doubles: the shortest that don't, as PostgreSQL
+/// prints. Nil elsewhere.
 ///
-/// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but so it does only by a tie's rule.
+/// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but so it does
+/// only by a tie's rule.
 private func digitsInside(_ value: Double, unlike digits: String, _ exponent: Int) -> (digits: String, exponent: Int)? {
     let zeros = exponent + 1 - digits.count
     guard value >= 0x1p53, value < 0x1p127, zeros > 0 else { return nil }

@@ -21,7 +21,8 @@ public enum Literal: Sendable, Hashable {
         }
     }
 
-    // Swift's String equality folds canonical equivalents; ours goes by scalars, so strings are told apart by their bytes.
+    // Swift's String equality folds canonical equivalents; ours goes by scalars, so strings are told apart by their
+    // bytes.
     public static func == (left: Literal, right: Literal) -> Bool {
         switch (left, right) {
         case (.null, .null): true

@@ -1,7 +1,10 @@
 extension Literal {
-    /// Reads a text as PostgreSQL reads an input of the type: surrounding white space is ignored but for strings. Nil where it doesn't parse.
+    /// Reads a text as PostgreSQL reads an input of the type: surrounding white space is ignored but for strings. Nil
+    /// where it doesn't parse.
     public init?(text: String, as type: ValueType) {
-        let trimmed = type.layout == .bytes ? text[...] : text.trimmingPrefix(while: Literal.isSpace)[...].trimmingSuffix(while: Literal.isSpace)
+        let trimmed =
+            type.layout == .bytes
+            ? text[...] : text.trimmingPrefix(while: Literal.isSpace)[...].trimmingSuffix(while: Literal.isSpace)
         guard let value = type.rules.read(trimmed) else { return nil }
         self = value
     }

@@ -18,17 +18,22 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
 
     /// Reads our name of a type or one of PostgreSQL's, in any case (`BIGINT`, `double precision`).
     ///
-    /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: a cast to one would round or overflow otherwise than ours.
+    /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: a cast to one would round or overflow
+    /// otherwise than ours.
     public init?(spelling: String) {
         let lower = spelling.lowercased()
         guard let type = ValueType.allCases.first(where: { $0.rules.spellings.contains(lower) }) else { return nil }
         self = type
     }
 
-    /// Reads the type of a column, key or request input, which may come as `real`, `float4` or `float32`: each of these is a float64.
+    /// Reads the type of a column, key or request input, which may come as `real`, `float4` or `float32`: each of these
+    /// is a float64.
     public init?(columnSpelling text: String) {
         let lower = text.lowercased()
-        guard let type = ValueType(spelling: text) ?? ValueType.allCases.first(where: { $0.rules.narrowSpellings.contains(lower) }) else { return nil }
+        guard
+            let type = ValueType(spelling: text)
+                ?? ValueType.allCases.first(where: { $0.rules.narrowSpellings.contains(lower) })
+        else { return nil }
         self = type
     }
 
@@ -40,7 +45,8 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
     public var isNumber: Bool { rules.isNumber }
 }
 
-/// How values lie in memory, in files and on their way: what columns, digests, copies and memory switch over. Several logical types share one.
+/// How values lie in memory, in files and on their way: what columns, digests, copies and memory switch over. Several
+/// logical types share one.
 public enum PhysicalLayout: Sendable, CaseIterable {
     /// True or false.
     case bits
@@ -52,7 +58,8 @@ public enum PhysicalLayout: Sendable, CaseIterable {
     case bytes
 }
 
-/// What a logical type is: its names, how its values are read and written, and what they are elsewhere. Kernels over its values are the engine's.
+/// What a logical type is: its names, how its values are read and written, and what they are elsewhere. Kernels over
+/// its values are the engine's.
 public final class TypeRules: Sendable {
     public let layout: PhysicalLayout
     /// Our name, and PostgreSQL's for it, in lower case.
@@ -67,7 +74,8 @@ public final class TypeRules: Sendable {
     package let isContinuous: Bool
     /// As JSON has its values: as what they are, or in a text.
     package let isTextInJSON: Bool
-    /// PostgreSQL's type, and the numbers in `pg_type` of those whose every value is one of this type, or can be told not to be; nil for all.
+    /// PostgreSQL's type, and the numbers in `pg_type` of those whose every value is one of this type, or can be told
+    /// not to be; nil for all.
     package let sqlName: String
     package let sqlNumbers: Set<UInt32>?
     /// What to write where a text isn't a value of it.
@@ -91,11 +99,15 @@ public final class TypeRules: Sendable {
     package let number: (@Sendable (Literal) -> Double?)?
 
     init(
-        _ layout: PhysicalLayout, spellings: [String], narrowSpellings: Set<String> = [], phrase: String, isNumber: Bool = false, isContinuous: Bool = false,
+        _ layout: PhysicalLayout, spellings: [String], narrowSpellings: Set<String> = [], phrase: String,
+        isNumber: Bool = false, isContinuous: Bool = false,
         isTextInJSON: Bool = false, sqlName: String,
-        sqlNumbers: Set<UInt32>?, literalAdvice: String?, numberAdvice: String?, castAdvice: String, read: @escaping @Sendable (Substring) -> Literal?,
-        text: @escaping @Sendable (Literal) -> String, sqlText: (@Sendable (Literal) -> String)? = nil, expression: @escaping @Sendable (Literal) -> String,
-        word: (from: @Sendable (Int64) -> Literal, to: @Sendable (Literal) -> Int64?)? = nil, number: (@Sendable (Literal) -> Double?)? = nil
+        sqlNumbers: Set<UInt32>?, literalAdvice: String?, numberAdvice: String?, castAdvice: String,
+        read: @escaping @Sendable (Substring) -> Literal?,
+        text: @escaping @Sendable (Literal) -> String, sqlText: (@Sendable (Literal) -> String)? = nil,
+        expression: @escaping @Sendable (Literal) -> String,
+        word: (from: @Sendable (Int64) -> Literal, to: @Sendable (Literal) -> Int64?)? = nil,
+        number: (@Sendable (Literal) -> Double?)? = nil
     ) {
         precondition((layout == .words) == (word != nil), "a type of words says what they mean")
         self.layout = layout

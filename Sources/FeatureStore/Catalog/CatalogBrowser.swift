@@ -65,19 +65,24 @@ public struct CatalogBrowser: Sendable {
                 join lateral (select committed_at from firn.batches where source = d.name order by base_offset desc limit 1) h on true where d.kind = 'source' and d.revision = 1
                 """
             ).map({ $0 }) { try newest[row.text(0)] = Instant(microseconds: row.timestamp(1)) }
-            for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 }) {
+            for row in try connection.execute("select set_name, id from firn.snapshots order by entry desc").map({ $0 })
+            {
                 try snapshots[row.text(0), default: []].append(row.text(1))
             }
             return CatalogBrowser.entries(
-                CatalogDescriber(catalog: known.catalog, notes: try Registry(connection).notes(), governance: known.governance, newest: newest, snapshots: snapshots))
+                CatalogDescriber(
+                    catalog: known.catalog, notes: try Registry(connection).notes(), governance: known.governance,
+                    newest: newest, snapshots: snapshots))
         }
     }
 
     private static func entries(_ describer: CatalogDescriber) -> [CatalogEntry] {
         let catalog = describer.catalog
         return
-            catalog.entities.values.sorted { $0.name < $1.name }.map(describer.entry) + catalog.sources.values.sorted { $0.name < $1.name }.map(describer.entry)
-            + catalog.functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map(describer.entry)
+            catalog.entities.values.sorted { $0.name < $1.name }.map(describer.entry)
+            + catalog.sources.values.sorted { $0.name < $1.name }.map(describer.entry)
+            + catalog.functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map(
+                describer.entry)
             + catalog.sets.values.sorted { $0.definition.name < $1.definition.name }.map(describer.entry)
     }
 
@@ -96,7 +101,9 @@ public struct CatalogBrowser: Sendable {
         let ranked = entries.compactMap { entry -> (entry: CatalogEntry, rank: Int)? in
             var rank = 0
             for word in words {
-                guard let place = entry.searched.firstIndex(where: { $0.lowercased().contains(word) }) else { return nil }
+                guard let place = entry.searched.firstIndex(where: { $0.lowercased().contains(word) }) else {
+                    return nil
+                }
                 rank += place * 2 + (entry.name.lowercased().hasPrefix(word) ? 0 : 1)
             }
             return (entry, rank)
@@ -117,15 +124,23 @@ private struct CatalogDescriber {
     private func notes(_ kind: DefinitionKind, _ name: String) -> Notes { notes["\(kind.rawValue) \(name)"] ?? Notes() }
 
     private func make(
-        _ kind: DefinitionKind, _ name: String, _ summary: String, _ fingerprint: Fingerprint, _ details: [(String, String)], _ members: [JSON.Member], searched: [String],
+        _ kind: DefinitionKind, _ name: String, _ summary: String, _ fingerprint: Fingerprint,
+        _ details: [(String, String)], _ members: [JSON.Member], searched: [String],
         users: [String], entities: Set<String>, sources: Set<String>
     ) -> CatalogEntry {
-        let stage = Subject("\(kind.rawValue) \(name)").flatMap { governance.stages[$0] }, times = sources.map { newest[$0] }
+        let stage = Subject("\(kind.rawValue) \(name)").flatMap { governance.stages[$0] },
+            times = sources.map { newest[$0] }
         let newestRows = times.contains { $0 == nil } ? nil : times.compactMap(\.self).min()
         let notes = notes(kind, name)
         var all = details
         if let stage { all.append(("stage", "\(stage), since \(stage.at) by \(stage.actor)")) }
-        if !sources.isEmpty { all.append(("newest rows", newestRows.map { $0.description } ?? "none yet\(sources.count > 1 ? " in one of its sources" : "")")) }
+        if !sources.isEmpty {
+            all.append(
+                (
+                    "newest rows",
+                    newestRows.map { $0.description } ?? "none yet\(sources.count > 1 ? " in one of its sources" : "")"
+                ))
+        }
         if let description = notes.description { all.append(("description", description)) }
         if let owner = notes.owner { all.append(("owner", owner)) }
         if !notes.tags.isEmpty { all.append(("tags", notes.tags.joined(separator: ", "))) }
@@ -145,7 +160,8 @@ private struct CatalogDescriber {
                 "stage",
                 stage.map { stage in
                     .object([
-                        "stage": stage.isRetired ? "retired" : "deprecated", "reason": .string(stage.reason), "successor": JSON(stage.successor),
+                        "stage": stage.isRetired ? "retired" : "deprecated", "reason": .string(stage.reason),
+                        "successor": JSON(stage.successor),
                         "at": .string(stage.at.description),
                         "actor": .string(stage.actor),
                     ])
@@ -153,16 +169,23 @@ private struct CatalogDescriber {
             JSON.Member("fingerprint", .string(fingerprint.description)),
         ]
         return CatalogEntry(
-            kind: kind, name: name, summary: stage.map { "\(summary), \($0.isRetired ? "retired" : "deprecated")" } ?? summary, notes: notes, details: all, json: .object(json),
-            searched: [name, notes.tags.joined(separator: " "), notes.description ?? "", searched.joined(separator: " "), notes.owner ?? ""], entities: entities,
+            kind: kind, name: name,
+            summary: stage.map { "\(summary), \($0.isRetired ? "retired" : "deprecated")" } ?? summary, notes: notes,
+            details: all, json: .object(json),
+            searched: [
+                name, notes.tags.joined(separator: " "), notes.description ?? "", searched.joined(separator: " "),
+                notes.owner ?? "",
+            ], entities: entities,
             sources: sources, users: users, stage: stage, newestRows: newestRows)
     }
 
     func entry(_ entity: Entity) -> CatalogEntry {
         let keys = entity.keys.text
-        let users = catalog.functions.values.filter { $0.entity.name == entity.name }.map(\.name).sorted().map(\.description)
+        let users = catalog.functions.values.filter { $0.entity.name == entity.name }.map(\.name).sorted().map(
+            \.description)
         return make(
-            .entity, entity.name, keys, entity.fingerprint, [("keys", entity.keys.isEmpty ? "none: one global series" : keys)], [JSON.Member("keys", entity.keys.json)],
+            .entity, entity.name, keys, entity.fingerprint,
+            [("keys", entity.keys.isEmpty ? "none: one global series" : keys)], [JSON.Member("keys", entity.keys.json)],
             searched: entity.keys.map(\.name), users: users, entities: [entity.name], sources: [])
     }
 
@@ -174,19 +197,27 @@ private struct CatalogDescriber {
             case .column(let name): "as column \(name) says; pushed rows at their commit"
             }
         var details = [
-            ("columns", source.columns.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: "\n")), ("event time", source.eventTime ?? "none: rows count at every instant"),
+            ("columns", source.columns.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: "\n")),
+            ("event time", source.eventTime ?? "none: rows count at every instant"),
         ]
         if !source.isStatic { details.append(("known at", known)) }
-        details.append(("id", source.id.isEmpty ? "none: every row stands for itself" : source.id.joined(separator: ", ")))
-        if let tombstone = source.tombstone { details.append(("tombstone", "\(tombstone) takes the \(source.id.isEmpty ? "latest row" : "fact") back")) }
-        let users = catalog.functions.values.filter { $0.source?.name == source.name }.map(\.name).sorted().map(\.description)
+        details.append(
+            ("id", source.id.isEmpty ? "none: every row stands for itself" : source.id.joined(separator: ", ")))
+        if let tombstone = source.tombstone {
+            details.append(("tombstone", "\(tombstone) takes the \(source.id.isEmpty ? "latest row" : "fact") back"))
+        }
+        let users = catalog.functions.values.filter { $0.source?.name == source.name }.map(\.name).sorted().map(
+            \.description)
         return make(
-            .source, source.name, "\(source.columns.count) columns by \(source.eventTime ?? "nothing: static")", source.fingerprint, details,
+            .source, source.name, "\(source.columns.count) columns by \(source.eventTime ?? "nothing: static")",
+            source.fingerprint, details,
             [
                 JSON.Member("columns", source.columns.json), JSON.Member("event_time", JSON(source.eventTime)),
-                JSON.Member("id", .array(source.id.map { .string($0) })), JSON.Member("tombstone", JSON(source.tombstone)), JSON.Member("known_at", .string(known)),
+                JSON.Member("id", .array(source.id.map { .string($0) })),
+                JSON.Member("tombstone", JSON(source.tombstone)), JSON.Member("known_at", .string(known)),
             ], searched: source.columns.map(\.name), users: users,
-            entities: Set(catalog.functions.values.filter { $0.source?.name == source.name }.map(\.entity.name)), sources: [source.name])
+            entities: Set(catalog.functions.values.filter { $0.source?.name == source.name }.map(\.entity.name)),
+            sources: [source.name])
     }
 
     func entry(_ function: Function) -> CatalogEntry {
@@ -197,60 +228,102 @@ private struct CatalogDescriber {
             let text = "\(aggregate.name) sees event times in \(aggregate.frame.description)"
             if !windows.contains(text) { windows.append(text) }
         }
-        let functions = catalog.functions.values.filter { $0.references[function.name] != nil }.map(\.name).sorted().map(\.description)
-        let sets = catalog.sets.values.filter { set in (set.features + set.labels).contains { $0.function.name == function.name } }.map(\.definition.name).sorted().map(
+        let functions = catalog.functions.values.filter { $0.references[function.name] != nil }.map(\.name).sorted()
+            .map(\.description)
+        let sets = catalog.sets.values.filter { set in
+            (set.features + set.labels).contains { $0.function.name == function.name }
+        }.map(\.definition.name).sorted().map(
             \.description)
-        var details = [("expression", definition.expression.trimmed), ("type", function.type.rawValue), ("entity", "\(function.entity.name) \(function.entity.keys.text)")]
+        var details = [
+            ("expression", definition.expression.trimmed), ("type", function.type.rawValue),
+            ("entity", "\(function.entity.name) \(function.entity.keys.text)"),
+        ]
         if let source = function.source { details.append(("source", source.name)) }
-        if !definition.join.isEmpty { details.append(("join", definition.join.sorted { $0.key < $1.key }.map { "\($0.key) is the source's \($0.value)" }.joined(separator: ", "))) }
+        if !definition.join.isEmpty {
+            details.append(
+                (
+                    "join",
+                    definition.join.sorted { $0.key < $1.key }.map { "\($0.key) is the source's \($0.value)" }.joined(
+                        separator: ", ")
+                ))
+        }
         if !function.requests.isEmpty {
-            details.append(("request", function.requests.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rawValue)" }.joined(separator: ", ")))
+            details.append(
+                (
+                    "request",
+                    function.requests.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.rawValue)" }.joined(
+                        separator: ", ")
+                ))
         }
         if !windows.isEmpty { details.append(("windows", windows.joined(separator: "\n"))) }
-        if !function.references.isEmpty { details.append(("refers to", function.references.keys.sorted().map(\.description).joined(separator: ", "))) }
+        if !function.references.isEmpty {
+            details.append(("refers to", function.references.keys.sorted().map(\.description).joined(separator: ", ")))
+        }
         return make(
-            kind, function.name.description, "\(function.type.rawValue) of \(function.entity.name)", function.fingerprint, details,
+            kind, function.name.description, "\(function.type.rawValue) of \(function.entity.name)",
+            function.fingerprint, details,
             [
-                JSON.Member("expression", .string(definition.expression.trimmed)), JSON.Member("type", .string(function.type.rawValue)),
-                JSON.Member("entity", .string(function.entity.name)), JSON.Member("source", JSON(function.source?.name)),
-                JSON.Member("join", .object(definition.join.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) })),
-                JSON.Member("request", .object(function.requests.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value.rawValue)) })),
-                JSON.Member("windows", .array(windows.map { .string($0) })), JSON.Member("refers_to", .array(function.references.keys.sorted().map { .string($0.description) })),
-            ], searched: [definition.expression] + function.usedColumns.map(\.name), users: functions + sets, entities: [function.entity.name],
+                JSON.Member("expression", .string(definition.expression.trimmed)),
+                JSON.Member("type", .string(function.type.rawValue)),
+                JSON.Member("entity", .string(function.entity.name)),
+                JSON.Member("source", JSON(function.source?.name)),
+                JSON.Member(
+                    "join",
+                    .object(definition.join.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) })),
+                JSON.Member(
+                    "request",
+                    .object(
+                        function.requests.sorted { $0.key < $1.key }.map {
+                            JSON.Member($0.key, .string($0.value.rawValue))
+                        })),
+                JSON.Member("windows", .array(windows.map { .string($0) })),
+                JSON.Member("refers_to", .array(function.references.keys.sorted().map { .string($0.description) })),
+            ], searched: [definition.expression] + function.usedColumns.map(\.name), users: functions + sets,
+            entities: [function.entity.name],
             sources: Set(catalog.functions(under: [function]).compactMap(\.source?.name)))
     }
 
     func entry(_ set: FeatureSet) -> CatalogEntry {
         func text(_ entry: FeatureSet.Entry) -> String {
-            let keys = entry.keys.filter { $0.key.name != $0.column }.map { "\($0.key.name) from \($0.column)" }.joined(separator: ", ")
-            return "\(entry.output): \(entry.function.type.rawValue) = \(entry.function.name)\(keys.isEmpty ? "" : " with \(keys)")"
+            let keys = entry.keys.filter { $0.key.name != $0.column }.map { "\($0.key.name) from \($0.column)" }.joined(
+                separator: ", ")
+            return
+                "\(entry.output): \(entry.function.type.rawValue) = \(entry.function.name)\(keys.isEmpty ? "" : " with \(keys)")"
         }
         func json(_ entry: FeatureSet.Entry) -> JSON {
             .object([
-                "output": .string(entry.output), "function": .string(entry.function.name.description), "type": .string(entry.function.type.rawValue),
+                "output": .string(entry.output), "function": .string(entry.function.name.description),
+                "type": .string(entry.function.type.rawValue),
                 "keys": .object(entry.keys.map { JSON.Member($0.key.name, .string($0.column)) }),
             ])
         }
         let name = set.definition.name, made = snapshots[name.description] ?? []
-        var users = made.prefix(3).map { "snapshot \($0)" } + (made.count > 3 ? ["\(made.count - 3) older snapshots"] : [])
+        var users =
+            made.prefix(3).map { "snapshot \($0)" } + (made.count > 3 ? ["\(made.count - 3) older snapshots"] : [])
         users += governance.models.values.filter { $0.set == name }.map { "model \($0.name)" }.sorted()
-        users += governance.pointers.values.filter { $0.target == Pointer.Target(kind: .set, name: name) }.map { "pointer \($0.name)" }.sorted()
+        users += governance.pointers.values.filter { $0.target == Pointer.Target(kind: .set, name: name) }.map {
+            "pointer \($0.name)"
+        }.sorted()
         var details = [("features", set.features.map(text).joined(separator: "\n"))]
         if !set.labels.isEmpty { details.append(("labels", set.labels.map(text).joined(separator: "\n"))) }
         details.append(("keys", set.keys.text))
         if !set.requests.isEmpty { details.append(("request", set.requests.text)) }
         return make(
-            .set, set.definition.name.description, "\(set.features.count) features, \(set.labels.count) labels", set.fingerprint, details,
+            .set, set.definition.name.description, "\(set.features.count) features, \(set.labels.count) labels",
+            set.fingerprint, details,
             [
-                JSON.Member("features", .array(set.features.map(json))), JSON.Member("labels", .array(set.labels.map(json))),
+                JSON.Member("features", .array(set.features.map(json))),
+                JSON.Member("labels", .array(set.labels.map(json))),
                 JSON.Member("keys", set.keys.json), JSON.Member("request", set.requests.json),
-            ], searched: (set.features + set.labels).map(\.function.name.description), users: users, entities: Set((set.features + set.labels).map(\.function.entity.name)),
+            ], searched: (set.features + set.labels).map(\.function.name.description), users: users,
+            entities: Set((set.features + set.labels).map(\.function.entity.name)),
             sources: Set(catalog.functions(of: set).compactMap(\.source?.name)))
     }
 }
 
 extension StoreCatalog {
-    /// An entry as JSON, with its history in the ledger, and of a feature or label what it looks like in the newest snapshot that has it.
+    /// An entry as JSON, with its history in the ledger, and of a feature or label what it looks like in the newest
+    /// snapshot that has it.
     ///
     /// - Parameter withStatistics: whether what it looks like is told.
     public func history(of entry: CatalogEntry, withStatistics: Bool = true) async throws -> JSON {
@@ -260,7 +333,10 @@ extension StoreCatalog {
         if entry.kind == .source { members.append(JSON.Member("rows", try await figures(ofSource: entry.name).json)) }
         if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name) {
             let seen = withStatistics ? try await StoreTraining(context: context).statistics(of: name) : nil
-            members.append(JSON.Member("statistics", seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
+            members.append(
+                JSON.Member(
+                    "statistics",
+                    seen.map { .object(["snapshot": .string($0.snapshot.id), "values": $0.statistics.json]) } ?? .null))
         }
         return .object(members)
     }
@@ -275,7 +351,9 @@ extension StoreCatalog {
                     pg_total_relation_size(\("firn_source." + SQL.quoted(name))::regclass), (select count(*) from firn.batches where source = \(name))
                 """
             ).single()
-            return try SourceFigures(rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2), delay: try SourceDelay(source, connection))
+            return try SourceFigures(
+                rows: row.int64(0), bytes: row.int64(1), batches: row.int64(2),
+                delay: try SourceDelay(source, connection))
         }
     }
 
@@ -283,7 +361,9 @@ extension StoreCatalog {
     ///
     /// - Throws: an unknown name.
     public func outline(ofSet name: String) async throws -> PlanOutline {
-        try await withRegistry { Plan(try $1.catalog.set(named: $1.governance.set(named: name).set), in: $1.catalog).outline }
+        try await withRegistry {
+            Plan(try $1.catalog.set(named: $1.governance.set(named: name).set), in: $1.catalog).outline
+        }
     }
 
     /// A set by its name or a pointer's, and what of it is deprecated or retired.

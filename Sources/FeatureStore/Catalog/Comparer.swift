@@ -22,24 +22,34 @@ extension StoreCatalog {
     /// - Throws: unknown names; faults of a sample file.
     public func compare(_ left: String, _ right: String, on sample: ComparisonSample) async throws -> Comparison {
         try await withCatalog { connection, catalog in
-            let functions = try [left, right].map { name in try catalog.resolve(features: [name]) }.map { ($0.features + $0.labels)[0].function }
-            return try Comparer(catalog: catalog, connection: connection).compare(functions[0], functions[1], on: sample)
+            let functions = try [left, right].map { name in try catalog.resolve(features: [name]) }.map {
+                ($0.features + $0.labels)[0].function
+            }
+            return try Comparer(catalog: catalog, connection: connection).compare(
+                functions[0], functions[1], on: sample)
         }
     }
 
-    /// Compares functions that a plan would add with the newest registered version of their names: the values of the first few only, and
-    /// nothing of a plan that is refused.
+    /// Compares functions that a plan would add with the newest registered version of their names: the values of the
+    /// first few only, and nothing of a plan that is refused.
     public func comparisons(_ plan: RegistrationPlan) async throws -> [Comparison] {
         if plan.isRefused { return [] }
         return try await withCatalog { connection, registered in
             let comparer = Comparer(catalog: plan.catalog, connection: connection)
-            let newest = Dictionary(registered.functions.values.map { ($0.name.name, $0) }) { $0.name.version > $1.name.version ? $0 : $1 }
+            let newest = Dictionary(registered.functions.values.map { ($0.name.name, $0) }) {
+                $0.name.version > $1.name.version ? $0 : $1
+            }
             let pairs = plan.steps.compactMap { step -> (Function, Function)? in
-                guard case .function(let definition) = step.definition, step.change == .new, let old = newest[definition.name.name] else { return nil }
+                guard case .function(let definition) = step.definition, step.change == .new,
+                    let old = newest[definition.name.name]
+                else { return nil }
                 return plan.catalog.functions[definition.name].map { (old, $0) }
             }
             return try pairs.enumerated().map { index, pair in
-                if index < Comparer.mostOfPlan { return try comparer.compare(pair.0, pair.1, on: .values(Comparer.sampleOfPlan, asOf: nil), registered: registered) }
+                if index < Comparer.mostOfPlan {
+                    return try comparer.compare(
+                        pair.0, pair.1, on: .values(Comparer.sampleOfPlan, asOf: nil), registered: registered)
+                }
                 var comparison = Comparison(left: pair.0, right: pair.1)
                 comparison.obstacle = "a plan compares \(Comparer.mostOfPlan) new versions; firn diff compares any two"
                 return comparison
@@ -60,7 +70,9 @@ private struct Comparer {
     private static let mostPerEntity = 100
 
     /// - Parameter registered: what has tables, where `catalog` holds more.
-    func compare(_ left: Function, _ right: Function, on sample: ComparisonSample, registered: Catalog? = nil) throws -> Comparison {
+    func compare(_ left: Function, _ right: Function, on sample: ComparisonSample, registered: Catalog? = nil) throws
+        -> Comparison
+    {
         var comparison = Comparison(left: left, right: right)
         let names = left.name == right.name ? [left.name] : [left.name, right.name]
         let plan: Plan
@@ -81,9 +93,13 @@ private struct Comparer {
                 let heads = try Heads(plan.sources, connection)
                 guard let spine = try spine(sample, plan, heads, &comparison) else { return comparison }
                 let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
-                let columns = try plan.evaluate(spine, Reading(cuts: heads.cuts, newestCommits: heads.newestCommits), rows: loader.load).columns
+                let columns = try plan.evaluate(
+                    spine, Reading(cuts: heads.cuts, newestCommits: heads.newestCommits), rows: loader.load
+                ).columns
                 // A plan's features stand before its labels.
-                func column(_ function: Function) -> Column { columns[plan.outputs.firstIndex { $0.name == function.name.description }!] }
+                func column(_ function: Function) -> Column {
+                    columns[plan.outputs.firstIndex { $0.name == function.name.description }!]
+                }
                 comparison.count(plan, spine, column(left), column(right), examples: Comparer.exampleCount)
                 return comparison
             }
@@ -95,34 +111,47 @@ private struct Comparer {
     }
 
     /// Nil, with the obstacle named, where there is nothing to compare on.
-    private func spine(_ sample: ComparisonSample, _ plan: Plan, _ heads: Heads, _ comparison: inout Comparison) throws -> Spine? {
+    private func spine(_ sample: ComparisonSample, _ plan: Plan, _ heads: Heads, _ comparison: inout Comparison) throws
+        -> Spine?
+    {
         switch sample {
         case .file(let path, let timestamp, let options):
             comparison.sample = path
             return try SpineFile(path: path, plan: plan, timestamp: timestamp, options: options).spine
         case .values(let count, let asOf):
-            guard let group = plan.groups.max(by: { $0.keys.count < $1.keys.count }), group.keys.count == plan.keys.count else {
-                comparison.obstacle = "no aggregate of theirs reads all the keys, and there is no spine to bring entities"
+            guard let group = plan.groups.max(by: { $0.keys.count < $1.keys.count }),
+                group.keys.count == plan.keys.count
+            else {
+                comparison.obstacle =
+                    "no aggregate of theirs reads all the keys, and there is no spine to bring entities"
                 return nil
             }
             let instant = try Heads.instant(asOf: asOf, now: heads.now).microseconds
-            let spine = try self.spine(of: plan, group, count, ofNewestRows: asOf == nil && !group.source.isStatic, instant, heads)
+            let spine = try self.spine(
+                of: plan, group, count, ofNewestRows: asOf == nil && !group.source.isStatic, instant, heads)
             guard !spine.instants.isEmpty else {
                 comparison.obstacle = "\(group.source.name) has no rows"
                 return nil
             }
-            let instants = asOf.map { "as of \($0)" } ?? (group.source.isStatic ? "as of now" : "as of their newest rows")
-            comparison.sample = "entities of \(group.source.name), \(instants)\(plan.requests.isEmpty ? "" : ", request inputs NULL")"
+            let instants =
+                asOf.map { "as of \($0)" } ?? (group.source.isStatic ? "as of now" : "as of their newest rows")
+            comparison.sample =
+                "entities of \(group.source.name), \(instants)\(plan.requests.isEmpty ? "" : ", request inputs NULL")"
             return spine
         }
     }
 
-    /// Entities by a hash of their keys: each as of its newest rows, the newest of all first until there are enough, or all at one instant.
+    /// Entities by a hash of their keys: each as of its newest rows, the newest of all first until there are enough, or
+    /// all at one instant.
     ///
     /// A sample of entities; a large source is searched for them in a part of its pages.
-    private func spine(of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads) throws -> Spine {
+    private func spine(
+        of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads
+    ) throws -> Spine {
         let source = group.source, table = SourceTable(source).name
-        let total = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").single().int64(0)
+        let total = try connection.execute(
+            "select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)"
+        ).single().int64(0)
         // Some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
@@ -133,7 +162,9 @@ private struct Comparer {
         if ofNewestRows, let eventTime = source.eventTime {
             let time: SQL = "greatest(r.\(identifier: eventTime), coalesce(b.known_at, r.firn_known_at))"
             let ofEntity = SQL.joined(
-                [isKept, "\(time) <= \(.timestamp(heads.now))"] + (keys.isEmpty ? [] : [SourceTable(source).equal(group.keys.map(\.column), to: names.map { "e.\($0)" })]),
+                [isKept, "\(time) <= \(.timestamp(heads.now))"]
+                    + (keys.isEmpty
+                        ? [] : [SourceTable(source).equal(group.keys.map(\.column), to: names.map { "e.\($0)" })]),
                 by: " and ")
             times = """
                 (select distinct \(time) as t from \(table) r join firn.batches b on b.batch = r.firn_batch where \(ofEntity) order by t desc limit \(Comparer.mostPerEntity))
@@ -162,9 +193,12 @@ private struct Comparer {
             for row in 0..<rows.count { try builder.append(rows[row].literal(index, builder.type)) }
             columns[key.spine] = builder.finish()
         }
-        for request in plan.requests { columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count) }
+        for request in plan.requests {
+            columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count)
+        }
         // A label is looked at from so early that its future has come.
-        let forward = ofNewestRows ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
+        let forward =
+            ofNewestRows ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
         let instants = try rows.map { row in try RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
         return Spine(columns: columns, instants: instants)
     }
@@ -174,15 +208,20 @@ extension Plan {
     /// What the plan reads and no table holds yet; nil where all is there.
     fileprivate func missing(in registered: Catalog) -> String? {
         for group in groups {
-            guard let source = registered.sources[group.source.name] else { return "source \(group.source.name) isn't registered yet" }
-            if let column = group.columns.sorted().first(where: { source.column($0) == nil }) { return "source \(source.name) has no column \(column) yet" }
+            guard let source = registered.sources[group.source.name] else {
+                return "source \(group.source.name) isn't registered yet"
+            }
+            if let column = group.columns.sorted().first(where: { source.column($0) == nil }) {
+                return "source \(source.name) has no column \(column) yet"
+            }
         }
         return nil
     }
 }
 
 extension Comparison {
-    fileprivate mutating func count(_ plan: Plan, _ spine: Spine, _ left: Column, _ right: Column, examples wanted: Int) {
+    fileprivate mutating func count(_ plan: Plan, _ spine: Spine, _ left: Column, _ right: Column, examples wanted: Int)
+    {
         rows = spine.instants.count
         var distances: [Double] = []
         for row in 0..<rows {
@@ -195,7 +234,8 @@ extension Comparison {
             if let distance = a.distance(to: b) { distances.append(distance) }
             if examples.count < wanted {
                 let keys = plan.keys.map { ($0.name, spine.columns[$0.name]![row]) }
-                examples.append(Difference(keys: keys, instant: Instant(microseconds: spine.instants[row]), left: a, right: b))
+                examples.append(
+                    Difference(keys: keys, instant: Instant(microseconds: spine.instants[row]), left: a, right: b))
             }
         }
         distances.sort()

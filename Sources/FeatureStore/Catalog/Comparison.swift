@@ -33,9 +33,14 @@ public struct Comparison: Sendable {
         func parts(_ function: Function) -> [(String, String)] {
             let definition = function.definition
             return [
-                ("kind", function.kind.rawValue), ("entity", "\(function.entity.name) \(function.entity.keys.text)"), ("source", definition.source ?? ""),
-                ("join", definition.join.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")),
-                ("request", definition.request.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ")), ("type", function.type.rawValue),
+                ("kind", function.kind.rawValue), ("entity", "\(function.entity.name) \(function.entity.keys.text)"),
+                ("source", definition.source ?? ""),
+                (
+                    "join",
+                    definition.join.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+                ),
+                ("request", definition.request.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ")),
+                ("type", function.type.rawValue),
                 ("expression", definition.expression.trimmed), ("fingerprint", function.fingerprint.short),
             ]
         }

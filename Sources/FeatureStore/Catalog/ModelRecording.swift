@@ -5,7 +5,8 @@ public import StoreRecord
 extension StoreCatalog {
     /// Records a model, once: the same again is the same, and another under its name is refused.
     ///
-    /// - Throws: unknown snapshots or sets; a set with features that none of the snapshots has, since the model can't have learned from them.
+    /// - Throws: unknown snapshots or sets; a set with features that none of the snapshots has, since the model can't
+    ///   have learned from them.
     public func recordModel(_ request: ModelRequest) async throws -> Model {
         let name = try request.check()
         var manifests: [Manifest] = []
@@ -15,17 +16,21 @@ extension StoreCatalog {
             let learned = Set(manifests.flatMap { $0.outputs.map(\.fingerprint) })
             if let stranger = set.features.first(where: { !learned.contains($0.function.fingerprint) }) {
                 throw StoreError(
-                    .invalidRequest, "\(set.definition.name) has \(stranger.function.name), which \(manifests.map(\.id).joined(separator: ", ")) hasn't",
+                    .invalidRequest,
+                    "\(set.definition.name) has \(stranger.function.name), which \(manifests.map(\.id).joined(separator: ", ")) hasn't",
                     advice: "a model takes in what it was trained on")
             }
             var model = Model(
-                name: name, set: set.definition.name, fingerprint: set.fingerprint, snapshots: manifests.map { Model.Training(id: $0.id, digest: $0.digest) },
-                commit: request.commit, run: request.run, metrics: request.metrics, artifacts: request.artifacts, description: request.description)
+                name: name, set: set.definition.name, fingerprint: set.fingerprint,
+                snapshots: manifests.map { Model.Training(id: $0.id, digest: $0.digest) },
+                commit: request.commit, run: request.run, metrics: request.metrics, artifacts: request.artifacts,
+                description: request.description)
             if let known = governance.models[name] {
                 (model.recordedAt, model.actor) = (known.recordedAt, known.actor)
                 guard known == model else {
                     throw StoreError(
-                        .definitionRefused, "model \(name) is recorded with something else", advice: "a record never changes: name it \(name.name).v\(name.version + 1)")
+                        .definitionRefused, "model \(name) is recorded with something else",
+                        advice: "a record never changes: name it \(name.name).v\(name.version + 1)")
                 }
                 return known
             }

@@ -10,24 +10,31 @@ extension StoreCatalog {
     /// - Throws: everything that is wrong with the documents.
     public func plan(_ documents: [DefinitionDocument]) async throws -> RegistrationPlan {
         try await withRegistry { connection, known in
-            var plan = try RegistrationPlan(documents: documents, registered: known.catalog, notes: Registry(connection).notes())
+            var plan = try RegistrationPlan(
+                documents: documents, registered: known.catalog, notes: Registry(connection).notes())
             plan.heed(known.governance)
             try plan.checkWidths()
             return plan
         }
     }
 
-    /// Registers the documents, all or nothing. Safe against another apply at the same time: the second sees what the first registered.
+    /// Registers the documents, all or nothing. Safe against another apply at the same time: the second sees what the
+    /// first registered.
     ///
     /// - Parameters:
     ///   - commit: the revision of the files they come from, which goes into the ledger.
     ///   - permit: is shown what would be registered, and refuses what the caller may not.
-    /// - Throws: everything that is wrong with the documents, or `definitionRefused` where one would change what is registered.
+    /// - Throws: everything that is wrong with the documents, or `definitionRefused` where one would change what is
+    ///   registered.
     public func apply(
-        _ documents: [DefinitionDocument], commit: String? = nil, permit: @escaping @Sendable (RegistrationPlan) throws -> Void = { _ in }
+        _ documents: [DefinitionDocument], commit: String? = nil,
+        permit: @escaping @Sendable (RegistrationPlan) throws -> Void = { _ in }
     ) async throws -> RegistrationPlan {
-        guard commit.map({ (1...100).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) ?? true else {
-            throw StoreError(.invalidRequest, "a commit has 1 to 100 characters of ASCII, such as the hash that git rev-parse HEAD prints")
+        guard commit.map({ (1...100).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) ?? true
+        else {
+            throw StoreError(
+                .invalidRequest,
+                "a commit has 1 to 100 characters of ASCII, such as the hash that git rev-parse HEAD prints")
         }
         let actor = actor
         return try await pool.run { connection in
@@ -35,12 +42,14 @@ extension StoreCatalog {
                 try Migrator.requireThisVersion(connection)
                 try connection.execute(Lock.statement(Lock.registry))
                 let registry = Registry(connection)
-                var plan = try RegistrationPlan(documents: documents, registered: registry.load(), notes: registry.notes())
+                var plan = try RegistrationPlan(
+                    documents: documents, registered: registry.load(), notes: registry.notes())
                 plan.heed(try Governance(connection))
                 try plan.checkWidths()
                 try permit(plan)
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
-                // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger meanwhile.
+                // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger
+                // meanwhile.
                 for step in plan.steps { try registry.prepare(step, plan.catalog) }
                 try registry.index(plan.catalog)
                 for step in plan.steps { try registry.register(step, plan.catalog, actor: actor, commit: commit) }
@@ -68,18 +77,25 @@ extension RegistrationPlan {
     fileprivate mutating func heed(_ governance: Governance) {
         for index in steps.indices {
             let definition = steps[index].definition
-            steps[index].stage = Subject("\(definition.kind.rawValue) \(definition.name)").flatMap { governance.stages[$0] }.map { "\($0)" }
+            steps[index].stage = Subject("\(definition.kind.rawValue) \(definition.name)").flatMap {
+                governance.stages[$0]
+            }.map { "\($0)" }
         }
         for index in steps.indices where steps[index].change == .new {
             var parts: [Function] = []
             switch steps[index].definition {
-            case .function(let function): parts = catalog.functions[function.name].map { $0.references.keys.sorted().compactMap { catalog.functions[$0] } } ?? []
+            case .function(let function):
+                parts =
+                    catalog.functions[function.name].map {
+                        $0.references.keys.sorted().compactMap { catalog.functions[$0] }
+                    } ?? []
             case .set(let set): parts = catalog.sets[set.name].map { catalog.functions(of: $0) } ?? []
             default: break
             }
             for subject in parts.map(Subject.init) {
                 guard let stage = governance.stages[subject] else { continue }
-                let what = "\(steps[index].definition.kind.rawValue) \(steps[index].definition.name) has \(subject), which is \(stage)"
+                let what =
+                    "\(steps[index].definition.kind.rawValue) \(steps[index].definition.name) has \(subject), which is \(stage)"
                 if stage.isRetired {
                     steps[index].change = .refused(reason: what, advice: "nothing new is made of what is retired")
                 } else {
@@ -92,7 +108,9 @@ extension RegistrationPlan {
     /// Refuses sources of which a row may be more than PostgreSQL stores.
     fileprivate func checkWidths() throws {
         for step in steps {
-            guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else { continue }
+            guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else {
+                continue
+            }
             switch step.change {
             case .new, .extended:
                 try RowWidth.check(RowWidth.columnsOfOurs + joined.columns.map(\.type), of: "source \(source.name)") {
@@ -127,7 +145,9 @@ extension Registry {
     func index(_ catalog: Catalog) throws {
         for function in catalog.functions.values {
             guard let source = function.source, !function.entity.keys.isEmpty else { continue }
-            try SourceTable(source).index(Set(function.entity.keys.map { function.sourceColumn(of: $0.name) }).sorted() + (source.eventTime.map { [$0] } ?? []), connection)
+            try SourceTable(source).index(
+                Set(function.entity.keys.map { function.sourceColumn(of: $0.name) }).sorted()
+                    + (source.eventTime.map { [$0] } ?? []), connection)
         }
     }
 }

@@ -61,7 +61,8 @@ public struct Lineage: Sendable {
 }
 
 extension StoreProvenance {
-    /// The lineage of a column (`transactions.amount`), a source, entity, feature, label, set, snapshot, model, pointer or receipt, by its name.
+    /// The lineage of a column (`transactions.amount`), a source, entity, feature, label, set, snapshot, model, pointer
+    /// or receipt, by its name.
     ///
     /// - Parameters:
     ///   - name: `set:fraud.v1` says which, where a name means several things.
@@ -76,28 +77,42 @@ extension StoreProvenance {
         }
     }
 
-    /// Why each feature of a kept lookup had its value, for one of the entities that it asked for: the rows that counted then, as `why` says them.
+    /// Why each feature of a kept lookup had its value, for one of the entities that it asked for: the rows that
+    /// counted then, as `why` says them.
     ///
     /// - Parameters:
     ///   - row: which of its entities, from 0.
     ///   - rows: how many rows of each sort are given.
-    public func why(receipt: String, row: Int = 0, rows: Int = WhyRequest.usualRows) async throws -> [(output: String, answer: WhyAnswer)] {
-        guard UUID(uuidString: receipt) != nil else { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
+    public func why(receipt: String, row: Int = 0, rows: Int = WhyRequest.usualRows) async throws -> [(
+        output: String, answer: WhyAnswer
+    )] {
+        guard UUID(uuidString: receipt) != nil else {
+            throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt")
+        }
         let requests = try await withCatalog { connection, catalog -> [(output: String, request: WhyRequest)] in
             guard let line = try LoggedLookup.page(receipt: receipt, connection).first else {
-                throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+                throw StoreError(
+                    .notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
             }
             let logged = try LoggedLookup(line), set = try logged.target.resolve(catalog).served
-            guard let (spine, _) = logged.read(Plan(set, in: catalog)) else { throw StoreError(.damaged, "receipt \(receipt) can't be read") }
+            guard let (spine, _) = logged.read(Plan(set, in: catalog)) else {
+                throw StoreError(.damaged, "receipt \(receipt) can't be read")
+            }
             guard spine.instants.indices.contains(row) else {
-                throw StoreError(.invalidRequest, "receipt \(receipt) has \(spine.instants.count) entities", advice: "they count from 0")
+                throw StoreError(
+                    .invalidRequest, "receipt \(receipt) has \(spine.instants.count) entities",
+                    advice: "they count from 0")
             }
             return set.features.map { entry in
                 var request = WhyRequest(entry.function.name.description)
                 request.lookup.asOf = Instant(microseconds: spine.instants[row])
                 request.rows = rows
-                for (key, column) in entry.keys { request.lookup.entities[key.name] = [.json(JSON(spine.columns[column]![row]))] }
-                for name in entry.function.requests.keys { request.lookup.request[name] = [.json(JSON(spine.columns[name]![row]))] }
+                for (key, column) in entry.keys {
+                    request.lookup.entities[key.name] = [.json(JSON(spine.columns[column]![row]))]
+                }
+                for name in entry.function.requests.keys {
+                    request.lookup.request[name] = [.json(JSON(spine.columns[name]![row]))]
+                }
                 return (entry.output, request)
             }
         }
@@ -128,14 +143,17 @@ private struct LineageGraph {
         try addSnapshots()
         for model in governance.models.values.sorted(by: { $0.name < $1.name }) {
             let node = Lineage.Node(.model, model.name.description)
-            lineage.texts[node] = ([model.recordedAt.description, model.actor] + model.metrics.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: "  ")
+            lineage.texts[node] =
+                ([model.recordedAt.description, model.actor]
+                + model.metrics.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: "  ")
             for snapshot in model.snapshots { lineage.add(Lineage.Node(.snapshot, snapshot.id), node) }
             lineage.add(Lineage.Node(.set, model.set.description), node)
         }
         for pointer in governance.pointers.values.sorted(by: { $0.name < $1.name }) {
             let node = Lineage.Node(.pointer, pointer.name)
             lineage.texts[node] = "since \(pointer.movedAt) by \(pointer.actor)"
-            lineage.add(Lineage.Node(pointer.target.kind == .set ? .set : .model, pointer.target.name.description), node)
+            lineage.add(
+                Lineage.Node(pointer.target.kind == .set ? .set : .model, pointer.target.name.description), node)
         }
         if UUID(uuidString: name) != nil { try addReceipt(name.lowercased(), governance) } else { try addReceipts() }
         lineage.roots = try roots(name)
@@ -153,23 +171,35 @@ private struct LineageGraph {
             """
         ).map { try $0.text(0) }
         let registered = Set(known)
-        for source in catalog.sources.values.sorted(by: { $0.name < $1.name }) where registered.contains("source \(source.name)") {
-            for column in source.columns { lineage.add(Lineage.Node(.source, source.name), Lineage.Node(.column, "\(source.name).\(column.name)")) }
+        for source in catalog.sources.values.sorted(by: { $0.name < $1.name })
+        where registered.contains("source \(source.name)") {
+            for column in source.columns {
+                lineage.add(Lineage.Node(.source, source.name), Lineage.Node(.column, "\(source.name).\(column.name)"))
+            }
         }
         for function in catalog.functions.values.sorted(by: { $0.name < $1.name }) {
             let node = Lineage.Node(function.kind == .feature ? .feature : .label, function.name.description)
             guard registered.contains(node.description) else { continue }
-            lineage.texts[node] = function.definition.expression.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            lineage.texts[node] = function.definition.expression.split(whereSeparator: \.isWhitespace).joined(
+                separator: " ")
             lineage.add(Lineage.Node(.entity, function.entity.name), node)
             if let source = function.source {
-                for column in function.usedColumns { lineage.add(Lineage.Node(.column, "\(source.name).\(column.name)"), node) }
+                for column in function.usedColumns {
+                    lineage.add(Lineage.Node(.column, "\(source.name).\(column.name)"), node)
+                }
             }
-            for name in function.references.keys.sorted() { lineage.add(Lineage.Node(.feature, name.description), node) }
+            for name in function.references.keys.sorted() {
+                lineage.add(Lineage.Node(.feature, name.description), node)
+            }
         }
         for set in catalog.sets.values.sorted(by: { $0.definition.name < $1.definition.name }) {
             let node = Lineage.Node(.set, set.definition.name.description)
             guard registered.contains(node.description) else { continue }
-            for entry in set.features + set.labels { lineage.add(Lineage.Node(entry.function.kind == .feature ? .feature : .label, entry.function.name.description), node) }
+            for entry in set.features + set.labels {
+                lineage.add(
+                    Lineage.Node(entry.function.kind == .feature ? .feature : .label, entry.function.name.description),
+                    node)
+            }
         }
     }
 
@@ -181,7 +211,8 @@ private struct LineageGraph {
             """
         ).map({ $0 }) {
             let node = try Lineage.Node(.snapshot, row.text(0))
-            lineage.texts[node] = try "\(row.isNull(1) ? "" : "\(row.text(1))  ")\(row.int64(5)) rows  \(Instant(microseconds: row.timestamp(3))) by \(row.text(4))"
+            lineage.texts[node] = try
+                "\(row.isNull(1) ? "" : "\(row.text(1))  ")\(row.int64(5)) rows  \(Instant(microseconds: row.timestamp(3))) by \(row.text(4))"
             try lineage.add(Lineage.Node(.set, row.text(2)), node)
         }
     }
@@ -195,7 +226,8 @@ private struct LineageGraph {
             """
         ).map({ $0 }) {
             let node = try Lineage.Node(.receipts, row.isNull(1) ? row.text(0) : "\(row.text(0)) for \(row.text(1))")
-            lineage.texts[node] = try "\(row.int64(2)) lookups from \(Instant(microseconds: row.timestamp(3))) to \(Instant(microseconds: row.timestamp(4)))"
+            lineage.texts[node] = try
+                "\(row.int64(2)) lookups from \(Instant(microseconds: row.timestamp(3))) to \(Instant(microseconds: row.timestamp(4)))"
             try lineage.add(row.isNull(1) ? Lineage.Node(.set, row.text(0)) : Lineage.Node(.model, row.text(1)), node)
         }
     }
@@ -208,20 +240,27 @@ private struct LineageGraph {
                 select as_of, set_name, array_to_json(features)::text, pointer, model, actor, engine from firn_log.lookups where receipt = \(receipt)::text::uuid
                 """
             ).first
-        else { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
+        else {
+            throw StoreError(
+                .notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+        }
         let node = Lineage.Node(.receipt, receipt), asOf = try Instant(microseconds: row.timestamp(0))
-        lineage.texts[node] = try "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
+        lineage.texts[node] = try
+            "\(asOf) for \(row.text(5)), engine \(row.text(6))\(row.isNull(3) ? "" : ", by \(row.text(3))")"
         if !row.isNull(4) { try lineage.add(Lineage.Node(.model, row.text(4)), node) }
         guard !row.isNull(1) else {
             for text in try JSONDecoder().decode([String].self, from: Data(row.bytes(2))) {
-                if let name = VersionedName(text), catalog.functions[name] != nil { lineage.add(Lineage.Node(.feature, text), node) }
+                if let name = VersionedName(text), catalog.functions[name] != nil {
+                    lineage.add(Lineage.Node(.feature, text), node)
+                }
             }
             return
         }
         try lineage.add(Lineage.Node(.set, row.text(1)), node)
         if row.isNull(4) {
             let then = try Governance(connection, asOf: asOf)
-            for model in then.models.values.sorted(by: { $0.name < $1.name }) where try model.set.description == row.text(1) && governance.models[model.name] != nil {
+            for model in then.models.values.sorted(by: { $0.name < $1.name })
+            where try model.set.description == row.text(1) && governance.models[model.name] != nil {
                 lineage.add(Lineage.Node(.model, model.name.description), node)
             }
         }
@@ -229,9 +268,13 @@ private struct LineageGraph {
 
     private func roots(_ text: String) throws -> [Lineage.Node] {
         let all = Set(lineage.parents.keys).union(lineage.children.keys)
-        let parts = text.split(separator: ":", maxSplits: 1), kind = parts.count == 2 ? Lineage.Node.Kind(rawValue: String(parts[0])) : nil
+        let parts = text.split(separator: ":", maxSplits: 1),
+            kind = parts.count == 2 ? Lineage.Node.Kind(rawValue: String(parts[0])) : nil
         let name = kind == nil ? text : String(parts[1])
-        var found = all.filter { ($0.name == name || $0.kind == .receipt && $0.name == name.lowercased()) && (kind == nil || $0.kind == kind) && $0.kind != .receipts }
+        var found = all.filter {
+            ($0.name == name || $0.kind == .receipt && $0.name == name.lowercased()) && (kind == nil || $0.kind == kind)
+                && $0.kind != .receipts
+        }
         if found.isEmpty, kind == nil || kind == .snapshot {
             // A snapshot's name stands for the newest that has it.
             let id = try connection.execute(
@@ -241,7 +284,9 @@ private struct LineageGraph {
         }
         guard !found.isEmpty else {
             let near = nearestName(to: name, among: all.map(\.name))
-            throw StoreError(.notFound, "nothing is known of '\(text.prefix(130))'\(asOf.map { " at \($0)" } ?? "")", advice: near.map { "did you mean \($0)?" })
+            throw StoreError(
+                .notFound, "nothing is known of '\(text.prefix(130))'\(asOf.map { " at \($0)" } ?? "")",
+                advice: near.map { "did you mean \($0)?" })
         }
         return found.sorted { $0.description < $1.description }
     }

@@ -17,7 +17,9 @@ extension StoreProvenance {
     ///   - kind: nil for all.
     ///   - before: only entries of smaller numbers, to go on from.
     ///   - count: at most so many.
-    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws -> [LedgerEntry] {
+    public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws
+        -> [LedgerEntry]
+    {
         try await ledgerEntries(subject: subject, kind: kind, before: before, count: count)
     }
 

@@ -4,14 +4,19 @@ internal import ServingMemory
 public import StoreRecord
 
 extension StoreServing {
-    /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way gives. Nil sends it that way.
+    /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way
+    /// gives. Nil sends it that way.
     ///
     /// - Parameters:
     ///   - actor: who asks, for the lookup log; nil for the store's own.
     ///   - bounds: what is asked for beyond them goes the long way, where it is refused.
     ///   - tell: hears which set was asked for.
-    public func answerFromMemory(_ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none, tell: (String?) -> Void = { _ in }) -> [UInt8]? {
-        guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }), memory.isFresh else { return nil }
+    public func answerFromMemory(
+        _ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none, tell: (String?) -> Void = { _ in }
+    ) -> [UInt8]? {
+        guard let memory = online?.memory, let asked = PlainLookup(body, plan: { memory.plan(.set($0)) }),
+            memory.isFresh
+        else { return nil }
         if bounds.isBounded, !(asked.prepared.asked.target.set.map(bounds.includes(set:)) ?? false) { return nil }
         tell(asked.prepared.asked.target.set)
         let isLogged = receipts.isSampled()
@@ -19,7 +24,10 @@ extension StoreServing {
         guard memory.owed(to: asked.prepared.plan.sources).isEmpty else { return nil }
         let spine = asked.spine
         guard case .answer(var answer) = memory.answer(asked.prepared, spine, .ahead) else { return nil }
-        if isLogged { answer.receipt = receipts.keep(asked.prepared.asked, asked.prepared.functions, spine, answer, actor: actor ?? self.actor) }
+        if isLogged {
+            answer.receipt = receipts.keep(
+                asked.prepared.asked, asked.prepared.functions, spine, answer, actor: actor ?? self.actor)
+        }
         var bytes: [UInt8] = []
         answer.write(to: &bytes)
         return bytes

@@ -42,16 +42,20 @@ extension StoreServing {
         if let online {
             let memory = online.memory
             figures.memory = Figures.Memory(
-                counts: memory.counts, maximumBytes: memory.maximumBytes, tallies: memory.tallies, silence: memory.silence, lag: memory.lag,
+                counts: memory.counts, maximumBytes: memory.maximumBytes, tallies: memory.tallies,
+                silence: memory.silence, lag: memory.lag,
                 disagreement: memory.clock.disagreement)
             if let now = memory.clock.now() {
-                figures.ages = memory.newestCommits.sorted { $0.key < $1.key }.map { ($0, .microseconds(max(0, now - $1))) }
+                figures.ages = memory.newestCommits.sorted { $0.key < $1.key }.map {
+                    ($0, .microseconds(max(0, now - $1)))
+                }
             }
             pools.append(("lookup", online.pool))
         }
         for (name, pool) in pools {
             let load = pool.load
-            figures.pools.append(Figures.Connections(name: name, busy: load.busy, idle: load.idle, waiting: load.waiting))
+            figures.pools.append(
+                Figures.Connections(name: name, busy: load.busy, idle: load.idle, waiting: load.waiting))
         }
         figures.pushes = pushes.figures()
         return figures
@@ -85,14 +89,19 @@ extension StoreServing {
             return .unknown
         }
         // Where the logs are heard of, all connections may only have been in use.
-        if case .failure(let error) = seen.reading, !((error as? PostgresError).map { $0.isConnectionLost || $0.isTimeout } ?? false) { throw error }
+        if case .failure(let error) = seen.reading,
+            !((error as? PostgresError).map { $0.isConnectionLost || $0.isTimeout } ?? false)
+        {
+            throw error
+        }
         let disagreement = memory.clock.disagreement
         if disagreement > .seconds(1) { return .disagrees(by: disagreement) }
         if memory.lag > MemoryState.mostLag { return .stale(age: memory.lag) }
         return seen.unwritable.map { .readOnly(code: $0) } ?? .ready
     }
 
-    /// Looks every second whether the database can be read, and now and then whether it can be written, until it is cancelled.
+    /// Looks every second whether the database can be read, and now and then whether it can be written, until it is
+    /// cancelled.
     public func keepWatch() async {
         await online?.follower.start()
         while !Task.isCancelled {
@@ -150,17 +159,22 @@ final class Watch: Sendable {
         state.withLock { $0.seen = Seen(reading: reading, unwritable: unwritable) }
     }
 
-    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of ours. Nil where nobody can tell.
+    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of
+    /// ours. Nil where nobody can tell.
     private func write() async -> Written? {
         do {
             try await Deadline.within(.seconds(5)) {
                 try await pool.run { connection in
                     // So a database is told to be that has no room, by whoever runs it.
-                    guard try connection.execute("select current_setting('transaction_read_only') = 'off'").first?.bool(0) ?? true else {
+                    guard
+                        try connection.execute("select current_setting('transaction_read_only') = 'off'").first?.bool(0)
+                            ?? true
+                    else {
                         throw PostgresError(code: "25006", message: "the database takes no writes")
                     }
                     try connection.transaction {
-                        connection.later("create temp table if not exists firn_can_write (number bigint) on commit delete rows")
+                        connection.later(
+                            "create temp table if not exists firn_can_write (number bigint) on commit delete rows")
                         try connection.execute(prepared: "insert into pg_temp.firn_can_write values (1)")
                     }
                 }

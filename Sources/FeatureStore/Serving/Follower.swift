@@ -53,19 +53,24 @@ actor Follower {
         }
     }
 
-    /// Has the primary commit something twice a second, so that a standby that is up to date can be told from one that isn't although nothing happens.
-    /// It changes no table, and waits for no disk.
+    /// Has the primary commit something twice a second, so that a standby that is up to date can be told from one that
+    /// isn't although nothing happens. It changes no table, and waits for no disk.
     private func beat() {
         guard let primary else { return }
         beating = Task.detached {
             while !Task.isCancelled {
-                try? await primary.run { _ = try $0.execute("select set_config('synchronous_commit', 'off', true), pg_logical_emit_message(true, 'firn', '')") }
+                try? await primary.run {
+                    _ = try $0.execute(
+                        "select set_config('synchronous_commit', 'off', true), pg_logical_emit_message(true, 'firn', '')"
+                    )
+                }
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
     }
 
-    /// Sees to it that memory isn't older than a moment, or says that it is: a database that does not answer within three seconds is away.
+    /// Sees to it that memory isn't older than a moment, or says that it is: a database that does not answer within
+    /// three seconds is away.
     nonisolated func hear() async throws {
         if memory.isFresh { return }
         Task.detached { [self] in try await catchUp() }
@@ -124,8 +129,12 @@ actor Follower {
                         var news: [Int: TableNews] = [:]
                         for kind in tables {
                             let source = kind.group.source.name
-                            guard let after = known[source], let upTo = heads.cuts[source], upTo > after, upTo - after <= Follower.mostRows else { continue }
-                            news[kind.table] = TableNews(generation: kind.generation, delta: try Follower.delta(kind.group, after: after, upTo: upTo, connection))
+                            guard let after = known[source], let upTo = heads.cuts[source], upTo > after,
+                                upTo - after <= Follower.mostRows
+                            else { continue }
+                            news[kind.table] = TableNews(
+                                generation: kind.generation,
+                                delta: try Follower.delta(kind.group, after: after, upTo: upTo, connection))
                         }
                         memory.hear(heads, news, reading)
                     }
@@ -136,7 +145,9 @@ actor Follower {
         }
     }
 
-    static func delta(_ group: Plan.Group, after: Int64, upTo: Int64, _ connection: Connection) throws -> EntityTable.Delta {
+    static func delta(_ group: Plan.Group, after: Int64, upTo: Int64, _ connection: Connection) throws
+        -> EntityTable.Delta
+    {
         let table = SourceTable(group.source), keys = group.keys.map(\.column)
         let rows = try table.news(group.columns.sorted(), keys: keys, after: after, upTo: upTo, connection)
         // An import may bring a version that one stands before which memory never had, since no window reached it.

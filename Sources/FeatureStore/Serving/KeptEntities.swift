@@ -7,11 +7,13 @@ internal import StoreRows
 internal import Synchronization
 internal import Tables
 
-/// What the database keeps of entities for servers: their rows as memory holds them, up to some offset. A server adds what it remembers of the log since.
+/// What the database keeps of entities for servers: their rows as memory holds them, up to some offset. A server adds
+/// what it remembers of the log since.
 ///
 /// Which tables are kept is decided by what servers were asked for; `OnlineWork` brings them up to date.
 struct KeptEntities: Sendable {
-    /// Bytes that one answer of the database takes up: beyond its share of them, an entity's rows are read from the source.
+    /// Bytes that one answer of the database takes up: beyond its share of them, an entity's rows are read from the
+    /// source.
     private static let mostBytes = 256 << 20
 
     /// Keys of more bytes aren't kept: no index holds them.
@@ -30,11 +32,14 @@ struct KeptEntities: Sendable {
     }
 
     /// Reads entities that memory lacks, one round trip for all; gives those that have to be read otherwise.
-    func read(_ missing: [MissingEntities], _ memory: OnlineMemory, _ connection: Connection) throws -> [MissingEntities] {
+    func read(_ missing: [MissingEntities], _ memory: OnlineMemory, _ connection: Connection) throws
+        -> [MissingEntities]
+    {
         let asked = missing.filter { known.contains($0.generation) }
         guard !asked.isEmpty else { return missing }
         let entities = asked.reduce(0) { $0 + $1.wanted.keys.count }
-        let answers = try connection.pipeline(asked.map { KeptEntities.query($0, ofEach: KeptEntities.mostBytes / max(entities, 1)) })
+        let answers = try connection.pipeline(
+            asked.map { KeptEntities.query($0, ofEach: KeptEntities.mostBytes / max(entities, 1)) })
         // As they came, and as they are taken out.
         try RowMemory.current?.take(2 * answers.reduce(0) { $0 + $1.bytes })
         var rest = missing.filter { !known.contains($0.generation) }
@@ -71,12 +76,15 @@ struct KeptEntities: Sendable {
     ///
     /// - Parameter row: begins with `tableColumns`.
     private func table(_ row: Rows.Row, _ group: Plan.Group) -> KeptTable? {
-        if let table = try? KeptTable(row), table.checksum(group.source.name, keys: group.keys.map(\.column)) == (try? row.int64(4)),
+        if let table = try? KeptTable(row),
+            table.checksum(group.source.name, keys: group.keys.map(\.column)) == (try? row.int64(4)),
             (0...Heads.lastOffset).contains(table.covered)
         {
             return table
         }
-        reportDamage("\(KeptEntities.place(group)) isn't what it was when it was kept: rows are read instead, and it is kept anew")
+        reportDamage(
+            "\(KeptEntities.place(group)) isn't what it was when it was kept: rows are read instead, and it is kept anew"
+        )
         return nil
     }
 
@@ -85,17 +93,24 @@ struct KeptEntities: Sendable {
     }
 
     /// Takes what was kept; gives the entities that are left.
-    private func take(_ missing: MissingEntities, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection) -> MissingEntities? {
+    private func take(_ missing: MissingEntities, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection)
+        -> MissingEntities?
+    {
         let group = missing.wanted.group, types = group.keyTypes
         guard let first = answer.first, let table = table(first, group) else { return missing }
         let form = RowForm(group.source, columns: Set(table.columns))
         // One that is ahead of this server's cut would show rows from behind it.
-        guard table.covered <= missing.wanted.cut, memory.remembers(missing.table, missing.generation, since: table.covered) else { return missing }
-        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:], left = Set(missing.wanted.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
+        guard table.covered <= missing.wanted.cut,
+            memory.remembers(missing.table, missing.generation, since: table.covered)
+        else { return missing }
+        var found: [EntityKey: (from: Int64, rows: EntityRows)] = [:],
+            left = Set(missing.wanted.keys.filter { $0.bytes.count > KeptEntities.longestKey }), damaged: [[UInt8]] = []
         for row in answer.map({ $0 }) where !row.isNull(5) {
             guard let entity = row.optionalBytes(5), let key = EntityKey(bytes: entity, types) else { continue }
             let count = Int((try? row.int64(6)) ?? 0)
-            if count >= 0, let body = row.optionalBytes(7), let kept = KeptPieces.read(body, of: key, in: table.online, count: count, form) {
+            if count >= 0, let body = row.optionalBytes(7),
+                let kept = KeptPieces.read(body, of: key, in: table.online, count: count, form)
+            {
                 found[key] = kept
             } else {
                 left.insert(key)
@@ -108,7 +123,9 @@ struct KeptEntities: Sendable {
         taken.wanted = missing.wanted.asking(for: missing.wanted.keys.filter { !left.contains($0) })
         taken.wanted.cut = table.covered
         let keys = taken.wanted.keys
-        memory.insert(taken, foundFrom: keys.map { found[$0]?.from ?? .max }, rows: form.rows(of: keys.compactMap { found[$0]?.rows }))
+        memory.insert(
+            taken, foundFrom: keys.map { found[$0]?.from ?? .max },
+            rows: form.rows(of: keys.compactMap { found[$0]?.rows }))
         guard !left.isEmpty else { return nil }
         var rest = missing
         rest.wanted = missing.wanted.asking(for: Array(left))
@@ -117,7 +134,9 @@ struct KeptEntities: Sendable {
 
     /// Has damaged entities read again. That it can't be said just now, or on a standby, keeps nobody from looking up.
     private func mark(_ entities: [[UInt8]], _ table: KeptTable, _ group: Plan.Group, _ connection: Connection) {
-        reportDamage("\(KeptEntities.place(group)): entities (\(entities.count)) aren't what they were when they were kept; their rows are read instead, and they are kept anew")
+        reportDamage(
+            "\(KeptEntities.place(group)): entities (\(entities.count)) aren't what they were when they were kept; their rows are read instead, and they are kept anew"
+        )
         _ = try? connection.execute(
             """
             update firn_cache.online_entities set rows = \(KeptEntities.damaged)::int, body = ''
@@ -127,7 +146,8 @@ struct KeptEntities: Sendable {
 
     func isConnected(_ need: TableNeed) -> Bool { known.contains(need.generation) }
 
-    /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or what it would take is too much.
+    /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or what it would take
+    /// is too much.
     func connect(_ need: TableNeed, _ memory: OnlineMemory, _ connection: Connection) throws -> Bool {
         let group = need.group
         let row = try connection.execute(
@@ -136,7 +156,9 @@ struct KeptEntities: Sendable {
             where t.source = \(group.source.name) and t.keys = \(.array(.text, group.keys.map { .text($0.column) })) and \(KeptEntities.suffices(group))
             """
         ).first
-        guard let covered = row.flatMap({ table($0, group)?.covered }), covered > 0 || need.cut == 0 else { return false }
+        guard let covered = row.flatMap({ table($0, group)?.covered }), covered > 0 || need.cut == 0 else {
+            return false
+        }
         if covered < need.cut, !memory.remembers(need.table, need.generation, since: covered) {
             guard SourceTable.isShort(after: covered, upTo: need.cut) else { return false }
             memory.remember(need, try Follower.delta(group, after: covered, upTo: need.cut, connection))
@@ -158,7 +180,10 @@ struct KeptEntities: Sendable {
                         and e.entity > \(last) and e.rows >= 0 order by e.entity limit \(Int64(count))
                     """)
             let keys = try answer.map { try EntityKey(bytes: $0.bytes(5), types) }.compactMap(\.self)
-            _ = take(MissingEntities(table: need.table, generation: need.generation, wanted: WantedEntities(group, keys, cut: need.cut, from: 0)), answer, memory, connection)
+            _ = take(
+                MissingEntities(
+                    table: need.table, generation: need.generation,
+                    wanted: WantedEntities(group, keys, cut: need.cut, from: 0)), answer, memory, connection)
             after = try answer.count < count ? nil : answer[answer.count - 1].bytes(5)
         }
     }
@@ -173,7 +198,8 @@ private final class SharedSet: Sendable {
 }
 
 extension StoreServing {
-    /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps nobody from looking up.
+    /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps
+    /// nobody from looking up.
     func keep(_ prepared: ServingPlan, in online: Online) async {
         let needs = online.memory.needs(of: prepared)
         if let set = prepared.asked.target.set {
@@ -192,15 +218,22 @@ extension StoreServing {
 
     private func connect(_ needs: [TableNeed], in online: Online) async {
         let memory = online.memory, kept = online.kept
-        for need in needs { _ = try? await online.pool.run { connection in try connection.transaction(.repeatableReadOnly) { try kept.connect(need, memory, connection) } } }
+        for need in needs {
+            _ = try? await online.pool.run { connection in
+                try connection.transaction(.repeatableReadOnly) { try kept.connect(need, memory, connection) }
+            }
+        }
     }
 
-    /// Prepares the sets that servers were asked for, and takes what is kept of their entities into memory until it is nearly full.
+    /// Prepares the sets that servers were asked for, and takes what is kept of their entities into memory until it is
+    /// nearly full.
     public func warmUp() async throws {
         guard let online else { return }
         let memory = online.memory, kept = online.kept
         let sets = try await reading { connection, known in
-            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { try $0.text(0) }.filter { (try? known.catalog.set(named: $0)) != nil }
+            try connection.execute("select set_name from firn_cache.online_sets order by set_name").map {
+                try $0.text(0)
+            }.filter { (try? known.catalog.set(named: $0)) != nil }
         }
         for set in sets {
             let prepared = try await prepare(.set(set), in: online)

@@ -3,8 +3,8 @@ internal import Foundation
 internal import Postgres
 internal import ServingMemory
 
-/// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has a checksum of its own, so that one is put behind the others without
-/// a look at them, and none is damaged unseen.
+/// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has a checksum of its
+/// own, so that one is put behind the others without a look at them, and none is damaged unseen.
 ///
 ///     piece = u64 checksum of the entity and of what follows  u32 bytes of rows  u32 rows  i64 known_from  rows
 enum KeptPieces {
@@ -26,14 +26,18 @@ enum KeptPieces {
 
     /// - Parameter count: how many rows are said to be kept.
     /// - Returns: the rows, and since when one is known; nil where they aren't what they were when they were kept.
-    static func read(_ body: [UInt8], of entity: EntityKey, in online: Int64, count: Int, _ form: RowForm) -> (from: Int64, rows: EntityRows)? {
+    static func read(_ body: [UInt8], of entity: EntityKey, in online: Int64, count: Int, _ form: RowForm) -> (
+        from: Int64, rows: EntityRows
+    )? {
         // An entity without rows has a piece, too.
         guard !body.isEmpty else { return nil }
         let owner = owner(entity, online)
         var from = Int64.max, bytes: [UInt8] = [], rows = 0, start = 0
         while start < body.count {
             guard body.count - start >= head else { return nil }
-            let (sum, size, number) = (word(body, start, 8), Int(word(body, start + 8, 4)), Int(word(body, start + 12, 4)))
+            let (sum, size, number) = (
+                word(body, start, 8), Int(word(body, start + 8, 4)), Int(word(body, start + 12, 4))
+            )
             guard size <= body.count - start - head else { return nil }
             let end = start + head + size
             guard Int64(bitPattern: sum) == checksum(body[start + 8..<end], owner: owner) else { return nil }
@@ -54,7 +58,9 @@ enum KeptPieces {
 
     private static func checksum(_ content: ArraySlice<UInt8>, owner: Int64) -> Int64 { Checksum.of(content) ^ owner }
 
-    private static func word(_ bytes: [UInt8], _ place: Int, _ count: Int) -> UInt64 { bytes[place..<place + count].reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    private static func word(_ bytes: [UInt8], _ place: Int, _ count: Int) -> UInt64 {
+        bytes[place..<place + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
 }
 
 /// What a table of online state is believed to be: whole for some columns, so far back and up to an offset.
@@ -80,6 +86,7 @@ extension KeptTable {
     /// - Parameter row: begins with online, covered, the columns as JSON, reach.
     init(_ row: Rows.Row) throws {
         let columns = try JSONDecoder().decode([String].self, from: Data(row.bytes(2)))
-        self.init(online: try row.int64(0), covered: try row.int64(1), columns: columns, reach: try row.optionalInt64(3))
+        self.init(
+            online: try row.int64(0), covered: try row.int64(1), columns: columns, reach: try row.optionalInt64(3))
     }
 }

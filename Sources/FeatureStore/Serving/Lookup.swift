@@ -8,14 +8,17 @@ internal import StoreRows
 extension StoreServing {
     /// Computes features for some entities at now, or as they were served at a past instant.
     ///
-    /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and those cuts has the same bits.
-    /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached within a second.
+    /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and
+    /// those cuts has the same bits.
+    /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached
+    ///   within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
         if request.asOf == nil, let online, let answer = try await lookup(request, in: online) { return answer }
         let lastNow = context.lastNow, clock = online?.memory.clock, actor = actor, receipts = receipts
         for attempt in 0... {
             let answer: LookupAnswer? = try await reading { connection, known in
-                let catalog = known.catalog, asked = try known.governance.resolve(request.target), set = try asked.target.resolve(catalog).served
+                let catalog = known.catalog, asked = try known.governance.resolve(request.target),
+                    set = try asked.target.resolve(catalog).served
                 let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(asked.target.boundingSet))
                 for name in request.minOffsets.keys.sorted() { _ = try catalog.source(named: name) }
                 return try connection.transaction(.repeatableReadOnly) {
@@ -27,15 +30,19 @@ extension StoreServing {
                     let spine = try request.spine(plan, at: instant)
                     let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
                     var outputs = try plan.evaluate(spine, Reading(cuts: heads.cuts), rows: loader.load)
-                    // Whether an entity is known has nothing to do with windows: a row that none of them reaches counts too.
+                    // Whether an entity is known has nothing to do with windows: a row that none of them reaches counts
+                    // too.
                     for (index, group) in plan.groups.enumerated() where outputs.isFound[index].contains(false) {
                         outputs.isFound[index] = try loader.isKnown(group, at: instant.microseconds)
                     }
                     let age = heads.lag > .zero ? (heads.lag, isStale: heads.lag > MemoryState.mostLag) : nil
                     var answer = LookupAnswer(
-                        plan, outputs.columns, outputs.aggregates, isFound: outputs.isFound, set: asked.target.set, at: instant, cuts: heads.cuts,
+                        plan, outputs.columns, outputs.aggregates, isFound: outputs.isFound, set: asked.target.set,
+                        at: instant, cuts: heads.cuts,
                         rowCount: spine.instants.count, age: age, warnings: known.governance.warnings(set, catalog))
-                    if request.isLogged { answer.receipt = receipts.keep(asked, set.features.map(\.function), spine, answer, actor: actor) }
+                    if request.isLogged {
+                        answer.receipt = receipts.keep(asked, set.features.map(\.function), spine, answer, actor: actor)
+                    }
                     return answer
                 }
             }
@@ -68,7 +75,10 @@ extension StoreServing {
             online.memory.follow(Array(request.minOffsets.keys))
             var attempts = 0
             while !online.memory.hasReached(request.minOffsets) {
-                guard attempts < 100 else { throw StoreError(.behind, "the offsets asked for in min_offsets aren't here yet", advice: "ask again") }
+                guard attempts < 100 else {
+                    throw StoreError(
+                        .behind, "the offsets asked for in min_offsets aren't here yet", advice: "ask again")
+                }
                 if attempts > 0 { try await Task.sleep(for: .milliseconds(10)) }
                 attempts += 1
                 try await online.follower.catchUp()
@@ -80,7 +90,9 @@ extension StoreServing {
         for attempt in 0..<4 {
             switch online.memory.answer(prepared, spine, attempt > 0 ? .again : .first) {
             case .answer(var answer):
-                if request.isLogged { answer.receipt = receipts.keep(prepared.asked, prepared.functions, spine, answer, actor: actor) }
+                if request.isLogged {
+                    answer.receipt = receipts.keep(prepared.asked, prepared.functions, spine, answer, actor: actor)
+                }
                 return answer
             case .direct: return nil
             case .missing(let missing):
@@ -106,15 +118,19 @@ extension StoreServing {
         return nil
     }
 
-    /// Waits until memory has what was pushed here before; on a standby for a second at most. Where the database went away meanwhile, what memory says is stale anyhow.
+    /// Waits until memory has what was pushed here before; on a standby for a second at most. Where the database went
+    /// away meanwhile, what memory says is stale anyhow.
     private func seeOwnRows(_ sources: [String], in online: Online) async throws {
         // Not what is pushed while it waits.
         let owed = online.memory.owed(to: sources), started = ContinuousClock.now
         while !online.memory.hasReached(owed), !online.memory.isAway {
             guard ContinuousClock.now - started < .seconds(1) else {
-                throw StoreError(.behind, "the standby doesn't have the rows that were pushed here yet", advice: "ask again")
+                throw StoreError(
+                    .behind, "the standby doesn't have the rows that were pushed here yet", advice: "ask again")
             }
-            do { try await online.follower.catchUp() } catch let error as PostgresError where error.isConnectionLost { return }
+            do { try await online.follower.catchUp() } catch let error as PostgresError where error.isConnectionLost {
+                return
+            }
             if !online.memory.hasReached(owed) { try await Task.sleep(for: .milliseconds(2)) }
         }
     }
@@ -124,10 +140,12 @@ extension StoreServing {
         let memory = online.memory
         await online.follower.start()
         let prepared = try await reading { connection, known in
-            let catalog = known.catalog, asked = try known.governance.resolve(target), set = try asked.target.resolve(catalog).served
+            let catalog = known.catalog, asked = try known.governance.resolve(target),
+                set = try asked.target.resolve(catalog).served
             let plan = try Plan(set, in: catalog, fresh: Registry(connection).fresh(asked.target.boundingSet))
             return memory.prepare(
-                plan, for: target, asked, functions: set.features.map(\.function), warnings: known.governance.warnings(set, catalog), governed: known.entry)
+                plan, for: target, asked, functions: set.features.map(\.function),
+                warnings: known.governance.warnings(set, catalog), governed: known.entry)
         }
         try await online.follower.catchUp()
         await keep(prepared, in: online)

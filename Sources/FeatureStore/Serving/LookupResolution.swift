@@ -19,7 +19,8 @@ extension Governance {
                 target: .features(
                     try names.map { name in
                         let parts = name.split(separator: ":", maxSplits: 1)
-                        return parts.count == 2 && parts[0].contains("@") ? try "\(set(named: String(parts[0])).set):\(parts[1])" : name
+                        return parts.count == 2 && parts[0].contains("@")
+                            ? try "\(set(named: String(parts[0])).set):\(parts[1])" : name
                     }))
         }
     }
@@ -39,7 +40,11 @@ extension LookupRequest.Target {
                 // Nobody wrote this set down: what is wrong with it is wrong with the request.
                 throw StoreError(.invalidRequest, error.description)
             }
-            if let label = set.labels.first { throw StoreError(.invalidRequest, "\(label.output) is a label, and labels are never served", advice: "they belong in training sets") }
+            if let label = set.labels.first {
+                throw StoreError(
+                    .invalidRequest, "\(label.output) is a label, and labels are never served",
+                    advice: "they belong in training sets")
+            }
             return set
         }
     }
@@ -50,28 +55,37 @@ extension LookupRequest {
     func spine(_ plan: Plan, at instant: Instant) throws -> Spine {
         for (names, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {
             for name in names.keys.sorted() where !known.contains(where: { $0.name == name }) {
-                throw StoreError(.invalidRequest, "unknown \(what) '\(name.prefix(63))'", advice: "it takes \(known.isEmpty ? "none" : known.map(\.name).joined(separator: ", "))")
+                throw StoreError(
+                    .invalidRequest, "unknown \(what) '\(name.prefix(63))'",
+                    advice: "it takes \(known.isEmpty ? "none" : known.map(\.name).joined(separator: ", "))")
             }
         }
         let lists = entities.values.map(\.count) + request.values.map(\.count)
         let count = lists.first { $0 != 1 } ?? 1
         guard lists.allSatisfy({ $0 == count || $0 == 1 }) else {
-            throw StoreError(.invalidRequest, "lists of different lengths", advice: "entities and request inputs have one value each, or one value for all")
+            throw StoreError(
+                .invalidRequest, "lists of different lengths",
+                advice: "entities and request inputs have one value each, or one value for all")
         }
         guard count <= LookupRequest.maximumEntities else {
-            throw StoreError(.invalidRequest, "\(count) entities in one request", advice: "ask for at most \(LookupRequest.maximumEntities)")
+            throw StoreError(
+                .invalidRequest, "\(count) entities in one request",
+                advice: "ask for at most \(LookupRequest.maximumEntities)")
         }
         var columns: [String: Column] = [:]
         for (values, known, what) in [(entities, plan.keys, "entity key"), (request, plan.requests, "request input")] {
             for definition in known {
                 guard let given = values[definition.name] else {
-                    throw StoreError(.invalidRequest, "\(what) '\(definition.name)' is missing", advice: "give it as \(definition.type.rawValue); null says that it isn't known")
+                    throw StoreError(
+                        .invalidRequest, "\(what) '\(definition.name)' is missing",
+                        advice: "give it as \(definition.type.rawValue); null says that it isn't known")
                 }
                 var builder = ColumnBuilder(definition.type)
                 for (row, value) in given.enumerated() {
                     guard let literal = value.literal(as: definition.type) else {
                         throw StoreError(
-                            .invalidRequest, "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type.phrase)")
+                            .invalidRequest,
+                            "value \(row + 1) of \(what) '\(definition.name)' is not \(definition.type.phrase)")
                     }
                     for _ in 0..<(given.count == 1 ? count : 1) { builder.append(literal) }
                 }

@@ -16,7 +16,8 @@ public struct KeptOnline: Sendable {
 }
 
 extension StoreServing {
-    /// Brings online state up to date: of every set that a server was asked for, the rows of all entities as a server's memory holds them.
+    /// Brings online state up to date: of every set that a server was asked for, the rows of all entities as a server's
+    /// memory holds them.
     ///
     /// - Parameter sets: kept from now on, too.
     public func keepOnline(_ sets: [String] = []) async throws -> [KeptOnline] {
@@ -26,7 +27,9 @@ extension StoreServing {
                 _ = try catalog.set(named: set)
                 try connection.execute("insert into firn_cache.online_sets values (\(set)) on conflict do nothing")
             }
-            return try OnlineWork.needs(catalog, connection).compactMap { try OnlineWork(group: $0, connection: connection).run() }
+            return try OnlineWork.needs(catalog, connection).compactMap {
+                try OnlineWork(group: $0, connection: connection).run()
+            }
         }
     }
 
@@ -54,17 +57,24 @@ struct OnlineWork {
     /// What the sets need that servers were asked for, each source and key once.
     static func needs(_ catalog: Catalog, _ connection: Connection) throws -> [Plan.Group] {
         let registry = Registry(connection)
-        let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map { try $0.text(0) }.compactMap { name -> Plan? in
+        let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map {
+            try $0.text(0)
+        }.compactMap { name -> Plan? in
             guard let set = try? catalog.set(named: name) else { return nil }
             return try Plan(set.served, in: catalog, fresh: registry.fresh(name))
         }
         var needs: [Plan.Group] = []
         for group in plans.flatMap(\.groups) {
             let columns = group.keys.map(\.column).sorted()
-            if let index = needs.firstIndex(where: { $0.source.name == group.source.name && $0.keys.map(\.column) == columns }) {
+            if let index = needs.firstIndex(where: {
+                $0.source.name == group.source.name && $0.keys.map(\.column) == columns
+            }) {
                 needs[index].aggregates += group.aggregates.filter { !needs[index].aggregates.contains($0) }
             } else {
-                needs.append(Plan.Group(source: group.source, keys: columns.map { (spine: $0, column: $0) }, aggregates: group.aggregates))
+                needs.append(
+                    Plan.Group(
+                        source: group.source, keys: columns.map { (spine: $0, column: $0) },
+                        aggregates: group.aggregates))
             }
         }
         return needs
@@ -73,12 +83,18 @@ struct OnlineWork {
     func run() throws -> KeptOnline? {
         try connection.transaction {
             // One at a time; a second one leaves it to the first.
-            guard try connection.execute("select pg_try_advisory_xact_lock(\(Lock.space)::int, \(Lock.online(of: source.name))::int)").single().bool(0) else { return nil }
+            guard
+                try connection.execute(
+                    "select pg_try_advisory_xact_lock(\(Lock.space)::int, \(Lock.online(of: source.name))::int)"
+                ).single().bool(0)
+            else { return nil }
             var table = try table()
             let (online, covered) = (table.online, table.covered)
             let state = try BatchLog(source: source, connection: connection).state()
             let upTo = state.head.offset
-            let damaged = try connection.execute("select entity from firn_cache.online_entities where online = \(online) and rows < -1").map { try $0.bytes(0) }
+            let damaged = try connection.execute(
+                "select entity from firn_cache.online_entities where online = \(online) and rows < -1"
+            ).map { try $0.bytes(0) }
             guard upTo > covered || !damaged.isEmpty else { return nil }
             let entities: Int
             if upTo == covered {
@@ -87,7 +103,10 @@ struct OnlineWork {
                 entities = try reload(keysSince: covered, upTo: upTo, online, at: state.clock)
             } else {
                 let delta = try Follower.delta(group, after: covered, upTo: upTo, connection)
-                entities = try delta.evicts ? reload(keysSince: covered, upTo: upTo, online, at: state.clock) : append(delta.rows, online, upTo: upTo, at: state.clock)
+                entities =
+                    try delta.evicts
+                    ? reload(keysSince: covered, upTo: upTo, online, at: state.clock)
+                    : append(delta.rows, online, upTo: upTo, at: state.clock)
             }
             try keepAnew(damaged, upTo: upTo, online, at: state.clock)
             table.covered = upTo
@@ -98,7 +117,8 @@ struct OnlineWork {
 
     /// As it is kept; begun anew where that has other columns or too few rows, or isn't what it was.
     private func table() throws -> KeptTable {
-        let names: Parameter = .array(.text, keys.map { .text($0) }), columns = group.columns.sorted(), list: Parameter = .array(.text, columns.map { .text($0) })
+        let names: Parameter = .array(.text, keys.map { .text($0) }), columns = group.columns.sorted(),
+            list: Parameter = .array(.text, columns.map { .text($0) })
         if let (known, isWhole) = try kept() {
             if isWhole, known.columns == columns, known.reach.map({ $0 >= group.reach }) ?? true { return known }
             try connection.execute("delete from firn_cache.online_tables where online = \(known.online)")
@@ -117,7 +137,8 @@ struct OnlineWork {
     /// Writes how far a table goes.
     private func put(_ table: KeptTable) throws {
         try connection.execute(
-            "update firn_cache.online_tables set covered = \(table.covered), checksum = \(table.checksum(source.name, keys: keys)) where online = \(table.online)")
+            "update firn_cache.online_tables set covered = \(table.covered), checksum = \(table.checksum(source.name, keys: keys)) where online = \(table.online)"
+        )
     }
 
     /// What is kept, and whether it is what it was; nil where nothing is.
@@ -129,8 +150,14 @@ struct OnlineWork {
             """
         ).first
         guard let row else { return nil }
-        guard let table = try? KeptTable(row) else { return (KeptTable(online: try row.int64(0), covered: 0, columns: [], reach: nil), false) }
-        return (table, (try? row.int64(4)) == table.checksum(source.name, keys: keys) && (0...Heads.lastOffset).contains(table.covered))
+        guard let table = try? KeptTable(row) else {
+            return (KeptTable(online: try row.int64(0), covered: 0, columns: [], reach: nil), false)
+        }
+        return (
+            table,
+            (try? row.int64(4)) == table.checksum(source.name, keys: keys)
+                && (0...Heads.lastOffset).contains(table.covered)
+        )
     }
 
     /// Reads entities again that weren't what they were.
@@ -147,7 +174,9 @@ struct OnlineWork {
         let list = keys.isEmpty ? "1" : SQL.joined(keys.map { "r.\(identifier: $0)" }, by: ", ")
         var builders = group.keyTypes.map { ColumnBuilder($0) }, count = 0
         try table.reading(after: covered, upTo: upTo, connection) {
-            try connection.stream("select distinct \(list) from \(table.touched(after: covered, upTo: upTo)) and \(notNull)") { row in
+            try connection.stream(
+                "select distinct \(list) from \(table.touched(after: covered, upTo: upTo)) and \(notNull)"
+            ) { row in
                 for index in builders.indices { builders[index].append(&row) }
                 count += 1
             }
@@ -163,10 +192,14 @@ struct OnlineWork {
             try Task.checkCancellation()
             let some = Array(entities[start..<min(start + RowLoader.fewKeys, entities.count)])
             let wanted = WantedEntities(group, some, cut: upTo, from: now - OnlineWork.margin)
-            let (rows, foundFrom) = try connection.byIndex { try RowLoader.load([wanted], connection, mostRows: .max - 1)[0]! }
+            let (rows, foundFrom) = try connection.byIndex {
+                try RowLoader.load([wanted], connection, mostRows: .max - 1)[0]!
+            }
             let packed = pack(rows)
             var kept: [Kept] = []
-            for (entity, from) in zip(some, foundFrom) { kept.append(Kept(entity: entity, from: from, rows: packed[entity] ?? EntityRows())) }
+            for (entity, from) in zip(some, foundFrom) {
+                kept.append(Kept(entity: entity, from: from, rows: packed[entity] ?? EntityRows()))
+            }
             try write(kept, online, replacing: true)
         }
     }
@@ -199,21 +232,29 @@ struct OnlineWork {
     private func pack(_ rows: SourceRows) -> [EntityKey: EntityRows] {
         let columns = keys.map { rows.columns[$0]! }, form = form
         var packed: [EntityKey: EntityRows] = [:]
-        for row in 0..<rows.count { if let key = EntityKey(columns, row) { form.append(rows, row, to: &packed[key, default: EntityRows()]) } }
+        for row in 0..<rows.count {
+            if let key = EntityKey(columns, row) { form.append(rows, row, to: &packed[key, default: EntityRows()]) }
+        }
         return packed
     }
 
-    /// Writes entities; gives those that have twice the rows they were read with, some of which no window reaches any more.
+    /// Writes entities; gives those that have twice the rows they were read with, some of which no window reaches any
+    /// more.
     @discardableResult
     private func write(_ kept: [Kept], _ online: Int64, replacing: Bool) throws -> [EntityKey] {
-        let most = EntityTable.maximumEntityBytes, kept = kept.filter { $0.entity.bytes.count <= KeptEntities.longestKey }
+        let most = EntityTable.maximumEntityBytes,
+            kept = kept.filter { $0.entity.bytes.count <= KeptEntities.longestKey }
         var grown: [EntityKey] = []
         for start in stride(from: 0, to: kept.count, by: 1000) {
             let some = kept[start..<min(start + 1000, kept.count)]
             let tooLarge = some.map { $0.rows.bytes.count > most }
             let entities: Parameter = .array(.bytes, some.map { .bytes($0.entity.bytes) })
             let counts: Parameter = .array(.int64, zip(some, tooLarge).map { .int64($1 ? -1 : Int64($0.rows.count)) })
-            let bodies: Parameter = .array(.bytes, zip(some, tooLarge).map { .bytes($1 ? [] : KeptPieces.piece($0.entity, in: online, knownFrom: $0.from, $0.rows)) })
+            let bodies: Parameter = .array(
+                .bytes,
+                zip(some, tooLarge).map {
+                    .bytes($1 ? [] : KeptPieces.piece($0.entity, in: online, knownFrom: $0.from, $0.rows))
+                })
             // What is damaged stays so until it is read again, whatever comes.
             let isTooLarge: SQL = "excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most)"
             let update: SQL =
@@ -230,21 +271,29 @@ struct OnlineWork {
                     on conflict (online, entity) do update set \(update)
                     returning case when rows > 2 * rows_at_first::bigint + 256 then entity end
                     """)
-            grown += answer.map { $0.optionalBytes(0) }.compactMap { $0.flatMap { EntityKey(bytes: $0, group.keyTypes) } }
+            grown += answer.map { $0.optionalBytes(0) }.compactMap {
+                $0.flatMap { EntityKey(bytes: $0, group.keyTypes) }
+            }
         }
         return replacing ? [] : grown
     }
 }
 
 extension OnlineWork {
-    /// Holds what is kept of entities, some taken by chance or all, against their rows: what every aggregate comes to now, and whether they are known.
-    static func check(_ catalog: Catalog, atMost limit: Int?, _ check: inout HistoryCheck, _ connection: Connection) throws {
-        for group in try needs(catalog, connection) { try OnlineWork(group: group, connection: connection).check(atMost: limit, &check) }
+    /// Holds what is kept of entities, some taken by chance or all, against their rows: what every aggregate comes to
+    /// now, and whether they are known.
+    static func check(_ catalog: Catalog, atMost limit: Int?, _ check: inout HistoryCheck, _ connection: Connection)
+        throws
+    {
+        for group in try needs(catalog, connection) {
+            try OnlineWork(group: group, connection: connection).check(atMost: limit, &check)
+        }
     }
 
     private func check(atMost limit: Int?, _ check: inout HistoryCheck) throws {
         guard let (kept, isWhole) = try kept() else { return }
-        let place = "online state of \(source.name) by \(keys.isEmpty ? "no key" : keys.joined(separator: ", "))", log = BatchLog(source: source, connection: connection)
+        let place = "online state of \(source.name) by \(keys.isEmpty ? "no key" : keys.joined(separator: ", "))",
+            log = BatchLog(source: source, connection: connection)
         guard isWhole, try log.head().offset >= kept.covered else {
             check.faults.append("\(place) isn't what it was when it was kept")
             return
@@ -256,14 +305,18 @@ extension OnlineWork {
         var builders = group.keyTypes.map { ColumnBuilder($0) }, count = 0
         let list = keys.isEmpty ? "1" : SQL.joined(keys.map { "r.\(identifier: $0)" }, by: ", ")
         try connection.byScan {
-            try connection.stream("select k.* from (select distinct \(list) from \(table.rows) where \(table.offsets(after: 0, upTo: kept.covered))) k \(chosen)") { row in
+            try connection.stream(
+                "select k.* from (select distinct \(list) from \(table.rows) where \(table.offsets(after: 0, upTo: kept.covered))) k \(chosen)"
+            ) { row in
                 for index in builders.indices { builders[index].append(&row) }
                 count += 1
             }
         }
         let columns = builders.indices.map { builders[$0].finish() }
         var entities = Set((0..<count).compactMap { EntityKey(columns, $0) })
-        for row in try connection.execute("select entity from firn_cache.online_entities where online = \(kept.online) \(chosen)").map({ $0 }) {
+        for row in try connection.execute(
+            "select entity from firn_cache.online_entities where online = \(kept.online) \(chosen)"
+        ).map({ $0 }) {
             guard let entity = try EntityKey(bytes: row.bytes(0), group.keyTypes) else {
                 check.faults.append("\(place) has an entity that is none")
                 return
@@ -292,7 +345,9 @@ extension OnlineWork {
             // Of one that has too many rows, or was found damaged, nothing is believed.
             if try row.int64(1) < 0 {
                 isElsewhere.insert(entity)
-            } else if let rows = try KeptPieces.read(row.bytes(2), of: entity, in: table.online, count: Int(row.int64(1)), form) {
+            } else if let rows = try KeptPieces.read(
+                row.bytes(2), of: entity, in: table.online, count: Int(row.int64(1)), form)
+            {
                 kept[entity] = rows
             } else {
                 return false
@@ -301,12 +356,16 @@ extension OnlineWork {
         let some = entities.filter { !isElsewhere.contains($0) }
         guard !some.isEmpty else { return true }
         let wanted = WantedEntities(group, some, cut: table.covered, from: now)
-        guard let read = try connection.byIndex({ try RowLoader.load([wanted], connection, mostRows: .max - 1) }).first, let (rows, foundFrom) = read else { return false }
-        let here = group.values(of: wanted.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
+        guard let read = try connection.byIndex({ try RowLoader.load([wanted], connection, mostRows: .max - 1) }).first,
+            let (rows, foundFrom) = read
+        else { return false }
+        let here = group.values(
+            of: wanted.keyColumns, count: some.count, at: now, rows: form.rows(of: some.compactMap { kept[$0]?.rows }))
         let there = group.values(of: wanted.keyColumns, count: some.count, at: now, rows: rows)
         return some.indices.allSatisfy { index in
             let isKnown = min(kept[some[index]]?.from ?? .max, here.foundFrom[index]) <= now
-            return isKnown == (min(foundFrom[index], there.foundFrom[index]) <= now) && zip(here.columns, there.columns).allSatisfy { $0[index] == $1[index] }
+            return isKnown == (min(foundFrom[index], there.foundFrom[index]) <= now)
+                && zip(here.columns, there.columns).allSatisfy { $0[index] == $1[index] }
         }
     }
 }

@@ -21,7 +21,8 @@ struct Receipt: Sendable {
 
 /// Lookups on their way into their log, `firn_log.lookups`: written in the background, so that no answer waits for it.
 ///
-/// Bounded: where more are kept than can be written, or the database is away for long, lookups go without a receipt, and are counted.
+/// Bounded: where more are kept than can be written, or the database is away for long, lookups go without a receipt,
+/// and are counted.
 public final class Receipts: Sendable {
     private struct State {
         var queue: [Receipt] = []
@@ -70,9 +71,12 @@ public final class Receipts: Sendable {
     }
 
     /// Keeps a lookup, and gives the receipt's name; nil where there is no room.
-    func keep(_ asked: LookupRequest.Resolved, _ functions: [Function], _ spine: Spine, _ answer: LookupAnswer, actor: String) -> String? {
+    func keep(
+        _ asked: LookupRequest.Resolved, _ functions: [Function], _ spine: Spine, _ answer: LookupAnswer, actor: String
+    ) -> String? {
         let receipt = Receipt(
-            id: UUID().uuidString.lowercased(), asked: asked, fingerprints: functions.map(\.fingerprint.description), actor: actor, inputs: spine.columns, answer: answer)
+            id: UUID().uuidString.lowercased(), asked: asked, fingerprints: functions.map(\.fingerprint.description),
+            actor: actor, inputs: spine.columns, answer: answer)
         let cells = answer.rowCount * max(1, answer.columns.count)
         return state.withLock { state -> String? in
             guard state.queue.count < Receipts.mostWaiting, state.cells + cells <= Receipts.mostCells else {
@@ -92,7 +96,9 @@ public final class Receipts: Sendable {
     /// Returns once nothing waits any more, or after a while.
     public func flush(atMost bound: Duration = .seconds(30)) async {
         let began = ContinuousClock.now
-        while state.withLock({ $0.isWriting }), ContinuousClock.now - began < bound { try? await Task.sleep(for: .milliseconds(10)) }
+        while state.withLock({ $0.isWriting }), ContinuousClock.now - began < bound {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
     }
 
     func close() { pool.close() }
@@ -102,7 +108,10 @@ public final class Receipts: Sendable {
             // What comes together is written together.
             try? await Task.sleep(for: .milliseconds(20))
             let (batch, tidying) = state.withLock { state in
-                (Array(state.queue.prefix(Receipts.together)), state.nextTidying.map { $0 <= .now } ?? true ? state.retention : nil)
+                (
+                    Array(state.queue.prefix(Receipts.together)),
+                    state.nextTidying.map { $0 <= .now } ?? true ? state.retention : nil
+                )
             }
             do {
                 try await pool.run { connection in
@@ -130,9 +139,14 @@ public final class Receipts: Sendable {
 
     private static func insert(_ batch: [Receipt], _ connection: Connection) throws {
         let statements = batch.map { receipt -> SQL in
-            let features: Parameter = if case .features(let names) = receipt.asked.target { .array(.text, names.map { .text($0) }) } else { .array(.text, []) }
-            let inputs = JSON.object(receipt.inputs.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
-            let cuts = JSON.object(receipt.answer.cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
+            let features: Parameter =
+                if case .features(let names) = receipt.asked.target { .array(.text, names.map { .text($0) }) } else {
+                    .array(.text, [])
+                }
+            let inputs = JSON.object(
+                receipt.inputs.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
+            let cuts = JSON.object(
+                receipt.answer.cuts.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) })
             return """
                 insert into firn_log.lookups (receipt, as_of, set_name, features, outputs, fingerprints, engine, actor, is_stale, cuts, inputs, answers, pointer, model)
                 values (\(receipt.id)::text::uuid, \(.timestamp(receipt.answer.asOf.microseconds)), \(receipt.asked.target.set), \(features),
@@ -172,8 +186,12 @@ extension StoreServing {
     ///   - since: those answered for this instant or later; nil for all that are kept.
     ///   - receipt: only this one.
     ///   - progress: called with how many are done.
-    public func replayLookups(since: Instant? = nil, receipt: String? = nil, progress: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> ReplayedLookups {
-        if let receipt, UUID(uuidString: receipt) == nil { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
+    public func replayLookups(
+        since: Instant? = nil, receipt: String? = nil, progress: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws -> ReplayedLookups {
+        if let receipt, UUID(uuidString: receipt) == nil {
+            throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt")
+        }
         let store = self
         return try await withCatalog { connection, catalog in
             var replayed = ReplayedLookups(), after = LoggedLookup.first
@@ -188,18 +206,29 @@ extension StoreServing {
                 progress(replayed.lookups)
                 if rows.count < LoggedLookup.pageRows { break }
             }
-            if let receipt, replayed.lookups == 0 { throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention") }
+            if let receipt, replayed.lookups == 0 {
+                throw StoreError(
+                    .notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+            }
             return replayed
         }
     }
 
-    private func replay(_ logged: LoggedLookup, _ connection: Connection, _ catalog: Catalog, _ replayed: inout ReplayedLookups) throws {
+    private func replay(
+        _ logged: LoggedLookup, _ connection: Connection, _ catalog: Catalog, _ replayed: inout ReplayedLookups
+    ) throws {
         replayed.lookups += 1
         let set = try logged.target.resolve(catalog).served
-        guard set.features.map(\.function.fingerprint.description) == logged.fingerprints else { return replayed.differ(logged.receipt, "a definition") }
+        guard set.features.map(\.function.fingerprint.description) == logged.fingerprints else {
+            return replayed.differ(logged.receipt, "a definition")
+        }
         let plan = Plan(set, in: catalog)
-        guard let (spine, columns) = logged.read(plan) else { return replayed.differ(logged.receipt, "its inputs or values, which can't be read") }
-        let outputs = try connection.transaction(.repeatableReadOnly) { try plan.train(spine, Reading(cuts: logged.cuts), training, connection) }
+        guard let (spine, columns) = logged.read(plan) else {
+            return replayed.differ(logged.receipt, "its inputs or values, which can't be read")
+        }
+        let outputs = try connection.transaction(.repeatableReadOnly) {
+            try plan.train(spine, Reading(cuts: logged.cuts), training, connection)
+        }
         for (output, (then, again)) in zip(plan.outputs, zip(columns, outputs.columns)) {
             for row in 0..<spine.instants.count {
                 replayed.values += 1
@@ -219,7 +248,8 @@ public struct AskedLookup: Sendable {
     public var pointer: String?
     public var model: String?
 
-    fileprivate static let columns: SQL = "receipt::text, as_of, actor, set_name, to_json(features)::text, pointer, model"
+    fileprivate static let columns: SQL =
+        "receipt::text, as_of, actor, set_name, to_json(features)::text, pointer, model"
 
     fileprivate init(_ row: Rows.Row) throws {
         (receipt, asOf, actor) = try (row.text(0), Instant(microseconds: row.timestamp(1)), row.text(2))
@@ -230,7 +260,8 @@ public struct AskedLookup: Sendable {
     public var json: JSON {
         let features: JSON = if case .features(let names) = target { .array(names.map { .string($0) }) } else { .null }
         return .object([
-            "receipt": .string(receipt), "as_of": .string(asOf.description), "actor": .string(actor), "set": JSON(target.set), "features": features, "pointer": JSON(pointer),
+            "receipt": .string(receipt), "as_of": .string(asOf.description), "actor": .string(actor),
+            "set": JSON(target.set), "features": features, "pointer": JSON(pointer),
             "model": JSON(model),
         ])
     }
@@ -244,7 +275,9 @@ extension StoreServing {
     ///   - set: which set was asked for; nil for all, and for features.
     ///   - since: those answered for this instant or later.
     ///   - count: at most so many.
-    public func lookups(actor: String? = nil, set: String? = nil, since: Instant? = nil, count: Int = 100) async throws -> [AskedLookup] {
+    public func lookups(actor: String? = nil, set: String? = nil, since: Instant? = nil, count: Int = 100) async throws
+        -> [AskedLookup]
+    {
         try await withCatalog { connection, _ in
             // No name has such a character, and PostgreSQL takes none.
             guard !(actor ?? "").utf8.contains(0), !(set ?? "").utf8.contains(0) else { return [] }
@@ -262,10 +295,17 @@ extension StoreServing {
     ///
     /// - Throws: an unknown receipt.
     public func loggedLookup(_ receipt: String) async throws -> AskedLookup {
-        guard UUID(uuidString: receipt) != nil else { throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt") }
+        guard UUID(uuidString: receipt) != nil else {
+            throw StoreError(.invalidRequest, "'\(receipt.prefix(40))' is not a receipt")
+        }
         return try await withCatalog { connection, _ in
-            guard let row = try connection.execute("select \(AskedLookup.columns) from firn_log.lookups where receipt = \(receipt)::text::uuid").first else {
-                throw StoreError(.notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
+            guard
+                let row = try connection.execute(
+                    "select \(AskedLookup.columns) from firn_log.lookups where receipt = \(receipt)::text::uuid"
+                ).first
+            else {
+                throw StoreError(
+                    .notFound, "unknown receipt '\(receipt)'", advice: "its day may be older than the log's retention")
             }
             return try AskedLookup(row)
         }
@@ -282,8 +322,14 @@ struct LoggedLookup {
     ///   - receipt: only this one.
     ///   - set: only those of this set.
     ///   - after: the receipt before the first.
-    static func page(since: Instant? = nil, receipt: String? = nil, set: String? = nil, after: String = first, _ connection: Connection) throws -> Rows {
-        var conditions: [SQL] = ["receipt > \(after)::text::uuid", "as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds))"]
+    static func page(
+        since: Instant? = nil, receipt: String? = nil, set: String? = nil, after: String = first,
+        _ connection: Connection
+    ) throws -> Rows {
+        var conditions: [SQL] = [
+            "receipt > \(after)::text::uuid",
+            "as_of >= \(.timestamp((since ?? Instant.range.lowerBound).microseconds))",
+        ]
         if let receipt { conditions.append("receipt = \(receipt)::text::uuid") }
         if let set { conditions.append("set_name = \(set)") }
         return try connection.execute(
@@ -309,7 +355,9 @@ struct LoggedLookup {
         asOf = try row.timestamp(1)
         target = try row.isNull(2) ? .features(try LoggedLookup.texts(row.bytes(3))) : .set(row.text(2))
         fingerprints = try LoggedLookup.texts(row.bytes(4))
-        guard case .object(let members) = try JSON(parsing: row.bytes(5)) else { throw StoreError(.damaged, "the cuts of receipt \(receipt) can't be read") }
+        guard case .object(let members) = try JSON(parsing: row.bytes(5)) else {
+            throw StoreError(.damaged, "the cuts of receipt \(receipt) can't be read")
+        }
         var cuts: [String: Int64] = [:]
         for member in members { if case .int64(let cut)? = member.value.literal(as: .int64) { cuts[member.key] = cut } }
         self.cuts = cuts

@@ -23,8 +23,11 @@ public struct StoreServing: StorePart {
     /// Lookups on their way into their log.
     public var receipts: Receipts { live.receipts }
 
-    /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where something came since, or a name is unknown.
-    public func withKnownCatalog<T: Sendable>(_ body: @escaping @Sendable (Catalog, Governance) throws -> T) async throws -> T {
+    /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where
+    /// something came since, or a name is unknown.
+    public func withKnownCatalog<T: Sendable>(_ body: @escaping @Sendable (Catalog, Governance) throws -> T)
+        async throws -> T
+    {
         if let known = context.known, let online, online.memory.governed <= known.entry {
             do { return try body(known.catalog, known.governance) } catch is UnknownName {}
         }
@@ -32,7 +35,8 @@ public struct StoreServing: StorePart {
     }
 }
 
-/// What goes on beside single calls: pushes that share commits, lookups that are logged, memory that follows the logs, and the watch over the database.
+/// What goes on beside single calls: pushes that share commits, lookups that are logged, memory that follows the logs,
+/// and the watch over the database.
 final class LiveState: Sendable {
     let pushes: PushQueues
     let receipts: Receipts
@@ -47,11 +51,15 @@ final class LiveState: Sendable {
         online = memory.map { memory in
             let primary = context.replica == nil ? nil : Pool(uri: context.uri, size: 1, quick)
             return Online(
-                memory: memory, follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary), pool: Pool(uri: read, size: 4, quick),
+                memory: memory,
+                follower: Follower(pool: Pool(uri: read, size: 1, quick), memory: memory, primary: primary),
+                pool: Pool(uri: read, size: 4, quick),
                 kept: KeptEntities(reportDamage: context.reportDamage))
         }
-        let pushing = Connection.Settings(role: context.role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
-        pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing)) { source, rows, end in
+        let pushing = Connection.Settings(
+            role: context.role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
+        pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing)) {
+            source, rows, end in
             // Memory takes what lies right behind what it has, and is owed the rest.
             if let memory, !(rows.map { memory.take($0) } ?? false) { memory.owe([source: end]) }
         }

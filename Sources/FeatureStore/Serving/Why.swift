@@ -46,8 +46,12 @@ extension StoreServing {
     ///
     /// - Throws: as a lookup does.
     public func why(_ request: WhyRequest) async throws -> WhyAnswer {
-        guard (1...WhyRequest.maximumRows).contains(request.rows) else { throw StoreError(.invalidRequest, "rows are 1 to \(WhyRequest.maximumRows)") }
-        guard case .features(let names) = request.lookup.target, names.count == 1 else { throw StoreError(.invalidRequest, "one feature or label is explained at a time") }
+        guard (1...WhyRequest.maximumRows).contains(request.rows) else {
+            throw StoreError(.invalidRequest, "rows are 1 to \(WhyRequest.maximumRows)")
+        }
+        guard case .features(let names) = request.lookup.target, names.count == 1 else {
+            throw StoreError(.invalidRequest, "one feature or label is explained at a time")
+        }
         let lookup = request.lookup, lastNow = context.lastNow
         return try await withCatalog { connection, catalog in
             let set = try catalog.resolve(features: names)
@@ -56,16 +60,22 @@ extension StoreServing {
                 let heads = try Heads(plan.sources, connection)
                 let instant = try Heads.instant(asOf: lookup.asOf, now: lastNow.advance(to: heads.now))
                 let spine = try lookup.spine(plan, at: instant)
-                guard spine.instants.count == 1 else { throw StoreError(.invalidRequest, "one entity is explained at a time") }
+                guard spine.instants.count == 1 else {
+                    throw StoreError(.invalidRequest, "one entity is explained at a time")
+                }
                 let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
                 let reading = Reading(
-                    mode: request.isHindsight ? .hindsight : .asServed, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
+                    mode: request.isHindsight ? .hindsight : .asServed, knownBy: request.knownBy?.microseconds,
+                    cuts: heads.cuts, newestCommits: heads.newestCommits)
                 let aggregates = plan.groups.reduce(0) { $0 + $1.aggregates.count }
                 let limit = max(1, min(request.rows, WhyRequest.maximumOfAll / max(aggregates, 1)))
-                let (outputs, explanations) = try plan.explain(spine, reading, limit: limit) { try loader.load($0, beyond: limit) }
+                let (outputs, explanations) = try plan.explain(spine, reading, limit: limit) {
+                    try loader.load($0, beyond: limit)
+                }
                 let inputs = (plan.keys + plan.requests).map { ($0.name, spine.columns[$0.name]![0]) }
                 return WhyAnswer(
-                    function: (set.features + set.labels)[0].function, inputs: inputs, asOf: instant, value: outputs.columns[0][0], overrides: plan.overrides(0, spine, reading),
+                    function: (set.features + set.labels)[0].function, inputs: inputs, asOf: instant,
+                    value: outputs.columns[0][0], overrides: plan.overrides(0, spine, reading),
                     cuts: heads.cuts, plan: plan.outline, explanations: explanations)
             }
         }
@@ -102,7 +112,9 @@ extension Explanation {
         case .neverKnown: "known_at is NULL: never known"
         case .notYetKnown: "not yet known: known at \(row.knownAt.map(\.description) ?? "")"
         case .knownAfter(let limit): "known only after \(limit)"
-        case .replaced(let offset, let isTombstone): isTombstone ? "taken back by the tombstone at offset \(offset)" : "replaced by the version at offset \(offset)"
+        case .replaced(let offset, let isTombstone):
+            isTombstone
+                ? "taken back by the tombstone at offset \(offset)" : "replaced by the version at offset \(offset)"
         case .isTombstone: "a tombstone"
         case .otherEntity: "the version that stands has other keys"
         case .tooOld: "too old: not after \(after.map(\.description) ?? "")"

@@ -6,7 +6,8 @@ internal import StoreRecord
 internal import StoreRows
 internal import Tables
 
-/// A snapshot as one file: definitions, the rows that it reads, spine, manifest. From it alone its rows come back, with no database.
+/// A snapshot as one file: definitions, the rows that it reads, spine, manifest. From it alone its rows come back, with
+/// no database.
 ///
 /// A tar archive:
 ///
@@ -39,12 +40,19 @@ public struct SnapshotBundle: Sendable {
     /// - Parameter temporaryDirectory: where room for its content is made, as long as it is used.
     /// - Throws: a file that is none.
     public init(path: String, temporaryDirectory: String) throws {
-        guard FileManager.default.isReadableFile(atPath: path) else { throw StoreError(.invalidRequest, "\(path) can't be read") }
+        guard FileManager.default.isReadableFile(atPath: path) else {
+            throw StoreError(.invalidRequest, "\(path) can't be read")
+        }
         directory = try TemporaryDirectory(in: temporaryDirectory)
-        guard Tar.run(["-xf", path, "-C", directory.path]), let about = FileManager.default.contents(atPath: directory.path + "/bundle.json"),
-            let manifest = FileManager.default.contents(atPath: directory.path + "/manifest.json"), let said = try? JSONDecoder().decode(About.self, from: about),
+        guard Tar.run(["-xf", path, "-C", directory.path]),
+            let about = FileManager.default.contents(atPath: directory.path + "/bundle.json"),
+            let manifest = FileManager.default.contents(atPath: directory.path + "/manifest.json"),
+            let said = try? JSONDecoder().decode(About.self, from: about),
             said.format == About.format, let recorded = try? JSONDecoder().decode(Manifest.self, from: manifest)
-        else { throw StoreError(.invalidRequest, "\(path) is no bundle of a snapshot", advice: "firn snapshot bundle makes one") }
+        else {
+            throw StoreError(
+                .invalidRequest, "\(path) is no bundle of a snapshot", advice: "firn snapshot bundle makes one")
+        }
         self.about = said
         self.manifest = recorded
     }
@@ -59,29 +67,36 @@ public struct SnapshotBundle: Sendable {
         var verification = Verification(manifest: manifest)
         if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
         let spine = try SpineFile(
-            path: directory.path + "/" + SnapshotBundle.spineName(manifest.spine), plan: plan, timestamp: manifest.spine.timestamp, options: manifest.spine.options)
+            path: directory.path + "/" + SnapshotBundle.spineName(manifest.spine), plan: plan,
+            timestamp: manifest.spine.timestamp, options: manifest.spine.options)
         let sources = try Dictionary(
             uniqueKeysWithValues: plan.sources.map { name in
                 let source = try catalog.source(named: name)
                 var reader = try TableReader(
-                    path: directory.path + "/rows/\(name).arrows.zst", schema: .init(importing: source, keys: catalog.keyColumns(of: name)), options: ReadOptions())
+                    path: directory.path + "/rows/\(name).arrows.zst",
+                    schema: .init(importing: source, keys: catalog.keyColumns(of: name)), options: ReadOptions())
                 return (name, SourceRows(importing: try reader.all(), into: source))
             })
         // All rows of the cuts are here, and no others.
         var reading = manifest.reading
         reading.cuts = [:]
         let outputs = plan.evaluate(spine.spine, reading) { sources[$0.source.name]! }
-        verification.compare(FeatureEngine.Digest(plan.result(spine.spine, outputs), threads: threads), plan.outputs.map(\.name), erased: Swift.Set(about.erased))
+        verification.compare(
+            FeatureEngine.Digest(plan.result(spine.spine, outputs), threads: threads), plan.outputs.map(\.name),
+            erased: Swift.Set(about.erased))
         return (TrainingSet(file: spine, values: try plan.values(outputs, manifest.split, spine)), verification)
     }
 
-    fileprivate static func spineName(_ spine: Manifest.SpineRecord) -> String { "spine.\(spine.layout ?? FileFormat.Layout.csv.rawValue).zst" }
+    fileprivate static func spineName(_ spine: Manifest.SpineRecord) -> String {
+        "spine.\(spine.layout ?? FileFormat.Layout.csv.rawValue).zst"
+    }
 }
 
 extension StoreTraining {
     /// Writes a snapshot's bundle; the file appears when it is whole.
     ///
-    /// - Returns: how many rows of each source it holds: those of the spine's entities, with all versions of their facts.
+    /// - Returns: how many rows of each source it holds: those of the spine's entities, with all versions of their
+    ///   facts.
     @discardableResult
     public func bundleSnapshot(_ id: String, to path: String) async throws -> [String: Int] {
         let manifest = try await snapshot(id), directory = try TemporaryDirectory(in: temporaryDirectory)
@@ -93,29 +108,46 @@ extension StoreTraining {
                 let erasures = try Erasures(connection)
                 let (spine, _) = try KeptSpine(manifest, erasures).read(plan, connection)
                 let pieces = try KeptSpine(manifest, erasures).pieces(connection)
-                try Data(pieces.joined()).write(to: URL(fileURLWithPath: files + "/" + SnapshotBundle.spineName(manifest.spine)))
+                try Data(pieces.joined()).write(
+                    to: URL(fileURLWithPath: files + "/" + SnapshotBundle.spineName(manifest.spine)))
                 var rows: [String: Int] = [:]
                 for source in plan.sources {
                     try Task.checkCancellation()
-                    rows[source] = try BundledRows(plan, source, spine.spine, manifest.cuts[source] ?? 0, set, catalog, connection).write(to: "\(files)/rows/\(source).arrows.zst")
+                    rows[source] = try BundledRows(
+                        plan, source, spine.spine, manifest.cuts[source] ?? 0, set, catalog, connection
+                    ).write(to: "\(files)/rows/\(source).arrows.zst")
                 }
                 return (rows, erasures)
             }
             guard
-                let recorded = try connection.execute("select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)").first
-            else { throw StoreError(.damaged, "the ledger's entry of \(manifest.id) is gone", advice: "firn verify says more") }
+                let recorded = try connection.execute(
+                    "select s.manifest, l.entry, l.hash from firn.snapshots s join firn.ledger l using (entry) where s.id = \(manifest.id)"
+                ).first
+            else {
+                throw StoreError(
+                    .damaged, "the ledger's entry of \(manifest.id) is gone", advice: "firn verify says more")
+            }
             let about = try SnapshotBundle.About(
-                format: SnapshotBundle.About.format, build: firnBuild, entry: recorded.int64(1), hash: recorded.bytes(2).hexadecimal,
+                format: SnapshotBundle.About.format, build: firnBuild, entry: recorded.int64(1),
+                hash: recorded.bytes(2).hexadecimal,
                 erased: (erasures.blocks[manifest.id] ?? []).sorted(), rows: rows)
             let texts = try [
-                "README.txt": SnapshotBundle.readme(manifest, plan), "bundle.json": try canonicalJSON(about) + "\n", "manifest.json": recorded.text(0),
+                "README.txt": SnapshotBundle.readme(manifest, plan), "bundle.json": try canonicalJSON(about) + "\n",
+                "manifest.json": recorded.text(0),
                 "definitions.yaml": JSON(set, in: catalog).pretty() + "\n",
             ]
             for (name, text) in texts { try text.write(toFile: "\(files)/\(name)", atomically: false, encoding: .utf8) }
             let part = "\(path).\(UUID().uuidString).part"
             defer { try? FileManager.default.removeItem(atPath: part) }
-            guard Tar.run(["-cf", part, "-C", files] + texts.keys.sorted() + [SnapshotBundle.spineName(manifest.spine), "rows"]) else {
-                throw StoreError(.invalidRequest, "\(path) can't be written", advice: "the program tar makes it; is it there, and is there room?")
+            guard
+                Tar.run(
+                    ["-cf", part, "-C", files] + texts.keys.sorted() + [
+                        SnapshotBundle.spineName(manifest.spine), "rows",
+                    ])
+            else {
+                throw StoreError(
+                    .invalidRequest, "\(path) can't be written",
+                    advice: "the program tar makes it; is it there, and is there room?")
             }
             guard unsafe rename(part, path) == 0 else { throw StoreError(.invalidRequest, "\(path) can't be written") }
             return rows
@@ -125,7 +157,10 @@ extension StoreTraining {
 
 extension SnapshotBundle {
     fileprivate static func readme(_ manifest: Manifest, _ plan: Plan) -> String {
-        var command = ["firn eval definitions.yaml --set \(manifest.set)", "--spine \(spineName(manifest.spine)) --timestamp '\(manifest.spine.timestamp)'"]
+        var command = [
+            "firn eval definitions.yaml --set \(manifest.set)",
+            "--spine \(spineName(manifest.spine)) --timestamp '\(manifest.spine.timestamp)'",
+        ]
         command += plan.sources.map { "--rows \($0)=rows/\($0).arrows.zst" }
         if manifest.mode == .hindsight { command.append("--hindsight") }
         if let knownBy = manifest.knownBy { command.append("--known-by \(knownBy)") }
@@ -151,7 +186,10 @@ private struct BundledRows {
     private let columns: [ColumnDefinition]
     private let connection: Connection
 
-    init(_ plan: Plan, _ name: String, _ spine: Spine, _ cut: Int64, _ set: FeatureSet, _ catalog: Catalog, _ connection: Connection) throws {
+    init(
+        _ plan: Plan, _ name: String, _ spine: Spine, _ cut: Int64, _ set: FeatureSet, _ catalog: Catalog,
+        _ connection: Connection
+    ) throws {
         source = try catalog.source(named: name)
         groups = plan.groups.filter { $0.source.name == name }
         columns = catalog.columns(of: source, readBy: set)
@@ -169,7 +207,10 @@ private struct BundledRows {
             count += builders[0].count
             try writer.write(builders.indices.map { builders[$0].finish() })
         }
-        let table = SourceTable(source), list = columns.map { column -> SQL in "r.\(identifier: column.name)" } + (source.isStatic ? [] : ["coalesce(b.known_at, r.firn_known_at)"])
+        let table = SourceTable(source),
+            list =
+                columns.map { column -> SQL in "r.\(identifier: column.name)" }
+                + (source.isStatic ? [] : ["coalesce(b.known_at, r.firn_known_at)"])
         try connection.stream(
             "select \(SQL.joined(list, by: ", ")) from \(table.rows) where \(table.offsets(after: 0, upTo: cut)) and \(try wanted()) order by b.base_offset, r.firn_position"
         ) { row in
@@ -186,9 +227,12 @@ private struct BundledRows {
         if groups.contains(where: { $0.keys.isEmpty }) { return "true" }
         var parts: [SQL] = []
         for (index, group) in groups.enumerated() {
-            let name = SQL(raw: "pg_temp." + SourceTable.name("wanted", [source.name, String(index)])), keys = group.keys.map { spine.columns[$0.spine]! }
+            let name = SQL(raw: "pg_temp." + SourceTable.name("wanted", [source.name, String(index)])),
+                keys = group.keys.map { spine.columns[$0.spine]! }
             let fields = keys.indices.map { SQL(raw: "k\($0)") }
-            try connection.execute("create temp table \(name) (\(SQL.joined(zip(fields, keys).map { "\($0) \($1.type.sql)" }, by: ", "))) on commit drop")
+            try connection.execute(
+                "create temp table \(name) (\(SQL.joined(zip(fields, keys).map { "\($0) \($1.type.sql)" }, by: ", "))) on commit drop"
+            )
             var seen: Set<EntityKey> = []
             try connection.copyIn("copy \(name) from stdin (format binary)") { writer in
                 for row in spine.instants.indices {
@@ -208,7 +252,9 @@ private struct BundledRows {
 extension Catalog {
     /// The columns of a source that a set's values depend on.
     fileprivate func columns(of source: Source, readBy set: FeatureSet) -> [ColumnDefinition] {
-        let used = functions(of: set).filter { $0.source?.name == source.name }.reduce(into: Set<String>()) { $0.formUnion($1.usedColumns.map(\.name)) }
+        let used = functions(of: set).filter { $0.source?.name == source.name }.reduce(into: Set<String>()) {
+            $0.formUnion($1.usedColumns.map(\.name))
+        }
         return source.columns.filter { used.contains($0.name) }
     }
 }
@@ -222,7 +268,9 @@ extension JSON {
             entities[function.entity.name] = function.entity
             if let source = function.source { sources[source.name] = source }
         }
-        func texts(_ values: [String: String]) -> JSON { .object(values.sorted { $0.key < $1.key }.map { Member($0.key, .string($0.value)) }) }
+        func texts(_ values: [String: String]) -> JSON {
+            .object(values.sorted { $0.key < $1.key }.map { Member($0.key, .string($0.value)) })
+        }
         func entry(_ entry: SetEntry) -> JSON {
             var members = [Member("feature", .string(entry.function.description)), Member("as", .string(entry.output))]
             if !entry.keys.isEmpty { members.append(Member("keys", texts(entry.keys))) }
@@ -238,18 +286,28 @@ extension JSON {
             return Member(definition.name.description, .object(members))
         }
         func source(_ source: Source) -> Member {
-            var members = [Member("columns", catalog.columns(of: source, readBy: set).json), Member("event_time", .string(source.eventTime ?? "none"))]
+            var members = [
+                Member("columns", catalog.columns(of: source, readBy: set).json),
+                Member("event_time", .string(source.eventTime ?? "none")),
+            ]
             if !source.id.isEmpty { members.append(Member("id", .array(source.id.map { .string($0) }))) }
             if let tombstone = source.tombstone { members.append(Member("tombstone", .string(tombstone))) }
             switch source.knownAt {
             case .eventTime: break
-            case .after(let delay): members.append(Member("known_at", .object(["after": .string(TimeSpan(microseconds: delay).description)])))
+            case .after(let delay):
+                members.append(
+                    Member("known_at", .object(["after": .string(TimeSpan(microseconds: delay).description)])))
             case .column(let name): members.append(Member("known_at", .string(name)))
             }
             return Member(source.name, .object(members))
         }
         var sections = [
-            Member("entities", .object(entities.values.sorted { $0.name < $1.name }.map { Member($0.name, .object(["keys": $0.keys.json])) })),
+            Member(
+                "entities",
+                .object(
+                    entities.values.sorted { $0.name < $1.name }.map {
+                        Member($0.name, .object(["keys": $0.keys.json]))
+                    })),
             Member("sources", .object(sources.values.sorted { $0.name < $1.name }.map(source))),
         ]
         for (heading, kind) in [("features", FunctionKind.feature), ("labels", .label)] {
@@ -269,7 +327,8 @@ private final class TemporaryDirectory: Sendable {
 
     init(in parent: String) throws {
         path = "\(parent)/firn-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

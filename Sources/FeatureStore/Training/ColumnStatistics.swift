@@ -4,7 +4,8 @@ internal import Tables
 
 /// What a training set's column looks like: how many values there are, where they lie, which come often.
 ///
-/// Counts, mean and deviation are of all rows; quantiles, histogram and top values of at most 20,000 rows, evenly spaced.
+/// Counts, mean and deviation are of all rows; quantiles, histogram and top values of at most 20,000 rows, evenly
+/// spaced.
 public struct ColumnStatistics: Sendable, Codable, Equatable {
     public struct Top: Sendable, Codable, Equatable {
         /// As text.
@@ -49,7 +50,9 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         if column.type.rules.isContinuous { return }
         var counts: [Literal: Int] = [:]
         for row in sampledRows { counts[column[row], default: 0] += 1 }
-        let most = counts.sorted { ($1.value, ColumnStatistics.text($0.key)) < ($0.value, ColumnStatistics.text($1.key)) }.prefix(ColumnStatistics.mostTop)
+        let most = counts.sorted {
+            ($1.value, ColumnStatistics.text($0.key)) < ($0.value, ColumnStatistics.text($1.key))
+        }.prefix(ColumnStatistics.mostTop)
         top = most.map { Top(value: ColumnStatistics.text($0.key), count: $0.value) }
     }
 
@@ -100,7 +103,8 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
 
     /// Whether it has what those that are computed have.
     var isWhole: Bool {
-        rows >= 0 && (0...rows).contains(nulls) && sampled >= 0 && [0, 101].contains(quantiles.count) && [0, ColumnStatistics.bins].contains(histogram.count)
+        rows >= 0 && (0...rows).contains(nulls) && sampled >= 0 && [0, 101].contains(quantiles.count)
+            && [0, ColumnStatistics.bins].contains(histogram.count)
             && histogram.allSatisfy { (0...ColumnStatistics.sample).contains($0) }
     }
 

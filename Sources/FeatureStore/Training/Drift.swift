@@ -18,7 +18,8 @@ public struct Drift: Sendable {
         public var right: ColumnStatistics
         /// Where the outputs are other functions.
         public var isRedefined: Bool
-        /// What both come to where two samples of these sizes are drawn from one distribution: the mean of the index, and what one in twenty distances is beyond.
+        /// What both come to where two samples of these sizes are drawn from one distribution: the mean of the index,
+        /// and what one in twenty distances is beyond.
         public private(set) var chance: (stability: Double, distance: Double) = (0, 0)
     }
 
@@ -30,11 +31,15 @@ public struct Drift: Sendable {
 
     /// Features beyond a bound, of those that have rows enough to tell.
     public func beyond(stability: Double, distance: Double) -> [Feature] {
-        features.filter { ($0.stability > stability || $0.distance ?? 0 > distance) && !$0.isOfTooFew(stability, distance) }
+        features.filter {
+            ($0.stability > stability || $0.distance ?? 0 > distance) && !$0.isOfTooFew(stability, distance)
+        }
     }
 
     /// Features of which there are so few rows that chance alone may be beyond a bound.
-    public func tooFew(stability: Double, distance: Double) -> [Feature] { features.filter { $0.isOfTooFew(stability, distance) } }
+    public func tooFew(stability: Double, distance: Double) -> [Feature] {
+        features.filter { $0.isOfTooFew(stability, distance) }
+    }
 }
 
 extension Drift.Feature {
@@ -55,12 +60,14 @@ extension Drift.Feature {
                 before = upTo
             }
             shares.append(((1 - before.left) * whole.left, (1 - before.right) * whole.right))
-            distance = (left.quantiles + right.quantiles).map { abs(left.share(upTo: $0) - right.share(upTo: $0)) }.max()
+            distance = (left.quantiles + right.quantiles).map { abs(left.share(upTo: $0) - right.share(upTo: $0)) }
+                .max()
         } else if left.quantiles.isEmpty, right.quantiles.isEmpty {
             var rest = whole
             for value in Set(left.top.map(\.value)).union(right.top.map(\.value)).sorted() {
                 func share(_ statistics: ColumnStatistics, _ whole: Double) -> Double {
-                    Double(statistics.top.first { $0.value == value }?.count ?? 0) / Double(max(1, statistics.sampled)) * whole
+                    Double(statistics.top.first { $0.value == value }?.count ?? 0) / Double(max(1, statistics.sampled))
+                        * whole
                 }
                 let here = (left: share(left, whole.left), right: share(right, whole.right))
                 shares.append(here)
@@ -70,8 +77,12 @@ extension Drift.Feature {
         } else {
             shares.append(whole)
         }
-        func sum(_ rows: (ColumnStatistics) -> Int) -> Double { 1 / Double(max(rows(left), 1)) + 1 / Double(max(rows(right), 1)) }
-        chance = (Double(shares.count - 1) * sum { $0.rows }, distance == nil ? 0 : 1.36 * sum { $0.sampled }.squareRoot())
+        func sum(_ rows: (ColumnStatistics) -> Int) -> Double {
+            1 / Double(max(rows(left), 1)) + 1 / Double(max(rows(right), 1))
+        }
+        chance = (
+            Double(shares.count - 1) * sum { $0.rows }, distance == nil ? 0 : 1.36 * sum { $0.sampled }.squareRoot()
+        )
         // What never happened is taken for very rare, so that the logarithm is finite.
         stability = shares.reduce(0) { sum, share in
             let left = max(share.left, 1e-4), right = max(share.right, 1e-4)
@@ -79,7 +90,9 @@ extension Drift.Feature {
         }
     }
 
-    fileprivate func isOfTooFew(_ stability: Double, _ distance: Double) -> Bool { chance.stability > stability || chance.distance > distance }
+    fileprivate func isOfTooFew(_ stability: Double, _ distance: Double) -> Bool {
+        chance.stability > stability || chance.distance > distance
+    }
 
     private func ln(_ value: Double) -> Double { Foundation.log(value) }
 }
@@ -94,7 +107,9 @@ extension StoreTraining {
         } else {
             let erased = try await withCatalog { connection, _ in try Heads([], connection).erased }
             let rows = try await fetch(manifest.id).rows.values
-            all = Dictionary(manifest.outputs.compactMap { output in rows[output.name].map { (output.name, ColumnStatistics($0)) } }) { first, _ in first }
+            all = Dictionary(
+                manifest.outputs.compactMap { output in rows[output.name].map { (output.name, ColumnStatistics($0)) } }
+            ) { first, _ in first }
             let actor = actor, keeping = try KeptStatistics.keeping(all, of: manifest.id)
             try await withCatalog { connection, _ in
                 try connection.transaction {
@@ -110,7 +125,10 @@ extension StoreTraining {
 
     private func keptStatistics(_ manifest: Manifest) async throws -> [String: ColumnStatistics]? {
         let kept = try await withCatalog { connection, _ in try KeptStatistics(of: manifest.id, connection) }
-        if kept?.isDamaged ?? false { reportDamage("the statistics of \(manifest.id) aren't what they were when they were kept: they are computed again") }
+        if kept?.isDamaged ?? false {
+            reportDamage(
+                "the statistics of \(manifest.id) aren't what they were when they were kept: they are computed again")
+        }
         return kept?.statistics
     }
 
@@ -118,14 +136,19 @@ extension StoreTraining {
     public func manifest(_ id: String) async throws -> [JSON.Member] {
         let manifest = try await snapshot(id), kept = try await keptStatistics(manifest)
         guard case .object(let members) = manifest.json(whole: true) else { return [] }
-        let statistics = kept.map { kept in JSON.object(manifest.outputs.compactMap { output in kept[output.name].map { JSON.Member(output.name, $0.json) } }) }
+        let statistics = kept.map { kept in
+            JSON.object(
+                manifest.outputs.compactMap { output in kept[output.name].map { JSON.Member(output.name, $0.json) } })
+        }
         return members + [JSON.Member("statistics", statistics ?? .null)]
     }
 
     /// How far two snapshots are apart.
     public func drift(_ left: String, _ right: String) async throws -> Drift {
         let left = try await snapshot(left), right = try await snapshot(right)
-        let theirs = Dictionary(try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) }) { first, _ in first }
+        let theirs = Dictionary(try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) }) {
+            first, _ in first
+        }
         var drift = Drift(left: left.id, right: right.id, features: [])
         for (name, statistics) in try await statistics(ofSnapshot: left.id) {
             guard let other = theirs[name] else { continue }
@@ -136,13 +159,22 @@ extension StoreTraining {
         return drift
     }
 
-    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has, or it isn't kept.
-    public func statistics(of function: VersionedName) async throws -> (snapshot: Manifest, statistics: ColumnStatistics)? {
+    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has, or it isn't
+    /// kept.
+    public func statistics(of function: VersionedName) async throws -> (
+        snapshot: Manifest, statistics: ColumnStatistics
+    )? {
         let found = try await withCatalog { connection, catalog -> (manifest: Manifest, output: String)? in
-            let sets = catalog.sets.values.filter { ($0.features + $0.labels).contains { $0.function.name == function } }.map { Parameter.text($0.definition.name.description) }
-            let row = try connection.execute("select manifest from firn.snapshots where set_name = any(\(.array(.text, sets))) order by entry desc limit 1").first
+            let sets = catalog.sets.values.filter {
+                ($0.features + $0.labels).contains { $0.function.name == function }
+            }.map { Parameter.text($0.definition.name.description) }
+            let row = try connection.execute(
+                "select manifest from firn.snapshots where set_name = any(\(.array(.text, sets))) order by entry desc limit 1"
+            ).first
             let manifest = try row.map { try JSONDecoder().decode(Manifest.self, from: Data($0.bytes(0))) }
-            return manifest.flatMap { manifest in manifest.outputs.first { $0.function == function }.map { (manifest, $0.name) } }
+            return manifest.flatMap { manifest in
+                manifest.outputs.first { $0.function == function }.map { (manifest, $0.name) }
+            }
         }
         guard let found else { return nil }
         return try await keptStatistics(found.manifest)?[found.output].map { (found.manifest, $0) }
@@ -163,9 +195,15 @@ struct KeptStatistics {
 
     /// - Returns: nil where none are kept.
     init?(of snapshot: String, _ connection: Connection) throws {
-        guard let row = try connection.execute("select body, checksum from firn_cache.statistics where snapshot = \(snapshot)").first else { return nil }
+        guard
+            let row = try connection.execute(
+                "select body, checksum from firn_cache.statistics where snapshot = \(snapshot)"
+            ).first
+        else { return nil }
         let body = try row.bytes(0), read = try? JSONDecoder().decode([String: ColumnStatistics].self, from: Data(body))
-        statistics = try KeptStatistics.checksum(body, snapshot) == row.int64(1) && read?.values.allSatisfy(\.isWhole) ?? false ? read : nil
+        statistics =
+            try KeptStatistics.checksum(body, snapshot) == row.int64(1) && read?.values.allSatisfy(\.isWhole) ?? false
+            ? read : nil
     }
 
     /// Keeps them, in the place of what may be there.

@@ -21,12 +21,17 @@ struct Emptiness {
         self.connection = connection
     }
 
-    /// What to say of features that are NULL, or 0 where they count, in all rows: their source is empty, has no rows of these entities, or the rows were known too late.
+    /// What to say of features that are NULL, or 0 where they count, in all rows: their source is empty, has no rows of
+    /// these entities, or the rows were known too late.
     func warnings(_ outputs: Outputs) throws -> [String] {
-        let empty = plan.outputs.indices.filter { plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing }
+        let empty = plan.outputs.indices.filter {
+            plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing
+        }
         guard !spine.instants.isEmpty, !empty.isEmpty else { return [] }
         let loader = loader, seen = try hindsight(loader)
-        let whose = spine.instants.count > Emptiness.sample ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
+        let whose =
+            spine.instants.count > Emptiness.sample
+            ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
         // Asked once of each group and source, however many outputs read them.
         var warnings: [String] = [], delays: [String: SourceDelay?] = [:], known: [Int: Bool] = [:]
         func hasRows(_ group: Int) throws -> Bool {
@@ -36,19 +41,27 @@ struct Emptiness {
             return has
         }
         for output in empty {
-            let name = "\(plan.outputs[output].name) is \(outputs.columns[output].validity == nil ? "0" : "NULL") in all \(spine.instants.count) rows"
+            let name =
+                "\(plan.outputs[output].name) is \(outputs.columns[output].validity == nil ? "0" : "NULL") in all \(spine.instants.count) rows"
             let groups = plan.outputs[output].groups.map { plan.groups[$0] }
             let bare = groups.map(\.source.name).filter { reading.cuts[$0] ?? 0 == 0 }
             if !bare.isEmpty {
                 warnings.append("\(name): source \(Set(bare).sorted().joined(separator: " and ")) has no rows")
-            } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }), try !plan.outputs[output].groups.contains(where: hasRows) {
-                warnings.append("\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of \(whose); compare how both write the keys")
+            } else if plan.outputs[output].groups.allSatisfy({ !seen.isFound[$0].contains(true) }),
+                try !plan.outputs[output].groups.contains(where: hasRows)
+            {
+                warnings.append(
+                    "\(name): \(Set(groups.map(\.source.name)).sorted().joined(separator: " and ")) has no row of any of \(whose); compare how both write the keys"
+                )
             } else if reading.mode == .asServed, !seen.columns[output].saysNothing {
                 var late: [String] = []
                 for source in Set(groups.map(\.source)).sorted(by: { $0.name < $1.name }) where !source.isStatic {
                     let delay = try delays[source.name] ?? SourceDelay(source, connection)
                     delays[source.name] = delay
-                    if let delay { late.append("rows of \(source.name) were known a median of \(delay.median.rough) after they happened") }
+                    if let delay {
+                        late.append(
+                            "rows of \(source.name) were known a median of \(delay.median.rough) after they happened")
+                    }
                 }
                 if late.isEmpty { late.append("their rows were never known") }
                 warnings.append(
@@ -63,7 +76,8 @@ struct Emptiness {
     private var loader: RowLoader {
         let step = max(1, (spine.instants.count + Emptiness.sample - 1) / Emptiness.sample)
         let rows = stride(from: 0, to: spine.instants.count, by: step).map { Int32($0) }
-        let some = Spine(columns: spine.columns.mapValues { $0.gathered(rows) }, instants: rows.map { spine.instants[Int($0)] })
+        let some = Spine(
+            columns: spine.columns.mapValues { $0.gathered(rows) }, instants: rows.map { spine.instants[Int($0)] })
         return RowLoader(spine: some, cuts: reading.cuts, connection: connection)
     }
 

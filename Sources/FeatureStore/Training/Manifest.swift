@@ -51,11 +51,14 @@ public struct Manifest: Sendable, Codable {
     public var warnings: [String] = []
 
     private enum CodingKeys: CodingKey {
-        case id, name, set, fingerprint, outputs, mode, knownBy, cuts, newestCommits, at, split, rows, digest, blocks, spine, createdAt, actor, engine
+        case id, name, set, fingerprint, outputs, mode, knownBy, cuts, newestCommits, at, split, rows, digest, blocks,
+            spine, createdAt, actor, engine
     }
 
     /// Which rows there were.
     var reading: Reading {
-        Reading(mode: mode, knownBy: knownBy.flatMap { Instant(text: $0) }?.microseconds, cuts: cuts, newestCommits: newestCommits)
+        Reading(
+            mode: mode, knownBy: knownBy.flatMap { Instant(text: $0) }?.microseconds, cuts: cuts,
+            newestCommits: newestCommits)
     }
 }

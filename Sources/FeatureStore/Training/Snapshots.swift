@@ -23,7 +23,8 @@ public struct SnapshotRequest: Sendable {
     public var keeps: Bool
 
     public init(
-        set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed, knownBy: Instant? = nil,
+        set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed,
+        knownBy: Instant? = nil,
         options: ReadOptions = ReadOptions(), at: String? = nil, split: Split? = nil, keeps: Bool = false
     ) {
         self.set = set
@@ -51,12 +52,15 @@ extension StoreTraining {
     ///
     /// - Parameters:
     ///   - spinePath: the rows to get features for.
-    ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is committed.
+    ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is
+    ///     committed.
     ///   - progress: called from several threads.
     public func createSnapshot(
-        _ request: SnapshotRequest, spine spinePath: String, output: String?, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
+        _ request: SnapshotRequest, spine spinePath: String, output: String?,
+        progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) async throws -> Manifest {
-        try await createSnapshot(request, name: spinePath, output: output, progress: progress) { plan throws(TableError) in
+        try await createSnapshot(request, name: spinePath, output: output, progress: progress) {
+            plan throws(TableError) in
             try SpineFile(path: spinePath, plan: plan, timestamp: request.timestamp, options: request.options)
         }
     }
@@ -65,13 +69,16 @@ extension StoreTraining {
     ///
     /// - Parameter spine: reads it for a plan.
     public func createSnapshot(
-        _ request: SnapshotRequest, name: String, output: String? = nil, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
+        _ request: SnapshotRequest, name: String, output: String? = nil,
+        progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> Manifest {
         let store = self
         if let name = request.name {
             guard !name.isEmpty, name.utf8.count <= 200, !name.hasPrefix("snap_"), !name.utf8.contains(0) else {
-                throw StoreError(.invalidRequest, "a snapshot's name has 1 to 200 bytes, and doesn't begin like an id (snap_)", advice: "as in churn-may")
+                throw StoreError(
+                    .invalidRequest, "a snapshot's name has 1 to 200 bytes, and doesn't begin like an id (snap_)",
+                    advice: "as in churn-may")
             }
         }
         // The file is written while the rows are hashed; it appears once the snapshot is recorded.
@@ -82,24 +89,29 @@ extension StoreTraining {
             return file
         }
         return try await computing(request, name, progress, spine) { computed, connection in
-            let manifest = try store.record(request, computed, Prepared(computed, writer, threads: store.threads), connection)
+            let manifest = try store.record(
+                request, computed, Prepared(computed, writer, threads: store.threads), connection)
             try writer?.publish()
             return manifest
         }
     }
 
-    /// Computes a training set without recording it: for what is computed often and never asked for again, such as a step of a pipeline.
+    /// Computes a training set without recording it: for what is computed often and never asked for again, such as a
+    /// step of a pipeline.
     ///
     /// - Parameter request: its name and whether it keeps rows mean nothing here.
     public func trainingSet(
         _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
     ) async throws -> TrainingSet {
-        try await computing(request, name, progress, spine) { computed, _ in TrainingSet(file: computed.file, values: computed.values, warnings: computed.warnings) }
+        try await computing(request, name, progress, spine) { computed, _ in
+            TrainingSet(file: computed.file, values: computed.values, warnings: computed.warnings)
+        }
     }
 
     private func computing<Result: Sendable>(
-        _ request: SnapshotRequest, _ name: String, _ progress: @escaping @Sendable (TrainingProgress) -> Void, _ spine: @escaping @Sendable (Plan) throws -> SpineFile,
+        _ request: SnapshotRequest, _ name: String, _ progress: @escaping @Sendable (TrainingProgress) -> Void,
+        _ spine: @escaping @Sendable (Plan) throws -> SpineFile,
         _ body: @escaping @Sendable (Computed, Connection) throws -> Result
     ) async throws -> Result {
         let store = self
@@ -112,24 +124,32 @@ extension StoreTraining {
             let file = try spine(plan)
             try file.requireText(name: name)
             try file.requireFree(
-                plan.outputs.map { ($0.name, "an output of \(set.definition.name)") } + (request.split == nil ? [] : [(Split.column, "the split's column")]), name: name)
+                plan.outputs.map { ($0.name, "an output of \(set.definition.name)") }
+                    + (request.split == nil ? [] : [(Split.column, "the split's column")]), name: name)
             let damage = FoundDamage()
             let (outputs, heads, empty) = try connection.transaction(.repeatableReadOnly) {
                 // The cuts of all sources, in one statement: rows loaded later don't change the snapshot.
                 var heads = try Heads(catalog.sources.keys.sorted(), connection)
                 if let earlier { (heads.cuts, heads.newestCommits) = (earlier.cuts, earlier.newestCommits) }
-                let reading = Reading(mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts, newestCommits: heads.newestCommits)
+                let reading = Reading(
+                    mode: request.mode, knownBy: request.knownBy?.microseconds, cuts: heads.cuts,
+                    newestCommits: heads.newestCommits)
                 let outputs = try plan.train(file.spine, reading, store, connection, damage: damage, progress: progress)
                 return (outputs, heads, try Emptiness(plan, file.spine, reading, connection).warnings(outputs))
             }
             damage.forget(connection)
-            let values = try plan.values(outputs, request.split, file), warnings = known.governance.warnings(set, catalog) + empty + damage.warnings
+            let values = try plan.values(outputs, request.split, file),
+                warnings = known.governance.warnings(set, catalog) + empty + damage.warnings
             return try body(
-                Computed(set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id, warnings: warnings), connection)
+                Computed(
+                    set: set, plan: plan, file: file, outputs: outputs, values: values, heads: heads, at: earlier?.id,
+                    warnings: warnings), connection)
         }
     }
 
-    private func record(_ request: SnapshotRequest, _ computed: Computed, _ prepared: Prepared, _ connection: Connection) throws -> Manifest {
+    private func record(
+        _ request: SnapshotRequest, _ computed: Computed, _ prepared: Prepared, _ connection: Connection
+    ) throws -> Manifest {
         let (set, plan, file, heads) = (computed.set, computed.plan, computed.file, computed.heads)
         let digest = prepared.digest, pieces = prepared.spine
         let names = Set(plan.outputs.map(\.name))
@@ -137,12 +157,17 @@ extension StoreTraining {
         var manifest = Manifest(
             id: "", name: request.name, set: set.definition.name, fingerprint: set.fingerprint,
             outputs: entries.map {
-                Manifest.Output(name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type, fingerprint: $0.function.fingerprint)
+                Manifest.Output(
+                    name: $0.output, function: $0.function.name, kind: $0.function.kind, type: $0.function.type,
+                    fingerprint: $0.function.fingerprint)
             },
-            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts, newestCommits: heads.newestCommits, at: computed.at,
-            split: request.split, rows: file.rowCount, digest: digest.description, blocks: Dictionary(digest.blocks.filter { names.contains($0.name) }) { first, _ in first },
+            mode: request.mode, knownBy: request.knownBy?.description, cuts: heads.cuts,
+            newestCommits: heads.newestCommits, at: computed.at,
+            split: request.split, rows: file.rowCount, digest: digest.description,
+            blocks: Dictionary(digest.blocks.filter { names.contains($0.name) }) { first, _ in first },
             spine: Manifest.SpineRecord(
-                digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null, epoch: request.options.epoch?.rawValue,
+                digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null,
+                epoch: request.options.epoch?.rawValue,
                 layout: file.isArrow ? file.archiveLayout.rawValue : nil),
             createdAt: Instant(microseconds: heads.now).description, actor: actor, engine: "firn 1")
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
@@ -152,11 +177,15 @@ extension StoreTraining {
             let ledger = Ledger(connection: connection, actor: actor)
             try ledger.lock()
             try ledger.refuseErased(since: heads.erased)
-            let held = try connection.execute("select from firn.spines where digest = \(record.spine.digest) limit 1").count > 0
+            let held =
+                try connection.execute("select from firn.spines where digest = \(record.spine.digest) limit 1").count
+                > 0
             if !held {
                 for (index, piece) in pieces.enumerated() {
                     // Somebody may keep the same spine at this moment.
-                    try connection.execute("insert into firn.spines values (\(record.spine.digest), \(index)::int, \(piece)) on conflict do nothing")
+                    try connection.execute(
+                        "insert into firn.spines values (\(record.spine.digest), \(index)::int, \(piece)) on conflict do nothing"
+                    )
                 }
             }
             let body = try canonicalJSON(record)
@@ -165,7 +194,8 @@ extension StoreTraining {
                 "manifest_digest": .string(SHA256.hash(data: Array(body.utf8)).hexadecimal),
                 "rows": JSON(record.rows), "set": .string(record.set.description),
             ])
-            let entry = try ledger.append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description).number
+            let entry = try ledger.append(kind: "snapshot", subject: "snapshot \(record.id)", body: summary.description)
+                .number
             try connection.execute(
                 """
                 insert into firn.snapshots (id, name, set_name, manifest, spine, created_at, actor, entry)
@@ -175,7 +205,10 @@ extension StoreTraining {
             if request.keeps {
                 var number = 0
                 let writer = try ByteWriter(.zstd, name: "result") { bytes throws(TableError) in
-                    try TableError.explaining("result") { _ = try connection.execute("insert into firn_cache.results values (\(record.id), \(number)::int, \(bytes))") }
+                    try TableError.explaining("result") {
+                        _ = try connection.execute(
+                            "insert into firn_cache.results values (\(record.id), \(number)::int, \(bytes))")
+                    }
                     number += 1
                 }
                 for piece in computed.values.arrowStream() { try writer.write(piece) }
@@ -199,8 +232,14 @@ extension StoreTraining {
             // No name has one, and PostgreSQL takes none.
             let rows =
                 id.utf8.contains(0)
-                ? nil : try connection.execute("select manifest from firn.snapshots where id = \(id) or name = \(id) order by id = \(id) desc, entry desc limit 1")
-            guard let row = rows?.first else { throw StoreError(.notFound, "unknown snapshot '\(id.prefix(80))'", advice: "firn snapshot list shows what there is") }
+                ? nil
+                : try connection.execute(
+                    "select manifest from firn.snapshots where id = \(id) or name = \(id) order by id = \(id) desc, entry desc limit 1"
+                )
+            guard let row = rows?.first else {
+                throw StoreError(
+                    .notFound, "unknown snapshot '\(id.prefix(80))'", advice: "firn snapshot list shows what there is")
+            }
             return try JSONDecoder().decode(Manifest.self, from: Data(row.bytes(0)))
         }
     }
@@ -220,7 +259,8 @@ private struct Computed {
     let warnings: [String]
 }
 
-/// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is kept.
+/// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is
+/// kept.
 private struct Prepared {
     let digest: FeatureEngine.Digest
     let spine: [[UInt8]]
@@ -258,7 +298,8 @@ private struct Prepared {
         }
         guard case .spine(let spine, let spineDigest) = parts[1] else { preconditionFailure("parts in their order") }
         (self.spine, self.spineDigest) = (spine, spineDigest)
-        digest = FeatureEngine.Digest(result, hashes: parts.compactMap { if case .hashes(let hashes) = $0 { hashes } else { nil } })
+        digest = FeatureEngine.Digest(
+            result, hashes: parts.compactMap { if case .hashes(let hashes) = $0 { hashes } else { nil } })
         var statistics: [String: ColumnStatistics] = [:]
         for case .statistics(let name, let column) in parts { statistics[name] = column }
         self.statistics = statistics

@@ -30,14 +30,18 @@ extension Plan {
     ///
     /// Inside a transaction, so that what is sealed and what isn't fit together.
     ///
-    /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows are read instead.
+    /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows
+    ///   are read instead.
     func train(
-        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
+        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection,
+        wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
         progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in }
     ) throws -> Outputs {
         while true {
             do {
-                return try trainOnce(spine, reading, training, connection, wantsChanges: wantsChanges, damage: damage, progress: progress)
+                return try trainOnce(
+                    spine, reading, training, connection, wantsChanges: wantsChanges, damage: damage, progress: progress
+                )
             } catch let found as SegmentDamage {
                 guard damage.add(found) else { throw found.error }
             }
@@ -45,12 +49,15 @@ extension Plan {
     }
 
     private func trainOnce(
-        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool, damage: FoundDamage,
+        _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection, wantsChanges: Bool,
+        damage: FoundDamage,
         progress: @escaping @Sendable (TrainingProgress) -> Void
     ) throws -> Outputs {
         let count = Double(spine.instants.count)
         let supply = TrainingRows(
-            reader: SegmentReader(spine: spine, reading: reading, wantsChanges: wantsChanges, cache: training.cache, damage: damage, connection: connection), progress: progress)
+            reader: SegmentReader(
+                spine: spine, reading: reading, wantsChanges: wantsChanges, cache: training.cache, damage: damage,
+                connection: connection), progress: progress)
         return try evaluate(spine, reading, from: supply, threads: training.threads, wantsChanges: wantsChanges) {
             progress(.computing(rows: Int($0 * count), of: spine.instants.count))
         }
@@ -64,15 +71,20 @@ private struct TrainingRows: RowSupply {
 
     func buckets(for group: Plan.Group) throws -> any RowBuckets {
         let read = { (rows: Int) in progress(.reading(source: group.source.name, rows: rows)) }
-        if reader.spine.instants.count > RowLoader.fewKeys, let sealed = try reader.buckets(for: group, progress: read) { return sealed }
+        if reader.spine.instants.count > RowLoader.fewKeys, let sealed = try reader.buckets(for: group, progress: read)
+        {
+            return sealed
+        }
         let loader = RowLoader(
-            spine: reader.spine, cuts: reader.reading.cuts, wantsChanges: reader.wantsChanges, progress: read, connection: reader.connection)
+            spine: reader.spine, cuts: reader.reading.cuts, wantsChanges: reader.wantsChanges, progress: read,
+            connection: reader.connection)
         return OneBucket(try loader.load(group))
     }
 }
 
 extension StoreTraining {
-    /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held against its digest.
+    /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held
+    /// against its digest.
     ///
     /// - Throws: `damaged` where they aren't the same.
     public func fetch(_ id: String) async throws -> (manifest: Manifest, rows: TrainingSet) {
@@ -80,7 +92,9 @@ extension StoreTraining {
         if let kept = try await keptResult(manifest) { return (manifest, kept) }
         let (set, verification, _) = try await rebuild(manifest)
         if let fault = verification.faults.first {
-            throw StoreError(.damaged, "\(manifest.id) doesn't come back as it was: \(fault)", advice: "firn snapshot verify \(manifest.id) says more")
+            throw StoreError(
+                .damaged, "\(manifest.id) doesn't come back as it was: \(fault)",
+                advice: "firn snapshot verify \(manifest.id) says more")
         }
         return (manifest, set)
     }
@@ -88,27 +102,40 @@ extension StoreTraining {
     /// Computes a snapshot again and compares.
     public func verify(_ id: String) async throws -> Verification { try await rebuild(snapshot(id)).verification }
 
-    /// - Parameter mends: whether damaged segments, whose rows were read instead, are reported and taken away, so that they are sealed again.
-    func rebuild(_ manifest: Manifest, mends: Bool = true) async throws -> (rows: TrainingSet, verification: Verification, damage: [String]) {
+    /// - Parameter mends: whether damaged segments, whose rows were read instead, are reported and taken away, so that
+    ///   they are sealed again.
+    func rebuild(_ manifest: Manifest, mends: Bool = true) async throws -> (
+        rows: TrainingSet, verification: Verification, damage: [String]
+    ) {
         let store = self
         return try await withCatalog { connection, catalog in
             var verification = Verification(manifest: manifest)
             let set = try catalog.set(named: manifest.set.description)
-            if set.fingerprint != manifest.fingerprint { verification.faults.append(.definition("set \(manifest.set)")) }
-            for (entry, output) in zip(set.features + set.labels, manifest.outputs) where entry.function.fingerprint != output.fingerprint {
+            if set.fingerprint != manifest.fingerprint {
+                verification.faults.append(.definition("set \(manifest.set)"))
+            }
+            for (entry, output) in zip(set.features + set.labels, manifest.outputs)
+            where entry.function.fingerprint != output.fingerprint {
                 verification.faults.append(.definition(output.function.description))
             }
             let plan = Plan(set, in: catalog), damage = FoundDamage()
             // Spine and rows as they are at one moment: something may be erased just now.
             let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
-                let erasures = try Erasures(connection), (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
-                return (file, isWhole, erasures, try plan.train(file.spine, manifest.reading, store, connection, damage: damage))
+                let erasures = try Erasures(connection),
+                    (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
+                return (
+                    file, isWhole, erasures,
+                    try plan.train(file.spine, manifest.reading, store, connection, damage: damage)
+                )
             }
             if mends { store.mend(damage, connection) }
             if !isWhole { verification.faults.append(.spine) }
             let digest = FeatureEngine.Digest(plan.result(file.spine, outputs), threads: store.threads)
             verification.compare(digest, plan.outputs.map(\.name), erased: erasures.blocks[manifest.id] ?? [])
-            return (TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification, damage.all)
+            return (
+                TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file)), verification,
+                damage.all
+            )
         }
     }
 
@@ -122,7 +149,8 @@ extension StoreTraining {
         }
     }
 
-    /// The kept rows of a snapshot; nil where there are none, or they aren't what they were: then they go, and are computed again.
+    /// The kept rows of a snapshot; nil where there are none, or they aren't what they were: then they go, and are
+    /// computed again.
     private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
         do {
             return try await readKeptResult(manifest)
@@ -139,22 +167,31 @@ extension StoreTraining {
         try await withCatalog { connection, catalog in
             let plan = Plan(try catalog.set(named: manifest.set.description), in: catalog)
             let (pieces, spine) = try connection.transaction(.repeatableReadOnly) {
-                let pieces = try connection.execute("select body from firn_cache.results where snapshot = \(manifest.id) order by piece").map { $0.optionalBytes(0) ?? [] }
-                return (pieces, pieces.isEmpty ? nil : try KeptSpine(manifest, Erasures(connection)).read(plan, connection))
+                let pieces = try connection.execute(
+                    "select body from firn_cache.results where snapshot = \(manifest.id) order by piece"
+                ).map { $0.optionalBytes(0) ?? [] }
+                return (
+                    pieces, pieces.isEmpty ? nil : try KeptSpine(manifest, Erasures(connection)).read(plan, connection)
+                )
             }
             guard let (file, isWhole) = spine else { return nil }
-            guard isWhole else { throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says") }
+            guard isWhole else {
+                throw StoreError(.damaged, "the kept spine of \(manifest.id) isn't what its digest says")
+            }
             var rest = pieces[...]
             let columns = plan.outputs.map { ColumnDefinition($0.name, $0.type) }
             var outputs: Outputs?
             do throws(TableError) {
                 let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
                 // The split's column, where there is one, follows from the spine.
-                var reader = try TableReader(bytes, layout: .arrows, name: manifest.id, schema: .init(columns), options: ReadOptions(ignoresExtra: true))
+                var reader = try TableReader(
+                    bytes, layout: .arrows, name: manifest.id, schema: .init(columns),
+                    options: ReadOptions(ignoresExtra: true))
                 outputs = Outputs(kept: try reader.all().columns)
             } catch {}
             guard let outputs, outputs.columns.allSatisfy({ $0.count == file.rowCount }),
-                FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads).description == manifest.digest
+                FeatureEngine.Digest(plan.result(file.spine, outputs), threads: self.threads).description
+                    == manifest.digest
             else { throw KeptResultDamage() }
             return TrainingSet(file: file, values: try plan.values(outputs, manifest.split, file))
         }
@@ -186,7 +223,8 @@ public struct Verification: Sendable {
             switch self {
             case .definition(let name): "\(name) isn't the definition it was made with"
             case .spine: "the kept spine isn't what its digest says"
-            case .block(let column, let row): "column '\(column)' differs in the block of rows \(row) to \(row + FeatureEngine.Digest.blockRows - 1)"
+            case .block(let column, let row):
+                "column '\(column)' differs in the block of rows \(row) to \(row + FeatureEngine.Digest.blockRows - 1)"
             case .inputs: "keys, instants or request inputs differ"
             }
         }
@@ -209,7 +247,8 @@ public struct Verification: Sendable {
         let rows = FeatureEngine.Digest.blockRows
         var differing: Set<Int> = [], hasFault = false
         for block in digest.blocks where outputs.contains(block.name) {
-            let hashes = Verification.hashes(block.hashes), kept = Verification.hashes(manifest.blocks[block.name] ?? "")
+            let hashes = Verification.hashes(block.hashes),
+                kept = Verification.hashes(manifest.blocks[block.name] ?? "")
             let places = hashes.indices.filter { $0 >= kept.count || !hashes[$0].elementsEqual(kept[$0]) }
             differing.formUnion(places)
             guard let place = places.first(where: { !erased.contains($0) }) else { continue }
@@ -238,7 +277,8 @@ public struct Verification: Sendable {
         let digits = digits[...].utf8, length = FeatureEngine.Digest.hashDigits
         return stride(from: 0, to: digits.count, by: length).map { start in
             let first = digits.index(digits.startIndex, offsetBy: start)
-            return digits[first..<(digits.index(first, offsetBy: length, limitedBy: digits.endIndex) ?? digits.endIndex)]
+            return digits[
+                first..<(digits.index(first, offsetBy: length, limitedBy: digits.endIndex) ?? digits.endIndex)]
         }
     }
 }
@@ -256,7 +296,8 @@ struct KeptSpine {
 
     /// As it is kept: a text compressed with zstd, in pieces.
     func pieces(_ connection: Connection) throws -> [[UInt8]] {
-        let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map { try $0.bytes(0) }
+        let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map
+        { try $0.bytes(0) }
         guard !pieces.isEmpty else { throw StoreError(.damaged, "the spine \(address.prefix(16)) isn't kept any more") }
         return pieces
     }
@@ -276,7 +317,8 @@ struct KeptSpine {
         let options = record.options
         let file: SpineFile
         do throws(TableError) {
-            file = try SpineFile(bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
+            file = try SpineFile(
+                bytes, layout: layout, name: "spine", plan: plan, timestamp: record.timestamp, options: options)
             // What comes after the rows belongs to the digest too.
             while try bytes.next() != nil {}
         } catch {

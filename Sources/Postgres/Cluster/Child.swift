@@ -2,15 +2,17 @@ internal import Foundation
 
 /// A program run to its end.
 ///
-/// By posix_spawn rather than Foundation's Process, which on Linux waits until everything that the program started has ended too: for
-/// `pg_ctl start` that is the server itself.
+/// By posix_spawn rather than Foundation's Process, which on Linux waits until everything that the program started has
+/// ended too: for `pg_ctl start` that is the server itself.
 struct Child {
     var status: Int32
     var text: String
 
     /// - Parameters:
-    ///   - command: the program's path and its arguments. It runs in `/`: its user may not be able to go where the caller stands.
-    ///   - keepsOutput: without it nothing is read, as for a program whose own children outlive it and hold its output open.
+    ///   - command: the program's path and its arguments. It runs in `/`: its user may not be able to go where the
+    ///     caller stands.
+    ///   - keepsOutput: without it nothing is read, as for a program whose own children outlive it and hold its output
+    ///     open.
     static func run(_ command: [String], keepsOutput: Bool = true) throws(PostgresError) -> Child {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw fault(command) }
@@ -30,7 +32,9 @@ struct Child {
 
     private static func spawn(_ command: [String], output: Int32?) throws(PostgresError) -> pid_t {
         // A server outlives us: it must not hold open what our caller gave us, who may wait for its end.
-        for descriptor in Int32(3)..<1024 where fcntl(descriptor, F_GETFD) >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        for descriptor in Int32(3)..<1024 where fcntl(descriptor, F_GETFD) >= 0 {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
         #if canImport(Darwin)
             var actions: posix_spawn_file_actions_t?
         #else

@@ -7,7 +7,8 @@ internal import Foundation
 ///     .firn/cluster/log        the server's log
 ///     /tmp/firn-<16 digits>    the socket, in a directory of the server's user alone: a socket's path has 107 bytes at most
 ///
-/// Only a unix socket, peer authentication with a map for the user who started it. It stays up between commands until `stop`.
+/// Only a unix socket, peer authentication with a map for the user who started it. It stays up between commands until
+/// `stop`.
 public struct Cluster: Sendable {
     /// The `.firn` directory.
     public let directory: String
@@ -83,7 +84,11 @@ public struct Cluster: Sendable {
             guard let pid = postmaster, isAlive(pid) else { return false }
             let user = try ServerUser.current()
             let programs = try ServerPrograms.find(major: major, path: path)
-            let child = try Child.run(user.command([programs.directory + "/pg_ctl", "stop", "-D", real(data), "-m", immediately ? "immediate" : "fast", "-w", "-t", "60"]))
+            let child = try Child.run(
+                user.command([
+                    programs.directory + "/pg_ctl", "stop", "-D", real(data), "-m", immediately ? "immediate" : "fast",
+                    "-w", "-t", "60",
+                ]))
             guard child.status == 0 else { throw fault("PostgreSQL doesn't stop", child.text) }
             try? FileManager.default.removeItem(atPath: socketDirectory)
             return true
@@ -95,10 +100,15 @@ public struct Cluster: Sendable {
 
     private func withLock<T>(_ body: () throws -> T) throws -> T {
         let descriptor = unsafe open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw PostgresError(code: "58030", message: "\(directory)/lock can't be written", advice: "is the directory yours?") }
+        guard descriptor >= 0 else {
+            throw PostgresError(
+                code: "58030", message: "\(directory)/lock can't be written", advice: "is the directory yours?")
+        }
         defer { close(descriptor) }
         while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw PostgresError(code: "58030", message: "\(directory)/lock can't be locked") }
+            guard errno == EINTR else {
+                throw PostgresError(code: "58030", message: "\(directory)/lock can't be locked")
+            }
         }
         return try body()
     }
@@ -112,7 +122,8 @@ public struct Cluster: Sendable {
                 try user.makePrivate(home)
             } else {
                 // Root may be the only one who can enter the project: then the cluster lives where its user can go.
-                try FileManager.default.createDirectory(atPath: "/var/lib/firn", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+                try FileManager.default.createDirectory(
+                    atPath: "/var/lib/firn", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
                 let elsewhere = "/var/lib/firn/\(identity)"
                 try user.makePrivate(elsewhere)
                 try FileManager.default.createSymbolicLink(atPath: home, withDestinationPath: elsewhere)
@@ -124,7 +135,8 @@ public struct Cluster: Sendable {
         let child = try Child.run(
             user.command(
                 [
-                    programs.directory + "/initdb", "-D", unfinished, "-U", "firn", "-A", "peer", "-E", "UTF8", "--locale=C", "--no-instructions",
+                    programs.directory + "/initdb", "-D", unfinished, "-U", "firn", "-A", "peer", "-E", "UTF8",
+                    "--locale=C", "--no-instructions",
                 ] + (isThrowaway ? ["--no-sync"] : [])))
         guard child.status == 0 else { throw fault("PostgreSQL can't create its cluster", child.text) }
         try configure(user, unfinished)
@@ -155,7 +167,9 @@ public struct Cluster: Sendable {
 
     /// As the caller, who may be root: the files stay the server user's.
     private func append(_ text: String, to file: String, replacing: Bool) throws {
-        guard let handle = FileHandle(forUpdatingAtPath: file) else { throw fault("PostgreSQL's \(file) can't be written", "") }
+        guard let handle = FileHandle(forUpdatingAtPath: file) else {
+            throw fault("PostgreSQL's \(file) can't be written", "")
+        }
         if replacing { try handle.truncate(atOffset: 0) } else { try handle.seekToEnd() }
         try handle.write(contentsOf: Data(text.utf8))
         try handle.close()
@@ -165,12 +179,16 @@ public struct Cluster: Sendable {
         let programs = try ServerPrograms.find(major: major, path: path)
         try user.makePrivate(socketDirectory)
         let command = try user.command([
-            programs.directory + "/pg_ctl", "start", "-D", real(data), "-l", real(home) + "/log", "-w", "-t", "60", "-s", "-o", "-k \(socketDirectory)",
+            programs.directory + "/pg_ctl", "start", "-D", real(data), "-l", real(home) + "/log", "-w", "-t", "60",
+            "-s", "-o", "-k \(socketDirectory)",
         ])
-        // A postmaster killed with SIGKILL may stay a zombie for a while where its parent reaps slowly, and its lock file with it.
+        // A postmaster killed with SIGKILL may stay a zombie for a while where its parent reaps slowly, and its lock
+        // file with it.
         for attempt in 0..<20 {
             if attempt > 0 { Thread.sleep(forTimeInterval: 0.5) }
-            if let pid = postmaster, isZombie(pid) { try? FileManager.default.removeItem(atPath: data + "/postmaster.pid") }
+            if let pid = postmaster, isZombie(pid) {
+                try? FileManager.default.removeItem(atPath: data + "/postmaster.pid")
+            }
             if try Child.run(command, keepsOutput: false).status == 0 { return }
             guard let pid = postmaster, isZombie(pid) || lastLog.contains("lock file") else { break }
         }
@@ -179,9 +197,14 @@ public struct Cluster: Sendable {
 
     private func createDatabase() throws {
         let connection = try Connection(uri: uri.replacing("@/firn?", with: "@/postgres?"))
-        if try connection.execute("select 1 from pg_database where datname = 'firn'").count == 0 { try connection.run(script: "create database firn") }
-        // The user is called firn, too: what people make without naming a schema would land among the store's own tables.
-        let settings = try connection.execute("select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = 'firn' and s.setrole = 0")
+        if try connection.execute("select 1 from pg_database where datname = 'firn'").count == 0 {
+            try connection.run(script: "create database firn")
+        }
+        // The user is called firn, too: what people make without naming a schema would land among the store's own
+        // tables.
+        let settings = try connection.execute(
+            "select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = 'firn' and s.setrole = 0"
+        )
         if settings.count == 0 { try connection.run(script: "alter database firn set search_path = public") }
     }
 
@@ -191,9 +214,12 @@ public struct Cluster: Sendable {
         (try? String(contentsOfFile: data + "/PG_VERSION", encoding: .utf8)).flatMap { Int($0.prefix { $0.isNumber }) }
     }
 
-    /// The process that postmaster.pid names, where the file speaks of this directory and not of one it was copied from.
+    /// The process that postmaster.pid names, where the file speaks of this directory and not of one it was copied
+    /// from.
     private var postmaster: pid_t? {
-        guard let lines = (try? String(contentsOfFile: data + "/postmaster.pid", encoding: .utf8))?.split(separator: "\n"), lines.count > 1,
+        guard
+            let lines = (try? String(contentsOfFile: data + "/postmaster.pid", encoding: .utf8))?.split(
+                separator: "\n"), lines.count > 1,
             real(String(lines[1])) == real(data)
         else { return nil }
         return pid_t(lines[0])
@@ -207,7 +233,9 @@ public struct Cluster: Sendable {
     }
 
     private func isZombie(_ pid: pid_t) -> Bool {
-        guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), let end = status.lastIndex(of: ")") else { return false }
+        guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let end = status.lastIndex(of: ")")
+        else { return false }
         return status[end...].dropFirst(2).first == "Z"
     }
 
@@ -221,6 +249,7 @@ public struct Cluster: Sendable {
 
     private func fault(_ message: String, _ reason: String) -> PostgresError {
         let reason = reason.trimmingCharacters(in: .whitespacesAndNewlines)
-        return PostgresError(code: "58000", message: reason.isEmpty ? message : "\(message): \(reason)", advice: "its log is \(log)")
+        return PostgresError(
+            code: "58000", message: reason.isEmpty ? message : "\(message): \(reason)", advice: "its log is \(log)")
     }
 }

@@ -11,10 +11,15 @@ struct ServerPrograms {
     static func find(major wanted: Int? = nil, path: String) throws(PostgresError) -> ServerPrograms {
         var directories = path.split(separator: ":").map(String.init)
         directories += children(of: "/usr/lib/postgresql", below: "bin")
-        directories += ["/opt/homebrew/opt", "/usr/local/opt"].flatMap { children(of: $0, below: "bin") }.filter { $0.contains("postgresql") }
+        directories += ["/opt/homebrew/opt", "/usr/local/opt"].flatMap { children(of: $0, below: "bin") }.filter {
+            $0.contains("postgresql")
+        }
         directories += children(of: "/usr", below: "bin").filter { $0.hasPrefix("/usr/pgsql-") }
         var found: [ServerPrograms] = []
-        for directory in directories where ["postgres", "initdb", "pg_ctl"].allSatisfy({ FileManager.default.isExecutableFile(atPath: directory + "/" + $0) }) {
+        for directory in directories
+        where ["postgres", "initdb", "pg_ctl"].allSatisfy({
+            FileManager.default.isExecutableFile(atPath: directory + "/" + $0)
+        }) {
             guard let major = version(directory), wanted.map({ $0 == major }) ?? (major >= 14) else { continue }
             found.append(ServerPrograms(directory: directory, major: major))
         }
@@ -22,7 +27,9 @@ struct ServerPrograms {
         let which = wanted.map { "version \($0), which made the cluster," } ?? "version 14 or newer"
         throw PostgresError(
             code: "58P01", message: "PostgreSQL's server programs (\(which)) are not on this machine",
-            advice: "install postgresql (apt install postgresql, brew install postgresql@17), or set FIRN_DATABASE_URL to a server")
+            advice:
+                "install postgresql (apt install postgresql, brew install postgresql@17), or set FIRN_DATABASE_URL to a server"
+        )
     }
 
     private static func children(of directory: String, below: String) -> [String] {
@@ -30,7 +37,9 @@ struct ServerPrograms {
     }
 
     private static func version(_ directory: String) -> Int? {
-        guard let output = try? Child.run([directory + "/postgres", "--version"]), output.status == 0 else { return nil }
+        guard let output = try? Child.run([directory + "/postgres", "--version"]), output.status == 0 else {
+            return nil
+        }
         // "postgres (PostgreSQL) 15.18 (Debian …)", "postgres (PostgreSQL) 17beta1"
         return output.text.split(separator: " ").compactMap { Int($0.prefix { $0.isNumber }) }.first
     }

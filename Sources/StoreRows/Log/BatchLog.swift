@@ -21,7 +21,9 @@ package struct BatchLog {
     }
 
     package func head() throws -> Head {
-        let rows = try connection.execute("select base_offset + count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1")
+        let rows = try connection.execute(
+            "select base_offset + count, hash from firn.batches where source = \(source.name) order by base_offset desc limit 1"
+        )
         return try rows.first.map { try Head(offset: $0.int64(0), hash: $0.bytes(1)) } ?? Head(offset: 0, hash: [])
     }
 
@@ -50,11 +52,16 @@ package struct BatchLog {
         ).single()
         let now = try row.timestamp(2)
         // No batch, or one with all that it has.
-        let head = row.isNull(0) && row.isNull(1) ? Head(offset: 0, hash: []) : Head(offset: try row.int64(0), hash: try row.bytes(1))
+        let head =
+            row.isNull(0) && row.isNull(1)
+            ? Head(offset: 0, hash: []) : Head(offset: try row.int64(0), hash: try row.bytes(1))
         guard (0...Heads.lastOffset).contains(head.offset) else {
-            throw StoreError(.damaged, "the log of \(source.name) ends at an offset that no log reaches", advice: "firn verify says more")
+            throw StoreError(
+                .damaged, "the log of \(source.name) ends at an offset that no log reaches",
+                advice: "firn verify says more")
         }
-        return State(head: head, holds: try row.bool(4), clock: max(now, try row.optionalTimestamp(3) ?? .min), committedAt: now)
+        return State(
+            head: head, holds: try row.bool(4), clock: max(now, try row.optionalTimestamp(3) ?? .min), committedAt: now)
     }
 
     /// Who sent a batch, and what it is known by.
@@ -79,8 +86,9 @@ package struct BatchLog {
         var rows: RowsDigest
     }
 
-    /// Writes batches, one after the other: the last act before the commit, with which it is sent, under the lock. Gives the log's end after each; one
-    /// without rows leaves no trace. A function of the owner's holds them against the log and the clock (migrations/0010_server_functions.sql).
+    /// Writes batches, one after the other: the last act before the commit, with which it is sent, under the lock.
+    /// Gives the log's end after each; one without rows leaves no trace. A function of the owner's holds them against
+    /// the log and the clock (migrations/0010_server_functions.sql).
     func append(_ entries: [Entry], knownAt: Int64?, at state: State) -> [Int64] {
         var head = state.head, ends: [Int64] = []
         // A parameter of the function each.
@@ -93,14 +101,19 @@ package struct BatchLog {
             var rows = entry.rows
             let origin = entry.origin
             var batch = Recorded(
-                number: entry.batch, baseOffset: head.offset, count: Int64(entry.count), duplicates: Int64(entry.duplicates), kind: entry.kind.rawValue, knownAt: knownAt,
-                committedAt: state.committedAt, actor: origin.actor, idempotencyKey: origin.idempotencyKey, requestDigest: origin.requestDigest, fileDigest: origin.fileDigest,
+                number: entry.batch, baseOffset: head.offset, count: Int64(entry.count),
+                duplicates: Int64(entry.duplicates), kind: entry.kind.rawValue, knownAt: knownAt,
+                committedAt: state.committedAt, actor: origin.actor, idempotencyKey: origin.idempotencyKey,
+                requestDigest: origin.requestDigest, fileDigest: origin.fileDigest,
                 origin: origin.origin, salt: rows.salt, digest: rows.finish(), previous: head.hash)
             batch.hash = batch.computedHash(source.name)
             let values: [Parameter] = [
-                .int64(batch.number), .int64(batch.baseOffset), .int64(batch.count), .int64(batch.duplicates), .text(batch.kind), .text(batch.actor),
-                batch.idempotencyKey.map { .text($0) } ?? .null(.text), batch.requestDigest.map { .bytes($0) } ?? .null(.bytes),
-                batch.fileDigest.map { .bytes($0) } ?? .null(.bytes), .text(batch.origin), .bytes(batch.salt), .bytes(batch.digest), .bytes(batch.previous), .bytes(batch.hash),
+                .int64(batch.number), .int64(batch.baseOffset), .int64(batch.count), .int64(batch.duplicates),
+                .text(batch.kind), .text(batch.actor),
+                batch.idempotencyKey.map { .text($0) } ?? .null(.text),
+                batch.requestDigest.map { .bytes($0) } ?? .null(.bytes),
+                batch.fileDigest.map { .bytes($0) } ?? .null(.bytes), .text(batch.origin), .bytes(batch.salt),
+                .bytes(batch.digest), .bytes(batch.previous), .bytes(batch.hash),
             ]
             for (column, value) in values.enumerated() { columns[column].append(value) }
             head = Head(offset: head.offset + batch.count, hash: batch.hash)
@@ -109,11 +122,14 @@ package struct BatchLog {
         guard !columns[0].isEmpty else { return ends }
         let arrays = SQL.joined(zip(BatchLog.appended, columns).map { "\(Parameter.array($0, $1))" }, by: ", ")
         let known: Parameter = knownAt.map { .timestamp($0) } ?? .null(.timestamp)
-        connection.later("select firn.append_batches(\(source.name), \(known), \(.timestamp(state.committedAt)), \(arrays))")
+        connection.later(
+            "select firn.append_batches(\(source.name), \(known), \(.timestamp(state.committedAt)), \(arrays))")
         return ends
     }
 
-    private static let appended: [Parameter.Kind] = [.int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .text, .bytes, .bytes, .bytes, .bytes]
+    private static let appended: [Parameter.Kind] = [
+        .int64, .int64, .int64, .int64, .text, .text, .text, .bytes, .bytes, .text, .bytes, .bytes, .bytes, .bytes,
+    ]
 
     /// A batch as it is recorded.
     ///
@@ -162,7 +178,11 @@ package struct BatchLog {
 
         private func secondHash(_ source: String) -> [UInt8] {
             var bytes = Array("firn batch 2".utf8)
-            func word(_ value: Int64) { for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) } }
+            func word(_ value: Int64) {
+                for shift in stride(from: 56, through: 0, by: -8) {
+                    bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+                }
+            }
             func part(_ value: [UInt8]?) {
                 bytes.append(value == nil ? 0 : 1)
                 guard let value else { return }
@@ -192,7 +212,9 @@ package struct BatchLog {
 
     /// Numbers for batches, ascending.
     static func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
-        try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map { try $0.int64(0) }.sorted()
+        try connection.execute(prepared: "select nextval('firn.batch_numbers') from generate_series(1, \(count))").map {
+            try $0.int64(0)
+        }.sorted()
     }
 }
 
@@ -203,9 +225,12 @@ extension BatchLog.Recorded {
     /// - Parameter row: begins with `BatchLog.columns`.
     package init(_ row: Rows.Row) throws {
         try self.init(
-            number: row.int64(0), baseOffset: row.int64(1), count: row.int64(2), duplicates: row.int64(3), kind: row.text(4), knownAt: row.optionalTimestamp(5),
-            committedAt: row.timestamp(6), actor: row.text(7), idempotencyKey: row.optionalText(8), requestDigest: row.optionalBytes(9), fileDigest: row.optionalBytes(10),
-            origin: row.text(11), salt: row.bytes(12), digest: row.bytes(13), previous: row.bytes(14), hash: row.bytes(15), version: Int(row.int64(16)))
+            number: row.int64(0), baseOffset: row.int64(1), count: row.int64(2), duplicates: row.int64(3),
+            kind: row.text(4), knownAt: row.optionalTimestamp(5),
+            committedAt: row.timestamp(6), actor: row.text(7), idempotencyKey: row.optionalText(8),
+            requestDigest: row.optionalBytes(9), fileDigest: row.optionalBytes(10),
+            origin: row.text(11), salt: row.bytes(12), digest: row.bytes(13), previous: row.bytes(14),
+            hash: row.bytes(15), version: Int(row.int64(16)))
     }
 }
 
@@ -229,7 +254,9 @@ package struct RowsDigest {
     package static func randomSalt() -> [UInt8] {
         // Two questions to the system, not one for each byte.
         var generator = SystemRandomNumberGenerator()
-        return [generator.next(), generator.next()].flatMap { (word: UInt64) in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+        return [generator.next(), generator.next()].flatMap { (word: UInt64) in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+        }
     }
 
     /// - Parameters:
@@ -277,18 +304,23 @@ extension SourceTable {
     ///   - areAll: whether the log has no others, or hardly any.
     ///   - take: called for each with how many rows it has, and their digest.
     package func digests(
-        of batches: [(batch: Int64, salt: [UInt8], isPushed: Bool)], areAll: Bool, _ connection: Connection, progress: (Int) -> Void = { _ in },
+        of batches: [(batch: Int64, salt: [UInt8], isPushed: Bool)], areAll: Bool, _ connection: Connection,
+        progress: (Int) -> Void = { _ in },
         take: (Int, [UInt8]) throws -> Void
     ) throws {
         guard !batches.isEmpty else { return }
         let places = Dictionary(batches.enumerated().map { ($1.batch, $0) }) { first, _ in first }
         let only: SQL = areAll ? "true" : "b.batch = any(\(Parameter.array(.int64, batches.map { .int64($0.batch) })))"
-        let list = SQL.joined(["r.firn_batch", "r.firn_position", "r.firn_known_at"] + source.columns.map { "r.\(identifier: $0.name)" }, by: ", ")
+        let list = SQL.joined(
+            ["r.firn_batch", "r.firn_position", "r.firn_known_at"] + source.columns.map { "r.\(identifier: $0.name)" },
+            by: ", ")
         var next = 0, digest = RowsDigest(salt: batches[0].salt), kept = 0, total = 0
         var columns = source.columns.map { ColumnBuilder($0.type) }, positions: [Int] = [], known: [Int64] = []
         func flush() {
             guard !positions.isEmpty else { return }
-            digest.add(columns.indices.map { columns[$0].finish() }, positions: positions, knownAt: batches[next].isPushed ? nil : known)
+            digest.add(
+                columns.indices.map { columns[$0].finish() }, positions: positions,
+                knownAt: batches[next].isPushed ? nil : known)
             (positions, known) = ([], [])
         }
         func finish() throws {
@@ -297,7 +329,9 @@ extension SourceTable {
             next += 1
             if next < batches.count { (digest, kept) = (RowsDigest(salt: batches[next].salt), 0) }
         }
-        try connection.stream("select \(list) from \(rows) where b.source = \(source.name) and \(only) order by b.base_offset, r.firn_position") { row in
+        try connection.stream(
+            "select \(list) from \(rows) where b.source = \(source.name) and \(only) order by b.base_offset, r.firn_position"
+        ) { row in
             guard let place = places[row.int64() ?? 0], place >= next else { return }
             while next < place { try finish() }
             positions.append(Int(row.int64() ?? 0))

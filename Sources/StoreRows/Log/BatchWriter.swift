@@ -4,11 +4,12 @@ internal import Postgres
 internal import StoreRecord
 internal import Tables
 
-/// Writes the rows of a batch, or of several that are committed together, and at the very end the batches themselves: rows first, then the log's
-/// lock, the batches, and the commit.
+/// Writes the rows of a batch, or of several that are committed together, and at the very end the batches themselves:
+/// rows first, then the log's lock, the batches, and the commit.
 ///
-/// A source with `id` takes its rows through a staging table, so that duplicates are found before anything is written for good: decided
-/// first without the lock, and again under it where the log has moved on or the clock would decide otherwise.
+/// A source with `id` takes its rows through a staging table, so that duplicates are found before anything is written
+/// for good: decided first without the lock, and again under it where the log has moved on or the clock would decide
+/// otherwise.
 final class BatchWriter {
     private let log: BatchLog
     private let table: SourceTable
@@ -46,7 +47,8 @@ final class BatchWriter {
     ///   - knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
     ///   - numbers: of the batches that are written, ascending.
     ///   - wantsDelay: whether `medianDelay` is asked for.
-    init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64], wantsDelay: Bool = false) throws {
+    init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64], wantsDelay: Bool = false) throws
+    {
         delays = wantsDelay ? DelaySample() : nil
         self.connection = connection
         self.knownNow = knownNow
@@ -58,7 +60,9 @@ final class BatchWriter {
     }
 
     /// One for each shape of the source's table, so that a session makes it once.
-    private var staging: SQL { "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))" }
+    private var staging: SQL {
+        "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))"
+    }
 
     /// Where rows go first.
     private var target: SQL { hasID ? staging : table.name }
@@ -86,7 +90,8 @@ final class BatchWriter {
             for row in 0..<rows.rowCount {
                 numbers.append(.int64(batches[place].number))
                 positions.append(.int64(Int64(row + 1)))
-                known.append(knownAt.flatMap { $0[row] == SourceRows.unknown ? nil : .timestamp($0[row]) } ?? .null(.timestamp))
+                known.append(
+                    knownAt.flatMap { $0[row] == SourceRows.unknown ? nil : .timestamp($0[row]) } ?? .null(.timestamp))
             }
             for (index, column) in source.columns.enumerated() {
                 let values = rows[column.name]!
@@ -94,7 +99,9 @@ final class BatchWriter {
             }
         }
         let arrays = SQL.joined(
-            [.array(.int64, numbers), .array(.int64, positions), .array(.timestamp, known)].map { (array: Parameter) -> SQL in "\(array)" }
+            [.array(.int64, numbers), .array(.int64, positions), .array(.timestamp, known)].map {
+                (array: Parameter) -> SQL in "\(array)"
+            }
                 + zip(source.columns, columns).map { "\(Parameter.array($0.type.parameterKind, $1))" }, by: ", ")
         connection.later("insert into \(target) (\(table.columns)) select * from unnest(\(arrays))")
     }
@@ -113,18 +120,24 @@ final class BatchWriter {
     /// Counts rows to their batch, and gives when they are known; nil where that is their commit.
     private func take(_ rows: Table, of place: Int) -> [Int64]? {
         let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
-        if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.integers { delays!.add(times, knownAt: knownAt) }
-        batches[place].digest.add(source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
+        if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.integers {
+            delays!.add(times, knownAt: knownAt)
+        }
+        batches[place].digest.add(
+            source.columns.map { rows[$0.name]! }, positions: first..<(first + rows.rowCount), knownAt: knownAt)
         batches[place].count += rows.rowCount
         return knownAt
     }
 
-    /// What a table can't hold, in the words of whoever sent the row: of a source that was registered before its width was checked.
+    /// What a table can't hold, in the words of whoever sent the row: of a source that was registered before its width
+    /// was checked.
     static func explaining<T>(_ source: Source, _ body: () throws -> T) throws -> T {
         do {
             return try body()
         } catch let error as PostgresError where error.code == "54000" {
-            throw StoreError(.invalidRequest, "a row of \(source.name) has more columns with values than PostgreSQL stores", advice: "make it two sources with the same keys")
+            throw StoreError(
+                .invalidRequest, "a row of \(source.name) has more columns with values than PostgreSQL stores",
+                advice: "make it two sources with the same keys")
         }
     }
 
@@ -156,7 +169,8 @@ final class BatchWriter {
     ///   - check: under the lock, with the log's last offset; what it throws takes back everything.
     /// - Throws: `conflictingRow` where a static source's id is taken by another row.
     func finish(
-        _ kind: BatchLog.Entry.Kind, _ origins: [BatchLog.Origin], beforeLock: () throws -> Void = {}, check: (Int64) throws -> Void = { _ in }
+        _ kind: BatchLog.Entry.Kind, _ origins: [BatchLog.Origin], beforeLock: () throws -> Void = {},
+        check: (Int64) throws -> Void = { _ in }
     ) throws -> [Written] {
         guard count > 0 else {
             let end = try log.head().offset
@@ -187,27 +201,35 @@ final class BatchWriter {
         }
         let dropped = duplicates.reduce(into: [:]) { $0[$1.batch, default: 0] += 1 }
         let entries = zip(batches, origins).enumerated().map { place, batch in
-            BatchLog.Entry(batch: batch.0.number, count: batch.0.count, duplicates: dropped[place] ?? 0, kind: kind, origin: batch.1, rows: batch.0.digest)
+            BatchLog.Entry(
+                batch: batch.0.number, count: batch.0.count, duplicates: dropped[place] ?? 0, kind: kind,
+                origin: batch.1, rows: batch.0.digest)
         }
         knownAt = knownNow && !source.isStatic ? state.clock : nil
         areFirstVersions = !state.holds
         let ends = log.append(entries, knownAt: knownAt, at: state)
-        return zip(entries, ends).map { Written(accepted: $0.count - $0.duplicates, duplicates: $0.duplicates, lastOffset: $1) }
+        return zip(entries, ends).map {
+            Written(accepted: $0.count - $0.duplicates, duplicates: $0.duplicates, lastOffset: $1)
+        }
     }
 
     // MARK: Duplicates
 
     private var ids: SQL { SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ") }
 
-    /// Ids that come twice in these batches, and those that have a version which came before. Only they can have duplicates; mostly there are none.
+    /// Ids that come twice in these batches, and those that have a version which came before. Only they can have
+    /// duplicates; mostly there are none.
     private var twice: SQL { "select \(ids) from \(staging) group by \(ids) having count(*) > 1" }
     private var committedToo: SQL {
         // These rows may be in the table themselves by now.
         let sameID = table.equal(source.id, to: source.id.map { "s.\(identifier: $0)" })
         let own: Parameter = .array(.int64, batches.map { .int64($0.number) })
         let found: SQL = "select from \(table.name) r where \(sameID) and r.firn_batch <> all(\(own))"
-        // Of few rows each is looked up. What is asked with `exists` may be turned around, where nothing is known of a table, and then all of it is read.
-        return areFew ? "select \(ids) from \(staging) s cross join lateral (\(found) limit 1) f" : "select \(ids) from \(staging) s where exists (\(found))"
+        // Of few rows each is looked up. What is asked with `exists` may be turned around, where nothing is known of a
+        // table, and then all of it is read.
+        return areFew
+            ? "select \(ids) from \(staging) s cross join lateral (\(found) limit 1) f"
+            : "select \(ids) from \(staging) s where exists (\(found))"
     }
     /// Where the log ends, and whether some fact has several versions.
     private func state() throws -> BatchLog.State {
@@ -226,7 +248,9 @@ final class BatchWriter {
         let prefix: SQL = "with again as materialized (\(again)) "
         let committed =
             try areFew
-            ? table.read(few: names, from: table.withBatches(table.versions(of: "again f"), where: "true"), with: prefix, connection)
+            ? table.read(
+                few: names, from: table.withBatches(table.versions(of: "again f"), where: "true"), with: prefix,
+                connection)
             : table.read(names, where: "(\(table.ids)) in (select * from again)", with: prefix, connection)
         // Beyond every offset there is: the batch above, the position in it below.
         let offset = Int64.max / 2, first = batches[0].number
@@ -243,7 +267,9 @@ final class BatchWriter {
         if let row = found.conflict {
             let position = (staged.offsets[row - committed.count] - offset) & 0xFFFF_FFFF
             throw StoreError(
-                .conflictingRow, "row \(position) says something else of an id that is taken, and \(source.name) is a static source", advice: "its rows are facts for all time")
+                .conflictingRow,
+                "row \(position) says something else of an id that is taken, and \(source.name) is a static source",
+                advice: "its rows are facts for all time")
         }
         let places = Dictionary(batches.enumerated().map { ($1.number, $0) }) { first, _ in first }
         return staged.offsets.indices.filter { found.isDuplicate[committed.count + $0] }.map { row in
@@ -253,7 +279,8 @@ final class BatchWriter {
     }
 
     private func moveRows(without duplicates: [Place]) throws {
-        let move: SQL = "insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))"
+        let move: SQL =
+            "insert into \(table.name) (\(table.columns)) select \(table.columns) from \(staging) s where \(isKept(duplicates))"
         if count <= BatchWriter.fewRows { connection.later(move) } else { try connection.execute(move) }
     }
 
@@ -262,7 +289,8 @@ final class BatchWriter {
         guard !duplicates.isEmpty else { return "true" }
         let numbers: Parameter = .array(.int64, duplicates.map { .int64(batches[$0.batch].number) }),
             positions: Parameter = .array(.int64, duplicates.map { .int64(Int64($0.position)) })
-        return "not exists (select from unnest(\(numbers), \(positions)) d(batch, position) where d.batch = s.firn_batch and d.position = s.firn_position)"
+        return
+            "not exists (select from unnest(\(numbers), \(positions)) d(batch, position) where d.batch = s.firn_batch and d.position = s.firn_position)"
     }
 
     /// The digests cover the rows that are kept.
@@ -276,7 +304,9 @@ final class BatchWriter {
                 source.columns,
                 "select \(declared), firn_position, firn_known_at, null::timestamptz from \(staging) s where firn_batch = \(batches[place].number) and \(isKept(duplicates))",
                 connection)
-            batches[place].digest.add(source.columns.map { rows.columns[$0.name]! }, positions: rows.offsets.map { Int($0) }, knownAt: knownNow ? nil : rows.knownAt)
+            batches[place].digest.add(
+                source.columns.map { rows.columns[$0.name]! }, positions: rows.offsets.map { Int($0) },
+                knownAt: knownNow ? nil : rows.knownAt)
         }
     }
 }

@@ -5,13 +5,16 @@ internal import StoreRecord
 internal import Tables
 
 extension StoreLog {
-    /// Writes all of a source's rows to a file, in commit order, each with when it was known: what an import of the file takes in is the same history.
+    /// Writes all of a source's rows to a file, in commit order, each with when it was known: what an import of the
+    /// file takes in is the same history.
     ///
     /// - Parameters:
     ///   - output: `.csv`, `.ndjson`, `.arrow` or `.arrows`; nil writes CSV to standard output.
     ///   - progress: rows so far, and how many there are.
     /// - Returns: how many rows.
-    public func exportRows(of name: String, to output: String?, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) async throws -> Int {
+    public func exportRows(
+        of name: String, to output: String?, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+    ) async throws -> Int {
         try await withCatalog { connection, catalog in
             let source = try catalog.source(named: name)
             var columns = source.columns
@@ -26,7 +29,9 @@ extension StoreLog {
                 try writer.write(builders.indices.map { builders[$0].finish() })
                 progress(count, total)
             }
-            let list = SQL.joined(source.columns.map { "r.\(identifier: $0.name)" } + (source.isStatic ? [] : ["coalesce(b.known_at, r.firn_known_at)"]), by: ", ")
+            let list = SQL.joined(
+                source.columns.map { "r.\(identifier: $0.name)" }
+                    + (source.isStatic ? [] : ["coalesce(b.known_at, r.firn_known_at)"]), by: ", ")
             let query: SQL = """
                 select \(list) from \(SourceTable(source).rows) order by b.base_offset, r.firn_position
                 """

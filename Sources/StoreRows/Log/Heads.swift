@@ -25,13 +25,20 @@ extension Heads {
             let row = rows[row]
             clock = try row.timestamp(4)
             now = try max(now, row.optionalTimestamp(3) ?? .min, clock)
-            if try row.bool(5) { lag = try row.optionalTimestamp(6).map { .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue)) } ?? Heads.unknownLag }
+            if try row.bool(5) {
+                lag =
+                    try row.optionalTimestamp(6).map {
+                        .microseconds(max(0, clock.subtractingReportingOverflow($0).partialValue))
+                    } ?? Heads.unknownLag
+            }
             (governed, erased) = try (row.int64(7), row.int64(8))
             if row.isNull(0) { continue }
             // No batch, or one with all that it has.
             let cut = row.isNull(1) && row.isNull(2) ? 0 : try row.int64(1)
             guard (0...Heads.lastOffset).contains(cut) else {
-                throw try StoreError(.damaged, "the log of \(row.text(0)) ends at an offset that no log reaches", advice: "firn verify says more")
+                throw try StoreError(
+                    .damaged, "the log of \(row.text(0)) ends at an offset that no log reaches",
+                    advice: "firn verify says more")
             }
             try cuts[row.text(0)] = cut
             try newestCommits[row.text(0)] = row.optionalTimestamp(2)
@@ -44,7 +51,10 @@ extension Heads {
     /// The instant asked for: `now` unless it is a past one.
     package static func instant(asOf: Instant?, now: Int64) throws -> Instant {
         guard let asOf else { return Instant(microseconds: now) }
-        guard asOf.microseconds <= now else { throw StoreError(.asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))") }
+        guard asOf.microseconds <= now else {
+            throw StoreError(
+                .asOfInFuture, "as_of \(asOf) lies in the future", advice: "now is \(Instant(microseconds: now))")
+        }
         return asOf
     }
 }

@@ -36,7 +36,8 @@ extension StoreLog {
     /// - Parameter progress: called now and then with rows so far, and bytes read of the file's.
     /// - Throws: the first bad row by line and column; `duplicateFile` for a file that was imported before.
     public func importFile(
-        _ path: String, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+        _ path: String, into name: String, options: ImportOptions = ImportOptions(),
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
         try await take(from: FileOrigin(path), into: name, options: options, progress: progress)
     }
@@ -49,18 +50,23 @@ extension StoreLog {
     ///   - read: opens them for the source's columns.
     public func importRows(
         into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(),
-        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }, read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in },
+        read: @escaping @Sendable (TableReader.Schema) throws -> TableReader
     ) async throws -> Imported {
-        let origin = OpenedOrigin(name: file, digest: digest, about: [JSON.Member("body", .string(URL(fileURLWithPath: file).lastPathComponent))], read: read)
+        let origin = OpenedOrigin(
+            name: file, digest: digest,
+            about: [JSON.Member("body", .string(URL(fileURLWithPath: file).lastPathComponent))], read: read)
         return try await take(from: origin, into: name, options: options, progress: progress)
     }
 
     /// Takes the rows of an origin into a source, in one transaction: all of them or none.
     ///
     /// - Parameter progress: called now and then with rows so far, bytes read, and how many there are.
-    /// - Throws: the first bad row by line and column; `duplicateFile` for bytes that were imported before; `conflictingRow` where the log went on though it wasn't to.
+    /// - Throws: the first bad row by line and column; `duplicateFile` for bytes that were imported before;
+    ///   `conflictingRow` where the log went on though it wasn't to.
     public func take(
-        from origin: some RowOrigin, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+        from origin: some RowOrigin, into name: String, options: ImportOptions = ImportOptions(),
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
         let actor = actor, path = origin.name
         let imported = try await withCatalog { connection, catalog in
@@ -72,31 +78,49 @@ extension StoreLog {
                 try connection.transaction {
                     try refuseAgain(origin.digest, path, source, options, connection)
                     // Rows that say themselves when they were known need no word about it.
-                    let warning = reader.names.contains(Source.knownAtColumn) ? nil : try unknownTimes(source, options, connection)
+                    let warning =
+                        reader.names.contains(Source.knownAtColumn)
+                        ? nil : try unknownTimes(source, options, connection)
                     let writer = try BatchWriter(
-                        source, connection, knownNow: options.knownNow && !source.isStatic, numbers: BatchLog.numbers(1, connection),
-                        wantsDelay: !source.isStatic && (options.knownNow || source.knownAt.isColumn || reader.names.contains(Source.knownAtColumn)))
+                        source, connection, knownNow: options.knownNow && !source.isStatic,
+                        numbers: BatchLog.numbers(1, connection),
+                        wantsDelay: !source.isStatic
+                            && (options.knownNow || source.knownAt.isColumn
+                                || reader.names.contains(Source.knownAtColumn))
+                    )
                     try writer.write {
                         try Task.checkCancellation()
                         let rows = try reader.next()
                         progress(writer.count, reader.bytes.bytesRead, reader.bytes.size)
                         return rows
                     }
-                    if writer.count > 0 { warnings += reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" } + (warning.map { [$0] } ?? []) }
+                    if writer.count > 0 {
+                        warnings +=
+                            reader.absent.map { "column '\($0)' isn't in \(path): it is NULL in every row" }
+                            + (warning.map { [$0] } ?? [])
+                    }
                     let ledger = Ledger(connection: connection, actor: actor), digest = try origin.digest(of: reader)
-                    let kept = BatchLog.Origin(actor: actor, fileDigest: digest, origin: JSON.object(origin.about.sorted { $0.key < $1.key }).description)
+                    let kept = BatchLog.Origin(
+                        actor: actor, fileDigest: digest,
+                        origin: JSON.object(origin.about.sorted { $0.key < $1.key }).description)
                     let written = try writer.finish(.import, [kept], beforeLock: ledger.lock) { head in
                         // Another may have taken the same in since we looked.
                         try refuseAgain(digest, path, source, options, connection)
                         if let expected = origin.expectedEnd, head != expected {
-                            throw StoreError(.conflictingRow, "rows came into \(name) while the query ran: some of its rows may be there already", advice: "run it again")
+                            throw StoreError(
+                                .conflictingRow,
+                                "rows came into \(name) while the query ran: some of its rows may be there already",
+                                advice: "run it again")
                         }
                     }[0]
                     if writer.count > 0 {
                         let file = URL(fileURLWithPath: path).lastPathComponent
                         let members = [
-                            JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)), JSON.Member("file_digest", JSON(digest?.hexadecimal)),
-                            JSON.Member("known_now", .bool(options.knownNow)), JSON.Member("last_offset", JSON(written.lastOffset)), JSON.Member("rows", JSON(written.accepted)),
+                            JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)),
+                            JSON.Member("file_digest", JSON(digest?.hexadecimal)),
+                            JSON.Member("known_now", .bool(options.knownNow)),
+                            JSON.Member("last_offset", JSON(written.lastOffset)),
+                            JSON.Member("rows", JSON(written.accepted)),
                         ]
                         let body = JSON.object((members + origin.notes).sorted { $0.key < $1.key })
                         _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
@@ -109,26 +133,37 @@ extension StoreLog {
                     return written
                 }
             }
-            return Imported(rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset, warnings: warnings)
+            return Imported(
+                rows: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset,
+                warnings: warnings)
         }
         pushes().committed(name, nil, imported.lastOffset)
         return imported
     }
 }
 
-private func refuseAgain(_ digest: [UInt8]?, _ path: String, _ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws {
+private func refuseAgain(
+    _ digest: [UInt8]?, _ path: String, _ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection
+) throws {
     guard let digest, !options.again else { return }
-    let earlier = try connection.execute("select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
+    let earlier = try connection.execute(
+        "select committed_at::text from firn.batches where source = \(source.name) and file_digest = \(digest) limit 1")
     if let row = earlier.first {
         throw try StoreError(
-            .duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))", advice: options.reading.names.advice("again") { "\($0) takes it once more" })
+            .duplicateFile, "\(path) was imported into \(source.name) before, at \(row.text(0))",
+            advice: options.reading.names.advice("again") { "\($0) takes it once more" })
     }
 }
 
 /// What to say of a second import whose rows serving didn't have when they claim to be known.
-private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws -> String? {
+private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws
+    -> String?
+{
     guard source.knownAt == .eventTime, !source.isStatic, !options.knownNow else { return nil }
-    guard try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1").count > 0 else { return nil }
+    guard
+        try connection.execute("select from firn.batches where source = \(source.name) and kind = 'import' limit 1")
+            .count > 0
+    else { return nil }
     let otherwise = options.reading.names.advice("known-now") { ", or import with \($0)" } ?? ""
     return
         "source \(source.name) has no known_at: these rows count as known since their event times, though serving didn't have them then; set known_at\(otherwise)"

@@ -12,8 +12,9 @@ public struct ImportQuery: Sendable {
     public var uri: String?
     /// A column of the source that rises with time: only rows beyond what was taken in before are asked for.
     public var watermark: String?
-    /// How far before the greatest value that was taken in rows are asked for again, since some are committed late: a duration such as `1h` for a timestamp, a
-    /// number for an int64. Nil for an hour or 10,000. Only where the source has an id, by which repeats are told.
+    /// How far before the greatest value that was taken in rows are asked for again, since some are committed late: a
+    /// duration such as `1h` for a timestamp, a number for an int64. Nil for an hour or 10,000. Only where the source
+    /// has an id, by which repeats are told.
     public var overlap: String?
 
     public init(sql: String, uri: String? = nil, watermark: String? = nil, overlap: String? = nil) {
@@ -27,14 +28,17 @@ public struct ImportQuery: Sendable {
 extension StoreLog {
     /// Takes what a query gives into a source, in one transaction, as `importFile` takes a file.
     ///
-    /// The query runs in a transaction that only reads. With a watermark only some of its rows are asked for: see `Watermark`.
+    /// The query runs in a transaction that only reads. With a watermark only some of its rows are asked for: see
+    /// `Watermark`.
     public func importQuery(
-        _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(), progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
+        _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(),
+        progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
         let other = try connection(of: query, options.reading.names)
         // A user whose name is firn would find the store's own tables first.
         try other.execute(
-            "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'")
+            "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'"
+        )
         let catalog = try await context.catalog()
         let source = try catalog.source(named: name)
         let watermark = try await Watermark(query, source, context, other)
@@ -42,13 +46,16 @@ extension StoreLog {
         let rows = try QueryRows(query, source, keys: catalog.keyColumns(of: name), options: options, watermark, other)
         let shared = SharedRows(rows), absent = source.columns.map(\.name).filter { !rows.names.contains($0) }
         let origin = OpenedOrigin(
-            name: "query", digest: nil, expectedEnd: source.id.isEmpty ? watermark?.head : nil, notes: watermark?.notes ?? [],
+            name: "query", digest: nil, expectedEnd: source.id.isEmpty ? watermark?.head : nil,
+            notes: watermark?.notes ?? [],
             about: [JSON.Member("query", .bool(true))] + (watermark?.notes ?? [])
         ) { schema in
             try TableReader(schema: schema, options: options.reading) { try shared.next() }
         }
         var imported = try await take(from: origin, into: name, options: options, progress: progress)
-        if imported.rows > 0 { imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" } }
+        if imported.rows > 0 {
+            imported.warnings += absent.map { "the query has no column '\($0)': it is NULL in every row" }
+        }
         if let watermark {
             imported.watermark = try await watermark.outcome(heldBack: held, context)
             if let warning = watermark.warning(heldBack: held) { imported.warnings.append(warning) }
@@ -57,11 +64,15 @@ extension StoreLog {
     }
 
     private func connection(of query: ImportQuery, _ names: OptionNames) throws -> Connection {
-        guard let address = query.uri else { return try Connection(uri: context.uri, Connection.Settings(searches: true)) }
+        guard let address = query.uri else {
+            return try Connection(uri: context.uri, Connection.Settings(searches: true))
+        }
         do {
             return try Connection(uri: address, Connection.Settings(searches: true))
         } catch {
-            throw StoreError(.invalidRequest, "the database to import from: \(error.message)", advice: names.advice("from") { "\($0) is its address" })
+            throw StoreError(
+                .invalidRequest, "the database to import from: \(error.message)",
+                advice: names.advice("from") { "\($0) is its address" })
         }
     }
 }
@@ -91,21 +102,30 @@ final class QueryRows {
     /// The columns of the source that it gives.
     var names: [String] { columns.map(\.name) }
 
-    init(_ query: ImportQuery, _ source: Source, keys: Set<String>, options: StoreLog.ImportOptions, _ watermark: Watermark?, _ connection: Connection) throws {
+    init(
+        _ query: ImportQuery, _ source: Source, keys: Set<String>, options: StoreLog.ImportOptions,
+        _ watermark: Watermark?, _ connection: Connection
+    ) throws {
         self.connection = connection
         self.watermark = watermark?.name
         if watermark == nil { try connection.execute("begin isolation level repeatable read, read only") }
         // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
         let given = try ofQuery { try connection.columns("select * from (\(query.text)\n) q limit 0") }
         let names = given.map(\.name)
-        if !options.reading.ignoresExtra, let extra = names.first(where: { name in !source.columns.contains { $0.name == name } }) {
+        if !options.reading.ignoresExtra,
+            let extra = names.first(where: { name in !source.columns.contains { $0.name == name } })
+        {
             throw TableReader.undeclared(extra, source.columns, options.reading, "query", line: nil)
         }
         let schema = TableReader.Schema(importing: source, keys: keys)
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
-            throw TableError(file: "query", column: missing, message: "is missing", advice: "keys, id, event time, known-at and tombstone columns can't be left out")
+            throw TableError(
+                file: "query", column: missing, message: "is missing",
+                advice: "keys, id, event time, known-at and tombstone columns can't be left out")
         }
-        for one in given { if let column = source.columns.first(where: { $0.name == one.name }) { try QueryRows.check(one, column) } }
+        for one in given {
+            if let column = source.columns.first(where: { $0.name == one.name }) { try QueryRows.check(one, column) }
+        }
         columns = source.columns.filter { names.contains($0.name) }
         let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
         numbers = columns.map { column in
@@ -123,7 +143,11 @@ final class QueryRows {
                 case .integers: "q.\(identifier: column.name)"
                 }
             }, by: ", ")
-        copy = try ofQuery { try connection.beginCopyOut("copy (select \(list) from (\(query.text)\n) q where \(watermark?.condition ?? "true")) to stdout (format binary)") }
+        copy = try ofQuery {
+            try connection.beginCopyOut(
+                "copy (select \(list) from (\(query.text)\n) q where \(watermark?.condition ?? "true")) to stdout (format binary)"
+            )
+        }
     }
 
     /// The next rows; nil at the end.
@@ -131,7 +155,9 @@ final class QueryRows {
         guard let copy else { return nil }
         var builders = columns.map { ColumnBuilder($0.type) }
         while builders[0].count < 8192 {
-            let isRow = try ofQuery { try copy.next { row in for index in builders.indices { try append(&row, index, to: &builders[index]) } } }
+            let isRow = try ofQuery {
+                try copy.next { row in for index in builders.indices { try append(&row, index, to: &builders[index]) } }
+            }
             guard isRow else {
                 self.copy = nil
                 break
@@ -146,8 +172,11 @@ final class QueryRows {
         }
         for (name, column) in zip(table.names, table.columns) {
             guard column.type == .timestamp else { continue }
-            for (row, time) in column.integers.enumerated() where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
-                throw TableError(file: "query", column: name, message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
+            for (row, time) in column.integers.enumerated()
+            where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
+                throw TableError(
+                    file: "query", column: name,
+                    message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
             }
         }
         return table
@@ -188,8 +217,11 @@ extension QueryRows {
 
     private func loss(_ column: ColumnDefinition) -> TableError {
         TableError(
-            file: "query", column: column.name, message: "has a number that \(column.type == .int64 ? "an int64 isn't" : "a float64 would round")",
-            advice: "where that is meant, cast it in the query, as in \(column.name)::\(column.type == .int64 ? "bigint" : "float8")")
+            file: "query", column: column.name,
+            message: "has a number that \(column.type == .int64 ? "an int64 isn't" : "a float64 would round")",
+            advice:
+                "where that is meant, cast it in the query, as in \(column.name)::\(column.type == .int64 ? "bigint" : "float8")"
+        )
     }
 }
 
@@ -199,7 +231,9 @@ func ofQuery<T>(_ body: () throws -> T) throws -> T {
         return try body()
     } catch let error as PostgresError where !error.isConnectionLost {
         let isSyntax = error.code == "42601" || error.code == "0A000"
-        throw TableError(file: "query", message: error.message, advice: isSyntax ? "it is one SELECT, whose columns have the names of the source's" : nil)
+        throw TableError(
+            file: "query", message: error.message,
+            advice: isSyntax ? "it is one SELECT, whose columns have the names of the source's" : nil)
     }
 }
 

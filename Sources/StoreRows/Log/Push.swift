@@ -14,16 +14,22 @@ extension StoreLog {
         public var lastOffset: Int64
 
         /// As JSON.
-        public var json: [UInt8] { Array("{\"accepted\":\(accepted),\"duplicates\":\(duplicates),\"last_offset\":\(lastOffset)}".utf8) }
+        public var json: [UInt8] {
+            Array("{\"accepted\":\(accepted),\"duplicates\":\(duplicates),\"last_offset\":\(lastOffset)}".utf8)
+        }
     }
 
-    /// Appends rows to a source, all or none; returns after the commit. Their `known_at` is the database's clock at the commit.
+    /// Appends rows to a source, all or none; returns after the commit. Their `known_at` is the database's clock at the
+    /// commit.
     ///
     /// - Parameters:
     ///   - body: the rows, in the layout named.
     ///   - idempotencyKey: the same key with the same body gives the first answer again, for seven days.
-    /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another body.
-    public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws -> Pushed {
+    /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another
+    ///   body.
+    public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws
+        -> Pushed
+    {
         try await push(readPush(body, layout: layout, into: name), idempotencyKey: idempotencyKey)
     }
 
@@ -52,7 +58,9 @@ extension StoreLog {
     /// The second half.
     public func push(_ read: ReadPush, idempotencyKey: String? = nil) async throws -> Pushed {
         let actor = actor
-        return try await withCheckedThrowingContinuation { sender in push(read, idempotencyKey, actor: actor) { sender.resume(with: $0) } }
+        return try await withCheckedThrowingContinuation { sender in
+            push(read, idempotencyKey, actor: actor) { sender.resume(with: $0) }
+        }
     }
 
     /// Pushes a small body of JSON without waiting for it.
@@ -60,27 +68,35 @@ extension StoreLog {
     /// - Parameters:
     ///   - actor: who pushes; nil for the store's own.
     ///   - done: called after the commit or the refusal, on any thread.
-    /// - Returns: false where the body can't be read by what is known of its source: nothing was done, and `push` says more.
+    /// - Returns: false where the body can't be read by what is known of its source: nothing was done, and `push` says
+    ///   more.
     public func pushAhead(
-        _ body: [UInt8], into name: String, idempotencyKey: String? = nil, actor: String? = nil, done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
+        _ body: [UInt8], into name: String, idempotencyKey: String? = nil, actor: String? = nil,
+        done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
     ) -> Bool {
         guard let known = context.known?.catalog, let source = known.sources[name],
-            let rows = try? PushLayout.array.read(body, TableReader.Schema(pushing: source, keys: known.keyColumns(of: name)))
+            let rows = try? PushLayout.array.read(
+                body, TableReader.Schema(pushing: source, keys: known.keyColumns(of: name)))
         else { return false }
         push(ReadPush(source, rows, body), idempotencyKey, actor: actor ?? self.actor, done)
         return true
     }
 
-    private func push(_ read: ReadPush, _ key: String?, actor: String, _ done: @escaping @Sendable (Result<Pushed, any Error>) -> Void) {
+    private func push(
+        _ read: ReadPush, _ key: String?, actor: String, _ done: @escaping @Sendable (Result<Pushed, any Error>) -> Void
+    ) {
         let origin = BatchLog.Origin(actor: actor, idempotencyKey: key, requestDigest: read.digest)
-        pushes().queue(of: read.source.name).push(PushQueue.Request(source: read.source, rows: read.rows, bytes: read.bytes, origin: origin), done)
+        pushes().queue(of: read.source.name).push(
+            PushQueue.Request(source: read.source, rows: read.rows, bytes: read.bytes, origin: origin), done)
     }
 
     /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.
     private func read(_ body: [UInt8], _ layout: PushLayout, _ name: String) async throws -> (Source, Table) {
         let read = { @Sendable (catalog: Catalog) in
             let source = try catalog.source(named: name)
-            return (source, try layout.read(body, TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name))))
+            return (
+                source, try layout.read(body, TableReader.Schema(pushing: source, keys: catalog.keyColumns(of: name)))
+            )
         }
         if let known = context.known?.catalog, let read = try? read(known) { return read }
         return try read(try await context.catalog())
@@ -92,7 +108,8 @@ public enum PushLayout: Sendable {
     /// A JSON array, one JSON object a line, an Arrow IPC stream.
     case array, lines, arrow
 
-    /// What a body's columns may come to once they are read, and how many rows it may have: they hold up those that come after them.
+    /// What a body's columns may come to once they are read, and how many rows it may have: they hold up those that
+    /// come after them.
     private static let maximumBytes = 128 << 20
     public static let maximumRows = 250_000
 
@@ -100,18 +117,25 @@ public enum PushLayout: Sendable {
         let name = "rows"
         switch self {
         case .lines:
-            let bytes = try ByteReader(bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
+            let bytes = try ByteReader(
+                bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
             var reader = try TableReader(bytes, layout: .ndjson, name: name, schema: schema, options: ReadOptions())
             return try reader.all()
         case .arrow:
-            let bytes = try ByteReader(bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
+            let bytes = try ByteReader(
+                bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
             var reader = try TableReader(bytes, layout: .arrows, name: name, schema: schema, options: ReadOptions())
             return try reader.all()
         case .array:
             let value: JSON
             do { value = try JSON(parsing: body) } catch { throw TableError(file: name, message: error.description) }
-            guard case .array(let rows) = value else { throw TableError(file: name, message: "a JSON array of rows expected", advice: "as in [{\"customer_id\": 42}]") }
-            return try TableReader.table(rows, name: name, schema: schema, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
+            guard case .array(let rows) = value else {
+                throw TableError(
+                    file: name, message: "a JSON array of rows expected", advice: "as in [{\"customer_id\": 42}]")
+            }
+            return try TableReader.table(
+                rows, name: name, schema: schema, maximumBytes: PushLayout.maximumBytes,
+                maximumRows: PushLayout.maximumRows)
         }
     }
 }

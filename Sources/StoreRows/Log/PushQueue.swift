@@ -7,7 +7,8 @@ internal import Tables
 
 /// A queue for each source that rows are pushed to.
 package final class PushQueues: Sendable {
-    /// Who hears of what was committed here before its sender does: the source, the rows where they are all there is behind the ones before, and where the log ends.
+    /// Who hears of what was committed here before its sender does: the source, the rows where they are all there is
+    /// behind the ones before, and where the log ends.
     package typealias Committed = @Sendable (_ source: String, _ rows: CommittedRows?, _ end: Int64) -> Void
 
     package let pool: Pool
@@ -31,9 +32,11 @@ package final class PushQueues: Sendable {
     package func figures() -> [PushFigures] { queues.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.figures($0) } }
 }
 
-/// Rows pushed to one source, on their way into its log: requests that come while a commit is under way share the next. Each is a batch of its own.
+/// Rows pushed to one source, on their way into its log: requests that come while a commit is under way share the next.
+/// Each is a batch of its own.
 ///
-/// One connection writes group after group on its own thread as long as there are any: between two groups it waits for nobody.
+/// One connection writes group after group on its own thread as long as there are any: between two groups it waits for
+/// nobody.
 package final class PushQueue: Sendable {
     struct Request: Sendable {
         var source: Source
@@ -88,14 +91,20 @@ package final class PushQueue: Sendable {
     /// - Parameter sender: called after the commit, on any thread.
     func push(_ request: Request, _ sender: @escaping @Sendable (Result<StoreLog.Pushed, any Error>) -> Void) {
         let (isTaken, isFirst) = state.withLock { state in
-            guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else { return (false, false) }
+            guard state.waiting.count < PushQueue.mostRequests, state.bytes < PushQueue.mostBytes else {
+                return (false, false)
+            }
             state.waiting.append(Waiting(request: request, sender: sender))
             state.bytes += request.bytes
             defer { state.isWriting = true }
             return (true, !state.isWriting)
         }
         if !isTaken {
-            sender(.failure(StoreError(.overloaded, "too many pushes to \(request.source.name) wait already", advice: "nothing of this one was taken: send it again in a second")))
+            sender(
+                .failure(
+                    StoreError(
+                        .overloaded, "too many pushes to \(request.source.name) wait already",
+                        advice: "nothing of this one was taken: send it again in a second")))
         }
         // For all who come from now on: the deadline of the first isn't theirs.
         if isFirst { Task.detached { [self] in await write() } }
@@ -108,7 +117,8 @@ package final class PushQueue: Sendable {
                 while let group = next() { try connection.within(PushQueue.deadline) { try write(group, connection) } }
             }
         } catch {
-            // The connection was lost, or hangs: with it went those whose rows it had, and those who wait would only wait for the same.
+            // The connection was lost, or hangs: with it went those whose rows it had, and those who wait would only
+            // wait for the same.
             let lost = state.withLock { state in
                 defer { (state.waiting, state.bytes, state.isWriting) = ([], 0, false) }
                 return state.waiting
@@ -117,12 +127,14 @@ package final class PushQueue: Sendable {
         }
     }
 
-    /// Takes what goes together: of one shape of the source, and no Idempotency-Key twice, since the second one's answer hangs on the first. Nil ends the writing.
+    /// Takes what goes together: of one shape of the source, and no Idempotency-Key twice, since the second one's
+    /// answer hangs on the first. Nil ends the writing.
     private func next() -> [Waiting]? {
         state.withLock { state in
             var group: [Waiting] = [], bytes = 0, keys: Set<String> = []
             for request in state.waiting {
-                guard group.count < PushQueue.mostTogether, bytes < PushQueue.mostBytesTogether, request.request.source == state.waiting[0].request.source,
+                guard group.count < PushQueue.mostTogether, bytes < PushQueue.mostBytesTogether,
+                    request.request.source == state.waiting[0].request.source,
                     request.request.origin.idempotencyKey.map({ keys.insert($0).inserted }) ?? true
                 else { break }
                 group.append(request)
@@ -171,26 +183,34 @@ package final class PushQueue: Sendable {
 
     private func write(_ requests: [Request], _ connection: Connection) throws -> [StoreLog.Pushed] {
         let source = requests[0].source, numbers = try numbers(requests.count, connection)
-        let (answers, news) = try BatchWriter.explaining(source) { try connection.transaction { try write(requests, numbers, connection) } }
+        let (answers, news) = try BatchWriter.explaining(source) {
+            try connection.transaction { try write(requests, numbers, connection) }
+        }
         // Before anybody is told: the next lookup here sees it.
         if let end = answers.map(\.lastOffset).max() { committed(source.name, news, end) }
         return answers
     }
 
     /// Inside a transaction. Gives what may be taken over once it is committed; nil where it has to be read.
-    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> ([StoreLog.Pushed], CommittedRows?) {
+    private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> (
+        [StoreLog.Pushed], CommittedRows?
+    ) {
         let source = requests[0].source
         var answers = try PushQueue.earlierAnswers(requests, connection), news: CommittedRows?
         let fresh = requests.indices.filter { answers[$0] == nil }
         if !fresh.isEmpty {
-            let writer = try BatchWriter(source, connection, knownNow: !source.isStatic, numbers: Array(numbers.prefix(fresh.count)))
+            let writer = try BatchWriter(
+                source, connection, knownNow: !source.isStatic, numbers: Array(numbers.prefix(fresh.count)))
             try writer.write(fresh.map { requests[$0].rows })
             let written = try writer.finish(.push, fresh.map { requests[$0].origin })
             for (request, written) in zip(fresh, written) {
-                answers[request] = StoreLog.Pushed(accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
+                answers[request] = StoreLog.Pushed(
+                    accepted: written.accepted, duplicates: written.duplicates, lastOffset: written.lastOffset)
             }
             if writer.areFirstVersions, let knownAt = writer.knownAt, let first = written.first {
-                news = CommittedRows(source: source, after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount), rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
+                news = CommittedRows(
+                    source: source, after: first.lastOffset - Int64(requests[fresh[0]].rows.rowCount),
+                    rows: fresh.map { requests[$0].rows }, knownAt: knownAt)
             }
         }
         return (requests.indices.map { answers[$0]! }, news)
@@ -209,12 +229,15 @@ package final class PushQueue: Sendable {
     }
 
     /// The first answers to Idempotency-Keys that were used in the last seven days, by request.
-    private static func earlierAnswers(_ requests: [Request], _ connection: Connection) throws -> [Int: StoreLog.Pushed] {
+    private static func earlierAnswers(_ requests: [Request], _ connection: Connection) throws -> [Int: StoreLog.Pushed]
+    {
         let keyed = requests.indices.filter { requests[$0].origin.idempotencyKey != nil }
         guard !keyed.isEmpty else { return [:] }
         let source = requests[0].source.name
         // Two requests with one key follow each other; locks are taken in one order.
-        for lock in Set(keyed.map { Lock.log(of: "key " + source + " " + requests[$0].origin.idempotencyKey!) }).sorted() {
+        for lock in Set(keyed.map { Lock.log(of: "key " + source + " " + requests[$0].origin.idempotencyKey!) })
+            .sorted()
+        {
             try connection.execute(Lock.statement(lock))
         }
         var answers: [Int: StoreLog.Pushed] = [:]
@@ -227,9 +250,12 @@ package final class PushQueue: Sendable {
                 """)
             guard let row = rows.first else { continue }
             guard try row.bytes(0) == requests[request].origin.requestDigest else {
-                throw StoreError(.idempotencyConflict, "the Idempotency-Key was used with another body", advice: "a key belongs to one request")
+                throw StoreError(
+                    .idempotencyConflict, "the Idempotency-Key was used with another body",
+                    advice: "a key belongs to one request")
             }
-            answers[request] = try StoreLog.Pushed(accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
+            answers[request] = try StoreLog.Pushed(
+                accepted: Int(row.int64(1) &- row.int64(2)), duplicates: Int(row.int64(2)), lastOffset: row.int64(3))
         }
         return answers
     }

@@ -3,8 +3,8 @@ internal import Postgres
 package import StoreRecord
 internal import Synchronization
 
-/// What the rows that a task reads from sources may take up: an entity may have millions of them. Rows that stay few are read by many at once; who reads more has
-/// its turn, one after the other, and beyond its bound is refused.
+/// What the rows that a task reads from sources may take up: an entity may have millions of them. Rows that stay few
+/// are read by many at once; who reads more has its turn, one after the other, and beyond its bound is refused.
 public final class RowMemory: Sendable {
     /// For whoever reads rows in this task; nil where that is nobody's business, as at the command line.
     @TaskLocal public static var current: RowMemory?
@@ -43,7 +43,8 @@ public final class RowMemory: Sendable {
         }
         guard total <= most else {
             throw StoreError(
-                .tooMuch, "the rows that this needs come to more than \(most >> 20) MiB", advice: "a shorter window needs fewer of an entity's rows; segments serve many entities")
+                .tooMuch, "the rows that this needs come to more than \(most >> 20) MiB",
+                advice: "a shorter window needs fewer of an entity's rows; segments serve many entities")
         }
         guard needsTurn, let turns else { return }
         let left = Deadline.current.map { min($0 - .now, RowMemory.patience) } ?? RowMemory.patience

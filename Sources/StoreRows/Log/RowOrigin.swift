@@ -3,7 +3,8 @@ internal import Foundation
 internal import Synchronization
 public import Tables
 
-/// Where rows come from on their way into a source's log: a file, a body, a query. What is known of it is kept with the batch.
+/// Where rows come from on their way into a source's log: a file, a body, a query. What is known of it is kept with the
+/// batch.
 ///
 /// When rows are known and what is a repeat of an earlier one is decided in one place for all of them, `BatchWriter`.
 public protocol RowOrigin: Sendable {
@@ -32,7 +33,8 @@ extension RowOrigin {
     public func digest(of reader: TableReader) throws -> [UInt8]? { digest }
 }
 
-/// A file of this machine, read once: what is hashed is what is taken in, whoever writes to it meanwhile. A pipe has no digest.
+/// A file of this machine, read once: what is hashed is what is taken in, whoever writes to it meanwhile. A pipe has no
+/// digest.
 final class FileOrigin: RowOrigin {
     let name: String
     private let hash = Mutex(SHA256())
@@ -44,7 +46,9 @@ final class FileOrigin: RowOrigin {
     var about: [JSON.Member] { [JSON.Member("file", .string(URL(fileURLWithPath: name).lastPathComponent))] }
 
     func open(_ schema: TableReader.Schema, _ options: ReadOptions) throws -> TableReader {
-        try TableReader(path: name, schema: schema, options: options) { [self] piece in hash.withLock { $0.update(data: piece) } }
+        try TableReader(path: name, schema: schema, options: options) { [self] piece in
+            hash.withLock { $0.update(data: piece) }
+        }
     }
 
     func digest(of reader: TableReader) throws -> [UInt8]? {

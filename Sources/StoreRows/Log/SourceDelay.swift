@@ -13,7 +13,9 @@ public struct SourceDelay: Sendable {
     /// Nil where no row has both times. As served rows count only from when they were known.
     package init?(_ source: Source, _ connection: Connection) throws {
         guard let eventTime = source.eventTime else { return nil }
-        let rows = try connection.execute("select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)").single().int64(0)
+        let rows = try connection.execute(
+            "select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)"
+        ).single().int64(0)
         let percent = min(100, 100 * SourceDelay.sample / Double(max(rows, 1)))
         let row = try connection.execute(
             """
@@ -72,7 +74,9 @@ struct DelaySample {
     /// - Parameter commit: when rows are known that don't say so themselves.
     func median(commit: Int64) -> TimeSpan? {
         guard !events.isEmpty else { return nil }
-        let delays = zip(known, events).map { ($0 == SourceRows.unknown ? commit : $0).subtractingReportingOverflow($1).partialValue }.sorted()
+        let delays = zip(known, events).map {
+            ($0 == SourceRows.unknown ? commit : $0).subtractingReportingOverflow($1).partialValue
+        }.sorted()
         return TimeSpan(microseconds: delays[delays.count / 2])
     }
 }

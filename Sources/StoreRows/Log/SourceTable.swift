@@ -23,14 +23,17 @@ package struct SourceTable {
     private static let own = ["firn_batch", "firn_position", "firn_known_at"]
 
     /// The names of its columns as they are copied.
-    var columns: SQL { SQL.joined((SourceTable.own + source.columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ") }
+    var columns: SQL {
+        SQL.joined((SourceTable.own + source.columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
+    }
 
     // MARK: Definition
 
     /// Functions of the owner's do it, for a server that isn't (migrations/0005_server_role.sql).
     package func create(_ connection: Connection) throws {
         let required = Set(source.requiredColumns)
-        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }), types: Parameter = .array(.text, source.columns.map { .text($0.type.rules.sqlName) })
+        let names: Parameter = .array(.text, source.columns.map { .text($0.name) }),
+            types: Parameter = .array(.text, source.columns.map { .text($0.type.rules.sqlName) })
         let isRequired: Parameter = .array(.bool, source.columns.map { .bool(required.contains($0.name)) })
         try connection.execute("select firn.create_source(\(source.name), \(names), \(types), \(isRequired))")
         if !source.id.isEmpty { try index(source.id, connection) }
@@ -38,7 +41,8 @@ package struct SourceTable {
 
     package func add(_ names: [String], _ connection: Connection) throws {
         for column in source.columns where names.contains(column.name) {
-            try connection.execute("select firn.add_column(\(source.name), \(column.name), \(column.type.rules.sqlName))")
+            try connection.execute(
+                "select firn.add_column(\(source.name), \(column.name), \(column.type.rules.sqlName))")
         }
     }
 
@@ -46,8 +50,11 @@ package struct SourceTable {
     package func index(_ columns: [String], _ connection: Connection) throws {
         let index = SourceTable.name("rows", [source.name] + columns)
         // Asking first: create index waits for everybody who writes, also where there is nothing to do.
-        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").single().bool(0) { return }
-        try connection.execute("select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
+        if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").single().bool(0) {
+            return
+        }
+        try connection.execute(
+            "select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
     }
 
     /// A short name for what long names stand for (FNV-1a, so it can be relied on).
@@ -58,13 +65,19 @@ package struct SourceTable {
     // MARK: Rows in
 
     /// Copies rows of a table into `target`, counted on from `first`.
-    func write(_ rows: Table, knownAt: [Int64]?, batch: Int64, first: Int, to writer: inout CopyWriter) throws(PostgresError) {
+    func write(_ rows: Table, knownAt: [Int64]?, batch: Int64, first: Int, to writer: inout CopyWriter)
+        throws(PostgresError)
+    {
         let columns = source.columns.map { rows[$0.name]! }
         for row in 0..<rows.rowCount {
             try writer.beginRow(fields: 3 + columns.count)
             writer.write(batch)
             writer.write(int32: Int32(first + row))
-            if let knownAt, knownAt[row] != SourceRows.unknown { writer.write(timestamp: knownAt[row]) } else { writer.writeNull() }
+            if let knownAt, knownAt[row] != SourceRows.unknown {
+                writer.write(timestamp: knownAt[row])
+            } else {
+                writer.writeNull()
+            }
             for column in columns { writer.write(column, row) }
         }
     }
@@ -84,9 +97,12 @@ package struct SourceTable {
     package var indexedIDs: SQL { indexed(source.id, of: "r") }
 
     /// Whether the row's fact has a version for which a condition holds. For many rows: no index helps.
-    package func hasVersion(where condition: SQL) -> SQL { "(\(ids)) in (select \(ids) from \(rows) where \(condition))" }
+    package func hasVersion(where condition: SQL) -> SQL {
+        "(\(ids)) in (select \(ids) from \(rows) where \(condition))"
+    }
 
-    /// Columns to compare with others, texts beside the hashes that indexes have of them: no index holds a value of more than some 2,700 bytes.
+    /// Columns to compare with others, texts beside the hashes that indexes have of them: no index holds a value of
+    /// more than some 2,700 bytes.
     package func indexed(_ columns: [String], of alias: SQL) -> SQL {
         SQL.joined(
             columns.flatMap { column -> [SQL] in
@@ -102,13 +118,15 @@ package struct SourceTable {
 
     private func type(_ column: String) -> ValueType { source.column(column)!.type }
 
-    // Few rows are found by index whatever the statistics of a table say that has just grown, or was restored: each step is a query of its own, which PostgreSQL
-    // doesn't turn around (`offset 0`). They are fast on a connection that reads by index, or inside `byIndex`.
+    // Few rows are found by index whatever the statistics of a table say that has just grown, or was restored: each
+    // step is a query of its own, which PostgreSQL doesn't turn around (`offset 0`). They are fast on a connection that
+    // reads by index, or inside `byIndex`.
 
     /// For each row of `list`, the rows as `r` whose columns have some values of it.
     func found(by columns: [String], in values: [SQL], of list: SQL, where condition: SQL? = nil) -> SQL {
         let wanted = [columns.isEmpty ? nil : equal(columns, to: values), condition].compactMap(\.self)
-        return "\(list) cross join lateral (select r.* from \(name) r\(wanted.isEmpty ? "" : " where \(SQL.joined(wanted, by: " and "))" as SQL) offset 0) r"
+        return
+            "\(list) cross join lateral (select r.* from \(name) r\(wanted.isEmpty ? "" : " where \(SQL.joined(wanted, by: " and "))" as SQL) offset 0) r"
     }
 
     /// For each row of `list`, which has a fact's id as `f`, the fact's versions as `r`.
@@ -126,12 +144,14 @@ package struct SourceTable {
     package static let shortStretch: Int64 = 100_000
     package static func isShort(after: Int64, upTo: Int64) -> Bool { upTo - after <= shortStretch }
 
-    /// The rows of a stretch of the log, and every other version of their facts up to its end: a list of `r` and `b` with a condition, to which more may be added.
+    /// The rows of a stretch of the log, and every other version of their facts up to its end: a list of `r` and `b`
+    /// with a condition, to which more may be added.
     package func touched(after: Int64, upTo: Int64) -> SQL {
         let isCommitted: SQL = "b.base_offset + b.count <= \(upTo)"
         if SourceTable.isShort(after: after, upTo: upTo) {
             let stretch = stretch(after: after, upTo: upTo)
-            return "\(hasFacts ? withBatches(versions(of: facts(of: stretch)), where: isCommitted) : stretch) where true"
+            return
+                "\(hasFacts ? withBatches(versions(of: facts(of: stretch)), where: isCommitted) : stretch) where true"
         }
         if after == 0 { return "\(rows) where \(isCommitted)" }
         let fresh = offsets(after: after, upTo: upTo)
@@ -145,11 +165,13 @@ package struct SourceTable {
 
     /// The rows as `r`, with their batches as `b`, of a short stretch of the log.
     func stretch(after: Int64, upTo: Int64) -> SQL {
-        let batches: SQL = "(select b.batch, b.base_offset, b.known_at from firn.batches b where \(offsets(after: after, upTo: upTo)) offset 0) b"
+        let batches: SQL =
+            "(select b.batch, b.base_offset, b.known_at from firn.batches b where \(offsets(after: after, upTo: upTo)) offset 0) b"
         return "\(batches) cross join lateral (select r.* from \(name) r where r.firn_batch = b.batch offset 0) r"
     }
 
-    /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy takes no values.
+    /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy
+    /// takes no values.
     package func offsets(after: Int64, upTo: Int64) -> SQL {
         """
         b.source = \(literal: source.name) and b.base_offset >= \(literal: after) and b.base_offset < \(literal: upTo) and b.base_offset + b.count <= \(literal: upTo)
@@ -161,23 +183,32 @@ package struct SourceTable {
     /// - Parameters:
     ///   - names: the declared columns to read.
     ///   - condition: over `r`, the rows, and `b`, their batches.
-    func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+    func read(_ names: [String], where condition: SQL, with prefix: SQL = "", _ connection: Connection) throws
+        -> SourceRows
+    {
         try connection.byScan { try read(names, from: "\(rows) where \(condition)", with: prefix, connection) }
     }
 
     /// Reads few rows, in a list of `r` and `b`: found by index.
-    func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+    func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows
+    {
         try connection.byIndex { try read(names, from: list, with: prefix, connection) }
     }
 
-    private func read(_ names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows {
+    private func read(_ names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws
+        -> SourceRows
+    {
         try rows(declared(names), "\(prefix)\(query(names, from: list))", connection)
     }
 
     /// The rows of a stretch of the log; with all versions, those of their facts too.
-    func read(_ names: [String], after: Int64, upTo: Int64, allVersions: Bool, _ connection: Connection) throws -> SourceRows {
+    func read(_ names: [String], after: Int64, upTo: Int64, allVersions: Bool, _ connection: Connection) throws
+        -> SourceRows
+    {
         try reading(after: after, upTo: upTo, connection) {
-            let own: SQL = SourceTable.isShort(after: after, upTo: upTo) ? stretch(after: after, upTo: upTo) : "\(rows) where \(offsets(after: after, upTo: upTo))"
+            let own: SQL =
+                SourceTable.isShort(after: after, upTo: upTo)
+                ? stretch(after: after, upTo: upTo) : "\(rows) where \(offsets(after: after, upTo: upTo))"
             return try read(names, from: allVersions ? touched(after: after, upTo: upTo) : own, connection)
         }
     }
@@ -256,7 +287,8 @@ package enum RowWidth {
     /// The columns that each source's table has beside the declared ones.
     package static let columnsOfOurs: [ValueType] = [.int64, .int64, .timestamp]
 
-    /// What a page of PostgreSQL's has for a row, as it is built everywhere (8 KiB), and the columns that a table can have.
+    /// What a page of PostgreSQL's has for a row, as it is built everywhere (8 KiB), and the columns that a table can
+    /// have.
     private static let mostBytes = 8160, mostColumns = 1600
 
     /// - Parameter types: of the columns, in their order.
@@ -284,7 +316,9 @@ package enum RowWidth {
 
 extension SourceTable {
     /// The rows of a stretch of the log, with what they say of facts under other keys.
-    package func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws -> SourceRows {
+    package func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws
+        -> SourceRows
+    {
         let rows = try read(names, after: after, upTo: upTo, allVersions: false, connection)
         guard rows.count > 0, hasFacts else { return rows }
         let all = try read(names, after: after, upTo: upTo, allVersions: true, connection)

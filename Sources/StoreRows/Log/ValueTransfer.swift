@@ -11,7 +11,9 @@ extension SQL {
 
 extension ValueType {
     /// Whether two of its values are equal, in a form that an index answers.
-    package func equal(_ left: SQL, _ right: SQL) -> SQL { layout == .bytes ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)" }
+    package func equal(_ left: SQL, _ right: SQL) -> SQL {
+        layout == .bytes ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)"
+    }
 
     /// PostgreSQL's type.
     package var sql: SQL { SQL(raw: rules.sqlName) }

@@ -18,10 +18,11 @@ public struct ImportedWatermark: Sendable {
 
 /// Which rows a query with a watermark asks for.
 ///
-/// Rows don't come in the order of their values: a transaction that began early may commit late. With an id rows are asked for again from some way before the greatest
-/// value that the source has, and from when the oldest transaction began that was open during the last import; those that are there are dropped as duplicates. Without an
-/// id nothing tells a repeat, so the rows of the newest instant, to which more may come, are held back until there is a newer one, and with them what is as new as the oldest
-/// open transaction.
+/// Rows don't come in the order of their values: a transaction that began early may commit late. With an id rows are
+/// asked for again from some way before the greatest value that the source has, and from when the oldest transaction
+/// began that was open during the last import; those that are there are dropped as duplicates. Without an id nothing
+/// tells a repeat, so the rows of the newest instant, to which more may come, are held back until there is a newer one,
+/// and with them what is as new as the oldest open transaction.
 struct Watermark {
     private let source: Source
     private let column: ColumnDefinition
@@ -47,19 +48,26 @@ struct Watermark {
             if query.overlap != nil { throw StoreError(.invalidRequest, "an overlap goes with a watermark") }
             return nil
         }
-        guard let column = source.columns.first(where: { $0.name == name }), column.type == .timestamp || column.type == .int64 else {
-            throw StoreError(.invalidRequest, "the watermark '\(name)' is no timestamp or int64 column of \(source.name)", advice: "it names a column that rises with time")
+        guard let column = source.columns.first(where: { $0.name == name }),
+            column.type == .timestamp || column.type == .int64
+        else {
+            throw StoreError(
+                .invalidRequest, "the watermark '\(name)' is no timestamp or int64 column of \(source.name)",
+                advice: "it names a column that rises with time")
         }
         self.source = source
         self.column = column
         guard !source.id.isEmpty || column.type == .timestamp else {
             throw StoreError(
-                .invalidRequest, "\(source.name) has no id, and rows by an int64 watermark come in any order: some would be lost or come twice",
+                .invalidRequest,
+                "\(source.name) has no id, and rows by an int64 watermark come in any order: some would be lost or come twice",
                 advice: "take a timestamp for a watermark, or declare an id in a source of another name")
         }
         overlap = try Watermark.overlap(query, column, source)
         // The same question of the same database.
-        let place = try other.execute("select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')").single().text(
+        let place = try other.execute(
+            "select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')"
+        ).single().text(
             0)
         let asked = SHA256.hash(data: Array("\(place)\u{0}\(query.text.text)".utf8)).hexadecimal
         self.asked = asked
@@ -68,11 +76,16 @@ struct Watermark {
                 let body = try connection.execute(
                     "select body from firn.ledger where subject = \("source \(source.name)") and kind = 'import' and body::json ->> 'watermark' = \(name) order by body::json ->> 'query' = \(asked) desc, entry desc limit 1"
                 ).first.map { try JSON(parsing: $0.bytes(0)) }
-                let open: Int64? = if case .string(let text)? = body?["open_since"] { Instant(text: text)?.microseconds } else { nil }
-                return (try Watermark.greatest(column, source, connection), open, try BatchLog(source: source, connection: connection).head().offset)
+                let open: Int64? =
+                    if case .string(let text)? = body?["open_since"] { Instant(text: text)?.microseconds } else { nil }
+                return (
+                    try Watermark.greatest(column, source, connection), open,
+                    try BatchLog(source: source, connection: connection).head().offset
+                )
             }
         }
-        // Asked before the query sees anything: whatever isn't committed then has begun no earlier. What others do shows where the user may see it.
+        // Asked before the query sees anything: whatever isn't committed then has begun no earlier. What others do
+        // shows where the user may see it.
         let activity = try other.execute(
             """
             select clock_timestamp(), least((select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -90,34 +103,48 @@ struct Watermark {
         hasOpen = !activity.isNull(1)
         openSince = try min(activity.timestamp(0), activity.optionalTimestamp(1) ?? .max)
         try other.execute("begin isolation level repeatable read, read only")
-        guard let given = try ofQuery({ try other.columns("select * from (\(query.text)\n) q limit 0") }).first(where: { $0.name == name }) else {
-            throw TableError(file: "query", column: name, message: "is missing", advice: "the query gives its watermark, too")
+        guard
+            let given = try ofQuery({ try other.columns("select * from (\(query.text)\n) q limit 0") }).first(where: {
+                $0.name == name
+            })
+        else {
+            throw TableError(
+                file: "query", column: name, message: "is missing", advice: "the query gives its watermark, too")
         }
         try QueryRows.check(given, column)
         guard source.id.isEmpty else {
             ceiling = nil
             return
         }
-        let newest = try ofQuery { try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q") }.single().optionalTimestamp(0)
+        let newest = try ofQuery {
+            try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q")
+        }.single().optionalTimestamp(0)
         // Somebody may have begun since, and commit after another who began later.
         ceiling = min(newest ?? .min, openSince)
     }
 
-    private static func greatest(_ column: ColumnDefinition, _ source: Source, _ connection: Connection) throws -> Int64? {
-        let row = try connection.execute("select max(\(identifier: column.name)) from \(SourceTable(source).name)").single()
+    private static func greatest(_ column: ColumnDefinition, _ source: Source, _ connection: Connection) throws
+        -> Int64?
+    {
+        let row = try connection.execute("select max(\(identifier: column.name)) from \(SourceTable(source).name)")
+            .single()
         return try row.isNull(0) ? nil : column.type == .int64 ? row.int64(0) : row.timestamp(0)
     }
 
     private static func overlap(_ query: ImportQuery, _ column: ColumnDefinition, _ source: Source) throws -> Int64 {
         guard let text = query.overlap else { return column.type == .int64 ? 10_000 : 3_600_000_000 }
         if source.id.isEmpty {
-            throw StoreError(.invalidRequest, "\(source.name) has no id by which repeated rows are told, so none are asked for again", advice: "leave the overlap out")
+            throw StoreError(
+                .invalidRequest,
+                "\(source.name) has no id by which repeated rows are told, so none are asked for again",
+                advice: "leave the overlap out")
         }
         if column.type == .int64, let number = Int64(text), number >= 0 { return number }
         if column.type == .timestamp, let span = TimeSpan(text: text) { return span.microseconds }
         throw StoreError(
             .invalidRequest, "the overlap is no \(column.type == .int64 ? "number" : "duration")",
-            advice: column.type == .int64 ? "as in 10000, since '\(column.name)' is an int64" : "as in 1h, since '\(column.name)' is a timestamp")
+            advice: column.type == .int64
+                ? "as in 10000, since '\(column.name)' is an int64" : "as in 1h, since '\(column.name)' is a timestamp")
     }
 
     private var hasID: Bool { !source.id.isEmpty }
@@ -138,14 +165,17 @@ struct Watermark {
     var condition: SQL {
         let value: SQL = "q.\(identifier: column.name)"
         let compared: SQL = hasID ? ">=" : ">"
-        let bounds = [from.map { "\(value) \(compared) \(written($0))" as SQL }, ceiling.map { "\(value) < \(written($0))" }].compactMap(\.self)
+        let bounds = [
+            from.map { "\(value) \(compared) \(written($0))" as SQL }, ceiling.map { "\(value) < \(written($0))" },
+        ].compactMap(\.self)
         return bounds.isEmpty ? "true" : "(\(value) is null or \(SQL.joined(bounds, by: " and ")))"
     }
 
     /// Digits, signs and colons of our own making: a copy takes no values.
     private func written(_ value: Int64) -> SQL {
         if column.type == .int64 { return "\(literal: value)" }
-        let instant = Instant(microseconds: min(max(value, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds))
+        let instant = Instant(
+            microseconds: min(max(value, Instant.range.lowerBound.microseconds), Instant.range.upperBound.microseconds))
         return "'\(SQL(raw: instant.sqlText))'::timestamptz"
     }
 
@@ -155,32 +185,48 @@ struct Watermark {
     func heldBack(_ query: SQL, _ connection: Connection) throws -> Int {
         guard let ceiling else { return 0 }
         let value: SQL = "q.\(identifier: column.name)"
-        let bounds = [from.map { "\(value) > \(written($0))" as SQL }, "\(value) >= \(written(ceiling))"].compactMap(\.self)
-        return Int(try ofQuery { try connection.execute("select count(*) from (\(query)\n) q where \(SQL.joined(bounds, by: " and "))") }.single().int64(0))
+        let bounds = [from.map { "\(value) > \(written($0))" as SQL }, "\(value) >= \(written(ceiling))"].compactMap(
+            \.self)
+        return Int(
+            try ofQuery {
+                try connection.execute("select count(*) from (\(query)\n) q where \(SQL.joined(bounds, by: " and "))")
+            }.single().int64(0))
     }
 
     /// What the ledger says of it.
     var notes: [JSON.Member] {
-        let open = column.type == .timestamp ? [JSON.Member("open_since", .string(Instant(microseconds: openSince).description))] : []
+        let open =
+            column.type == .timestamp
+            ? [JSON.Member("open_since", .string(Instant(microseconds: openSince).description))] : []
         return open + [JSON.Member("query", .string(asked)), JSON.Member("watermark", .string(column.name))]
     }
 
     func warning(heldBack: Int) -> String? {
-        if isStandby { return "the query's database is a standby, which doesn't say what is open on its primary: rows that are committed later than the overlap are missed" }
+        if isStandby {
+            return
+                "the query's database is a standby, which doesn't say what is open on its primary: rows that are committed later than the overlap are missed"
+        }
         guard heldBack > 0, let ceiling else { return nil }
         let since = Instant(microseconds: ceiling)
         if ceiling == openSince {
-            return "\(heldBack) rows from \(since) on are held back: \(hasOpen ? "a transaction has been open since" : "transactions that began since"), and may commit rows as old"
+            return
+                "\(heldBack) rows from \(since) on are held back: \(hasOpen ? "a transaction has been open since" : "transactions that began since"), and may commit rows as old"
         }
-        return "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
+        return
+            "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
     }
 
     /// - Parameter context: is asked for the greatest value that the source has by now.
     func outcome(heldBack: Int, _ context: StoreContext) async throws -> ImportedWatermark {
         let column = column, source = source
-        let greatest = try await context.withRegistry { connection, _ in try Watermark.greatest(column, source, connection) }
-        func literal(_ value: Int64) -> Literal { column.type == .int64 ? .int64(value) : .timestamp(Instant(microseconds: value)) }
+        let greatest = try await context.withRegistry { connection, _ in
+            try Watermark.greatest(column, source, connection)
+        }
+        func literal(_ value: Int64) -> Literal {
+            column.type == .int64 ? .int64(value) : .timestamp(Instant(microseconds: value))
+        }
         return ImportedWatermark(
-            column: column.name, from: from.map(literal), heldBack: heldBack, next: greatest.map { literal(hasID ? start($0, openSince) : $0) })
+            column: column.name, from: from.map(literal), heldBack: heldBack,
+            next: greatest.map { literal(hasID ? start($0, openSince) : $0) })
     }
 }

@@ -28,7 +28,8 @@ final class KeptBlocks: BlockSupply, @unchecked Sendable {
         }
         let bodies = try fetch(missing.map(\.address))
         for block in missing {
-            guard let body = bodies[block.address], let column = try? ArrowBlock.decode(body, maximumBytes: block.bytes),
+            guard let body = bodies[block.address],
+                let column = try? ArrowBlock.decode(body, maximumBytes: block.bytes),
                 let bytes = try? ArrowBlock.encode(column, isCompressed: false), let plain = PlainBlock(bytes, block)
             else { continue }
             cache?.write(bytes, for: block, of: store)
@@ -41,7 +42,9 @@ final class KeptBlocks: BlockSupply, @unchecked Sendable {
     private func fetch(_ addresses: [[UInt8]]) throws -> [[UInt8]: [UInt8]] {
         if addresses.isEmpty { return [:] }
         let rows = try lock.withLock {
-            try connection.execute("select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, addresses.map { .bytes($0) })))")
+            try connection.execute(
+                "select address, body from firn_cache.bodies where address = any(\(Parameter.array(.bytes, addresses.map { .bytes($0) })))"
+            )
         }
         return Dictionary(try rows.map { (try $0.bytes(0), $0.optionalBytes(1) ?? []) }) { first, _ in first }
     }
@@ -50,9 +53,15 @@ final class KeptBlocks: BlockSupply, @unchecked Sendable {
 extension SegmentCache {
     /// Deletes the copies of blocks that the store doesn't list any more.
     package func evictUnlisted(of store: String, _ connection: Connection) throws {
-        try evict(of: store, state: try connection.execute("select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs").single().text(0)) {
+        try evict(
+            of: store,
+            state: try connection.execute(
+                "select md5(coalesce(string_agg(run::text, ',' order by run), '')) from firn_cache.runs"
+            ).single().text(0)
+        ) {
             let listed = try connection.execute(
-                "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))")
+                "select distinct address from firn_cache.blocks where address = any(\(Parameter.array(.bytes, $0.map { .bytes($0) })))"
+            )
             return try Set(listed.map { try $0.bytes(0) })
         }
     }

@@ -29,7 +29,8 @@ extension StoreLog {
         /// Rows of a segment, and of a bucket, at most about so many.
         public var segmentRows: Int
 
-        public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false, segmentRows: Int = 1 << 17) {
+        public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false, segmentRows: Int = 1 << 17)
+        {
             self.sources = sources
             self.minimumRows = minimumRows
             self.rebuilds = rebuilds
@@ -41,7 +42,10 @@ extension StoreLog {
     ///
     /// Each run is committed by itself, so what was done stays when it is interrupted.
     /// - Parameter progress: the source, rows read so far, and how many there are to read.
-    public func materialize(_ options: MaterializeOptions = MaterializeOptions(), progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }) async throws
+    public func materialize(
+        _ options: MaterializeOptions = MaterializeOptions(),
+        progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }
+    ) async throws
         -> [Materialized]
     {
         let threads = threads, directory = temporaryDirectory, reportDamage = reportDamage
@@ -50,15 +54,19 @@ extension StoreLog {
             var done: [Materialized] = []
             for need in SegmentNeed.all(catalog) where options.sources?.contains(need.source.name) ?? true {
                 let work = SegmentWork(
-                    need: need, connection: connection, threads: threads, temporaryDirectory: directory, segmentRows: options.segmentRows, reportDamage: reportDamage)
-                let result = try work.run(minimumRows: options.minimumRows, rebuilds: options.rebuilds) { progress(need.source.name, $0, $1) }
+                    need: need, connection: connection, threads: threads, temporaryDirectory: directory,
+                    segmentRows: options.segmentRows, reportDamage: reportDamage)
+                let result = try work.run(minimumRows: options.minimumRows, rebuilds: options.rebuilds) {
+                    progress(need.source.name, $0, $1)
+                }
                 if let result { done.append(result) }
             }
             return done
         }
     }
 
-    /// Forgets the content of all segments; what they were stays written down, so that they can be built again and compared.
+    /// Forgets the content of all segments; what they were stays written down, so that they can be built again and
+    /// compared.
     public func dropSegments() async throws {
         try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.bodies") }
     }
@@ -92,16 +100,22 @@ struct SegmentNeed: Sendable {
     static func all(_ catalog: Catalog) -> [SegmentNeed] {
         var needs: [SegmentNeed] = []
         for function in catalog.functions.values.sorted(by: { $0.name < $1.name }) {
-            guard let plan = try? Plan(catalog.resolve(features: [function.name.description]), in: catalog) else { continue }
+            guard let plan = try? Plan(catalog.resolve(features: [function.name.description]), in: catalog) else {
+                continue
+            }
             for group in plan.groups {
-                if let index = needs.firstIndex(where: { $0.source.name == group.source.name && $0.keys == group.segmentKeys }) {
+                if let index = needs.firstIndex(where: {
+                    $0.source.name == group.source.name && $0.keys == group.segmentKeys
+                }) {
                     needs[index].columns.formUnion(group.columns)
                 } else {
                     needs.append(SegmentNeed(source: group.source, keys: group.segmentKeys, columns: group.columns))
                 }
             }
         }
-        return needs.sorted { ($0.source.name, $0.keys.joined(separator: "\u{0}")) < ($1.source.name, $1.keys.joined(separator: "\u{0}")) }
+        return needs.sorted {
+            ($0.source.name, $0.keys.joined(separator: "\u{0}")) < ($1.source.name, $1.keys.joined(separator: "\u{0}"))
+        }
     }
 }
 
@@ -122,10 +136,14 @@ private struct SegmentWork {
 
     /// One at a time for each source; a second one finds the work done.
     func run(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
-        try Lock.holding(Lock.segments(of: source), connection) { try bringUpToDate(minimumRows: minimumRows, rebuilds: rebuilds, progress: progress) }
+        try Lock.holding(Lock.segments(of: source), connection) {
+            try bringUpToDate(minimumRows: minimumRows, rebuilds: rebuilds, progress: progress)
+        }
     }
 
-    private func bringUpToDate(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
+    private func bringUpToDate(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws
+        -> Materialized?
+    {
         var result: Materialized?
         func add(_ rows: Int, _ upTo: Int64, _ segments: Int, _ bytes: Int) {
             var sum = result ?? Materialized(source: source, keys: need.keys, rows: 0, upTo: 0, segments: 0, bytes: 0)
@@ -152,7 +170,9 @@ private struct SegmentWork {
             if run.after > before {
                 let segmentRows = try fitting(after: before, upTo: run.after)
                 let (segments, bytes) = try seal(
-                    after: before, upTo: run.after, buckets: buckets(run.after - before, ofRows: segmentRows, beside: kept), ofRows: segmentRows, replacing: [], progress)
+                    after: before, upTo: run.after,
+                    buckets: buckets(run.after - before, ofRows: segmentRows, beside: kept), ofRows: segmentRows,
+                    replacing: [], progress)
                 add(Int(run.after - before), run.after, segments, bytes)
             }
             before = run.upTo
@@ -170,20 +190,24 @@ private struct SegmentWork {
             while absorbed < runs.count {
                 let before = runs[runs.count - 1 - absorbed]
                 let after = absorbed == 0 ? sealed : runs[runs.count - absorbed].after
-                guard before.upTo - before.after < 4 * (upTo - after), upTo - before.after <= SegmentWork.maximumRows else { break }
+                guard before.upTo - before.after < 4 * (upTo - after), upTo - before.after <= SegmentWork.maximumRows
+                else { break }
                 absorbed += 1
             }
             let after = absorbed == 0 ? sealed : runs[runs.count - absorbed].after
             let segmentRows = try fitting(after: after, upTo: upTo)
             let (segments, bytes) = try seal(
-                after: after, upTo: upTo, buckets: buckets(upTo - after, ofRows: segmentRows, beside: runs.dropLast(absorbed)), ofRows: segmentRows,
+                after: after, upTo: upTo,
+                buckets: buckets(upTo - after, ofRows: segmentRows, beside: runs.dropLast(absorbed)),
+                ofRows: segmentRows,
                 replacing: Array(runs.suffix(absorbed)), progress)
             add(Int(upTo - sealed), upTo, segments, bytes)
         }
         return result
     }
 
-    /// The end of the last batch after an offset that keeps a run within its bound; of the first batch, where that alone is larger.
+    /// The end of the last batch after an offset that keeps a run within its bound; of the first batch, where that
+    /// alone is larger.
     private func end(after: Int64, atMost rows: Int64, head: Int64) throws -> Int64 {
         if head - after <= rows { return head }
         let row = try connection.execute(
@@ -195,8 +219,8 @@ private struct SegmentWork {
         return try row.int64(0)
     }
 
-    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows of a stretch. Only texts
-    /// can make a row long.
+    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows
+    /// of a stretch. Only texts can make a row long.
     private func fitting(after: Int64, upTo: Int64) throws -> Int {
         guard need.source.columns.contains(where: { $0.type == .string }) else { return segmentRows }
         let table = SourceTable(need.source)
@@ -220,7 +244,8 @@ private struct SegmentWork {
     }
 
     private func seal(
-        after: Int64, upTo: Int64, buckets: Int, ofRows segmentRows: Int, replacing old: [Run], _ progress: @escaping (Int, Int) -> Void
+        after: Int64, upTo: Int64, buckets: Int, ofRows segmentRows: Int, replacing old: [Run],
+        _ progress: @escaping (Int, Int) -> Void
     ) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
             for run in old { try connection.execute("delete from firn_cache.runs where run = \(run.number)") }
@@ -234,7 +259,8 @@ private struct SegmentWork {
             let counts = try write(&run, known: [], progress)
             run.segmentCount = run.segments.count
             try connection.execute(
-                "update firn_cache.runs set segments = \(run.segmentCount)::int, checksum = \(run.checksum(source, keys: need.keys)) where run = \(number)")
+                "update firn_cache.runs set segments = \(run.segmentCount)::int, checksum = \(run.checksum(source, keys: need.keys)) where run = \(number)"
+            )
             if !old.isEmpty { try SegmentList.deleteUnlisted(connection) }
             return counts
         }
@@ -243,12 +269,14 @@ private struct SegmentWork {
     /// Builds a run again for the blocks that it lacks.
     private func complete(_ run: Run, _ progress: @escaping (Int, Int) -> Void) throws -> (segments: Int, bytes: Int) {
         try connection.transaction {
-            let written = try connection.execute("select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
+            let written = try connection.execute(
+                "select segment, column_name, address from firn_cache.blocks where run = \(run.number)")
             var run = run
             let counts = try write(&run, known: written.map { try ($0.int64(0), $0.text(1), $0.bytes(2)) }, progress)
             guard counts.segments == run.segmentCount else {
                 throw StoreError(
-                    .damaged, "\(source) up to offset \(run.upTo) makes \(counts.segments) segments now, and made \(run.segmentCount) when it was sealed",
+                    .damaged,
+                    "\(source) up to offset \(run.upTo) makes \(counts.segments) segments now, and made \(run.segmentCount) when it was sealed",
                     advice: "rows of the past have changed")
             }
             return counts
@@ -256,41 +284,53 @@ private struct SegmentWork {
     }
 
     /// - Parameter known: blocks that are listed already; sealed again they have to be the same.
-    private func write(_ run: inout Run, known: [(segment: Int64, column: String, address: [UInt8])], _ progress: @escaping (Int, Int) -> Void) throws -> (
+    private func write(
+        _ run: inout Run, known: [(segment: Int64, column: String, address: [UInt8])],
+        _ progress: @escaping (Int, Int) -> Void
+    ) throws -> (
         segments: Int, bytes: Int
     ) {
         let listed = Dictionary(known.map { ("\($0.segment) \($0.column)", $0.address) }) { first, _ in first }
-        let there = run, numbers = Set(run.segments.map(\.number)), number = run.number, stretch = Int(run.upTo - run.after)
-        let sealer = Sealer(need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory, connection)
+        let there = run, numbers = Set(run.segments.map(\.number)), number = run.number,
+            stretch = Int(run.upTo - run.after)
+        let sealer = Sealer(
+            need.source, keys: need.keys, columns: columns, threads: threads, temporaryDirectory: temporaryDirectory,
+            connection)
         var segments = 0, bytes = 0, added: [Segment] = []
         try sealer.seal(run, progress: { progress($0, stretch) }) { sealed in
             let segment = sealed.segment
             if !numbers.contains(segment.number) {
                 added.append(segment)
-                let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64), last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
+                let first: Parameter = segment.times.map { .int64($0.lowerBound) } ?? .null(.int64),
+                    last: Parameter = segment.times.map { .int64($0.upperBound) } ?? .null(.int64)
                 try connection.execute(
                     """
                     insert into firn_cache.segments values (\(number), \(segment.number)::int, \(segment.bucket)::int, \(segment.rows)::int, \(first), \(last),
                         \(segment.firstKnown), \(segment.isOneVersionEach))
                     """)
             }
-            var names: [Parameter] = [], addresses: [Parameter] = [], sizes: [Parameter] = [], checksums: [Parameter] = []
+            var names: [Parameter] = [], addresses: [Parameter] = [], sizes: [Parameter] = [],
+                checksums: [Parameter] = []
             for (name, block, body) in sealed.bodies {
                 if let address = listed["\(segment.number) \(name)"], address != block.address {
                     throw StoreError(
-                        .damaged, "\(SegmentDamage(source, need.keys, there, segment.number, name).place) built again has another content",
+                        .damaged,
+                        "\(SegmentDamage(source, need.keys, there, segment.number, name).place) built again has another content",
                         advice: "rows of the past have changed, or its list: firn verify --all says which")
                 }
                 names.append(.text(name))
                 addresses.append(.bytes(block.address))
                 sizes.append(.int64(Int64(block.bytes)))
-                checksums.append(.int64(block.listed(at: .init(run: number, segment: segment.number, column: name)).checksum))
+                checksums.append(
+                    .int64(block.listed(at: .init(run: number, segment: segment.number, column: name)).checksum))
                 guard body.count < 1_000_000_000 else {
                     throw StoreError(
-                        .invalidRequest, "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of it come to a gigabyte",
+                        .invalidRequest,
+                        "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of it come to a gigabyte",
                         advice: "features of shorter columns, or of a source of their own, can be sealed")
                 }
-                // One by one: together they may be larger than a statement can be. What is there already may not be what it says.
+                // One by one: together they may be larger than a statement can be. What is there already may not be
+                // what it says.
                 try connection.execute(
                     """
                     insert into firn_cache.bodies as o values (\(block.address), \(body)) on conflict (address) do update set body = excluded.body where o.body <> excluded.body

@@ -7,8 +7,9 @@ package import SegmentFormat
 
 /// Makes segments of a stretch of a source's log.
 ///
-/// What comes out depends on the log alone: the rows of the stretch, and for each of their facts the versions before it. Rows are read
-/// once, in whatever order they lie, put aside by bucket, and sealed bucket after bucket, so that a few buckets are held in memory.
+/// What comes out depends on the log alone: the rows of the stretch, and for each of their facts the versions before
+/// it. Rows are read once, in whatever order they lie, put aside by bucket, and sealed bucket after bucket, so that a
+/// few buckets are held in memory.
 package struct Sealer {
     private let layout: SegmentLayout
     private let connection: Connection
@@ -22,7 +23,10 @@ package struct Sealer {
     private var columns: [ColumnDefinition] { layout.columns }
 
     /// - Parameter names: of the columns; those that every segment has are among them anyhow.
-    package init(_ source: Source, keys: [String], columns names: Set<String>, threads: Int, temporaryDirectory: String, _ connection: Connection) {
+    package init(
+        _ source: Source, keys: [String], columns names: Set<String>, threads: Int, temporaryDirectory: String,
+        _ connection: Connection
+    ) {
         layout = SegmentLayout(source, keys: keys, columns: names)
         self.connection = connection
         self.threads = threads
@@ -45,8 +49,13 @@ package struct Sealer {
             let layout = layout, keys = keys
             let sealed = try parallel(range.count, threads: threads) { index in
                 var parts = batches[index].map(layout.rows)
-                if let retractions, let moved, !moved[first + index].isEmpty { parts.append(retractions.gathered(moved[first + index])) }
-                return parts.isEmpty ? [] : try layout.segments(SourceRows(concatenating: parts).sorted(by: keys), bucket: first + index, ofRows: segmentRows)
+                if let retractions, let moved, !moved[first + index].isEmpty {
+                    parts.append(retractions.gathered(moved[first + index]))
+                }
+                return parts.isEmpty
+                    ? []
+                    : try layout.segments(
+                        SourceRows(concatenating: parts).sorted(by: keys), bucket: first + index, ofRows: segmentRows)
             }
             for var segment in sealed.flatMap(\.self) {
                 segment.segment.number = number
@@ -63,13 +72,19 @@ package struct Sealer {
     // MARK: Rows in
 
     private var fields: [ArrowField] {
-        columns.map { ArrowField($0.name, ArrowType($0.type)) } + [ArrowField(SegmentColumn.offset, ArrowType(.int64)), ArrowField(SegmentColumn.knownAt, ArrowType(.timestamp))]
+        columns.map { ArrowField($0.name, ArrowType($0.type)) } + [
+            ArrowField(SegmentColumn.offset, ArrowType(.int64)),
+            ArrowField(SegmentColumn.knownAt, ArrowType(.timestamp)),
+        ]
     }
 
     /// Reads the stretch and puts its rows aside by bucket.
     private func spill(after: Int64, upTo: Int64, buckets: Int, _ progress: (Int) -> Void) throws -> Spill {
         let spill = try Spill(buckets: buckets, fields: fields, directory: temporaryDirectory)
-        let list = SQL.joined(columns.map { "r.\(identifier: $0.name)" } + ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)"], by: ", ")
+        let list = SQL.joined(
+            columns.map { "r.\(identifier: $0.name)" } + [
+                "b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)",
+            ], by: ", ")
         let query: SQL = """
             select \(list) from \(SourceTable(source).rows) where \(SourceTable(source).offsets(after: after, upTo: upTo))
             """
@@ -90,13 +105,16 @@ package struct Sealer {
             var rows = columns[0].count
             count += rows
             // Rows with a NULL in their key belong to nobody.
-            let nulls = self.columns.indices.filter { keys.contains(self.columns[$0].name) }.compactMap { columns[$0].validity }
+            let nulls = self.columns.indices.filter { keys.contains(self.columns[$0].name) }.compactMap {
+                columns[$0].validity
+            }
             if !nulls.isEmpty {
                 let whole = (0..<Int32(rows)).filter { row in nulls.allSatisfy { $0[Int(row)] } }
                 columns = columns.map { $0.gathered(whole) }
                 rows = whole.count
             }
-            let assigned = Buckets.assign(keys.map { key in columns[self.columns.firstIndex { $0.name == key }!] }, count: rows, buckets: buckets)
+            let assigned = Buckets.assign(
+                keys.map { key in columns[self.columns.firstIndex { $0.name == key }!] }, count: rows, buckets: buckets)
             for (bucket, members) in Buckets.members(assigned, buckets: buckets).enumerated() where !members.isEmpty {
                 waiting[bucket].append(columns.map { $0.gathered(members) })
                 waitingRows[bucket] += members.count
@@ -117,7 +135,8 @@ package struct Sealer {
         return spill
     }
 
-    /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost them.
+    /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost
+    /// them.
     private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
         let table = SourceTable(source), names = columns.map(\.name)
         let rows: SourceRows
@@ -125,8 +144,10 @@ package struct Sealer {
             rows = try table.read(names, after: after, upTo: upTo, allVersions: true, connection)
         } else {
             // Mostly a fact has one version: the others are few.
-            let several: SQL = "select \(table.ids) from \(table.touched(after: after, upTo: upTo)) group by \(table.ids) having count(*) > 1"
-            rows = try table.read(names, where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
+            let several: SQL =
+                "select \(table.ids) from \(table.touched(after: after, upTo: upTo)) group by \(table.ids) having count(*) > 1"
+            rows = try table.read(
+                names, where: "b.base_offset + b.count <= \(upTo) and (\(table.ids)) in (\(several))", connection)
         }
         return rows.retractions(of: source, keys: keys, after: after)
     }

@@ -6,8 +6,8 @@ internal import Tables
 
 /// Copies of segments' blocks on this machine, uncompressed, so that reading one is reading a file.
 ///
-/// Named by address below a directory for each store. Safe for several processes: a file appears whole, is never changed, and one that is being
-/// read may be deleted. Safe to delete at any time.
+/// Named by address below a directory for each store. Safe for several processes: a file appears whole, is never
+/// changed, and one that is being read may be deleted. Safe to delete at any time.
 public final class SegmentCache: Sendable {
     private let root: String
     private let maximumBytes: Int
@@ -52,13 +52,17 @@ public final class SegmentCache: Sendable {
         guard bytes.count <= maximumBytes else { return }
         let path = path(store, block.address)
         let directory = "\(root)/\(store)"
-        func file() -> HiddenFile? { HiddenFile(directory: directory, temporary: "\(directory)/\(UUID().uuidString).part", permissions: 0o600) }
+        func file() -> HiddenFile? {
+            HiddenFile(directory: directory, temporary: "\(directory)/\(UUID().uuidString).part", permissions: 0o600)
+        }
         var made = file()
         if made == nil {
-            try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try? FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             made = file()
         }
-        guard let file = made, WholeFile.write(bytes, to: file.descriptor), file.appear(as: path, replacing: false) else { return }
+        guard let file = made, WholeFile.write(bytes, to: file.descriptor), file.appear(as: path, replacing: false)
+        else { return }
         makeRoom(bytes.count)
     }
 
@@ -91,15 +95,23 @@ public final class SegmentCache: Sendable {
                 let isPart = name.hasSuffix(".part") && UUID(uuidString: String(name.dropLast(5))) != nil
                 guard isPart || SegmentCache.address(name) != nil else { continue }
                 let path = "\(root)/\(store)/\(name)"
-                guard let attributes = try? manager.attributesOfItem(atPath: path), attributes[.type] as? FileAttributeType == .typeRegular else { continue }
-                files.append((path, (attributes[.size] as? NSNumber)?.intValue ?? 0, attributes[.modificationDate] as? Date ?? .distantPast))
+                guard let attributes = try? manager.attributesOfItem(atPath: path),
+                    attributes[.type] as? FileAttributeType == .typeRegular
+                else { continue }
+                files.append(
+                    (
+                        path, (attributes[.size] as? NSNumber)?.intValue ?? 0,
+                        attributes[.modificationDate] as? Date ?? .distantPast
+                    ))
             }
         }
         return files
     }
 
     /// The block's address, by the name of its file.
-    private static func address(_ name: String) -> [UInt8]? { name.hasSuffix(".arrow") && name.utf8.count == 70 ? [UInt8](hexadecimal: name.dropLast(6)) : nil }
+    private static func address(_ name: String) -> [UInt8]? {
+        name.hasSuffix(".arrow") && name.utf8.count == 70 ? [UInt8](hexadecimal: name.dropLast(6)) : nil
+    }
 
     /// What there is, for a listing.
     public func contents() -> (files: Int, bytes: Int) {
@@ -107,13 +119,15 @@ public final class SegmentCache: Sendable {
         return (files.count, files.reduce(0) { $0 + $1.bytes })
     }
 
-    /// Whether copies can be kept here, if there may be any: a directory that is there, or can be made, and can be written.
+    /// Whether copies can be kept here, if there may be any: a directory that is there, or can be made, and can be
+    /// written.
     package var isUsable: Bool {
         guard maximumBytes > 0 else { return true }
         var path = URL(fileURLWithPath: root)
         while path.path != "/", !FileManager.default.fileExists(atPath: path.path) { path.deleteLastPathComponent() }
         var isDirectory: ObjCBool = false
-        return unsafe FileManager.default.fileExists(atPath: path.path, isDirectory: &isDirectory) && isDirectory.boolValue && FileManager.default.isWritableFile(atPath: path.path)
+        return unsafe FileManager.default.fileExists(atPath: path.path, isDirectory: &isDirectory)
+            && isDirectory.boolValue && FileManager.default.isWritableFile(atPath: path.path)
     }
 
     /// Where copies are, for people.

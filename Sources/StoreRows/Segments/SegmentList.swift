@@ -20,7 +20,11 @@ package struct SegmentList {
         try readBlocks(places, columns, connection)
         var end: Int64 = 0
         for (index, checksum) in checksums.enumerated() {
-            if !runs[index].isPlausible || runs[index].after < end || runs[index].checksum(source, keys: keys) != checksum { runs[index].isDamaged = true }
+            if !runs[index].isPlausible || runs[index].after < end
+                || runs[index].checksum(source, keys: keys) != checksum
+            {
+                runs[index].isDamaged = true
+            }
             if !runs[index].isDamaged { end = runs[index].upTo }
         }
     }
@@ -38,7 +42,8 @@ package struct SegmentList {
             var run = Run(number: number, after: 0, upTo: 0, buckets: 0, segmentRows: 0)
             let isWhole = try SegmentList.holds {
                 run = Run(
-                    number: number, after: try row.int64(1), upTo: try row.int64(2), buckets: Int(try row.int64(3)), segmentRows: Int(try row.int64(4)),
+                    number: number, after: try row.int64(1), upTo: try row.int64(2), buckets: Int(try row.int64(3)),
+                    segmentRows: Int(try row.int64(4)),
                     segmentCount: Int(try row.int64(5)))
             }
             run.isDamaged = !isWhole
@@ -57,11 +62,13 @@ package struct SegmentList {
             let number = try row.int64(0)
             guard let run = places[number] else { continue }
             let isWhole = try SegmentList.holds {
-                let first = try row.optionalInt64(4), last = try row.optionalInt64(5), times = first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } }
+                let first = try row.optionalInt64(4), last = try row.optionalInt64(5),
+                    times = first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } }
                 if (times == nil) != (first == nil && last == nil) { runs[run].isDamaged = true }
                 runs[run].segments.append(
                     Segment(
-                        run: number, number: try row.int64(1), bucket: Int(try row.int64(2)), rows: Int(try row.int64(3)), times: times, firstKnown: try row.int64(6),
+                        run: number, number: try row.int64(1), bucket: Int(try row.int64(2)),
+                        rows: Int(try row.int64(3)), times: times, firstKnown: try row.int64(6),
                         isOneVersionEach: try row.bool(7)))
             }
             if !isWhole { runs[run].isDamaged = true }
@@ -76,7 +83,8 @@ package struct SegmentList {
             from firn_cache.blocks b where b.run = any(\(numbers)) and b.column_name = any(\(names))
             """)
         for row in blocks.map({ $0 }) {
-            guard let run = places[try row.int64(0)], let segment = runs[run].segments.place(of: try row.int64(1)) else { continue }
+            guard let run = places[try row.int64(0)], let segment = runs[run].segments.place(of: try row.int64(1))
+            else { continue }
             let name = try row.text(2)
             if name == SegmentColumn.retraction { runs[run].segments[segment].hasRetractions = true }
             guard try row.bool(6) else {
@@ -94,7 +102,8 @@ package struct SegmentList {
 
     private var numbers: Parameter { .array(.int64, runs.map { .int64($0.number) }) }
 
-    /// Whether what is listed has all of its values: a NULL in the list is a run's damage, and no reason to compute nothing.
+    /// Whether what is listed has all of its values: a NULL in the list is a run's damage, and no reason to compute
+    /// nothing.
     private static func holds(_ body: () throws -> Void) throws -> Bool {
         do {
             try body()
@@ -106,10 +115,13 @@ package struct SegmentList {
 
     /// Deletes bodies that no run lists any more.
     package static func deleteUnlisted(_ connection: Connection) throws {
-        try connection.execute("delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)")
+        try connection.execute(
+            "delete from firn_cache.bodies o where not exists (select from firn_cache.blocks b where b.address = o.address)"
+        )
     }
 
-    /// The runs that reading up to a cut can use: from the first on, as long as they follow each other and hold all of these columns.
+    /// The runs that reading up to a cut can use: from the first on, as long as they follow each other and hold all of
+    /// these columns.
     ///
     /// - Parameter damaged: runs that aren't, by their numbers.
     func usable(upTo cut: Int64, columns: Set<String>, without damaged: Set<Int64> = []) -> [Run] {

@@ -16,7 +16,10 @@ package struct SegmentReader {
     let damage: FoundDamage
     package let connection: Connection
 
-    package init(spine: Spine, reading: Reading, wantsChanges: Bool, cache: SegmentCache?, damage: FoundDamage, connection: Connection) {
+    package init(
+        spine: Spine, reading: Reading, wantsChanges: Bool, cache: SegmentCache?, damage: FoundDamage,
+        connection: Connection
+    ) {
         self.spine = spine
         self.reading = reading
         self.wantsChanges = wantsChanges
@@ -29,16 +32,21 @@ package struct SegmentReader {
     /// - Returns: nil where nothing is sealed that could be used.
     package func buckets(for group: Plan.Group, progress: @escaping (Int) -> Void) throws -> SegmentBuckets? {
         let cut = reading.cuts[group.source.name] ?? 0
-        let list = try SegmentList(group.source.name, keys: group.segmentKeys, columns: group.segmentColumns, connection)
-        for run in list.runs where run.isDamaged { _ = damage.add(SegmentDamage(group.source.name, group.segmentKeys, run)) }
+        let list = try SegmentList(
+            group.source.name, keys: group.segmentKeys, columns: group.segmentColumns, connection)
+        for run in list.runs where run.isDamaged {
+            _ = damage.add(SegmentDamage(group.source.name, group.segmentKeys, run))
+        }
         let runs = list.usable(upTo: cut, columns: group.segmentColumns, without: damage.runs)
         guard let sealed = runs.last?.upTo, let last = spine.instants.max() else { return nil }
         let blocks = try KeptBlocks(connection, cache: cache)
         let reach = SegmentBuckets.Reach(
-            times: RowLoader.reach(group, spine, wantsChanges: wantsChanges), lastInstant: wantsChanges ? .max : last, mode: reading.mode, cut: cut)
+            times: RowLoader.reach(group, spine, wantsChanges: wantsChanges), lastInstant: wantsChanges ? .max : last,
+            mode: reading.mode, cut: cut)
         var recent: SourceRows?
         if sealed < cut {
-            let rows = try SourceTable(group.source, progress: progress).news(group.columns.sorted(), keys: group.segmentKeys, after: sealed, upTo: cut, connection)
+            let rows = try SourceTable(group.source, progress: progress).news(
+                group.columns.sorted(), keys: group.segmentKeys, after: sealed, upTo: cut, connection)
             if rows.count > 0 { recent = rows }
         }
         return try SegmentBuckets(group, runs, recent: recent, reach, blocks: blocks)

@@ -17,7 +17,11 @@ final class Spill {
         extents = Array(repeating: [], count: buckets)
         let path = "\(directory)/firn-spill-\(UUID().uuidString)"
         file = unsafe open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-        guard file >= 0 else { throw StoreError(.invalidRequest, "no temporary file can be made in \(directory)", advice: "TMPDIR names another directory") }
+        guard file >= 0 else {
+            throw StoreError(
+                .invalidRequest, "no temporary file can be made in \(directory)",
+                advice: "TMPDIR names another directory")
+        }
         unsafe unlink(path)
     }
 
@@ -29,7 +33,9 @@ final class Spill {
         try writer.write(columns, rowCount: rowCount)
         try writer.finish()
         guard WholeFile.write(bytes, to: file, at: end) else {
-            throw StoreError(.invalidRequest, "a temporary file can't be written", advice: "is the disk of the temporary directory full?")
+            throw StoreError(
+                .invalidRequest, "a temporary file can't be written",
+                advice: "is the disk of the temporary directory full?")
         }
         extents[bucket].append(end..<end + bytes.count)
         end += bytes.count
@@ -46,7 +52,9 @@ final class Spill {
                 defer { piece = nil }
                 return piece
             }
-            while let (columns, _) = try reader.next() { batches.append(try zip(fields, columns).map { try $0.typed($1) }) }
+            while let (columns, _) = try reader.next() {
+                batches.append(try zip(fields, columns).map { try $0.typed($1) })
+            }
         }
         return batches
     }

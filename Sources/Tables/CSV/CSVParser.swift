@@ -1,7 +1,8 @@
-/// Splits CSV (RFC 4180) into records: commas or another byte, quotes doubled inside quotes, LF or CRLF, a byte-order mark at the start.
+/// Splits CSV (RFC 4180) into records: commas or another byte, quotes doubled inside quotes, LF or CRLF, a byte-order
+/// mark at the start.
 ///
-/// Works on a window of bytes that slides over the file; a record is handed out as ranges of that window, so nothing is copied but
-/// fields with doubled quotes.
+/// Works on a window of bytes that slides over the file; a record is handed out as ranges of that window, so nothing is
+/// copied but fields with doubled quotes.
 struct CSVParser {
     struct Field {
         var range: Range<Int>
@@ -33,7 +34,8 @@ struct CSVParser {
         if let encoding = TextEncoding(window) { throw encoding.fault(name) }
         if window.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
         if options.delimiter != UInt8(ascii: ","), options.null?.utf8.contains(UInt8(ascii: ",")) ?? false {
-            throw TableError(file: name, message: "a word that means NULL can't hold a comma", advice: "a spine is kept with commas")
+            throw TableError(
+                file: name, message: "a word that means NULL can't hold a comma", advice: "a spine is kept with commas")
         }
     }
 
@@ -42,7 +44,9 @@ struct CSVParser {
     /// - Returns: the columns' names.
     /// - Throws: lines that end in CR alone.
     mutating func header() throws(TableError) -> [String] {
-        guard try next() else { throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns") }
+        guard try next() else {
+            throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns")
+        }
         if fields.contains(where: { !$0.isQuoted && window[$0.range].contains(0x0D) }) { throw endsInCR }
         return fields.map { String(decoding: bytes($0), as: UTF8.self) }
     }
@@ -50,18 +54,23 @@ struct CSVParser {
     /// Refuses a name that stands twice.
     func requireOnce(_ titles: [String]) throws(TableError) {
         for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
-            throw TableError(file: name, line: line, column: String(title.prefix(63)), message: "stands twice in the header")
+            throw TableError(
+                file: name, line: line, column: String(title.prefix(63)), message: "stands twice in the header")
         }
     }
 
     private var endsInCR: TableError {
-        TableError(file: name, line: 1, message: "its lines end in CR alone", advice: "end them in LF, as with tr '\\r' '\\n'")
+        TableError(
+            file: name, line: 1, message: "its lines end in CR alone", advice: "end them in LF, as with tr '\\r' '\\n'")
     }
 
     /// Refuses a header that another delimiter would split: called where a column isn't there.
     func requireDelimiter(_ titles: [String]) throws(TableError) {
         guard titles.count == 1 else { return }
-        for (byte, what) in [(UInt8(ascii: ";"), "semicolons"), (UInt8(ascii: "\t"), "tabs"), (UInt8(ascii: "|"), "bars"), (UInt8(ascii: ","), "commas")]
+        for (byte, what) in [
+            (UInt8(ascii: ";"), "semicolons"), (UInt8(ascii: "\t"), "tabs"), (UInt8(ascii: "|"), "bars"),
+            (UInt8(ascii: ","), "commas"),
+        ]
         where byte != options.delimiter && titles[0].utf8.contains(byte) {
             let given = byte == UInt8(ascii: "\t") ? "\\t" : String(UnicodeScalar(byte))
             throw TableError(
@@ -86,7 +95,10 @@ struct CSVParser {
             case .end: return false
             case .incomplete:
                 guard window.count - position <= CSVParser.maximumRecord else {
-                    throw TableError(file: name, line: nextLine, message: "a record of more than \(CSVParser.maximumRecord >> 20) MiB", advice: "is a quote never closed?")
+                    throw TableError(
+                        file: name, line: nextLine,
+                        message: "a record of more than \(CSVParser.maximumRecord >> 20) MiB",
+                        advice: "is a quote never closed?")
                 }
                 try fill()
             }
@@ -100,7 +112,10 @@ struct CSVParser {
         while try next() {
             // In a table of one column an empty line is a NULL.
             if width > 1, fields.count == 1, !fields[0].isQuoted, fields[0].range.isEmpty { continue }
-            guard fields.count == width else { throw TableError(file: name, line: line, message: "\(fields.count) fields where the header has \(width)") }
+            guard fields.count == width else {
+                throw TableError(
+                    file: name, line: line, message: "\(fields.count) fields where the header has \(width)")
+            }
             return true
         }
         return false
@@ -120,7 +135,8 @@ struct CSVParser {
         var at = position
         var lines = 0
         if at == count { return isAtEnd ? .end : .incomplete }
-        let quote = UInt8(ascii: "\""), comma = options.delimiter, newline = UInt8(ascii: "\n"), carriage = UInt8(ascii: "\r")
+        let quote = UInt8(ascii: "\""), comma = options.delimiter, newline = UInt8(ascii: "\n"),
+            carriage = UInt8(ascii: "\r")
         while true {
             let start = at
             if at < count, bytes[at] == quote {
@@ -132,7 +148,9 @@ struct CSVParser {
                         at += 1
                     }
                     if at + 1 >= count, !isAtEnd { return .incomplete }
-                    guard at < count else { throw TableError(file: name, line: nextLine, message: "a quote that is never closed") }
+                    guard at < count else {
+                        throw TableError(file: name, line: nextLine, message: "a quote that is never closed")
+                    }
                     guard at + 1 < count, bytes[at + 1] == quote else { break }
                     hasEscapes = true
                     at += 2
@@ -146,18 +164,22 @@ struct CSVParser {
                 guard at == count || bytes[at] == comma || bytes[at] == newline else {
                     if nextLine == 1, bytes[at] == carriage { throw endsInCR }
                     throw TableError(
-                        file: name, line: nextLine, message: "field \(fields.count): something after the closing quote", advice: "a quote inside quotes is written twice")
+                        file: name, line: nextLine, message: "field \(fields.count): something after the closing quote",
+                        advice: "a quote inside quotes is written twice")
                 }
             } else {
                 while at < count, bytes[at] != comma, bytes[at] != newline {
                     if bytes[at] == quote {
                         throw TableError(
-                            file: name, line: nextLine, message: "field \(fields.count + 1): a quote inside an unquoted field",
+                            file: name, line: nextLine,
+                            message: "field \(fields.count + 1): a quote inside an unquoted field",
                             advice: "quote the whole field and write the quote twice")
                     }
                     at += 1
                 }
-                let end = at > start && (at == count ? isAtEnd : bytes[at] == newline) && bytes[at - 1] == carriage ? at - 1 : at
+                let end =
+                    at > start && (at == count ? isAtEnd : bytes[at] == newline) && bytes[at - 1] == carriage
+                    ? at - 1 : at
                 fields.append(Field(range: start..<end, isQuoted: false, hasEscapes: false))
             }
             if at == count {
@@ -204,7 +226,10 @@ enum TextEncoding: String {
             self = .utf32
         } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             self = .utf16
-        } else if bytes.count >= 4, bytes[0] == 0 && bytes[1] != 0 && bytes[2] == 0 && bytes[3] != 0 || bytes[0] != 0 && bytes[1] == 0 && bytes[2] != 0 && bytes[3] == 0 {
+        } else if bytes.count >= 4,
+            bytes[0] == 0 && bytes[1] != 0 && bytes[2] == 0 && bytes[3] != 0
+                || bytes[0] != 0 && bytes[1] == 0 && bytes[2] != 0 && bytes[3] == 0
+        {
             // ASCII without a mark.
             self = .utf16
         } else {
@@ -213,6 +238,7 @@ enum TextEncoding: String {
     }
 
     func fault(_ name: String) -> TableError {
-        TableError(file: name, message: "is \(rawValue)", advice: "write it as UTF-8, as with iconv -f \(rawValue) -t UTF-8")
+        TableError(
+            file: name, message: "is \(rawValue)", advice: "write it as UTF-8, as with iconv -f \(rawValue) -t UTF-8")
     }
 }

@@ -19,7 +19,10 @@ struct FieldParser {
     /// False where the field is no such value.
     func append(_ bytes: ArraySlice<UInt8>, isQuoted: Bool, to builder: inout ColumnBuilder) -> Bool {
         // Where the empty field is NULL by word, it is one in quotes too, but for texts.
-        if isQuoted ? bytes.isEmpty && type != .string && null?.isEmpty ?? false : bytes.isEmpty || null.map({ bytes.elementsEqual($0) }) ?? false {
+        if isQuoted
+            ? bytes.isEmpty && type != .string && null?.isEmpty ?? false
+            : bytes.isEmpty || null.map({ bytes.elementsEqual($0) }) ?? false
+        {
             builder.appendNull()
             return true
         }
@@ -40,7 +43,9 @@ struct FieldParser {
             default: return false
             }
         case .timestamp:
-            let instant = epoch.map { epoch in FieldParser.whole(bytes).flatMap { epoch.instant($0) } } ?? Instant(incoming: bytes.span)
+            let instant =
+                epoch.map { epoch in FieldParser.whole(bytes).flatMap { epoch.instant($0) } }
+                ?? Instant(incoming: bytes.span)
             guard let instant else { return false }
             builder.append(instant.microseconds)
         }
@@ -67,7 +72,9 @@ struct FieldParser {
             let digit = bytes[at] &- 0x30
             guard digit < 10 else { return nil }
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
-            let (sum, beyond) = isNegative ? scaled.subtractingReportingOverflow(Int64(digit)) : scaled.addingReportingOverflow(Int64(digit))
+            let (sum, beyond) =
+                isNegative
+                ? scaled.subtractingReportingOverflow(Int64(digit)) : scaled.addingReportingOverflow(Int64(digit))
             if overflow || beyond { return nil }
             value = sum
             at += 1
@@ -78,12 +85,15 @@ struct FieldParser {
     /// An integer; or a float that is whole and at most 2^53, as pandas writes integers beside a missing one: `42.0`.
     static func whole(_ bytes: ArraySlice<UInt8>) -> Int64? {
         if let value = integer(bytes) { return value }
-        guard bytes.contains(UInt8(ascii: ".")), let value = DecimalDigits(text: bytes)?.int64, value.magnitude <= 1 << 53 else { return nil }
+        guard bytes.contains(UInt8(ascii: ".")), let value = DecimalDigits(text: bytes)?.int64,
+            value.magnitude <= 1 << 53
+        else { return nil }
         return value
     }
 
-    /// Correctly rounded; an integer has to be exact. Up to 15 digits and a power of ten up to 22 are exact in a float64, so one division or multiplication
-    /// rounds rightly (Clinger, "How to read floating point numbers accurately", 1990); the rest goes the long way.
+    /// Correctly rounded; an integer has to be exact. Up to 15 digits and a power of ten up to 22 are exact in a
+    /// float64, so one division or multiplication rounds rightly (Clinger, "How to read floating point numbers
+    /// accurately", 1990); the rest goes the long way.
     ///
     /// - Parameter rounds: integers, too.
     static func float(_ bytes: ArraySlice<UInt8>, rounds: Bool = false) -> Double? {
@@ -118,16 +128,23 @@ struct FieldParser {
     /// What to do where a field is no value of the type.
     ///
     /// - Parameter text: the field, or a JSON value; it isn't shown.
-    static func advice(_ text: some Collection<UInt8>, isQuoted: Bool, _ type: ValueType, _ options: ReadOptions) -> String? {
+    static func advice(_ text: some Collection<UInt8>, isQuoted: Bool, _ type: ValueType, _ options: ReadOptions)
+        -> String?
+    {
         let null = options.null == nil ? options.names.advice("null") { "\($0) names a word that means NULL" } : nil
-        if isQuoted, text.isEmpty, type != .string { return options.names.advice("null") { "\($0) '' reads the empty field in quotes as NULL" } }
+        if isQuoted, text.isEmpty, type != .string {
+            return options.names.advice("null") { "\($0) '' reads the empty field in quotes as NULL" }
+        }
         switch type {
         case .timestamp where options.epoch != nil: return "an integer, as the epoch says"
-        case .timestamp: return timeAdvice + (options.names.advice("epoch") { "; \($0) (s, ms or us) reads integers" } ?? "")
+        case .timestamp:
+            return timeAdvice + (options.names.advice("epoch") { "; \($0) (s, ms or us) reads integers" } ?? "")
         case .string: return "texts are UTF-8 without NUL"
         case .bool: return "true or false"
         case .int64, .float64:
-            if text.count(where: { $0 == UInt8(ascii: ",") }) == 1, text.allSatisfy({ $0 &- 0x30 < 10 || "+-,".utf8.contains($0) }) {
+            if text.count(where: { $0 == UInt8(ascii: ",") }) == 1,
+                text.allSatisfy({ $0 &- 0x30 < 10 || "+-,".utf8.contains($0) })
+            {
                 return "write the decimal point as a point"
             }
             if type == .float64 {
@@ -135,10 +152,15 @@ struct FieldParser {
                 return
                     "a float64 would round an integer of so many digits: declare the column int64, or cast it where it is written (.astype(\"float64\") in pandas, ::double precision in SQL)"
             }
-            guard DecimalDigits(text: text) != nil else { return "a whole number without a decimal point" + (null.map { "; \($0)" } ?? "") }
-            return "a whole number of 64 bits, with a decimal point only up to 2^53: cast it where it is written (.astype(\"Int64\") in pandas, ::bigint in SQL)"
+            guard DecimalDigits(text: text) != nil else {
+                return "a whole number without a decimal point" + (null.map { "; \($0)" } ?? "")
+            }
+            return
+                "a whole number of 64 bits, with a decimal point only up to 2^53: cast it where it is written (.astype(\"Int64\") in pandas, ::bigint in SQL)"
         }
     }
 
-    private static let powersOfTen: [Double] = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]
+    private static let powersOfTen: [Double] = [
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ]
 }

@@ -2,7 +2,8 @@ internal import CZlib
 internal import CZstd
 internal import Foundation
 
-/// Bytes of a file or of memory, piece by piece, decompressed on the way. Memory: two pieces, whatever a compressed one may come to.
+/// Bytes of a file or of memory, piece by piece, decompressed on the way. Memory: two pieces, whatever a compressed one
+/// may come to.
 public final class ByteReader {
     private enum Input {
         case file(FileHandle)
@@ -23,7 +24,8 @@ public final class ByteReader {
     public let size: Int?
 
     private let pieceSize: Int
-    /// What its rows may come to once they are read, a record batch of them, and how many there may be: bodies of requests are bounded, files aren't.
+    /// What its rows may come to once they are read, a record batch of them, and how many there may be: bodies of
+    /// requests are bounded, files aren't.
     let maximumBytes: Int
     let maximumBatch: Int
     let maximumRows: Int
@@ -31,17 +33,25 @@ public final class ByteReader {
     /// - Parameters:
     ///   - path: a file, or a pipe such as `/dev/stdin`.
     ///   - observe: hears of every byte of the file, as it is read.
-    public init(path: String, compression: FileFormat.Compression, observe: @escaping ([UInt8]) -> Void = { _ in }) throws(TableError) {
+    public init(path: String, compression: FileFormat.Compression, observe: @escaping ([UInt8]) -> Void = { _ in })
+        throws(TableError)
+    {
         self.observe = observe
         var isDirectory: ObjCBool = false
-        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { throw TableError(file: path, message: "no such file") }
-        guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else { throw TableError(file: path, message: "can't be read") }
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw TableError(file: path, message: "no such file")
+        }
+        guard !isDirectory.boolValue, let handle = FileHandle(forReadingAtPath: path) else {
+            throw TableError(file: path, message: "can't be read")
+        }
         input = .file(handle)
         pieceSize = 1 << 20
         (maximumBytes, maximumBatch, maximumRows) = (.max, .max, .max)
         name = path
-        let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
-        size = attributes?[.type] as? FileAttributeType == .typeRegular ? (attributes?[.size] as? NSNumber)?.intValue : nil
+        let attributes = try? FileManager.default.attributesOfItem(
+            atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+        size =
+            attributes?[.type] as? FileAttributeType == .typeRegular ? (attributes?[.size] as? NSNumber)?.intValue : nil
         decoder = try ByteReader.decoder(compression, path, mostWindow: nil)
     }
 
@@ -50,7 +60,8 @@ public final class ByteReader {
     ///   - maximumBytes: rows that come to more are refused.
     ///   - maximumRows: more of them are refused.
     public init(
-        bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20, maximumBytes: Int = .max, maximumRows: Int = .max
+        bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20,
+        maximumBytes: Int = .max, maximumRows: Int = .max
     ) throws(TableError) {
         input = .memory(bytes)
         observe = { _ in }
@@ -60,7 +71,8 @@ public final class ByteReader {
         self.pieceSize = pieceSize
         self.name = name
         size = bytes.count
-        decoder = try ByteReader.decoder(compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
+        decoder = try ByteReader.decoder(
+            compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
     }
 
     /// - Parameters:
@@ -69,7 +81,8 @@ public final class ByteReader {
     ///   - maximumBatch: a record batch that comes to more is refused.
     ///   - maximumRows: more rows are refused.
     public init(
-        pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression, maximumBytes: Int = .max, maximumBatch: Int = .max,
+        pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression,
+        maximumBytes: Int = .max, maximumBatch: Int = .max,
         maximumRows: Int = .max
     ) throws(TableError) {
         input = .pieces(pieces)
@@ -80,13 +93,16 @@ public final class ByteReader {
         self.maximumRows = maximumRows
         self.name = name
         size = nil
-        decoder = try ByteReader.decoder(compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
+        decoder = try ByteReader.decoder(
+            compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
     }
 
     /// What a body's zstd frame may ask for as its window, as a power of two: RFC 9659 says 8 MiB.
     private static let mostWindow: Int32 = 23
 
-    private static func decoder(_ compression: FileFormat.Compression, _ name: String, mostWindow: Int32?) throws(TableError) -> (any Decoder)? {
+    private static func decoder(_ compression: FileFormat.Compression, _ name: String, mostWindow: Int32?)
+        throws(TableError) -> (any Decoder)?
+    {
         switch compression {
         case .none: nil
         case .gzip: try GzipDecoder(name)
@@ -96,7 +112,11 @@ public final class ByteReader {
 
     /// Refuses more rows than there may be, or rows that take up more than they may.
     func require(rows: Int, bytes: Int) throws(TableError) {
-        if rows > maximumRows { throw TableError(file: name, message: "has more than \(maximumRows) rows", advice: "send less at a time", isTooMuch: true) }
+        if rows > maximumRows {
+            throw TableError(
+                file: name, message: "has more than \(maximumRows) rows", advice: "send less at a time", isTooMuch: true
+            )
+        }
         if bytes > maximumBytes { throw tooMuch }
     }
 
@@ -111,7 +131,9 @@ public final class ByteReader {
 
     private var tooMuch: TableError {
         let bytes = min(maximumBytes, maximumBatch), size = bytes >= 1 << 20 ? "\(bytes >> 20) MiB" : "\(bytes) bytes"
-        return TableError(file: name, message: "comes to more than \(size) of columns once it is read", advice: "send less at a time", isTooMuch: true)
+        return TableError(
+            file: name, message: "comes to more than \(size) of columns once it is read", advice: "send less at a time",
+            isTooMuch: true)
     }
 
     /// The next piece; nil at the end.
@@ -133,7 +155,8 @@ public final class ByteReader {
         }
     }
 
-    /// Reads what is left though nobody needs it, such as what follows the last record batch: whoever observes hears of all of the file.
+    /// Reads what is left though nobody needs it, such as what follows the last record batch: whoever observes hears of
+    /// all of the file.
     public func drain() throws(TableError) { while try !raw().isEmpty {} }
 
     private func raw() throws(TableError) -> [UInt8] {
@@ -204,7 +227,9 @@ private let pieceSpace = 1 << 18
                 return unsafe (status, Int(stream.avail_in), Int(stream.avail_out))
             }
         }
-        guard [Z_OK, Z_BUF_ERROR, Z_STREAM_END].contains(status) else { throw TableError(file: name, message: "the gzip data is damaged") }
+        guard [Z_OK, Z_BUF_ERROR, Z_STREAM_END].contains(status) else {
+            throw TableError(file: name, message: "the gzip data is damaged")
+        }
         input = input.suffix(left)
         isAtEnd = status == Z_STREAM_END
         holdsMore = free == 0 && !isAtEnd
@@ -228,7 +253,9 @@ private let pieceSpace = 1 << 18
     init(_ name: String, _ mostWindow: Int32?) throws(TableError) {
         self.name = name
         self.mostWindow = mostWindow
-        guard let stream = unsafe ZSTD_createDStream() else { throw TableError(file: name, message: "no memory to decompress it") }
+        guard let stream = unsafe ZSTD_createDStream() else {
+            throw TableError(file: name, message: "no memory to decompress it")
+        }
         if let mostWindow { _ = unsafe ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, mostWindow) }
         unsafe self.stream = unsafe stream
     }
@@ -246,7 +273,8 @@ private let pieceSpace = 1 << 18
         }
         guard ZSTD_isError(status) == 0 else {
             throw TableError(
-                file: name, message: "the zstd data is damaged\(mostWindow == nil ? "" : ", or needs a window of more than 8 MiB")",
+                file: name,
+                message: "the zstd data is damaged\(mostWindow == nil ? "" : ", or needs a window of more than 8 MiB")",
                 advice: mostWindow == nil ? nil : "zstd's levels up to 19 do, without --long")
         }
         input = input.dropFirst(read)

@@ -11,7 +11,9 @@ public final class ByteWriter {
     private static let bufferSize = 1 << 20
 
     /// - Parameter sink: takes each piece as it is ready.
-    public init(_ compression: FileFormat.Compression, name: String, sink: @escaping ([UInt8]) throws(TableError) -> Void) throws(TableError) {
+    public init(
+        _ compression: FileFormat.Compression, name: String, sink: @escaping ([UInt8]) throws(TableError) -> Void
+    ) throws(TableError) {
         self.sink = sink
         switch compression {
         case .none: encoder = nil
@@ -49,7 +51,10 @@ private protocol Encoder {
 
     init(_ name: String) throws(TableError) {
         // 16: with a gzip header.
-        guard unsafe deflateInit2_(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+        guard
+            unsafe deflateInit2_(
+                &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+                Int32(MemoryLayout<z_stream>.size)) == Z_OK
         else { throw TableError(file: name, message: "no memory to compress it") }
     }
 
@@ -81,7 +86,9 @@ private protocol Encoder {
 
     init(_ name: String) throws(TableError) {
         self.name = name
-        guard let context = unsafe ZSTD_createCCtx() else { throw TableError(file: name, message: "no memory to compress it") }
+        guard let context = unsafe ZSTD_createCCtx() else {
+            throw TableError(file: name, message: "no memory to compress it")
+        }
         unsafe self.context = unsafe context
     }
 

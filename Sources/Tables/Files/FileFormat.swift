@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// How a file of rows is laid out, by its name in any case: `.csv`, `.ndjson` or `.jsonl`, `.arrow` or `.feather` (IPC file), `.arrows` (IPC stream), each
-/// also `.gz` or `.zst`. A pipe that has no such name is CSV.
+/// How a file of rows is laid out, by its name in any case: `.csv`, `.ndjson` or `.jsonl`, `.arrow` or `.feather` (IPC
+/// file), `.arrows` (IPC stream), each also `.gz` or `.zst`. A pipe that has no such name is CSV.
 public struct FileFormat: Sendable, Hashable {
     public enum Layout: String, Sendable, CaseIterable {
         case csv, ndjson, arrow, arrows
@@ -28,7 +28,9 @@ public struct FileFormat: Sendable, Hashable {
             name.removeLast(compression.rawValue.utf8.count + 1)
         }
         // What others call the same.
-        for (other, ours) in [(".jsonl", ".ndjson"), (".feather", ".arrow")] where name.hasSuffix(other) { name = name.dropLast(other.count) + ours }
+        for (other, ours) in [(".jsonl", ".ndjson"), (".feather", ".arrow")] where name.hasSuffix(other) {
+            name = name.dropLast(other.count) + ours
+        }
         if let layout = Layout.allCases.first(where: { name.hasSuffix("." + $0.rawValue) }) {
             self.layout = layout
         } else if FileFormat.isPipe(path) {
@@ -45,7 +47,9 @@ public struct FileFormat: Sendable, Hashable {
     /// Whether it is standard input or output, a pipe or a device: what can't be replaced by another file.
     public static func isPipe(_ path: String) -> Bool {
         if ["/dev/stdin", "/dev/stdout"].contains(path) || path.hasPrefix("/dev/fd/") { return true }
-        let type = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type] as? FileAttributeType
+        let type =
+            try? FileManager.default.attributesOfItem(
+                atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type] as? FileAttributeType
         return ![nil, .typeRegular, .typeDirectory].contains(type)
     }
 }
@@ -61,7 +65,10 @@ public struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether nothing is wrong with the rows but that there are too many.
     public var isTooMuch = false
 
-    public init(file: String, line: Int? = nil, column: String? = nil, message: String, advice: String? = nil, isTooMuch: Bool = false) {
+    public init(
+        file: String, line: Int? = nil, column: String? = nil, message: String, advice: String? = nil,
+        isTooMuch: Bool = false
+    ) {
         self.isTooMuch = isTooMuch
         self.file = file
         self.line = line

@@ -1,9 +1,11 @@
 internal import Foundation
 
-/// A file that appears under its name when it is whole. Where the system can, it has none until then, so that what is interrupted leaves nothing.
+/// A file that appears under its name when it is whole. Where the system can, it has none until then, so that what is
+/// interrupted leaves nothing.
 package final class HiddenFile {
     package let descriptor: Int32
-    /// A name beside the one that it will have: until it appears, where it has to have one, else for the moment at which it takes another's place.
+    /// A name beside the one that it will have: until it appears, where it has to have one, else for the moment at
+    /// which it takes another's place.
     private let temporary: String
     private let isNamed: Bool
 
@@ -37,7 +39,8 @@ package final class HiddenFile {
 
     /// False where it can't.
     ///
-    /// - Parameter replacing: whether it takes the place of what has the name; else true also where another was first, with the same content.
+    /// - Parameter replacing: whether it takes the place of what has the name; else true also where another was first,
+    ///   with the same content.
     package func appear(as path: String, replacing: Bool) -> Bool {
         if isNamed { return unsafe rename(temporary, path) == 0 }
         if link(as: path) { return true }

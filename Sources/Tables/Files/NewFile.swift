@@ -19,13 +19,18 @@ public final class NewFile {
             throw TableError(file: path, message: "is a directory", advice: "name a file in it")
         }
         guard isRegular else {
-            guard let handle = path == "/dev/stdout" ? .standardOutput : FileHandle(forWritingAtPath: path) else { throw TableError(file: path, message: "can't be written") }
+            guard let handle = path == "/dev/stdout" ? .standardOutput : FileHandle(forWritingAtPath: path) else {
+                throw TableError(file: path, message: "can't be written")
+            }
             (hidden, self.handle, descriptor) = (nil, handle, handle.fileDescriptor)
             return
         }
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         NewFile.removeLeftovers(of: path, in: directory)
-        guard let hidden = HiddenFile(directory: directory, temporary: path + NewFile.part + String(getpid()), permissions: 0o666) else {
+        guard
+            let hidden = HiddenFile(
+                directory: directory, temporary: path + NewFile.part + String(getpid()), permissions: 0o666)
+        else {
             throw TableError(file: path, message: "can't be written", advice: "does its directory exist?")
         }
         (self.hidden, handle, descriptor) = (hidden, nil, hidden.descriptor)
@@ -33,11 +38,15 @@ public final class NewFile {
 
     private static let part = ".part-"
 
-    /// Takes away what runs left that were killed where files have to have names: such a name ends with the process that had it.
+    /// Takes away what runs left that were killed where files have to have names: such a name ends with the process
+    /// that had it.
     private static func removeLeftovers(of path: String, in directory: String) {
         let prefix = URL(fileURLWithPath: path).lastPathComponent + part
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] where name.hasPrefix(prefix) {
-            guard let process = Int32(name.dropFirst(prefix.count)), process == getpid() || kill(process, 0) != 0 && errno == ESRCH else { continue }
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] where name.hasPrefix(prefix)
+        {
+            guard let process = Int32(name.dropFirst(prefix.count)),
+                process == getpid() || kill(process, 0) != 0 && errno == ESRCH
+            else { continue }
             let leftover = "\(directory)/\(name)", file = unsafe Foundation.open(leftover, O_RDONLY | O_NOFOLLOW)
             guard file >= 0 else { continue }
             // A process of another container may have that number.
@@ -49,11 +58,16 @@ public final class NewFile {
     /// A file and what writes to it.
     ///
     /// - Parameter path: layout and compression by its name; nil is standard output, as CSV.
-    static func open(_ path: String?) throws(TableError) -> (writer: ByteWriter, file: NewFile, layout: FileFormat.Layout) {
+    static func open(_ path: String?) throws(TableError) -> (
+        writer: ByteWriter, file: NewFile, layout: FileFormat.Layout
+    ) {
         let path = path ?? "/dev/stdout"
         let format = try FileFormat(path: path)
         let file = try NewFile(path: path)
-        return (try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }, file, format.layout)
+        return (
+            try ByteWriter(format.compression, name: path) { bytes throws(TableError) in try file.write(bytes) }, file,
+            format.layout
+        )
     }
 
     public func write(_ bytes: [UInt8]) throws(TableError) {
@@ -77,10 +91,14 @@ public final class NewFile {
             return
         }
         guard path != "/dev/stdout" else { return }
-        do { try handle?.close() } catch { throw TableError(file: path, message: "writing failed: \(error.localizedDescription)") }
+        do { try handle?.close() } catch {
+            throw TableError(file: path, message: "writing failed: \(error.localizedDescription)")
+        }
     }
 
     private func failed(_ fault: Int32) -> TableError {
-        TableError(file: path, message: "writing failed: \(POSIXError(POSIXErrorCode(rawValue: fault) ?? .EIO).localizedDescription)")
+        TableError(
+            file: path,
+            message: "writing failed: \(POSIXError(POSIXErrorCode(rawValue: fault) ?? .EIO).localizedDescription)")
     }
 }

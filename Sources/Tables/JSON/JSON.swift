@@ -55,7 +55,9 @@ public enum JSON: Sendable, Hashable {
     }
 }
 
-extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral {
+extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
+    ExpressibleByArrayLiteral
+{
     public init(stringLiteral value: String) { self = .string(value) }
     public init(integerLiteral value: Int) { self = .number(String(value)) }
     public init(booleanLiteral value: Bool) { self = .bool(value) }
@@ -114,7 +116,11 @@ extension JSON: CustomStringConvertible {
     /// A value of a type of words: a number, or a text.
     package static func write(word value: Int64, _ type: ValueType, to bytes: inout [UInt8]) {
         let rules = type.rules
-        if rules.isTextInJSON { write(rules.text(rules.literal(word: value)).utf8, to: &bytes) } else { write(value, to: &bytes) }
+        if rules.isTextInJSON {
+            write(rules.text(rules.literal(word: value)).utf8, to: &bytes)
+        } else {
+            write(value, to: &bytes)
+        }
     }
 
     package static func write(_ value: Int64, to bytes: inout [UInt8]) {
@@ -142,7 +148,9 @@ extension JSON: CustomStringConvertible {
     package static func write(_ value: Double, to bytes: inout [UInt8]) {
         // Most are amounts of money: a whole number of hundredths with few digits is printed faster, and is the same.
         let hundredths = (value * 100).rounded()
-        guard abs(hundredths) < 1e12, hundredths / 100 == value, value != 0 || value.sign == .plus, abs(hundredths) >= 1 || value == 0 else {
+        guard abs(hundredths) < 1e12, hundredths / 100 == value, value != 0 || value.sign == .plus,
+            abs(hundredths) >= 1 || value == 0
+        else {
             if value.isFinite { bytes += value.description.utf8 } else { JSON(.float64(value)).write(to: &bytes) }
             return
         }
@@ -177,7 +185,9 @@ extension JSON: CustomStringConvertible {
         case .array(let values) where !values.isEmpty:
             return "[\n" + values.map { inner + $0.pretty(inner) }.joined(separator: ",\n") + "\n\(indent)]"
         case .object(let members) where !members.isEmpty:
-            return "{\n" + members.map { "\(inner)\(JSON.string($0.key)): \($0.value.pretty(inner))" }.joined(separator: ",\n") + "\n\(indent)}"
+            return "{\n"
+                + members.map { "\(inner)\(JSON.string($0.key)): \($0.value.pretty(inner))" }.joined(separator: ",\n")
+                + "\n\(indent)}"
         default: return description
         }
     }
@@ -283,11 +293,15 @@ private struct JSONParser {
     private mutating func unicode() throws(JSON.Fault) -> Unicode.Scalar {
         let high = try unit()
         if let scalar = Unicode.Scalar(high) { return scalar }
-        guard (0xD800..<0xDC00).contains(high), byte == UInt8(ascii: "\\") else { throw fault("half of a surrogate pair") }
+        guard (0xD800..<0xDC00).contains(high), byte == UInt8(ascii: "\\") else {
+            throw fault("half of a surrogate pair")
+        }
         position += 1
         guard byte == UInt8(ascii: "u") else { throw fault("half of a surrogate pair") }
         let low = try unit()
-        guard (0xDC00..<0xE000).contains(low), let scalar = Unicode.Scalar(0x10000 + (UInt32(high) - 0xD800) << 10 + UInt32(low) - 0xDC00) else {
+        guard (0xDC00..<0xE000).contains(low),
+            let scalar = Unicode.Scalar(0x10000 + (UInt32(high) - 0xD800) << 10 + UInt32(low) - 0xDC00)
+        else {
             throw fault("half of a surrogate pair")
         }
         return scalar
@@ -295,7 +309,8 @@ private struct JSONParser {
 
     private mutating func unit() throws(JSON.Fault) -> UInt16 {
         position += 1
-        guard position + 4 <= bytes.count, bytes[position..<(position + 4)].allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
+        guard position + 4 <= bytes.count,
+            bytes[position..<(position + 4)].allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
             let unit = UInt16(String(decoding: bytes[position..<(position + 4)], as: UTF8.self), radix: 16)
         else { throw fault("four hexadecimal digits expected") }
         position += 4

@@ -9,12 +9,20 @@ extension JSON {
         case .bool(let value): self = .bool(value)
         case .float64(let bits):
             let value = Double(bitPattern: bits)
-            if value.isNaN { self = "NaN" } else if value.isInfinite { self = value < 0 ? "-Infinity" : "Infinity" } else { self = .number(value.description) }
-        case .int64, .string, .timestamp: self = literal.type?.rules.isTextInJSON ?? true ? .string(literal.fileText) : .number(literal.fileText)
+            if value.isNaN {
+                self = "NaN"
+            } else if value.isInfinite {
+                self = value < 0 ? "-Infinity" : "Infinity"
+            } else {
+                self = .number(value.description)
+            }
+        case .int64, .string, .timestamp:
+            self = literal.type?.rules.isTextInJSON ?? true ? .string(literal.fileText) : .number(literal.fileText)
         }
     }
 
-    /// The value as one of `type`; nil where it is none. An int64 may have a point where it is whole and at most 2^53; an integer for a float64 has to be exact.
+    /// The value as one of `type`; nil where it is none. An int64 may have a point where it is whole and at most 2^53;
+    /// an integer for a float64 has to be exact.
     ///
     /// - Parameters:
     ///   - epoch: reads integers as times in that unit since 1970.
@@ -23,18 +31,24 @@ extension JSON {
         switch (self, type) {
         case (.null, _): .null
         case (.bool(let value), .bool): .bool(value)
-        case (.number(let digits), .int64): (Int64(digits) ?? FieldParser.whole(Array(digits.utf8)[...])).map { .int64($0) }
+        case (.number(let digits), .int64):
+            (Int64(digits) ?? FieldParser.whole(Array(digits.utf8)[...])).map { .int64($0) }
         case (.number(let digits), .float64): Double(incoming: digits).map { .float64($0) }
         case (.string("NaN"), .float64): .float64(.nan)
         case (.string("Infinity"), .float64): .float64(.infinity)
         case (.string("-Infinity"), .float64): .float64(-.infinity)
-        case (.string(let text), .float64): isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
+        case (.string(let text), .float64):
+            isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
         case (.string(let text), .int64): isRow ? FieldParser.integer(Array(text.utf8)[...]).map { .int64($0) } : nil
         case (.string(let text), .string): text.utf8.contains(0) ? nil : .string(text)
         case (.string(let text), .timestamp): Instant(incoming: Array(text.utf8).span).map { .timestamp($0) }
         case (.number(let digits), .timestamp):
-            epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map { .timestamp($0) }
-        case (.bool, .int64), (.bool, .float64), (.bool, .string), (.bool, .timestamp), (.number, .bool), (.number, .string), (.string, .bool), (.array, _), (.object, _): nil
+            epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map {
+                .timestamp($0)
+            }
+        case (.bool, .int64), (.bool, .float64), (.bool, .string), (.bool, .timestamp), (.number, .bool),
+            (.number, .string), (.string, .bool), (.array, _), (.object, _):
+            nil
         }
     }
 }

@@ -13,14 +13,17 @@ struct Apply: AsyncParsableCommand {
     @Flag(help: "Print what was registered as JSON.")
     var json = false
 
-    @Option(help: ArgumentHelp("The revision that the files are at, for the ledger, such as git rev-parse HEAD prints.", valueName: "sha"))
+    @Option(
+        help: ArgumentHelp(
+            "The revision that the files are at, for the ledger, such as git rev-parse HEAD prints.", valueName: "sha"))
     var commit: String?
 
     @OptionGroup var actor: ActorOption
 
     func run() async throws {
         let documents = try readDocuments(definitions)
-        let plan = try await Environment.store(creating: true, connections: 1, actor).catalog.apply(documents, commit: commit)
+        let plan = try await Environment.store(creating: true, connections: 1, actor).catalog.apply(
+            documents, commit: commit)
         if json { Terminal.out(plan.json().pretty()) } else { plan.print(applied: true) }
     }
 }

@@ -4,7 +4,8 @@ import Tables
 
 struct Cache: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at and clear what is kept only for speed.", subcommands: [Show.self, Clear.self], defaultSubcommand: Show.self)
+        abstract: "Look at and clear what is kept only for speed.", subcommands: [Show.self, Clear.self],
+        defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show what is kept, and where.")
@@ -19,20 +20,27 @@ struct Cache: AsyncParsableCommand {
             if json {
                 return Terminal.out(
                     JSON.object([
-                        "directory": .string(Environment.cacheDirectory), "files": JSON(local.files), "bytes": JSON(local.bytes), "limit": JSON(limit),
-                        "segments": JSON(kept.segments), "segment_bytes": JSON(kept.segmentBytes), "results": JSON(kept.results),
+                        "directory": .string(Environment.cacheDirectory), "files": JSON(local.files),
+                        "bytes": JSON(local.bytes), "limit": JSON(limit),
+                        "segments": JSON(kept.segments), "segment_bytes": JSON(kept.segmentBytes),
+                        "results": JSON(kept.results),
                     ]).pretty())
             }
             Terminal.out(
-                "here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(limit.mebibytes), of every store, in \(Environment.cacheDirectory)")
-            Terminal.out("store     \(kept.segments) segments, \(kept.segmentBytes.mebibytes) compressed; rows of \(kept.results) snapshots")
+                "here      \(local.files) blocks, \(local.bytes.mebibytes) of at most \(limit.mebibytes), of every store, in \(Environment.cacheDirectory)"
+            )
+            Terminal.out(
+                "store     \(kept.segments) segments, \(kept.segmentBytes.mebibytes) compressed; rows of \(kept.results) snapshots"
+            )
         }
     }
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Forget what is kept only for speed.",
-            discussion: "Without a flag, this machine's copies, of every store that it reads. All of it comes back with the same content when it is needed.")
+            discussion:
+                "Without a flag, this machine's copies, of every store that it reads. All of it comes back with the same content when it is needed."
+        )
 
         @Flag(help: "The store's segments; firn materialize builds them again.")
         var segments = false
@@ -45,17 +53,21 @@ struct Cache: AsyncParsableCommand {
                 let cache = try Environment.cache()
                 let there = cache.contents()
                 cache.clear()
-                return Terminal.out("deleted \(there.files) blocks, \(there.bytes.mebibytes): this machine's copies, of every store")
+                return Terminal.out(
+                    "deleted \(there.files) blocks, \(there.bytes.mebibytes): this machine's copies, of every store")
             }
             let store = try await Environment.store(connections: 1)
             let kept = try await store.log.keptForSpeed()
             if segments {
                 try await store.log.dropSegments()
-                Terminal.out("deleted the content of \(kept.segments) segments, \(kept.segmentBytes.mebibytes): firn materialize builds it again")
+                Terminal.out(
+                    "deleted the content of \(kept.segments) segments, \(kept.segmentBytes.mebibytes): firn materialize builds it again"
+                )
             }
             if results {
                 try await store.log.dropResults()
-                Terminal.out("deleted the rows of \(kept.results) snapshots: they are computed again when they are fetched")
+                Terminal.out(
+                    "deleted the rows of \(kept.results) snapshots: they are computed again when they are fetched")
             }
         }
     }

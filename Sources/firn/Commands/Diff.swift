@@ -6,7 +6,9 @@ import Tables
 struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare two features or labels: how they are written, and how many values of a sample differ.",
-        discussion: "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows.")
+        discussion:
+            "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows."
+    )
 
     @Argument(help: "The one.", completion: .features)
     var left: String
@@ -37,11 +39,14 @@ struct Diff: AsyncParsableCommand {
         guard spine == nil || asOf == nil && sample == Diff.usualSample else {
             throw ValidationError("--spine brings entities and instants of its own: no --sample or --as-of beside it.")
         }
-        guard (1...ComparisonSample.maximum).contains(sample) else { throw ValidationError("A sample has 1 to \(ComparisonSample.maximum) values.") }
+        guard (1...ComparisonSample.maximum).contains(sample) else {
+            throw ValidationError("A sample has 1 to \(ComparisonSample.maximum) values.")
+        }
     }
 
     func run() async throws {
-        let sample: ComparisonSample = spine.map { .file($0, timestamp: timestamp, options: files.reading) } ?? .values(sample, asOf: asOf)
+        let sample: ComparisonSample =
+            spine.map { .file($0, timestamp: timestamp, options: files.reading) } ?? .values(sample, asOf: asOf)
         let comparison = try await Environment.store(connections: 1).catalog.compare(left, right, on: sample)
         if json { return Terminal.out(comparison.json.pretty()) }
         Terminal.out(comparison.sideBySide)
@@ -72,10 +77,14 @@ extension Comparison {
             text += "\n  \(onlyLeftNull) are NULL in \(left.name) alone, \(onlyRightNull) in \(right.name) alone"
             if let median, let greatest { text += "\n  numbers differ by a median of \(median), \(greatest) at most" }
         }
-        if bothNull > 0 { text += "\n  \(bothNull) are NULL in both\(bothNull == rows ? ": --spine FILE brings other entities, instants and request inputs" : "")" }
+        if bothNull > 0 {
+            text +=
+                "\n  \(bothNull) are NULL in both\(bothNull == rows ? ": --spine FILE brings other entities, instants and request inputs" : "")"
+        }
         for example in examples {
             let keys = example.keys.map { "\($0.name)=\(JSON($0.value).plain)" }.joined(separator: " ")
-            text += "\n  \(keys.isEmpty ? "" : keys + " ")as of \(example.instant): \(JSON(example.left).plain), \(JSON(example.right).plain)"
+            text +=
+                "\n  \(keys.isEmpty ? "" : keys + " ")as of \(example.instant): \(JSON(example.left).plain), \(JSON(example.right).plain)"
         }
         return text
     }

@@ -3,7 +3,8 @@ import FeatureStore
 import Tables
 
 struct Doctor: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say what is wrong with the installation and how to mend it.")
+    static let configuration = CommandConfiguration(
+        abstract: "Say what is wrong with the installation and how to mend it.")
 
     @Flag(help: "Print the findings as JSON.")
     var json = false
@@ -18,10 +19,17 @@ struct Doctor: AsyncParsableCommand {
             findings = [Finding(what: "database", fault: "\(error)", remedy: "set FIRN_DATABASE_URL, or run firn init")]
         }
         if json {
-            Terminal.out(JSON.array(findings.map { .object(["what": .string($0.what), "fault": JSON($0.fault), "remedy": JSON($0.remedy)]) }).pretty())
+            Terminal.out(
+                JSON.array(
+                    findings.map {
+                        .object(["what": .string($0.what), "fault": JSON($0.fault), "remedy": JSON($0.remedy)])
+                    }
+                ).pretty())
         } else {
             for finding in findings {
-                Terminal.out(finding.fault.map { "✗ \(finding.what): \($0)\n    \(finding.remedy ?? "")" } ?? "✓ \(finding.what)")
+                Terminal.out(
+                    finding.fault.map { "✗ \(finding.what): \($0)\n    \(finding.remedy ?? "")" } ?? "✓ \(finding.what)"
+                )
             }
         }
         if findings.contains(where: { $0.fault != nil }) { throw ExitCode(1) }

@@ -6,7 +6,8 @@ import Tables
 
 struct DriftCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drift", abstract: "Say how far the values of two training sets are apart, or training and serving.",
+        commandName: "drift",
+        abstract: "Say how far the values of two training sets are apart, or training and serving.",
         discussion: """
             PSI is the population stability index (beyond 0.2 much has moved), KS the greatest distance of the two distributions. Exits with 1 where a feature is beyond \
             a bound, for pipelines; not where there are so few rows that chance alone may be. With --live the snapshot is held against the lookups that are kept (firn serve --log-lookups).
@@ -24,7 +25,9 @@ struct DriftCommand: AsyncParsableCommand {
     @Option(help: "With --live: the set or pointer that is served, where it isn't the snapshot's.")
     var set: String?
 
-    @Option(help: ArgumentHelp("With --live: lookups from then on; without it of the last day.", valueName: "time"), transform: parseInstant)
+    @Option(
+        help: ArgumentHelp("With --live: lookups from then on; without it of the last day.", valueName: "time"),
+        transform: parseInstant)
     var since: Instant?
 
     @Option(help: "The greatest PSI that passes.")
@@ -51,21 +54,28 @@ struct DriftCommand: AsyncParsableCommand {
             let yesterday = Instant(microseconds: Instant.now.microseconds - 86_400_000_000)
             drift = try await store.training.drift(snapshot, live: set, since: since ?? yesterday)
         }
-        let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name), tooFew = drift.tooFew(stability: maxPsi, distance: maxKs).map(\.name)
+        let beyond = drift.beyond(stability: maxPsi, distance: maxKs).map(\.name),
+            tooFew = drift.tooFew(stability: maxPsi, distance: maxKs).map(\.name)
         if json {
             Terminal.out(drift.json(beyond: beyond, tooFew: tooFew).pretty())
         } else {
             Terminal.out("\(drift.left) and \(drift.right)")
             var table = TextTable("FEATURE", "PSI", "KS", "NULLS", "MEAN", "MEDIAN", "DISTRIBUTIONS", "")
             for feature in drift.features {
-                func both(_ value: (ColumnStatistics) -> String?) -> String { "\(value(feature.left) ?? "–") → \(value(feature.right) ?? "–")" }
+                func both(_ value: (ColumnStatistics) -> String?) -> String {
+                    "\(value(feature.left) ?? "–") → \(value(feature.right) ?? "–")"
+                }
                 let words =
-                    (beyond.contains(feature.name) ? ["✗ beyond"] : tooFew.contains(feature.name) ? ["too few rows to tell"] : [])
+                    (beyond.contains(feature.name)
+                        ? ["✗ beyond"] : tooFew.contains(feature.name) ? ["too few rows to tell"] : [])
                     + (feature.isRedefined ? ["other functions"] : [])
                 table.rows.append([
-                    feature.name, String(format: "%.3f", feature.stability), feature.distance.map { String(format: "%.2f", $0) } ?? "",
-                    both { String(format: "%.1f%%", $0.rows == 0 ? 0 : 100 * Double($0.nulls) / Double($0.rows)) }, both { $0.mean.map { String(format: "%.4g", $0) } },
-                    both { $0.quantiles.isEmpty ? nil : String(format: "%.4g", $0.quantiles[50]) }, "\(feature.left.sparkline) \(feature.right.sparkline)",
+                    feature.name, String(format: "%.3f", feature.stability),
+                    feature.distance.map { String(format: "%.2f", $0) } ?? "",
+                    both { String(format: "%.1f%%", $0.rows == 0 ? 0 : 100 * Double($0.nulls) / Double($0.rows)) },
+                    both { $0.mean.map { String(format: "%.4g", $0) } },
+                    both { $0.quantiles.isEmpty ? nil : String(format: "%.4g", $0.quantiles[50]) },
+                    "\(feature.left.sparkline) \(feature.right.sparkline)",
                     words.joined(separator: ", "),
                 ])
             }
@@ -82,8 +92,16 @@ extension ColumnStatistics {
         func number(_ value: Double) -> String { String(format: "%.4g", value) }
         var lines = ["\(rows) rows, \(nulls) NULL\(notFinite > 0 ? ", \(notFinite) not finite" : "")"]
         if let mean, let deviation { lines.append("mean \(number(mean)), deviation \(number(deviation))") }
-        if !quantiles.isEmpty { lines.append("\(number(quantiles[0])) \(sparkline) \(number(quantiles[100])), median \(number(quantiles[50]))") }
-        if !top.isEmpty { lines.append("most often " + top.prefix(5).map { "\($0.value) (\(100 * $0.count / max(1, sampled))%)" }.joined(separator: ", ")) }
+        if !quantiles.isEmpty {
+            lines.append(
+                "\(number(quantiles[0])) \(sparkline) \(number(quantiles[100])), median \(number(quantiles[50]))")
+        }
+        if !top.isEmpty {
+            lines.append(
+                "most often "
+                    + top.prefix(5).map { "\($0.value) (\(100 * $0.count / max(1, sampled))%)" }.joined(separator: ", ")
+            )
+        }
         return lines.joined(separator: "\n")
     }
 

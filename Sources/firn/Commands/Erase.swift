@@ -34,13 +34,18 @@ struct Erase: AsyncParsableCommand {
         var request = LookupRequest(.features([]), entities: [:])
         try request.add(keys, requests: [])
         let given = request.entities.mapValues { $0[0] }
-        let erasure = try await Environment.store(connections: 1, actor).provenance.erase(entity, given, reason: reason, isTried: dryRun)
+        let erasure = try await Environment.store(connections: 1, actor).provenance.erase(
+            entity, given, reason: reason, isTried: dryRun)
         if json { return Terminal.out(erasure.json.pretty()) }
         let verb = dryRun ? "would go" : "went"
-        for (source, rows) in erasure.rows.sorted(by: { $0.key < $1.key }) { Terminal.out("\(rows) rows of \(source) \(verb)") }
+        for (source, rows) in erasure.rows.sorted(by: { $0.key < $1.key }) {
+            Terminal.out("\(rows) rows of \(source) \(verb)")
+        }
         Terminal.out("\(erasure.spineRows) rows of kept spines, \(erasure.receipts) receipts of lookups")
         for id in erasure.snapshots { Terminal.out("\(id) has or read such rows: it verifies but for their blocks") }
-        if let entry = erasure.entry, !dryRun { Terminal.out("ledger entry \(entry), \(erasure.batches) batches have new digests") }
+        if let entry = erasure.entry, !dryRun {
+            Terminal.out("ledger entry \(entry), \(erasure.batches) batches have new digests")
+        }
         if erasure.isEmpty { Terminal.out("nothing of it is here") }
     }
 }

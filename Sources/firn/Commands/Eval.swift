@@ -8,7 +8,9 @@ import Tables
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute features over files, without a database.",
-        discussion: "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst.")
+        discussion:
+            "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst."
+    )
 
     @Argument(help: "Definitions files (YAML).")
     var definitions: [String] = []
@@ -25,7 +27,10 @@ struct Eval: ParsableCommand {
     @Option(help: "The rows to get features for.")
     var spine: String?
 
-    @Option(help: ArgumentHelp("A snapshot's bundle instead of all these: computed again from it alone, and held against its digest.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A snapshot's bundle instead of all these: computed again from it alone, and held against its digest.",
+            valueName: "file"))
     var bundle: String?
 
     @Option(help: "The spine's column of instants.")
@@ -42,12 +47,16 @@ struct Eval: ParsableCommand {
 
     func validate() throws {
         if bundle != nil {
-            guard definitions.isEmpty, set == nil, feature.isEmpty, rows.isEmpty, spine == nil, !reading.hindsight, reading.knownBy == nil else {
+            guard definitions.isEmpty, set == nil, feature.isEmpty, rows.isEmpty, spine == nil, !reading.hindsight,
+                reading.knownBy == nil
+            else {
                 throw ValidationError("--bundle brings definitions, set, rows, spine and mode itself.")
             }
             return
         }
-        guard !definitions.isEmpty, spine != nil else { throw ValidationError("Give definitions files and --spine, or --bundle.") }
+        guard !definitions.isEmpty, spine != nil else {
+            throw ValidationError("Give definitions files and --spine, or --bundle.")
+        }
         guard (set == nil) != feature.isEmpty else { throw ValidationError("Give either --set or --feature.") }
         guard !json || out != nil else { throw ValidationError("--json needs --out.") }
     }
@@ -64,12 +73,16 @@ struct Eval: ParsableCommand {
         try spine.requireFree(plan.outputs.map { ($0.name, "an output") }, name: path)
         let writer = try TableWriter(path: out)
         try writer.require(spine)
-        let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) { sources[$0.source.name]! }
+        let outputs = plan.evaluate(spine.spine, Reading(mode: reading.mode, knownBy: reading.knownBy?.microseconds)) {
+            sources[$0.source.name]!
+        }
         try writer.write(spine, plan.table(outputs))
         try writer.publish()
         if json {
             let digest = Digest(plan.result(spine.spine, outputs))
-            Terminal.out(JSON.object(["rows": JSON(spine.rowCount), "digest": .string(digest.description), "out": JSON(out)]).pretty())
+            Terminal.out(
+                JSON.object(["rows": JSON(spine.rowCount), "digest": .string(digest.description), "out": JSON(out)])
+                    .pretty())
         }
     }
 
@@ -86,19 +99,33 @@ struct Eval: ParsableCommand {
             let parts = argument.split(separator: "=", maxSplits: 1)
             guard parts.count == 2 else { throw ValidationError("--rows takes source=file, not '\(argument)'.") }
             let source = try catalog.source(named: String(parts[0]))
-            guard sources[source.name] == nil else { throw ValidationError("--rows names source \(source.name) twice.") }
+            guard sources[source.name] == nil else {
+                throw ValidationError("--rows names source \(source.name) twice.")
+            }
             let path = String(parts[1])
-            var reader = try TableReader(path: path, schema: .init(importing: source, keys: catalog.keyColumns(of: source.name)), options: files.reading)
-            let used = plan.groups.filter { $0.source.name == source.name }.reduce(into: Set<String>()) { $0.formUnion($1.columns) }
-            for column in reader.absent where used.contains(column) { Terminal.note("warning: column '\(column)' isn't in \(path): it is NULL in every row") }
+            var reader = try TableReader(
+                path: path, schema: .init(importing: source, keys: catalog.keyColumns(of: source.name)),
+                options: files.reading)
+            let used = plan.groups.filter { $0.source.name == source.name }.reduce(into: Set<String>()) {
+                $0.formUnion($1.columns)
+            }
+            for column in reader.absent where used.contains(column) {
+                Terminal.note("warning: column '\(column)' isn't in \(path): it is NULL in every row")
+            }
             let rows = SourceRows(importing: try reader.all(), into: source)
             do {
                 sources[source.name] = try rows.withoutDuplicates(of: source)
             } catch {
-                throw TableError(file: path, message: "row \(error.row + 1) says something else of an id that is taken, and \(source.name) is a static source")
+                throw TableError(
+                    file: path,
+                    message:
+                        "row \(error.row + 1) says something else of an id that is taken, and \(source.name) is a static source"
+                )
             }
         }
-        for name in plan.sources where sources[name] == nil { throw ValidationError("Source \(name) has no rows: give --rows \(name)=FILE.") }
+        for name in plan.sources where sources[name] == nil {
+            throw ValidationError("Source \(name) has no rows: give --rows \(name)=FILE.")
+        }
         return sources
     }
 }

@@ -5,7 +5,9 @@ import Tables
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take rows into a source, all or none: a file's, or those of a query.",
-        discussion: "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays.")
+        discussion:
+            "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays."
+    )
 
     @Argument(help: "The source.", completion: .sources)
     var source: String
@@ -19,11 +21,15 @@ struct Import: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The PostgreSQL that the query runs in; the store's own without it.", valueName: "uri"))
     var from: String?
 
-    @Option(help: ArgumentHelp("A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
+    @Option(
+        help: ArgumentHelp(
+            "A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
     var watermark: String?
 
     @Option(
-        help: ArgumentHelp("How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.", valueName: "span"))
+        help: ArgumentHelp(
+            "How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.",
+            valueName: "span"))
     var overlap: String?
 
     @OptionGroup var files: FileOptions
@@ -41,7 +47,9 @@ struct Import: AsyncParsableCommand {
 
     func validate() throws {
         guard (file == nil) != (query == nil) else { throw ValidationError("Give either a file or --query.") }
-        guard query != nil || from == nil && watermark == nil else { throw ValidationError("--from and --watermark go with --query.") }
+        guard query != nil || from == nil && watermark == nil else {
+            throw ValidationError("--from and --watermark go with --query.")
+        }
         guard watermark != nil || overlap == nil else { throw ValidationError("--overlap goes with --watermark.") }
     }
 
@@ -53,7 +61,10 @@ struct Import: AsyncParsableCommand {
         let store = try await Environment.store(connections: 1, actor)
         let imported: StoreLog.Imported
         if let query {
-            imported = try await store.log.importQuery(ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source, options: options) { rows, _, _ in
+            imported = try await store.log.importQuery(
+                ImportQuery(sql: query, uri: from, watermark: watermark, overlap: overlap), into: source,
+                options: options
+            ) { rows, _, _ in
                 progress.show(rows: rows, share: nil)
             }
         } else {
@@ -65,12 +76,17 @@ struct Import: AsyncParsableCommand {
         let seconds = (ContinuousClock.now - start).seconds
         for warning in imported.warnings { Terminal.note("warning: \(warning)") }
         if json {
-            var members = [JSON.Member("rows", JSON(imported.rows)), JSON.Member("duplicates", JSON(imported.duplicates)), JSON.Member("last_offset", JSON(imported.lastOffset))]
+            var members = [
+                JSON.Member("rows", JSON(imported.rows)), JSON.Member("duplicates", JSON(imported.duplicates)),
+                JSON.Member("last_offset", JSON(imported.lastOffset)),
+            ]
             if let watermark = imported.watermark { members.append(JSON.Member("watermark", watermark.json)) }
             return Terminal.out(JSON.object(members).pretty())
         }
         let dropped = imported.duplicates > 0 ? ", \(imported.duplicates) duplicates dropped" : ""
-        Terminal.out("\(imported.rows) rows into \(source)\(dropped), up to offset \(imported.lastOffset) (\(Int(Double(imported.rows) / max(seconds, 0.001))) rows/s)")
+        Terminal.out(
+            "\(imported.rows) rows into \(source)\(dropped), up to offset \(imported.lastOffset) (\(Int(Double(imported.rows) / max(seconds, 0.001))) rows/s)"
+        )
     }
 }
 

@@ -22,7 +22,13 @@ struct Init: AsyncParsableCommand {
         }
         let applied = try await Store(uri: uri, actor: Environment.actor, connections: 1).migrate()
         let own = Environment.databaseURL == nil
-        if json { return Terminal.out(JSON.object(["embedded": .bool(own), "migrations": .array(applied.map { .string($0) })]).pretty()) }
-        Terminal.out(own ? "PostgreSQL is up in .firn; firn url prints its address, firn stop ends it." : "The database at FIRN_DATABASE_URL is ready.")
+        if json {
+            return Terminal.out(
+                JSON.object(["embedded": .bool(own), "migrations": .array(applied.map { .string($0) })]).pretty())
+        }
+        Terminal.out(
+            own
+                ? "PostgreSQL is up in .firn; firn url prints its address, firn stop ends it."
+                : "The database at FIRN_DATABASE_URL is ready.")
     }
 }

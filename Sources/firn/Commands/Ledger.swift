@@ -5,7 +5,8 @@ import Tables
 
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "What was registered, loaded and governed: who, when, what.", subcommands: [Log.self, Head.self], defaultSubcommand: Log.self)
+        commandName: "ledger", abstract: "What was registered, loaded and governed: who, when, what.",
+        subcommands: [Log.self, Head.self], defaultSubcommand: Log.self)
 
     struct Log: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "The ledger's entries, the newest first.")
@@ -31,11 +32,15 @@ struct LedgerCommand: AsyncParsableCommand {
 
         func run() async throws {
             let subject = subject.isEmpty ? nil : subject.joined(separator: " ")
-            let entries = try await Environment.store(connections: 1).provenance.ledger(subject: subject, kind: kind, before: before, count: count)
+            let entries = try await Environment.store(connections: 1).provenance.ledger(
+                subject: subject, kind: kind, before: before, count: count)
             if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
             var table = TextTable("ENTRY", "AT", "BY", "WHAT", "SUBJECT", "HASH")
             for entry in entries {
-                table.rows.append([String(entry.number), entry.at.description, entry.actor, entry.kind, entry.subject, String(entry.hash.hexadecimal.prefix(12))])
+                table.rows.append([
+                    String(entry.number), entry.at.description, entry.actor, entry.kind, entry.subject,
+                    String(entry.hash.hexadecimal.prefix(12)),
+                ])
             }
             table.print()
         }
@@ -43,13 +48,16 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Head: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The newest entry's hash: written down elsewhere, it holds the past.", discussion: "firn verify --expect HASH finds a history that was rewritten whole.")
+            abstract: "The newest entry's hash: written down elsewhere, it holds the past.",
+            discussion: "firn verify --expect HASH finds a history that was rewritten whole.")
 
         @Flag(help: "Print the entry as JSON.")
         var json = false
 
         func run() async throws {
-            guard let head = try await Environment.store(connections: 1).provenance.ledgerHead() else { throw Failure("the ledger is empty") }
+            guard let head = try await Environment.store(connections: 1).provenance.ledgerHead() else {
+                throw Failure("the ledger is empty")
+            }
             Terminal.out(json ? head.json.pretty() : head.hash.hexadecimal)
         }
     }

@@ -41,7 +41,8 @@ struct LineageCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let store = try await Environment.store(connections: 1), lineage = try await store.provenance.lineage(name, asOf: asOf)
+        let store = try await Environment.store(connections: 1),
+            lineage = try await store.provenance.lineage(name, asOf: asOf)
         let directions: [Lineage.Direction] = up == down ? [.up, .down] : up ? [.up] : [.down]
         if json { return Terminal.out(lineage.json(directions).pretty()) }
         if graphviz { return Terminal.out(lineage.graphviz(directions)) }
@@ -62,22 +63,37 @@ struct LineageCommand: AsyncParsableCommand {
         }
     }
 
-    private func line(_ node: Lineage.Node, _ lineage: Lineage) -> String { "\(node)\(lineage.texts[node].map { "  \($0)" } ?? "")" }
+    private func line(_ node: Lineage.Node, _ lineage: Lineage) -> String {
+        "\(node)\(lineage.texts[node].map { "  \($0)" } ?? "")"
+    }
 
-    private func print(_ nodes: [Lineage.Node], _ indent: String, _ direction: Lineage.Direction, _ lineage: Lineage, _ seen: inout Set<Lineage.Node>) {
+    private func print(
+        _ nodes: [Lineage.Node], _ indent: String, _ direction: Lineage.Direction, _ lineage: Lineage,
+        _ seen: inout Set<Lineage.Node>
+    ) {
         // A function's columns in one line for each source: their names say where they come from.
-        let columns = direction == .up ? nodes.filter { $0.kind == .column } : [], nodes = nodes.filter { !columns.contains($0) }
+        let columns = direction == .up ? nodes.filter { $0.kind == .column } : [],
+            nodes = nodes.filter { !columns.contains($0) }
         var reads: [(source: String, columns: [String])] = []
         for column in columns {
             let parts = column.name.split(separator: ".", maxSplits: 1).map(String.init)
-            if let place = reads.firstIndex(where: { $0.source == parts[0] }) { reads[place].columns.append(parts[1]) } else { reads.append((parts[0], [parts[1]])) }
+            if let place = reads.firstIndex(where: { $0.source == parts[0] }) {
+                reads[place].columns.append(parts[1])
+            } else {
+                reads.append((parts[0], [parts[1]]))
+            }
         }
         for (index, read) in reads.enumerated() {
-            Terminal.out("\(indent)\(index == reads.count - 1 && nodes.isEmpty ? "└─" : "├─") source \(read.source): \(read.columns.joined(separator: ", "))")
+            Terminal.out(
+                "\(indent)\(index == reads.count - 1 && nodes.isEmpty ? "└─" : "├─") source \(read.source): \(read.columns.joined(separator: ", "))"
+            )
         }
         for (index, node) in nodes.enumerated() {
-            let isLast = index == nodes.count - 1, next = (direction == .up ? lineage.parents : lineage.children)[node] ?? [], isNew = seen.insert(node).inserted
-            Terminal.out("\(indent)\(isLast ? "└─" : "├─") \(line(node, lineage))\(isNew || next.isEmpty ? "" : "  (above)")")
+            let isLast = index == nodes.count - 1,
+                next = (direction == .up ? lineage.parents : lineage.children)[node] ?? [],
+                isNew = seen.insert(node).inserted
+            Terminal.out(
+                "\(indent)\(isLast ? "└─" : "├─") \(line(node, lineage))\(isNew || next.isEmpty ? "" : "  (above)")")
             if isNew { print(next, indent + (isLast ? "   " : "│  "), direction, lineage, &seen) }
         }
     }

@@ -43,7 +43,9 @@ struct List: AsyncParsableCommand {
         var filter = CatalogFilter(kind: DefinitionKind.allCases.first { $0.plural == kind?.rawValue })
         (filter.owner, filter.tags, filter.entity, filter.isUnused) = (owner, tag, entity, unused)
         if stale {
-            guard let span = TimeSpan(text: olderThan) else { throw ValidationError("'\(olderThan)' is no span of time; write 7d or 12h.") }
+            guard let span = TimeSpan(text: olderThan) else {
+                throw ValidationError("'\(olderThan)' is no span of time; write 7d or 12h.")
+            }
             filter.staleSince = Instant(microseconds: Instant.now.microseconds - span.microseconds)
         }
         let entries = browser.entries(filter)
@@ -55,9 +57,15 @@ struct List: AsyncParsableCommand {
 
 extension [CatalogEntry] {
     func printTable(withKind: Bool) {
-        var table = withKind ? TextTable("KIND", "NAME", "WHAT", "OWNER", "DESCRIPTION") : TextTable("NAME", "WHAT", "OWNER", "DESCRIPTION")
+        var table =
+            withKind
+            ? TextTable("KIND", "NAME", "WHAT", "OWNER", "DESCRIPTION")
+            : TextTable("NAME", "WHAT", "OWNER", "DESCRIPTION")
         for entry in self {
-            let row = [entry.name, entry.summary, entry.notes.owner ?? "", entry.notes.description?.split(separator: "\n").first.map(String.init) ?? ""]
+            let row = [
+                entry.name, entry.summary, entry.notes.owner ?? "",
+                entry.notes.description?.split(separator: "\n").first.map(String.init) ?? "",
+            ]
             table.rows.append(withKind ? [entry.kind.rawValue] + row : row)
         }
         table.print()

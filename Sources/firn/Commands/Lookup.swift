@@ -36,7 +36,11 @@ struct Lookup: AsyncParsableCommand {
     func run() async throws {
         let store = try await Environment.store(connections: 1, actor)
         let chosen: FeatureSet
-        if let set { chosen = try await store.catalog.set(named: set).set } else { chosen = try await store.catalog.read().resolve(features: feature) }
+        if let set {
+            chosen = try await store.catalog.set(named: set).set
+        } else {
+            chosen = try await store.catalog.read().resolve(features: feature)
+        }
         var request = LookupRequest(set.map { .set($0) } ?? .features(feature), entities: [:], asOf: asOf)
         try request.add(values, requests: chosen.served.requests)
         request.isLogged = log
@@ -46,7 +50,10 @@ struct Lookup: AsyncParsableCommand {
         if json { return Terminal.out(answer.json(cuts: true).pretty()) }
         var table = TextTable("FEATURE", "VALUE", "STATUS")
         for (index, name) in answer.features.enumerated() {
-            table.rows.append([name, answer.columns[index].isNull(0) ? "" : JSON(answer.columns[index][0]).plain, answer.statuses[index][0].rawValue])
+            table.rows.append([
+                name, answer.columns[index].isNull(0) ? "" : JSON(answer.columns[index][0]).plain,
+                answer.statuses[index][0].rawValue,
+            ])
         }
         table.print()
         Terminal.out("as of \(answer.asOf)")
@@ -63,7 +70,11 @@ extension LookupRequest {
             let name = String(parts[0])
             if entities[name] != nil || request[name] != nil { throw ValidationError("'\(name)' is given twice.") }
             let value: LookupRequest.Value = parts[1].isEmpty ? .json(.null) : .text(String(parts[1]))
-            if requests.contains(where: { $0.name == name }) { request[name] = [value] } else { entities[name] = [value] }
+            if requests.contains(where: { $0.name == name }) {
+                request[name] = [value]
+            } else {
+                entities[name] = [value]
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ import Tables
 struct Lookups: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the lookups that are kept in their log: who asked for what, the newest first.",
-        discussion: "firn serve --log-lookups, and \"log\": true in a lookup, keep them. firn verify lookups computes them again.")
+        discussion:
+            "firn serve --log-lookups, and \"log\": true in a lookup, keep them. firn verify lookups computes them again."
+    )
 
     @Option(help: ArgumentHelp("Only what this one asked for: a token's name.", valueName: "name"))
     var actor: String?
@@ -14,7 +16,8 @@ struct Lookups: AsyncParsableCommand {
     @Option(help: "Only lookups of this set.", completion: .sets)
     var set: String?
 
-    @Option(help: ArgumentHelp("Only those answered for this time or later.", valueName: "time"), transform: parseInstant)
+    @Option(
+        help: ArgumentHelp("Only those answered for this time or later.", valueName: "time"), transform: parseInstant)
     var since: Instant?
 
     @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
@@ -28,7 +31,8 @@ struct Lookups: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let lookups = try await Environment.store(connections: 1).serving.lookups(actor: actor, set: set, since: since, count: count)
+        let lookups = try await Environment.store(connections: 1).serving.lookups(
+            actor: actor, set: set, since: since, count: count)
         if json { return Terminal.out(JSON.array(lookups.map(\.json)).pretty()) }
         var table = TextTable("AS OF", "ACTOR", "ASKED FOR", "THROUGH", "RECEIPT")
         for lookup in lookups {

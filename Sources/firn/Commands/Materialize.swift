@@ -13,10 +13,14 @@ struct Materialize: AsyncParsableCommand {
     @Option(help: "Only this source; may be given several times.")
     var source: [String] = []
 
-    @Option(help: "Refresh the table of this set's current values instead, firn_values.<set>; may be given several times.")
+    @Option(
+        help: "Refresh the table of this set's current values instead, firn_values.<set>; may be given several times.")
     var set: [String] = []
 
-    @Option(help: "Keep this set's entities as servers have them in memory, from now on; may be given several times. Sets that a server was asked for are kept anyway.")
+    @Option(
+        help:
+            "Keep this set's entities as servers have them in memory, from now on; may be given several times. Sets that a server was asked for are kept anyway."
+    )
     var online: [String] = []
 
     @Flag(help: "Build all segments again, and check that they come out the same.")
@@ -26,7 +30,9 @@ struct Materialize: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard set.isEmpty || source.isEmpty && online.isEmpty && !rebuild else { throw ValidationError("--set goes without --source, --online and --rebuild.") }
+        guard set.isEmpty || source.isEmpty && online.isEmpty && !rebuild else {
+            throw ValidationError("--set goes without --source, --online and --rebuild.")
+        }
     }
 
     func run() async throws {
@@ -36,7 +42,9 @@ struct Materialize: AsyncParsableCommand {
         let options = StoreLog.MaterializeOptions(sources: source.isEmpty ? nil : source, rebuilds: rebuild)
         let start = ContinuousClock.now
         let store = try await Environment.store(connections: 1)
-        let done = try await store.log.materialize(options) { progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil) }
+        let done = try await store.log.materialize(options) {
+            progress.show($0, rows: $1, share: $2 > 0 ? Double($1) / Double($2) : nil)
+        }
         let kept = try await store.serving.keepOnline(online)
         progress.end()
         if json {
@@ -44,7 +52,8 @@ struct Materialize: AsyncParsableCommand {
                 JSON.array(
                     done.map {
                         .object([
-                            "source": .string($0.source), "keys": .array($0.keys.map { .string($0) }), "rows": JSON($0.rows), "up_to": JSON($0.upTo),
+                            "source": .string($0.source), "keys": .array($0.keys.map { .string($0) }),
+                            "rows": JSON($0.rows), "up_to": JSON($0.upTo),
                             "segments": JSON($0.segments), "bytes": JSON($0.bytes),
                         ])
                     }
@@ -52,13 +61,16 @@ struct Materialize: AsyncParsableCommand {
         }
         for part in kept {
             Terminal.out(
-                "\(part.source) by \(part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")): \(part.entities) entities kept for servers, up to offset \(part.upTo)")
+                "\(part.source) by \(part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")): \(part.entities) entities kept for servers, up to offset \(part.upTo)"
+            )
         }
         if done.isEmpty { return Terminal.out("nothing to seal") }
         let rows = done.reduce(0) { $0 + $1.rows }
         for part in done {
             let key = part.keys.isEmpty ? "no key" : part.keys.joined(separator: ", ")
-            Terminal.out("\(part.source) by \(key): \(part.rows) rows in \(part.segments) segments, up to offset \(part.upTo) (\(part.bytes.mebibytes))")
+            Terminal.out(
+                "\(part.source) by \(key): \(part.rows) rows in \(part.segments) segments, up to offset \(part.upTo) (\(part.bytes.mebibytes))"
+            )
         }
         Terminal.out("\(Int(Double(rows) / max((ContinuousClock.now - start).seconds, 0.001))) rows/s")
     }
@@ -72,12 +84,16 @@ struct Materialize: AsyncParsableCommand {
                 JSON.array(
                     refreshed.map {
                         .object([
-                            "table": .string($0.table), "refreshed": JSON($0.refreshed), "entities": JSON($0.entities), "as_of": .string($0.asOf.description),
+                            "table": .string($0.table), "refreshed": JSON($0.refreshed), "entities": JSON($0.entities),
+                            "as_of": .string($0.asOf.description),
                         ])
                     }
                 ).pretty())
         }
-        for values in refreshed { Terminal.out("\(values.table): \(values.refreshed) of \(values.entities) entities refreshed, as of \(values.asOf)") }
+        for values in refreshed {
+            Terminal.out(
+                "\(values.table): \(values.refreshed) of \(values.entities) entities refreshed, as of \(values.asOf)")
+        }
     }
 }
 

@@ -11,6 +11,7 @@ struct Migrate: AsyncParsableCommand {
     func run() async throws {
         let applied = try await Environment.store(connections: 1).migrate()
         if json { return Terminal.out(JSON.object(["applied": .array(applied.map { .string($0) })]).pretty()) }
-        Terminal.out(applied.isEmpty ? "The schema is up to date." : applied.map { "applied \($0)" }.joined(separator: "\n"))
+        Terminal.out(
+            applied.isEmpty ? "The schema is up to date." : applied.map { "applied \($0)" }.joined(separator: "\n"))
     }
 }

@@ -5,7 +5,8 @@ import Tables
 
 struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "model", abstract: "Record trained models: their data, features, code, metrics and files.", subcommands: [Record.self, Show.self, List.self])
+        commandName: "model", abstract: "Record trained models: their data, features, code, metrics and files.",
+        subcommands: [Record.self, Show.self, List.self])
 
     struct Record: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Record a model, once: a record never changes.")
@@ -28,7 +29,8 @@ struct ModelCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("A figure such as auc=0.91; may be given several times.", valueName: "name=value"))
         var metric: [String] = []
 
-        @Option(help: ArgumentHelp("A file of it, whose digest is kept; may be given several times.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp("A file of it, whose digest is kept; may be given several times.", valueName: "file"))
         var artifact: [String] = []
 
         @Option(help: "What it is for.")
@@ -40,16 +42,22 @@ struct ModelCommand: AsyncParsableCommand {
         @OptionGroup var actor: ActorOption
 
         func run() async throws {
-            var request = ModelRequest(name, snapshots: snapshot, set: set, commit: commit, run: run, description: description)
+            var request = ModelRequest(
+                name, snapshots: snapshot, set: set, commit: commit, run: run, description: description)
             for text in metric {
                 let parts = text.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, let value = Double(parts[1]), request.metrics.updateValue(value, forKey: String(parts[0])) == nil else {
+                guard parts.count == 2, let value = Double(parts[1]),
+                    request.metrics.updateValue(value, forKey: String(parts[0])) == nil
+                else {
                     throw ValidationError("'\(text)' is no metric, or is given twice; write auc=0.91.")
                 }
             }
             request.artifacts = try artifact.map { try Model.Artifact(file: $0) }
             let model = try await Environment.store(connections: 1, actor).catalog.recordModel(request)
-            Terminal.out(json ? model.json.pretty() : "recorded \(model.name): \(model.set) from \(model.snapshots.map(\.id).joined(separator: ", "))")
+            Terminal.out(
+                json
+                    ? model.json.pretty()
+                    : "recorded \(model.name): \(model.set) from \(model.snapshots.map(\.id).joined(separator: ", "))")
         }
     }
 
@@ -65,10 +73,14 @@ struct ModelCommand: AsyncParsableCommand {
             if json { return Terminal.out(JSON.array(models.map(\.json)).pretty()) }
             var table = TextTable("NAME", "SET", "SNAPSHOTS", "METRICS", "POINTERS", "RECORDED", "BY", "")
             for model in models {
-                let pointers = governance.pointers.values.filter { $0.target == Pointer.Target(kind: .model, name: model.name) }.map(\.name).sorted()
+                let pointers = governance.pointers.values.filter {
+                    $0.target == Pointer.Target(kind: .model, name: model.name)
+                }.map(\.name).sorted()
                 table.rows.append([
-                    model.name.description, model.set.description, model.snapshots.map(\.id).joined(separator: ", "), model.metricsText, pointers.joined(separator: ", "),
-                    model.recordedAt.description, model.actor, governance.stage(of: .model, model.name)?.description ?? "",
+                    model.name.description, model.set.description, model.snapshots.map(\.id).joined(separator: ", "),
+                    model.metricsText, pointers.joined(separator: ", "),
+                    model.recordedAt.description, model.actor,
+                    governance.stage(of: .model, model.name)?.description ?? "",
                 ])
             }
             table.print()
@@ -76,7 +88,8 @@ struct ModelCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show a model's record: data, features, code, metrics, and where it is in use.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show a model's record: data, features, code, metrics, and where it is in use.")
 
         @Argument(help: "Its name and version.")
         var name: String
@@ -85,7 +98,8 @@ struct ModelCommand: AsyncParsableCommand {
         var json = false
 
         func run() async throws {
-            let store = try await Environment.store(connections: 1), governance = try await store.catalog.governance(), model = try governance.model(named: name)
+            let store = try await Environment.store(connections: 1), governance = try await store.catalog.governance(),
+                model = try governance.model(named: name)
             if json { return Terminal.out(model.json.pretty()) }
             func line(_ title: String, _ value: String?) { if let value { Terminal.out(title.padded(13) + value) } }
             line("model", model.name.description)
@@ -97,8 +111,11 @@ struct ModelCommand: AsyncParsableCommand {
             line("commit", model.commit)
             line("run", model.run)
             line("metrics", model.metrics.isEmpty ? nil : model.metricsText)
-            for artifact in model.artifacts { line("artifact", "\(artifact.name)  \(artifact.bytes) bytes  sha256 \(artifact.digest)") }
-            for pointer in governance.pointers.values.sorted(by: { $0.name < $1.name }) where pointer.target == Pointer.Target(kind: .model, name: model.name) {
+            for artifact in model.artifacts {
+                line("artifact", "\(artifact.name)  \(artifact.bytes) bytes  sha256 \(artifact.digest)")
+            }
+            for pointer in governance.pointers.values.sorted(by: { $0.name < $1.name })
+            where pointer.target == Pointer.Target(kind: .model, name: model.name) {
                 line("pointer", "\(pointer.name) since \(pointer.movedAt)")
             }
         }
@@ -106,5 +123,7 @@ struct ModelCommand: AsyncParsableCommand {
 }
 
 extension Model {
-    fileprivate var metricsText: String { metrics.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
+    fileprivate var metricsText: String {
+        metrics.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    }
 }

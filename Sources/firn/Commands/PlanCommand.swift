@@ -6,7 +6,9 @@ import Tables
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Show what applying definitions would register, and what is refused.",
-        discussion: "Exits with 1 where something is refused. With --exit-code also with 2 where there is something to register, and 0 where there isn't.")
+        discussion:
+            "Exits with 1 where something is refused. With --exit-code also with 2 where there is something to register, and 0 where there isn't."
+    )
 
     @Argument(help: "Definitions files (YAML), or directories of them.")
     var definitions: [String]
@@ -48,7 +50,8 @@ struct PlanCommand: AsyncParsableCommand {
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say whether definitions are right by themselves, without a store.", discussion: "What is registered isn't asked: firn plan does that.")
+        abstract: "Say whether definitions are right by themselves, without a store.",
+        discussion: "What is registered isn't asked: firn plan does that.")
 
     @Argument(help: "Definitions files (YAML), or directories of them.")
     var definitions: [String]
@@ -63,7 +66,8 @@ struct Check: AsyncParsableCommand {
         if json {
             return Terminal.out(
                 JSON.object([
-                    JSON.Member("definitions", .object(counts.map { JSON.Member($0.rawValue, JSON($1)) })), JSON.Member("warnings", .array(plan.warnings.map { .string($0) })),
+                    JSON.Member("definitions", .object(counts.map { JSON.Member($0.rawValue, JSON($1)) })),
+                    JSON.Member("warnings", .array(plan.warnings.map { .string($0) })),
                 ]).pretty())
         }
         let words = counts.filter { $1 > 0 }.map { kind, count in
@@ -84,9 +88,13 @@ extension RegistrationPlan {
                 case .extended(let columns): ("+", "gains \(columns.joined(separator: ", "))")
                 case .refused: ("✗", "refused")
                 }
-            Terminal.out("\(mark) \(step.definition.kind.rawValue) \(step.definition.name)  \(what)  \(step.fingerprint.short)\(step.stage.map { "  (\($0))" } ?? "")")
+            Terminal.out(
+                "\(mark) \(step.definition.kind.rawValue) \(step.definition.name)  \(what)  \(step.fingerprint.short)\(step.stage.map { "  (\($0))" } ?? "")"
+            )
         }
-        if !applied, !unlisted.isEmpty { Terminal.out("  registered, and in none of these files: \(RegistrationPlan.few(unlisted))") }
+        if !applied, !unlisted.isEmpty {
+            Terminal.out("  registered, and in none of these files: \(RegistrationPlan.few(unlisted))")
+        }
         for warning in warnings { Terminal.note("warning: \(warning)") }
         if isRefused { Terminal.note("error: \(refusal)") }
     }
@@ -109,11 +117,16 @@ extension RegistrationPlan {
                     switch step.change {
                     case .new: ("➕", "new")
                     case .notes: ("✏️", "new notes")
-                    case .extended(let columns): ("➕", "gains \(columns.map { "`\($0.replacing("`", with: "'").replacing("|", with: "\\|"))`" }.joined(separator: ", "))")
+                    case .extended(let columns):
+                        (
+                            "➕",
+                            "gains \(columns.map { "`\($0.replacing("`", with: "'").replacing("|", with: "\\|"))`" }.joined(separator: ", "))"
+                        )
                     case .refused: ("❌", "**refused**")
                     case .unchanged: ("", "")
                     }
-                table += "\n| \(mark) | \(step.definition.kind.rawValue) `\(step.definition.name)` | `\(step.fingerprint.short)` | \(what)\(step.stage.map { "; \($0)" } ?? "") |"
+                table +=
+                    "\n| \(mark) | \(step.definition.kind.rawValue) `\(step.definition.name)` | `\(step.fingerprint.short)` | \(what)\(step.stage.map { "; \($0)" } ?? "") |"
             }
             parts.append(table)
             let unchanged = steps.count - changed.count
@@ -121,13 +134,19 @@ extension RegistrationPlan {
         }
         for step in steps {
             guard case .refused(let reason, let advice) = step.change else { continue }
-            parts.append("**\(step.definition.kind.rawValue) `\(step.definition.name)` can't change**\n\n" + fenced("\(reason)\n\(advice)"))
+            parts.append(
+                "**\(step.definition.kind.rawValue) `\(step.definition.name)` can't change**\n\n"
+                    + fenced("\(reason)\n\(advice)"))
         }
         for comparison in comparisons {
-            parts.append("**`\(comparison.right.name)` beside `\(comparison.left.name)`**\n\n" + fenced("\(comparison.sideBySide)\n\(comparison.summary)"))
+            parts.append(
+                "**`\(comparison.right.name)` beside `\(comparison.left.name)`**\n\n"
+                    + fenced("\(comparison.sideBySide)\n\(comparison.summary)"))
         }
         for warning in warnings { parts.append("⚠️ \(warning)") }
-        if !unlisted.isEmpty { parts.append("Registered, and in none of these files: \(RegistrationPlan.few(unlisted)).") }
+        if !unlisted.isEmpty {
+            parts.append("Registered, and in none of these files: \(RegistrationPlan.few(unlisted)).")
+        }
         return parts.joined(separator: "\n\n")
     }
 }

@@ -3,7 +3,8 @@ import FeatureStore
 import Tables
 
 struct Search: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Search names, descriptions, tags, expressions and columns.")
+    static let configuration = CommandConfiguration(
+        abstract: "Search names, descriptions, tags, expressions and columns.")
 
     @Argument(help: "What to look for; every word must occur.")
     var text: [String]
@@ -12,7 +13,8 @@ struct Search: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let entries = try await CatalogBrowser(Environment.store(connections: 1).catalog).search(text.joined(separator: " "))
+        let entries = try await CatalogBrowser(Environment.store(connections: 1).catalog).search(
+            text.joined(separator: " "))
         if json { return Terminal.out(JSON.array(entries.map(\.json)).pretty()) }
         if entries.isEmpty { Terminal.note("nothing found") } else { entries.printTable(withKind: true) }
     }

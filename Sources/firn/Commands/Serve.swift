@@ -20,10 +20,16 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host = Environment.variable("FIRN_HOST") ?? "127.0.0.1"
 
-    @Option(help: ArgumentHelp("Answer to this name, too, where no tokens are asked for; several are separated by commas.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "Answer to this name, too, where no tokens are asked for; several are separated by commas.",
+            valueName: "name"))
     var hostName = Environment.variable("FIRN_HOST_NAME") ?? ""
 
-    @Option(help: ArgumentHelp("Speak TLS with the certificate in this PEM file; a new one is taken up within a second.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Speak TLS with the certificate in this PEM file; a new one is taken up within a second.", valueName: "file"
+        ))
     var tlsCertificate: String?
 
     @Option(help: ArgumentHelp("The certificate's private key.", valueName: "file"))
@@ -35,7 +41,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Ask for tokens on loopback too.")
     var requireTokens = Serve.flag("REQUIRE_TOKENS")
 
-    @Option(help: ArgumentHelp("Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
     var materializeEvery = Serve.number("MATERIALIZE_EVERY") ?? 30
 
     @Option(help: "Connections to PostgreSQL for everything but lookups and pushes, which have four each.")
@@ -44,16 +52,23 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("What entities that lookups asked for may take up in memory.", valueName: "MiB"))
     var memory = Serve.number("MEMORY") ?? 1024
 
-    @Option(help: ArgumentHelp("What bodies of requests may take up in memory, with what is read out of them.", valueName: "MiB"))
+    @Option(
+        help: ArgumentHelp(
+            "What bodies of requests may take up in memory, with what is read out of them.", valueName: "MiB"))
     var bodyMemory = Serve.number("BODY_MEMORY") ?? 512
 
     @Option(help: ArgumentHelp("What rows may take up that a lookup reads beside memory.", valueName: "MiB"))
     var rowMemory = Serve.number("ROW_MEMORY") ?? 1024
 
-    @Option(help: ArgumentHelp("What jobs may take up together; half of this machine's memory without it.", valueName: "MiB"))
+    @Option(
+        help: ArgumentHelp(
+            "What jobs may take up together; half of this machine's memory without it.", valueName: "MiB"))
     var jobMemory = Serve.number("JOB_MEMORY") ?? max(1024, Int(ProcessInfo.processInfo.physicalMemory >> 21))
 
-    @Option(help: ArgumentHelp("What a request may take that is no job: whoever waits longer for the database is refused.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "What a request may take that is no job: whoever waits longer for the database is refused.",
+            valueName: "seconds"))
     var deadline = Serve.number("DEADLINE") ?? 30
 
     @Option(help: ArgumentHelp("Training sets, imports and comparisons worked on at once.", valueName: "jobs"))
@@ -62,7 +77,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Connections of clients at once.", valueName: "clients"))
     var clients = Serve.number("CLIENTS") ?? 10_000
 
-    @Option(help: ArgumentHelp("Keep this share of all lookups in the lookup log, beside those that ask for it.", valueName: "0…1"))
+    @Option(
+        help: ArgumentHelp(
+            "Keep this share of all lookups in the lookup log, beside those that ask for it.", valueName: "0…1"))
     var logLookups = Environment.variable("FIRN_LOG_LOOKUPS").flatMap(Double.init) ?? 0
 
     @Option(help: ArgumentHelp("How long the lookup log is kept.", valueName: "days"))
@@ -71,10 +88,16 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Work as the database's user, who may own the tables, instead of the servers' role.")
     var asOwner = Serve.flag("AS_OWNER")
 
-    @Option(help: ArgumentHelp("Add a line of JSON for each request to this file: who asked for what, and what came of it; no values. - is standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Add a line of JSON for each request to this file: who asked for what, and what came of it; no values. - is standard output.",
+            valueName: "file"))
     var accessLog: String?
 
-    @Option(help: "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error.")
+    @Option(
+        help:
+            "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error."
+    )
     var logLevel = Environment.variable("FIRN_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) } ?? .notice
 
     /// The certificate and its key, from where they are given.
@@ -83,23 +106,35 @@ struct Serve: AsyncParsableCommand {
     }
 
     private static func number(_ name: String) -> Int? { Environment.variable("FIRN_" + name).flatMap { Int($0) } }
-    private static func flag(_ name: String) -> Bool { ["1", "true", "yes"].contains(Environment.variable("FIRN_" + name)) }
+    private static func flag(_ name: String) -> Bool {
+        ["1", "true", "yes"].contains(Environment.variable("FIRN_" + name))
+    }
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is a number from 0 to 65535.") }
-        guard (0...86_400).contains(materializeEvery) else { throw ValidationError("--materialize-every is 0 to 86400 seconds.") }
+        guard (0...86_400).contains(materializeEvery) else {
+            throw ValidationError("--materialize-every is 0 to 86400 seconds.")
+        }
         guard (1...1_000_000).contains(memory) else { throw ValidationError("--memory is 1 to 1000000 MiB.") }
-        guard (64...1_000_000).contains(bodyMemory) else { throw ValidationError("--body-memory is 64 to 1000000 MiB.") }
+        guard (64...1_000_000).contains(bodyMemory) else {
+            throw ValidationError("--body-memory is 64 to 1000000 MiB.")
+        }
         guard (64...1_000_000).contains(rowMemory) else { throw ValidationError("--row-memory is 64 to 1000000 MiB.") }
-        guard (64...10_000_000).contains(jobMemory) else { throw ValidationError("--job-memory is 64 to 10000000 MiB.") }
+        guard (64...10_000_000).contains(jobMemory) else {
+            throw ValidationError("--job-memory is 64 to 10000000 MiB.")
+        }
         guard (1...3600).contains(deadline) else { throw ValidationError("--deadline is 1 to 3600 seconds.") }
         guard (1...500).contains(connections) else { throw ValidationError("Connections are 1 to 500.") }
         guard (1...1000).contains(jobs) else { throw ValidationError("--jobs is 1 to 1000.") }
         guard (1...1_000_000).contains(clients) else { throw ValidationError("--clients is 1 to 1000000.") }
         guard (0...1).contains(logLookups) else { throw ValidationError("--log-lookups is a share from 0 to 1.") }
         guard (1...36_500).contains(keepLookups) else { throw ValidationError("--keep-lookups is 1 to 36500 days.") }
-        guard !openToAnyone || !requireTokens else { throw ValidationError("--open-to-anyone asks for no tokens, --require-tokens does.") }
-        guard (tls.certificate == nil) == (tls.key == nil) else { throw ValidationError("--tls-certificate and --tls-key go together.") }
+        guard !openToAnyone || !requireTokens else {
+            throw ValidationError("--open-to-anyone asks for no tokens, --require-tokens does.")
+        }
+        guard (tls.certificate == nil) == (tls.key == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together.")
+        }
     }
 
     func run() async throws {
@@ -107,12 +142,16 @@ struct Serve: AsyncParsableCommand {
         var logger = Logger(label: "firn")
         logger.logLevel = logLevel
         var configuration = FeatureServer.Configuration()
-        if let certificate = tls.certificate, let key = tls.key { configuration.certificates = try Certificates(certificate: certificate, key: key) }
+        if let certificate = tls.certificate, let key = tls.key {
+            configuration.certificates = try Certificates(certificate: certificate, key: key)
+        }
         let (store, open) = try Environment.served(
             connections: connections, memory: OnlineMemory(maximumBytes: memory << 20), asOwner: asOwner,
             reportDamage: { [logger] in logger.warning("something kept is damaged", metadata: ["what": "\($0)"]) })
         store.serving.receipts.configure(rate: logLookups, retention: keepLookups)
-        configuration.accessLog = try (accessLog ?? Environment.variable("FIRN_ACCESS_LOG")).map { try AccessLog(path: $0) }
+        configuration.accessLog = try (accessLog ?? Environment.variable("FIRN_ACCESS_LOG")).map {
+            try AccessLog(path: $0)
+        }
         configuration.host = host
         configuration.port = port
         configuration.needsTokens = requireTokens || !openToAnyone && !["127.0.0.1", "::1", "localhost"].contains(host)
@@ -128,7 +167,9 @@ struct Serve: AsyncParsableCommand {
         let prepare = { @Sendable in
             try await open()
             if needsTokens, try await !store.catalog.tokens().contains(where: { $0.isInForce(at: .now) }) {
-                throw Failure("\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without")
+                throw Failure(
+                    "\(host) may be reached by others, and there are no tokens: firn token create makes one, --open-to-anyone does without"
+                )
             }
         }
         // Where the database is there, what is wrong with it is said before anybody listens.
@@ -140,16 +181,22 @@ struct Serve: AsyncParsableCommand {
             isPrepared = false
         }
         let scheme = configuration.certificates == nil ? "http" : "https"
-        try await FeatureServer(store, configuration, logger: logger).run(preparing: isPrepared ? nil : Serve.patiently(prepare)) { port in
+        try await FeatureServer(store, configuration, logger: logger).run(
+            preparing: isPrepared ? nil : Serve.patiently(prepare)
+        ) { port in
             Terminal.note("listening on \(scheme)://\(host):\(port)")
         }
     }
 
     /// Tries again for as long as the database is away.
-    private static func patiently(_ prepare: @escaping @Sendable () async throws -> Void) -> @Sendable () async throws -> Void {
+    private static func patiently(_ prepare: @escaping @Sendable () async throws -> Void)
+        -> @Sendable () async throws -> Void
+    {
         {
             while true {
-                do { return try await prepare() } catch is Environment.DatabaseAway { try await Task.sleep(for: .seconds(1)) }
+                do { return try await prepare() } catch is Environment.DatabaseAway {
+                    try await Task.sleep(for: .seconds(1))
+                }
             }
         }
     }

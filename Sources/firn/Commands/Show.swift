@@ -6,7 +6,8 @@ import Foundation
 import Tables
 
 struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show a definition: what it means, its windows in words, and who uses it.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show a definition: what it means, its windows in words, and who uses it.")
 
     @Argument(help: "The name of an entity, source, feature, label or set.", completion: .names)
     var name: String
@@ -21,7 +22,10 @@ struct Show: AsyncParsableCommand {
         if plan { return try await showPlan() }
         let store = try await Environment.store(connections: 1), browser = try await CatalogBrowser(store.catalog)
         let entries = browser.named(name)
-        guard !entries.isEmpty else { throw Failure("nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")") }
+        guard !entries.isEmpty else {
+            throw Failure(
+                "nothing is registered as '\(name)'\(browser.nearest(name).map { "; did you mean \($0)?" } ?? "")")
+        }
         if json {
             var whole: [JSON] = []
             for entry in entries { whole.append(try await store.catalog.history(of: entry)) }
@@ -30,7 +34,9 @@ struct Show: AsyncParsableCommand {
         for entry in entries {
             Terminal.out("\(entry.kind.rawValue) \(entry.name)")
             for (title, value) in entry.details { show(title, value) }
-            if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name), let seen = try await store.training.statistics(of: name) {
+            if entry.kind == .feature || entry.kind == .label, let name = VersionedName(entry.name),
+                let seen = try await store.training.statistics(of: name)
+            {
                 show("values", seen.statistics.summary + "\nin \(seen.snapshot.id), \(seen.snapshot.createdAt)")
             }
             if entry.kind == .source {
@@ -39,9 +45,15 @@ struct Show: AsyncParsableCommand {
                     "rows",
                     "\(figures.rows) in \(figures.batches) \(figures.batches == 1 ? "batch" : "batches"), \(ByteCountFormatter.string(fromByteCount: figures.bytes, countStyle: .binary)) with indexes"
                 )
-                if let delay = figures.delay { show("known", "\(delay.median.rough) after they happened (median), 95 of 100 within \(delay.high.rough)") }
+                if let delay = figures.delay {
+                    show(
+                        "known",
+                        "\(delay.median.rough) after they happened (median), 95 of 100 within \(delay.high.rough)")
+                }
             }
-            let history = try await store.provenance.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map { "\($0.at) \($0.kind) by \($0.actor)" }
+            let history = try await store.provenance.ledger(subject: "\(entry.kind.rawValue) \(entry.name)").map {
+                "\($0.at) \($0.kind) by \($0.actor)"
+            }
             show("history", history.joined(separator: "\n"))
         }
     }
@@ -54,7 +66,8 @@ struct Show: AsyncParsableCommand {
         let outline = try await Environment.store(connections: 1).catalog.outline(ofSet: name)
         if json { return Terminal.out(outline.json.pretty()) }
         for group in outline.groups {
-            let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(separator: ", ")
+            let keys = group.keys.map { $0.column == $0.spine ? $0.column : "\($0.column) = \($0.spine)" }.joined(
+                separator: ", ")
             Terminal.out("\(group.source) \(keys.isEmpty ? "as one series" : "by \(keys)"), \(group.mode.words)")
             var table = TextTable("", "AGGREGATE", "EVENT TIMES", "USED BY", "STATE")
             for step in group.steps {
@@ -71,7 +84,10 @@ struct Show: AsyncParsableCommand {
         }
         var table = TextTable("OUTPUT", "TYPE", "COMPUTED", "")
         for output in outline.outputs {
-            table.rows.append([output.name, output.type.rawValue, output.text, output.growing.isEmpty ? "" : "grows with history (\(output.growing.joined(separator: ", ")))"])
+            table.rows.append([
+                output.name, output.type.rawValue, output.text,
+                output.growing.isEmpty ? "" : "grows with history (\(output.growing.joined(separator: ", ")))",
+            ])
         }
         table.print()
     }

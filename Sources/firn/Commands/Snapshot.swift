@@ -7,11 +7,13 @@ import Tables
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make and look at training sets.", subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, Bundle.self, List.self, Show.self])
+        abstract: "Make and look at training sets.",
+        subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, Bundle.self, List.self, Show.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute a set for a spine, and record how.", discussion: "The output has the spine's columns as they were, and the set's after them.")
+            abstract: "Compute a set for a spine, and record how.",
+            discussion: "The output has the spine's columns as they were, and the set's after them.")
 
         @Option(help: "The set, such as fraud.v1, or a pointer such as fraud@production.", completion: .sets)
         var set: String
@@ -28,10 +30,15 @@ struct Snapshot: AsyncParsableCommand {
         @OptionGroup var reading: ReadingOptions
         @OptionGroup var files: FileOptions
 
-        @Option(help: ArgumentHelp("Read no further than this snapshot did: another set or spine at the same cuts.", valueName: "snapshot"))
+        @Option(
+            help: ArgumentHelp(
+                "Read no further than this snapshot did: another set or spine at the same cuts.", valueName: "snapshot")
+        )
         var at: String?
 
-        @Option(help: ArgumentHelp("Add a column 'split' with shares such as train=0.8,valid=0.1,test=0.1.", valueName: "shares"))
+        @Option(
+            help: ArgumentHelp(
+                "Add a column 'split' with shares such as train=0.8,valid=0.1,test=0.1.", valueName: "shares"))
         var split: String?
 
         @Option(help: "The spine's column by whose hash rows are split; several with commas.")
@@ -40,7 +47,9 @@ struct Snapshot: AsyncParsableCommand {
         @Flag(help: "Keep the rows with the snapshot, for others to fetch.")
         var keep = false
 
-        @Flag(name: .customLong("no-record"), help: "Only compute the rows: nothing is recorded, and nothing can be fetched or verified later.")
+        @Flag(
+            name: .customLong("no-record"),
+            help: "Only compute the rows: nothing is recorded, and nothing can be fetched or verified later.")
         var isUnrecorded = false
 
         @Option(help: "Where to write the training set.")
@@ -52,32 +61,44 @@ struct Snapshot: AsyncParsableCommand {
         @OptionGroup var actor: ActorOption
 
         func validate() throws {
-            guard (split == nil) == (by == nil) else { throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.") }
-            guard !isUnrecorded || name == nil && !keep && !json else { throw ValidationError("--no-record leaves nothing to name, keep or print.") }
-            guard !isUnrecorded || out != nil else { throw ValidationError("--no-record goes with --out: the rows are all that is left.") }
+            guard (split == nil) == (by == nil) else {
+                throw ValidationError("--split and --by go together: --split train=0.8,test=0.2 --by customer_id.")
+            }
+            guard !isUnrecorded || name == nil && !keep && !json else {
+                throw ValidationError("--no-record leaves nothing to name, keep or print.")
+            }
+            guard !isUnrecorded || out != nil else {
+                throw ValidationError("--no-record goes with --out: the rows are all that is left.")
+            }
         }
 
         func run() async throws {
             let split = try split.map { try Split($0, by: by ?? "") }
             let request = SnapshotRequest(
-                set: set, name: name, timestamp: timestamp, mode: reading.mode, knownBy: reading.knownBy, options: files.reading, at: at, split: split, keeps: keep)
+                set: set, name: name, timestamp: timestamp, mode: reading.mode, knownBy: reading.knownBy,
+                options: files.reading, at: at, split: split, keeps: keep)
             let start = ContinuousClock.now
             let progress = Progress("snapshot \(set)")
             defer { progress.end() }
-            if let out, URL(fileURLWithPath: out).resolvingSymlinksInPath() == URL(fileURLWithPath: spine).resolvingSymlinksInPath() {
+            if let out,
+                URL(fileURLWithPath: out).resolvingSymlinksInPath()
+                    == URL(fileURLWithPath: spine).resolvingSymlinksInPath()
+            {
                 throw Failure("\(out) is the spine itself (--out names another file)")
             }
             let show = { @Sendable (done: TrainingProgress) in
                 switch done {
                 case .reading(let source, let rows): progress.show("reads \(source)", rows: rows, share: nil)
-                case .computing(let rows, let count): progress.show(rows: rows, share: count > 0 ? Double(rows) / Double(count) : nil)
+                case .computing(let rows, let count):
+                    progress.show(rows: rows, share: count > 0 ? Double(rows) / Double(count) : nil)
                 }
             }
             let store = try await Environment.store(connections: 1, actor)
             if isUnrecorded, let out {
                 let writer = try TableWriter(path: out)
                 let rows = try await store.training.trainingSet(request, name: spine, progress: show) { [spine] plan in
-                    let file = try SpineFile(path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
+                    let file = try SpineFile(
+                        path: spine, plan: plan, timestamp: request.timestamp, options: request.options)
                     try TableWriter.require(file, for: out)
                     return file
                 }
@@ -102,7 +123,9 @@ struct Snapshot: AsyncParsableCommand {
     struct Fetch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Get a snapshot's rows again.",
-            discussion: "As they were kept, or computed again from the same spine at the same cuts; either is held against the snapshot's digest.")
+            discussion:
+                "As they were kept, or computed again from the same spine at the same cuts; either is held against the snapshot's digest."
+        )
 
         @Argument(help: "Its id, or a name.")
         var id: String
@@ -114,13 +137,19 @@ struct Snapshot: AsyncParsableCommand {
             let writer = try TableWriter(path: out)
             let (manifest, rows) = try await Environment.store(connections: 1).training.fetch(id)
             try rows.write(to: writer)
-            if let out { Terminal.beside(out, "\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)") }
+            if let out {
+                Terminal.beside(
+                    out,
+                    "\(manifest.id): \(manifest.rows) rows of \(manifest.set), digest \(manifest.digest)\nwritten to \(out)"
+                )
+            }
         }
     }
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute a snapshot again and compare.", discussion: "Names the first block of 1,024 rows of each column that differs, and then exits with 1.")
+            abstract: "Compute a snapshot again and compare.",
+            discussion: "Names the first block of 1,024 rows of each column that differs, and then exits with 1.")
 
         @Argument(help: "Its id, or a name.")
         var id: String
@@ -136,7 +165,9 @@ struct Snapshot: AsyncParsableCommand {
     struct Bundle: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a snapshot as one file, from which it is computed again without a database.",
-            discussion: "Definitions, the rows that it reads, spine and manifest, as a tar archive. firn eval --bundle FILE computes it and holds it against its digest.")
+            discussion:
+                "Definitions, the rows that it reads, spine and manifest, as a tar archive. firn eval --bundle FILE computes it and holds it against its digest."
+        )
 
         @Argument(help: "Its id, or a name.")
         var id: String
@@ -146,7 +177,9 @@ struct Snapshot: AsyncParsableCommand {
 
         func run() async throws {
             let rows = try await Environment.store(connections: 1).training.bundleSnapshot(id, to: out)
-            Terminal.out("\(out): \(id) with \(rows.sorted { $0.key < $1.key }.map { "\($1) rows of \($0)" }.joined(separator: ", "))")
+            Terminal.out(
+                "\(out): \(id) with \(rows.sorted { $0.key < $1.key }.map { "\($1) rows of \($0)" }.joined(separator: ", "))"
+            )
         }
     }
 
@@ -167,15 +200,26 @@ struct Snapshot: AsyncParsableCommand {
         func run() async throws {
             let comparison = try await Environment.store(connections: 1).training.compareSnapshots(left, right)
             if json { return Terminal.out(comparison.json.pretty()) }
-            if comparison.isSame { return Terminal.out("\(comparison.left.id) and \(comparison.right.id) are the same, \(comparison.common) rows") }
-            for setting in comparison.settings { Terminal.out(setting) }
-            for output in comparison.outputs { Terminal.out("output \(output.name): \(output.left ?? "none") and \(output.right ?? "none")") }
-            for cut in comparison.cuts { Terminal.out("cut of \(cut.source): offset \(cut.left) and \(cut.right)") }
-            Terminal.out("rows: \(comparison.common) in both, \(comparison.onlyLeft) only in \(comparison.left.id), \(comparison.onlyRight) only in \(comparison.right.id)")
-            for value in comparison.values {
-                Terminal.out("values of \(value.output): \(value.rows) rows differ, the first is row \(value.firstRow): \(JSON(value.left)) and \(JSON(value.right))")
+            if comparison.isSame {
+                return Terminal.out(
+                    "\(comparison.left.id) and \(comparison.right.id) are the same, \(comparison.common) rows")
             }
-            if comparison.values.isEmpty, comparison.common > 0 { Terminal.out("values: the same in all rows that both have") }
+            for setting in comparison.settings { Terminal.out(setting) }
+            for output in comparison.outputs {
+                Terminal.out("output \(output.name): \(output.left ?? "none") and \(output.right ?? "none")")
+            }
+            for cut in comparison.cuts { Terminal.out("cut of \(cut.source): offset \(cut.left) and \(cut.right)") }
+            Terminal.out(
+                "rows: \(comparison.common) in both, \(comparison.onlyLeft) only in \(comparison.left.id), \(comparison.onlyRight) only in \(comparison.right.id)"
+            )
+            for value in comparison.values {
+                Terminal.out(
+                    "values of \(value.output): \(value.rows) rows differ, the first is row \(value.firstRow): \(JSON(value.left)) and \(JSON(value.right))"
+                )
+            }
+            if comparison.values.isEmpty, comparison.common > 0 {
+                Terminal.out("values: the same in all rows that both have")
+            }
         }
     }
 
@@ -191,7 +235,8 @@ struct Snapshot: AsyncParsableCommand {
             var table = TextTable("ID", "NAME", "SET", "ROWS", "MODE", "CREATED", "BY", "DIGEST")
             for manifest in manifests {
                 table.rows.append([
-                    manifest.id, manifest.name ?? "", manifest.set.description, String(manifest.rows), manifest.mode.rawValue, manifest.createdAt, manifest.actor,
+                    manifest.id, manifest.name ?? "", manifest.set.description, String(manifest.rows),
+                    manifest.mode.rawValue, manifest.createdAt, manifest.actor,
                     String(manifest.digest.prefix(12)),
                 ])
             }
@@ -213,15 +258,21 @@ struct Snapshot: AsyncParsableCommand {
             if json { return Terminal.out(JSON.object(try await store.training.manifest(manifest.id)).pretty()) }
             Terminal.out("snapshot     \(manifest.id)\(manifest.name.map { " (\($0))" } ?? "")")
             Terminal.out("set          \(manifest.set)  \(manifest.fingerprint.short)")
-            Terminal.out("rows         \(manifest.rows), \(manifest.mode.words)\(manifest.knownBy.map { ", known by \($0)" } ?? "")")
+            Terminal.out(
+                "rows         \(manifest.rows), \(manifest.mode.words)\(manifest.knownBy.map { ", known by \($0)" } ?? "")"
+            )
             Terminal.out("digest       \(manifest.digest)")
             Terminal.out("spine        \(manifest.spine.digest)")
             Terminal.out("created      \(manifest.createdAt) by \(manifest.actor)")
             if let at = manifest.at { Terminal.out("at           the cuts of \(at)") }
             if let split = manifest.split { Terminal.out("split        \(split)") }
-            for cut in manifest.cuts.sorted(by: { $0.key < $1.key }) { Terminal.out("cut          \(cut.key) up to offset \(cut.value)") }
+            for cut in manifest.cuts.sorted(by: { $0.key < $1.key }) {
+                Terminal.out("cut          \(cut.key) up to offset \(cut.value)")
+            }
             for output in manifest.outputs {
-                Terminal.out("\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)")
+                Terminal.out(
+                    "\(output.kind.rawValue.padded(13))\(output.name): \(output.type.rawValue) = \(output.function)  \(output.fingerprint.short)"
+                )
             }
         }
     }
@@ -233,10 +284,18 @@ extension Verification {
         if json {
             Terminal.out(self.json.pretty())
         } else if isIdentical {
-            Terminal.out("\(manifest.id): identical\(erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)")
-            for rows in erased { Terminal.out("  rows \(rows.lowerBound) to \(rows.upperBound): blocks that had or read rows which were erased") }
+            Terminal.out(
+                "\(manifest.id): identical\(erased.isEmpty ? "" : " but for what was erased"), \(manifest.rows) rows, digest \(manifest.digest)"
+            )
+            for rows in erased {
+                Terminal.out(
+                    "  rows \(rows.lowerBound) to \(rows.upperBound): blocks that had or read rows which were erased")
+            }
         }
-        guard isIdentical else { throw Failure("\(manifest.id) doesn't come back as it was:\n" + faults.map { "  \($0)" }.joined(separator: "\n")) }
+        guard isIdentical else {
+            throw Failure(
+                "\(manifest.id) doesn't come back as it was:\n" + faults.map { "  \($0)" }.joined(separator: "\n"))
+        }
     }
 }
 

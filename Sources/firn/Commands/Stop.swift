@@ -11,6 +11,9 @@ struct Stop: ParsableCommand {
     func run() throws {
         guard let cluster = Environment.cluster() else { throw Failure("there is no .firn here or above") }
         let stopped = try cluster.stop()
-        Terminal.out(json ? JSON.object(["stopped": .bool(stopped)]).pretty() : stopped ? "PostgreSQL is stopped." : "PostgreSQL wasn't running.")
+        Terminal.out(
+            json
+                ? JSON.object(["stopped": .bool(stopped)]).pretty()
+                : stopped ? "PostgreSQL is stopped." : "PostgreSQL wasn't running.")
     }
 }

@@ -5,7 +5,8 @@ import Tables
 
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "token", abstract: "Say who may ask a server for what.", subcommands: [Create.self, List.self, Revoke.self])
+        commandName: "token", abstract: "Say who may ask a server for what.",
+        subcommands: [Create.self, List.self, Revoke.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -24,13 +25,22 @@ struct TokenCommand: AsyncParsableCommand {
         @Option(help: "audit, read, write or admin.")
         var role = TokenRole.read
 
-        @Option(name: .customLong("set"), help: ArgumentHelp("Lookups, snapshots and drift of these sets alone; may be repeated.", valueName: "pattern"))
+        @Option(
+            name: .customLong("set"),
+            help: ArgumentHelp(
+                "Lookups, snapshots and drift of these sets alone; may be repeated.", valueName: "pattern"))
         var sets: [String] = []
 
-        @Option(name: .customLong("source"), help: ArgumentHelp("Pushes and imports (write), rows and why (read) of these sources alone; may be repeated.", valueName: "pattern"))
+        @Option(
+            name: .customLong("source"),
+            help: ArgumentHelp(
+                "Pushes and imports (write), rows and why (read) of these sources alone; may be repeated.",
+                valueName: "pattern"))
         var sources: [String] = []
 
-        @Option(help: ArgumentHelp("Registers under these names alone, and no other token does; may be repeated.", valueName: "pattern"))
+        @Option(
+            help: ArgumentHelp(
+                "Registers under these names alone, and no other token does; may be repeated.", valueName: "pattern"))
         var names: [String] = []
 
         @Option(help: ArgumentHelp("Refused from then on.", valueName: "time"), transform: parseInstant)
@@ -43,11 +53,13 @@ struct TokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             let bounds = TokenBounds(sets: sets, sources: sources, names: names)
-            let token = try await Environment.store(connections: 1, actor).catalog.createToken(name: name, role: role, bounds: bounds, until: until)
+            let token = try await Environment.store(connections: 1, actor).catalog.createToken(
+                name: name, role: role, bounds: bounds, until: until)
             guard json else { return Terminal.out(token) }
             Terminal.out(
                 JSON.object([
-                    "id": .string(String(token.split(separator: "_")[1])), "name": .string(name), "role": .string(role.rawValue), "bounds": bounds.json,
+                    "id": .string(String(token.split(separator: "_")[1])), "name": .string(name),
+                    "role": .string(role.rawValue), "bounds": bounds.json,
                     "ends_at": JSON(until?.description), "token": .string(token),
                 ]).pretty())
         }
@@ -66,8 +78,10 @@ struct TokenCommand: AsyncParsableCommand {
                     JSON.array(
                         tokens.map {
                             .object([
-                                "id": .string($0.id), "name": .string($0.name), "role": .string($0.role.rawValue), "created_at": .string($0.createdAt.description),
-                                "revoked_at": JSON($0.revokedAt?.description), "ends_at": JSON($0.endsAt?.description), "bounds": $0.bounds.json,
+                                "id": .string($0.id), "name": .string($0.name), "role": .string($0.role.rawValue),
+                                "created_at": .string($0.createdAt.description),
+                                "revoked_at": JSON($0.revokedAt?.description), "ends_at": JSON($0.endsAt?.description),
+                                "bounds": $0.bounds.json,
                             ])
                         }
                     ).pretty())
@@ -75,7 +89,8 @@ struct TokenCommand: AsyncParsableCommand {
             var table = TextTable("ID", "NAME", "ROLE", "BOUNDS", "CREATED", "ENDS", "REVOKED")
             for token in tokens {
                 table.rows.append([
-                    token.id, token.name, token.role.rawValue, token.bounds.description, token.createdAt.description, token.endsAt?.description ?? "",
+                    token.id, token.name, token.role.rawValue, token.bounds.description, token.createdAt.description,
+                    token.endsAt?.description ?? "",
                     token.revokedAt?.description ?? "",
                 ])
             }

@@ -5,7 +5,8 @@ import Tables
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute again what was recorded, and say what differs.", subcommands: [History.self, Lookups.self], defaultSubcommand: History.self)
+        abstract: "Compute again what was recorded, and say what differs.", subcommands: [History.self, Lookups.self],
+        defaultSubcommand: History.self)
 
     struct History: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -15,7 +16,9 @@ struct Verify: AsyncParsableCommand {
                 with a head that was written down elsewhere (firn ledger head, or a log's head as this prints it) also that.
                 """)
 
-        @Option(help: ArgumentHelp("A head that the ledger or a log had once; may be given several times.", valueName: "hash"))
+        @Option(
+            help: ArgumentHelp(
+                "A head that the ledger or a log had once; may be given several times.", valueName: "hash"))
         var expect: [String] = []
 
         @Flag(help: "Every snapshot is computed again, and every segment sealed again.")
@@ -26,23 +29,34 @@ struct Verify: AsyncParsableCommand {
 
         func run() async throws {
             let progress = Progress("verifying")
-            let check = try await Environment.store(connections: 1).provenance.checkHistory(expecting: expect, all: all) { progress.show($0, rows: $1, share: nil) }
+            let check = try await Environment.store(connections: 1).provenance.checkHistory(expecting: expect, all: all)
+            { progress.show($0, rows: $1, share: nil) }
             progress.end()
             if json {
                 let heads = check.logHeads.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
                 Terminal.out(
                     JSON.object([
-                        "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries), "definitions": JSON(check.definitions), "batches": JSON(check.batches),
-                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks), "entities": JSON(check.entities),
+                        "holds": .bool(check.faults.isEmpty), "entries": JSON(check.entries),
+                        "definitions": JSON(check.definitions), "batches": JSON(check.batches),
+                        "rows": JSON(check.rows), "snapshots": JSON(check.snapshots), "blocks": JSON(check.blocks),
+                        "entities": JSON(check.entities),
                         "values": JSON(check.values), "ledger_head": .string(check.ledgerHead),
                         "log_heads": .object(heads), "faults": .array(check.faults.map { .string($0) }),
                     ]).pretty())
             } else {
-                Terminal.out("\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows")
-                Terminal.out("\(check.snapshots) snapshots and \(check.blocks) blocks of segments\(all ? "" : ", taken by chance")")
-                if check.entities + check.values > 0 { Terminal.out("\(check.entities) kept entities and \(check.values) rows of current values") }
+                Terminal.out(
+                    "\(check.entries) ledger entries, \(check.definitions) definitions, \(check.batches) batches, \(check.rows) rows"
+                )
+                Terminal.out(
+                    "\(check.snapshots) snapshots and \(check.blocks) blocks of segments\(all ? "" : ", taken by chance")"
+                )
+                if check.entities + check.values > 0 {
+                    Terminal.out("\(check.entities) kept entities and \(check.values) rows of current values")
+                }
                 for fault in check.faults { Terminal.out("✗ \(fault)") }
-                if check.faults.isEmpty { Terminal.out("all is as it was written; the ledger's head is \(check.ledgerHead)") }
+                if check.faults.isEmpty {
+                    Terminal.out("all is as it was written; the ledger's head is \(check.ledgerHead)")
+                }
             }
             if !check.faults.isEmpty { throw ExitCode(1) }
         }
@@ -50,10 +64,12 @@ struct Verify: AsyncParsableCommand {
 
     struct Lookups: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Receipts: lookups of the log, computed again as training rows at their cuts and compared bit for bit.",
+            abstract:
+                "Receipts: lookups of the log, computed again as training rows at their cuts and compared bit for bit.",
             discussion: "Any difference is a fault of Firn's, or of whoever changed the past.")
 
-        @Option(help: ArgumentHelp("Those answered for this instant or later.", valueName: "time"), transform: parseInstant)
+        @Option(
+            help: ArgumentHelp("Those answered for this instant or later.", valueName: "time"), transform: parseInstant)
         var since: Instant?
 
         @Option(help: "Only this one.")
@@ -64,12 +80,15 @@ struct Verify: AsyncParsableCommand {
 
         func run() async throws {
             let progress = Progress("replaying")
-            let replayed = try await Environment.store(connections: 1).serving.replayLookups(since: since, receipt: receipt) { progress.show(rows: $0, share: nil) }
+            let replayed = try await Environment.store(connections: 1).serving.replayLookups(
+                since: since, receipt: receipt
+            ) { progress.show(rows: $0, share: nil) }
             progress.end()
             if json {
                 Terminal.out(replayed.json.pretty())
             } else {
-                Terminal.out("\(replayed.lookups) lookups, \(replayed.values) values, \(replayed.differences) differences")
+                Terminal.out(
+                    "\(replayed.lookups) lookups, \(replayed.values) values, \(replayed.differences) differences")
                 if let (receipt, what) = replayed.first { Terminal.out("✗ the first: \(what), receipt \(receipt)") }
             }
             if replayed.differences > 0 { throw ExitCode(1) }

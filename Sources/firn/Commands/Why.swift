@@ -27,14 +27,18 @@ struct Why: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...WhyRequest.maximumRows).contains(rows) else { throw ValidationError("Rows are 1 to \(WhyRequest.maximumRows).") }
+        guard (1...WhyRequest.maximumRows).contains(rows) else {
+            throw ValidationError("Rows are 1 to \(WhyRequest.maximumRows).")
+        }
     }
 
     func run() async throws {
         let store = try await Environment.store(connections: 1)
         var request = WhyRequest(feature)
         try request.lookup.add(values, requests: try await store.catalog.read().resolve(features: [feature]).requests)
-        (request.lookup.asOf, request.isHindsight, request.knownBy, request.rows) = (asOf, reading.hindsight, reading.knownBy, rows)
+        (request.lookup.asOf, request.isHindsight, request.knownBy, request.rows) = (
+            asOf, reading.hindsight, reading.knownBy, rows
+        )
         let answer = try await store.serving.why(request)
         if json { Terminal.out(answer.json.pretty()) } else { answer.print() }
     }
@@ -52,11 +56,17 @@ extension WhyAnswer {
 
     private func print(_ id: String, _ explanation: Explanation) {
         let keys = explanation.keys.map { "\($0.column) = \(JSON($0.value).plain)" }.joined(separator: ", ")
-        let times = explanation.source.isStatic ? "" : ", event times \(explanation.after.map { "after \($0), " } ?? "")up to \(explanation.upTo)"
+        let times =
+            explanation.source.isStatic
+            ? "" : ", event times \(explanation.after.map { "after \($0), " } ?? "")up to \(explanation.upTo)"
         Terminal.out("\n\(id) = \(explanation.aggregate.text) = \(JSON(explanation.value).plain)")
-        Terminal.out("  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode.words)")
-        let shown = explanation.counted.count < explanation.countedTotal ? ", \(explanation.counted.count) of them:" : explanation.countedTotal == 0 ? "" : ":"
-        Terminal.out("  \(explanation.countedTotal) row\(explanation.countedTotal == 1 ? " counts" : "s count")\(shown)")
+        Terminal.out(
+            "  \(explanation.source.name)\(keys.isEmpty ? "" : " where \(keys)")\(times), \(explanation.mode.words)")
+        let shown =
+            explanation.counted.count < explanation.countedTotal
+            ? ", \(explanation.counted.count) of them:" : explanation.countedTotal == 0 ? "" : ":"
+        Terminal.out(
+            "  \(explanation.countedTotal) row\(explanation.countedTotal == 1 ? " counts" : "s count")\(shown)")
         table(explanation, explanation.counted)
         if explanation.missed.isEmpty { return }
         Terminal.out("  the nearest that don\u{27}t count:")
@@ -69,7 +79,9 @@ extension WhyAnswer {
         table.titles += first.values.map(\.name) + [""]
         for row in rows {
             let reason = row.verdict == .counted ? "" : explanation.reason(row)
-            table.rows.append(["  ", String(row.offset), row.eventTime?.description ?? "", row.knownAt?.description ?? ""] + row.values.map { JSON($0.value).plain } + [reason])
+            table.rows.append(
+                ["  ", String(row.offset), row.eventTime?.description ?? "", row.knownAt?.description ?? ""]
+                    + row.values.map { JSON($0.value).plain } + [reason])
         }
         table.print()
     }

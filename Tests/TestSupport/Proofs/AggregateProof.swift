@@ -1,6 +1,7 @@
 public import FeatureLanguage
 
-/// How an aggregate is proven: a twin that follows its definition to the letter, PostgreSQL as the judge of both, and a mutant that the tests have to notice.
+/// How an aggregate is proven: a twin that follows its definition to the letter, PostgreSQL as the judge of both, and a
+/// mutant that the tests have to notice.
 public struct AggregateProof: Sendable {
     /// What may be written, with `$` for the argument.
     public struct Call: Sendable {

@@ -66,7 +66,9 @@ struct BigNumber {
 
     static func < (a: BigNumber, b: BigNumber) -> Bool {
         if a.digits.count != b.digits.count { return a.digits.count < b.digits.count }
-        for index in a.digits.indices.reversed() where a.digits[index] != b.digits[index] { return a.digits[index] < b.digits[index] }
+        for index in a.digits.indices.reversed() where a.digits[index] != b.digits[index] {
+            return a.digits[index] < b.digits[index]
+        }
         return false
     }
 
@@ -76,7 +78,8 @@ struct BigNumber {
         self = exponent == 0 ? BigNumber(fraction) : BigNumber(fraction | 1 << 52, shift: exponent - 1)
     }
 
-    /// The float64 nearest to `numerator` / `denominator` in units of 2^−2148, ties to even: found by halving the bit patterns.
+    /// The float64 nearest to `numerator` / `denominator` in units of 2^−2148, ties to even: found by halving the bit
+    /// patterns.
     static func nearest(_ numerator: BigNumber, over denominator: BigNumber) -> Double {
         // In units of 2^−2148 a float's magnitude is that in units of 2^−1074, shifted.
         let scaled = denominator * BigNumber(1, shift: 1074)
@@ -86,7 +89,8 @@ struct BigNumber {
             if numerator < BigNumber(units: Double(bitPattern: middle)) * scaled { high = middle } else { low = middle }
         }
         // What a float64 of more exponents would have after the largest.
-        let above = high == Double.infinity.bitPattern ? BigNumber(1, shift: 2098) : BigNumber(units: Double(bitPattern: high))
+        let above =
+            high == Double.infinity.bitPattern ? BigNumber(1, shift: 2098) : BigNumber(units: Double(bitPattern: high))
         let twice = numerator + numerator, middle = (BigNumber(units: Double(bitPattern: low)) + above) * scaled
         let isAbove = middle < twice || !(twice < middle) && low & 1 == 1
         return Double(bitPattern: isAbove ? high : low)

@@ -11,7 +11,9 @@ extension AggregateProof {
         },
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
-            return Judged(firn: "mode(\(x.firn))", sql: "mode() within group (order by \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: type)
+            return Judged(
+                firn: "mode(\(x.firn))",
+                sql: "mode() within group (order by \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: type)
         },
         mutant: "of several modes the largest")
 }

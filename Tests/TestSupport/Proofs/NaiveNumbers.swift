@@ -16,7 +16,11 @@ enum Naive {
     static func total(_ values: [Double]) -> (magnitude: BigNumber, isNegative: Bool) {
         var positive = BigNumber(), negative = BigNumber()
         for value in values {
-            if value < 0 { negative = negative + BigNumber(units: value) } else { positive = positive + BigNumber(units: value) }
+            if value < 0 {
+                negative = negative + BigNumber(units: value)
+            } else {
+                positive = positive + BigNumber(units: value)
+            }
         }
         return positive < negative ? (negative - positive, true) : (positive - negative, false)
     }
@@ -52,7 +56,8 @@ enum Naive {
         }
         let sum = positive < negative ? negative - positive : positive - negative
         let n = BigNumber(UInt64(values.count))
-        return BigNumber.nearest(n * squares - sum * sum, over: n * BigNumber(UInt64(ofSample ? values.count - 1 : values.count)))
+        return BigNumber.nearest(
+            n * squares - sum * sum, over: n * BigNumber(UInt64(ofSample ? values.count - 1 : values.count)))
     }
 
     /// −0.0 and 0.0 are one distinct value, and so are all NaNs.

@@ -16,7 +16,9 @@ extension AggregateProof {
         twin: { rows, _ in .int64(Int64(Set(rows.present.map(Naive.folded)).count)) },
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
-            return Judged(firn: "count(distinct \(x.firn))", sql: "count(distinct \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: .int64)
+            return Judged(
+                firn: "count(distinct \(x.firn))",
+                sql: "count(distinct \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: .int64)
         },
         mutant: "count distinct forgets occurrences")
 
@@ -29,7 +31,9 @@ extension AggregateProof {
                 return Judged(firn: "sum(\(x.firn))", sql: "judge.fitting(sum(\(x.sql))", type: .int64, end: ")")
             }
             let x = random.moderate()
-            return Judged(firn: "sum(\(x.firn))", sql: "(sum((\(x.sql))::text::numeric)", type: .float64, tolerance: 1e-11, end: ")::float8")
+            return Judged(
+                firn: "sum(\(x.firn))", sql: "(sum((\(x.sql))::text::numeric)", type: .float64, tolerance: 1e-11,
+                end: ")::float8")
         },
         mutant: "a sum ignores what lies far below")
 
@@ -38,7 +42,9 @@ extension AggregateProof {
         twin: { rows, _ in rows.present.isEmpty ? .null : Naive.sum(rows.present, average: true) },
         judged: { random in
             let x = random.random.chance(50) ? random.draw(.int64, depth: 2) : random.moderate()
-            return Judged(firn: "avg(\(x.firn))", sql: "(avg((\(x.sql))::text::numeric)", type: .float64, tolerance: 1e-11, end: ")::float8")
+            return Judged(
+                firn: "avg(\(x.firn))", sql: "(avg((\(x.sql))::text::numeric)", type: .float64, tolerance: 1e-11,
+                end: ")::float8")
         },
         mutant: "a run's sum forgets its first row")
 
@@ -51,8 +57,13 @@ extension AggregateProof {
             },
             judged: { random in
                 let type = random.anyType(), x = random.draw(type, depth: 2)
-                if type == .bool { return Judged(firn: "\(name)(\(x.firn))", sql: "\(isMinimum ? "bool_and" : "bool_or")(\(x.sql))", type: .bool) }
-                return Judged(firn: "\(name)(\(x.firn))", sql: "\(name)(\(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: type)
+                if type == .bool {
+                    return Judged(
+                        firn: "\(name)(\(x.firn))", sql: "\(isMinimum ? "bool_and" : "bool_or")(\(x.sql))", type: .bool)
+                }
+                return Judged(
+                    firn: "\(name)(\(x.firn))", sql: "\(name)(\(x.sql)\(type == .string ? " collate \"C\"" : ""))",
+                    type: type)
             },
             mutant: "an extreme that left a run stays")
     }
@@ -60,12 +71,18 @@ extension AggregateProof {
     static func spread(_ name: String, _ spelling: String, ofSample: Bool, isRoot: Bool) -> AggregateProof {
         AggregateProof(
             calls: [Call(text: "\(spelling)($)", takes: .numbers)],
-            twin: { rows, _ in Naive.variance(rows.present, ofSample: ofSample).map { .float64(isRoot ? $0.squareRoot() : $0) } ?? .null },
+            twin: { rows, _ in
+                Naive.variance(rows.present, ofSample: ofSample).map { .float64(isRoot ? $0.squareRoot() : $0) }
+                    ?? .null
+            },
             judged: { random in
-                let x = random.random.chance(50) ? random.draw(.int64, depth: 2) : random.moderate(), called = random.random.pick([name, spelling])
+                let x = random.random.chance(50) ? random.draw(.int64, depth: 2) : random.moderate(),
+                    called = random.random.pick([name, spelling])
                 // PostgreSQL's numeric deviation has few digits where it is large; the root of its variance has all.
                 return Judged(
-                    firn: "\(called)(\(x.firn))", sql: "\(isRoot ? "sqrt" : "")((\(ofSample ? "var_samp" : "var_pop")((\(x.sql))::text::numeric)", type: .float64,
+                    firn: "\(called)(\(x.firn))",
+                    sql: "\(isRoot ? "sqrt" : "")((\(ofSample ? "var_samp" : "var_pop")((\(x.sql))::text::numeric)",
+                    type: .float64,
                     tolerance: 1e-9, isRoot: isRoot, end: ")::float8)")
             },
             mutant: ofSample ? "a variance divides by n" : "a variance is truncated")
@@ -73,7 +90,8 @@ extension AggregateProof {
 
     static let percentile = AggregateProof(
         calls: [
-            Call(text: "median($)", takes: .numbers, parameters: [.float64(0.5)]), Call(text: "percentile($, 0.3)", takes: .numbers, parameters: [.float64(0.3)]),
+            Call(text: "median($)", takes: .numbers, parameters: [.float64(0.5)]),
+            Call(text: "percentile($, 0.3)", takes: .numbers, parameters: [.float64(0.3)]),
             Call(text: "percentile($, 1)", takes: .numbers, parameters: [.float64(1)]),
         ],
         twin: { rows, parameters in
@@ -81,16 +99,22 @@ extension AggregateProof {
             return .float64(Naive.percentile(rows.present, Double(bitPattern: bits)))
         },
         judged: { random in
-            let x = random.draw(random.random.pick([.int64, .float64]), depth: 2), fraction = random.random.pick(["0", "0.1", "0.5", "0.9", "0.99", "1"])
+            let x = random.draw(random.random.pick([.int64, .float64]), depth: 2),
+                fraction = random.random.pick(["0", "0.1", "0.5", "0.9", "0.99", "1"])
             let call = fraction == "0.5" ? "median(\(x.firn))" : "percentile(\(x.firn), \(fraction))"
-            return Judged(firn: call, sql: "percentile_cont(\(fraction)) within group (order by (\(x.sql))::float8)", type: .float64)
+            return Judged(
+                firn: call, sql: "percentile_cont(\(fraction)) within group (order by (\(x.sql))::float8)",
+                type: .float64)
         },
         mutant: "a percentile takes the lower value")
 
     static func truth(_ name: String, _ spellings: [String], isAnd: Bool) -> AggregateProof {
         AggregateProof(
             calls: [Call(text: "\(name)($)", takes: .truths)],
-            twin: { rows, _ in rows.present.isEmpty ? .null : .bool(isAnd ? !rows.present.contains(.bool(false)) : rows.present.contains(.bool(true))) },
+            twin: { rows, _ in
+                rows.present.isEmpty
+                    ? .null : .bool(isAnd ? !rows.present.contains(.bool(false)) : rows.present.contains(.bool(true)))
+            },
             judged: { random in
                 let x = random.draw(.bool, depth: 2), called = random.random.pick(spellings)
                 return Judged(firn: "\(called)(\(x.firn))", sql: "\(called)(\(x.sql))", type: .bool)
@@ -103,7 +127,8 @@ extension AggregateProof {
         twin: { rows, _ in rows.values.last ?? .null },
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
-            return Judged(firn: "latest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t desc, n desc)", type: type, end: ")[1]")
+            return Judged(
+                firn: "latest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t desc, n desc)", type: type, end: ")[1]")
         },
         mutant: "latest skips NULL")
 
@@ -112,7 +137,8 @@ extension AggregateProof {
         twin: { rows, _ in rows.values.first ?? .null },
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
-            return Judged(firn: "earliest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t, n)", type: type, end: ")[1]")
+            return Judged(
+                firn: "earliest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t, n)", type: type, end: ")[1]")
         },
         mutant: "the newest row of an earlier part is forgotten")
 }

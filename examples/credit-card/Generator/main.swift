@@ -74,13 +74,22 @@ for payment in 0..<payments {
     let id = "t\(payment + 1)"
     let declined = random.chance(6)
     func row(_ amount: Int, _ status: String, _ reversed: Bool, _ known: Int) -> (known: Int, text: String) {
-        (known, "\(id),\(customer + 1),\(merchant),\(money(amount)),\(country),\(status),\(reversed),\(text(occurred)),\(text(known))\n")
+        (
+            known,
+            "\(id),\(customer + 1),\(merchant),\(money(amount)),\(country),\(status),\(reversed),\(text(occurred)),\(text(known))\n"
+        )
     }
     lines.append(row(cents, declined ? "declined" : "settled", false, occurred + delay))
-    if !declined, random.chance(2) { lines.append(row(cents + random.below(500), "settled", false, occurred + delay + 3600 + random.below(86400))) }
-    if !declined, random.chance(1) { lines.append(row(cents, "charged_back", false, occurred + delay + 5 * 86400 + random.below(5 * 86400))) }
+    if !declined, random.chance(2) {
+        lines.append(row(cents + random.below(500), "settled", false, occurred + delay + 3600 + random.below(86400)))
+    }
+    if !declined, random.chance(1) {
+        lines.append(row(cents, "charged_back", false, occurred + delay + 5 * 86400 + random.below(5 * 86400)))
+    }
     if random.chance(1) { lines.append(row(cents, "settled", true, occurred + delay + 7200 + random.below(86400))) }
-    if payment % 5 == 0, occurred > 30 * 86400 { spine.append((occurred, "\(customer + 1),\(merchant),\(money(cents)),\(text(occurred))\n")) }
+    if payment % 5 == 0, occurred > 30 * 86400 {
+        spine.append((occurred, "\(customer + 1),\(merchant),\(money(cents)),\(text(occurred))\n"))
+    }
 }
 lines.sort { ($0.known, $0.text) < ($1.known, $1.text) }
 spine.sort { ($0.second, $0.text) < ($1.second, $1.text) }
@@ -88,7 +97,8 @@ spine.sort { ($0.second, $0.text) < ($1.second, $1.text) }
 let titles = "transaction_id,customer_id,merchant_id,amount,country,status,reversed,occurred_at,recorded_at\n"
 do {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    try (titles + lines.map(\.text).joined()).write(to: directory.appendingPathComponent("transactions.csv"), atomically: true, encoding: .utf8)
+    try (titles + lines.map(\.text).joined()).write(
+        to: directory.appendingPathComponent("transactions.csv"), atomically: true, encoding: .utf8)
     try people.write(to: directory.appendingPathComponent("customers.csv"), atomically: true, encoding: .utf8)
     try ("customer_id,merchant_id,amount,event_timestamp\n" + spine.map(\.text).joined()).write(
         to: directory.appendingPathComponent("spine.csv"), atomically: true, encoding: .utf8)

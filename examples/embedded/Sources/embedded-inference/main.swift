@@ -52,21 +52,26 @@ let router = Router()
 router.post("/score") { request, context -> Score in
     let payment = try await request.decode(as: Payment.self, context: context)
     let asked = LookupRequest(
-        .set(model.set), entities: ["customer_id": [.init(payment.customer_id)], "merchant_id": [.init(payment.merchant_id)]], request: ["amount": [.init(payment.amount)]])
+        .set(model.set),
+        entities: ["customer_id": [.init(payment.customer_id)], "merchant_id": [.init(payment.merchant_id)]],
+        request: ["amount": [.init(payment.amount)]])
     let answer: LookupAnswer
     do {
         answer = try await store.serving.lookup(asked)
     } catch let error as StoreError {
         throw HTTPError(error.code == .notFound ? .notFound : .serviceUnavailable, message: error.description)
     }
-    let features = Dictionary(uniqueKeysWithValues: zip(answer.features, answer.vector(0)).map { ($0, $1.isNaN ? nil : $1) })
+    let features = Dictionary(
+        uniqueKeysWithValues: zip(answer.features, answer.vector(0)).map { ($0, $1.isNaN ? nil : $1) })
     return Score(
-        score: model.score(features), as_of: answer.asOf.description, features: features, is_stale: answer.statuses.contains { $0[0] == .stale }, receipt: answer.receipt)
+        score: model.score(features), as_of: answer.asOf.description, features: features,
+        is_stale: answer.statuses.contains { $0[0] == .stale }, receipt: answer.receipt)
 }
 router.get("/healthz") { _, _ in "ok" }
 
 let port = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 8080
 var logger = Logger(label: "inference")
 logger.logLevel = .notice
-try await Application(router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger).runService()
+try await Application(router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    .runService()
 await store.serving.receipts.flush()
