@@ -165,7 +165,7 @@ let package = Package(
             "FeatureStore",
             [
                 "ArrowIPC", "FeatureEngine", "FeatureLanguage", "Postgres", "ServingMemory", "StoreRecord", "StoreRows",
-                "Tables",
+                "Tables", crypto,
             ]),
         tests(
             "FeatureServer",

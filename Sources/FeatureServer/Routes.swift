@@ -129,12 +129,7 @@ struct Routes {
                     try TableReader(
                         body.reader(batch: batch), layout: layout, name: file, schema: schema, options: options.reading)
                 }
-                return Response.json(
-                    .object([
-                        "rows": JSON(imported.rows), "duplicates": JSON(imported.duplicates),
-                        "last_offset": JSON(imported.lastOffset),
-                        "warnings": .array(imported.warnings.map { .string($0) }),
-                    ]))
+                return Response.json(imported.json)
             }
         }
         routes(.read, .job, bounded: true).post("/v1/definitions/plan") { request, _ in

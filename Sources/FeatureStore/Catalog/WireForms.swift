@@ -364,3 +364,14 @@ extension SourceFigures {
         ])
     }
 }
+
+extension StoreLog.Imported {
+    /// What an import did, for the command line and over HTTP; with a watermark where a query went by one.
+    public var json: JSON {
+        let members = [
+            JSON.Member("rows", JSON(rows)), JSON.Member("duplicates", JSON(duplicates)),
+            JSON.Member("last_offset", JSON(lastOffset)), JSON.Member("warnings", .array(warnings.map { .string($0) })),
+        ]
+        return .object(members + (watermark.map { [JSON.Member("watermark", $0.json)] } ?? []))
+    }
+}

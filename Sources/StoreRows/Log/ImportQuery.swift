@@ -129,10 +129,11 @@ final class QueryRows {
         columns = source.columns.filter { names.contains($0.name) }
         let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
         numbers = columns.map { column in
-            switch (column.type, types[column.name]!) {
-            case (.int64, 1700), (.float64, 1700): .decimals
-            case (.float64, 20): .integers
-            default: .asTheyAre
+            let given = types[column.name]!
+            return switch column.type {
+            case .int64: given == 1700 ? .decimals : .asTheyAre
+            case .float64: given == 1700 ? .decimals : given == 20 ? .integers : .asTheyAre
+            case .bool, .string, .timestamp: .asTheyAre
             }
         }
         let list = SQL.joined(

@@ -75,14 +75,7 @@ struct Import: AsyncParsableCommand {
         progress.end()
         let seconds = (ContinuousClock.now - start).seconds
         for warning in imported.warnings { Terminal.note("warning: \(warning)") }
-        if json {
-            var members = [
-                JSON.Member("rows", JSON(imported.rows)), JSON.Member("duplicates", JSON(imported.duplicates)),
-                JSON.Member("last_offset", JSON(imported.lastOffset)),
-            ]
-            if let watermark = imported.watermark { members.append(JSON.Member("watermark", watermark.json)) }
-            return Terminal.out(JSON.object(members).pretty())
-        }
+        if json { return Terminal.out(imported.json.pretty()) }
         let dropped = imported.duplicates > 0 ? ", \(imported.duplicates) duplicates dropped" : ""
         Terminal.out(
             "\(imported.rows) rows into \(source)\(dropped), up to offset \(imported.lastOffset) (\(Int(Double(imported.rows) / max(seconds, 0.001))) rows/s)"
