@@ -61,7 +61,7 @@ def test_the_shape_is_feasts(served: firn.Client, url: str) -> None:
     ({"features": ["plain_v1:clicks"], "entities": {"customer_id": [1], "x": [1, 2]}}, "different lengths"),
     ({"features": ["plain_v1:clicks"], "entities": {"customer": [1]}}, "unknown entity key"),
     ({"feature_service": "usual", "entities": {"customer_id": [1], "amuont": [1]}}, "unknown entity key 'amuont'"),
-    ({"features": ["plain@staging:clicks"], "entities": {"customer_id": [1]}}, "unknown pointer"), ({"features": ["plan:clicks"], "entities": {}}, "unknown set 'plan'"),
+    ({"features": ["plain@staging:clicks"], "entities": {"customer_id": [1]}}, "unknown pointer"), ({"features": ["plain@v2:clicks"], "entities": {"customer_id": [1]}}, "unknown pointer"), ({"features": ["plan:clicks"], "entities": {}}, "unknown set 'plan'"),
 ])
 def test_what_is_wrong_is_named(served: firn.Client, url: str, body: object, words: str) -> None:
     answer = post(url, body)
