@@ -24,7 +24,8 @@ import Testing
         defer { server.kill() }
         let text = server.wait(for: "listening on ")
         #expect(text.contains("can't reach PostgreSQL") && text.contains("waited for"), "\(text)")
-        let url = String(text.split(separator: "\n").last?.split(separator: " ").last ?? "")
+        let line = text.split(separator: "\n").last { $0.contains("listening on ") }
+        let url = String(line?.split(separator: " ").last ?? "")
         #expect(try await http("GET", url + "/healthz").status == 200)
         let early = try await http("GET", url + "/readyz")
         #expect(early.status == 503, "\(early.text)")

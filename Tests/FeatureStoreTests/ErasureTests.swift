@@ -81,6 +81,29 @@ import Testing
 
     private func money(_ value: Double) -> Literal { .float64(bits: value.bitPattern) }
 
+    @Test func `each table of the database has one owner, who says how rows leave it`() async throws {
+        let fixture = try await Fixture()
+        defer { fixture.remove() }
+        _ = try await fixture.store.catalog.apply([
+            DefinitionDocument(yaml: "sets: {plain.v1: {features: [spend.v1]}}", file: "plain.yaml")
+        ])
+        _ = try await fixture.store.serving.refreshValues(of: "plain.v1")
+        let tables = try fixture.connection().execute(
+            "select schemaname || '.' || tablename from pg_tables where schemaname ~ '^firn' order by 1"
+        ).map { try $0.text(0) }
+        func isOwn(_ table: String, _ pattern: String) -> Bool {
+            pattern.hasSuffix(".*") ? table.hasPrefix(pattern.dropLast()) : table == pattern
+        }
+        #expect(tables.count > 20 && tables.contains { $0.hasPrefix("firn_values.") }, "\(tables)")
+        for table in tables {
+            let owners = Holdings.tables.filter { $0.contains { isOwn(table, $0) } }
+            #expect(owners.count == 1, "\(table) has \(owners.count) owners")
+        }
+        for pattern in Holdings.tables.flatMap(\.self) {
+            #expect(tables.contains { isOwn($0, pattern) }, "there is no \(pattern)")
+        }
+    }
+
     @Test func `nothing of an erased entity is left, and the rest is as it was`() async throws {
         let fixture = try await world(), marker = ErasureTests.marker
         defer { fixture.remove() }

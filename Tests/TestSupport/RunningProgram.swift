@@ -55,10 +55,15 @@ public final class RunningProgram: Sendable {
         }
     }
 
-    /// Waits until `text` was printed or the program ended; gives what was printed so far.
+    /// Waits until a line with `text` was printed to its end, or the program ended; gives what was printed so far.
     public func wait(for text: String) -> String {
-        while !output.text.contains(text), !output.isOver { Thread.sleep(forTimeInterval: 0.002) }
-        return output.text
+        while true {
+            let isOver = output.isOver, printed = output.text
+            if isOver || printed.range(of: text).map({ printed[$0.upperBound...].contains("\n") }) ?? false {
+                return printed
+            }
+            Thread.sleep(forTimeInterval: 0.002)
+        }
     }
 
     /// SIGKILL: nothing of it is left to tidy up.
