@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -238,6 +239,13 @@ def examples(method: str, path: str) -> list[Asked]:
     plain = Asked(method, path, values, query, [one["name"] for one in described if one["in"] == "query"])
     bodies = operation.get("requestBody", {"content": {}})["content"]
     return [replace(plain, body=body["example"], media_type=kind) for kind, body in bodies.items() if "example" in body] or [plain]
+
+
+def test_the_clients_types_follow_from_the_description() -> None:
+    script = Path(__file__).parents[2] / "scripts/python-answers"
+    checked = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
 
 
 def test_the_server_gives_its_description(url: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 from urllib.parse import quote
 
+from . import answers
 from ._http import Connection
 from ._times import Instant, as_text
 
 
 class Catalog:
-    """Everything registered. Each list holds dicts as ``GET /v1/…`` gives them."""
+    """Everything registered. Each list holds dicts as ``GET /v1/…`` gives them, typed in :mod:`firn.answers`."""
 
     def __init__(self, http: Connection) -> None:
         self._http = http
@@ -18,37 +19,43 @@ class Catalog:
     def __repr__(self) -> str:
         return f"Catalog({self._http.url})"
 
-    def _list(self, kind: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._http.json("GET", f"/v1/{kind}")
+    def _list(self, kind: str) -> Any:
+        return self._http.json("GET", f"/v1/{kind}")
+
+    def entities(self) -> list[answers.Entity]:
+        found: list[answers.Entity] = self._list("entities")
         return found
 
-    def entities(self) -> list[dict[str, Any]]:
-        return self._list("entities")
+    def sources(self) -> list[answers.Source]:
+        found: list[answers.Source] = self._list("sources")
+        return found
 
-    def sources(self) -> list[dict[str, Any]]:
-        return self._list("sources")
+    def features(self) -> list[answers.Function]:
+        found: list[answers.Function] = self._list("features")
+        return found
 
-    def features(self) -> list[dict[str, Any]]:
-        return self._list("features")
+    def labels(self) -> list[answers.Function]:
+        found: list[answers.Function] = self._list("labels")
+        return found
 
-    def labels(self) -> list[dict[str, Any]]:
-        return self._list("labels")
+    def sets(self) -> list[answers.Set]:
+        found: list[answers.Set] = self._list("sets")
+        return found
 
-    def sets(self) -> list[dict[str, Any]]:
-        return self._list("sets")
+    def snapshots(self) -> list[answers.Manifest]:
+        found: list[answers.Manifest] = self._list("snapshots")
+        return found
 
-    def snapshots(self) -> list[dict[str, Any]]:
-        return self._list("snapshots")
+    def models(self) -> list[answers.Model]:
+        found: list[answers.Model] = self._list("models")
+        return found
 
-    def models(self) -> list[dict[str, Any]]:
-        return self._list("models")
-
-    def pointers(self, as_of: Instant | None = None) -> list[dict[str, Any]]:
+    def pointers(self, as_of: Instant | None = None) -> list[answers.Pointer]:
         """Where each pointer points, or pointed then."""
-        found: list[dict[str, Any]] = self._http.json("GET", "/v1/pointers", params={} if as_of is None else {"as_of": as_text(as_of)})
+        found: list[answers.Pointer] = self._http.json("GET", "/v1/pointers", params={} if as_of is None else {"as_of": as_text(as_of)})
         return found
 
-    def lineage(self, name: str, *, direction: Literal["up", "down"] | None = None, as_of: Instant | None = None) -> dict[str, Any]:
+    def lineage(self, name: str, *, direction: Literal["up", "down"] | None = None, as_of: Instant | None = None) -> answers.Lineage:
         """What a column, source, feature, set, snapshot, model, pointer or receipt is made of, and what is made of it: nodes and edges.
 
         Args:
@@ -56,21 +63,41 @@ class Catalog:
             as_of: as it was then.
         """
         params = {"direction": direction, "as_of": as_text(as_of)}
-        found: dict[str, Any] = self._http.json("GET", f"/v1/lineage/{quote(name, safe='')}", params={key: value for key, value in params.items() if value})
+        found: answers.Lineage = self._http.json("GET", f"/v1/lineage/{quote(name, safe='')}", params={key: value for key, value in params.items() if value})
         return found
 
-    def ledger(self, subject: str | None = None, *, kind: str | None = None, before: int | None = None, count: int = 100) -> list[dict[str, Any]]:
+    def ledger(self, subject: str | None = None, *, kind: str | None = None, before: int | None = None, count: int = 100) -> list[answers.LedgerEntry]:
         """What was registered, loaded and governed, the newest first: of one subject, such as ``spend_7d.v1``, or one kind, such as ``point``."""
         params = {"subject": subject, "kind": kind, "before": before, "count": count}
-        found: list[dict[str, Any]] = self._http.json("GET", "/v1/ledger", params={key: value for key, value in params.items() if value is not None})
+        found: list[answers.LedgerEntry] = self._http.json("GET", "/v1/ledger", params={key: value for key, value in params.items() if value is not None})
         return found
 
-    def get(self, kind: Literal["entities", "sources", "features", "labels", "sets", "snapshots", "models", "pointers"], name: str) -> dict[str, Any]:
+    @overload
+    def get(self, kind: Literal["entities"], name: str) -> answers.Entity: ...
+
+    @overload
+    def get(self, kind: Literal["sources"], name: str) -> answers.Source: ...
+
+    @overload
+    def get(self, kind: Literal["features", "labels"], name: str) -> answers.Function: ...
+
+    @overload
+    def get(self, kind: Literal["sets"], name: str) -> answers.Set: ...
+
+    @overload
+    def get(self, kind: Literal["snapshots"], name: str) -> answers.Manifest: ...
+
+    @overload
+    def get(self, kind: Literal["models"], name: str) -> answers.Model: ...
+
+    @overload
+    def get(self, kind: Literal["pointers"], name: str) -> answers.Pointer: ...
+
+    def get(self, kind: str, name: str) -> Any:
         """One by its name, such as ``get("features", "spend_7d.v1")``."""
-        found: dict[str, Any] = self._http.json("GET", f"/v1/{kind}/{quote(name, safe='')}")
-        return found
+        return self._http.json("GET", f"/v1/{kind}/{quote(name, safe='')}")
 
-    def search(self, text: str) -> list[dict[str, Any]]:
+    def search(self, text: str) -> list[answers.CatalogEntry]:
         """Whatever has the text in its name, notes, columns or expression."""
-        found: list[dict[str, Any]] = self._http.json("GET", "/v1/search", params={"q": text})
+        found: list[answers.CatalogEntry] = self._http.json("GET", "/v1/search", params={"q": text})
         return found

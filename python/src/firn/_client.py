@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from . import _definitions, _files
+from . import _definitions, _files, answers
 from ._catalog import Catalog
 from ._definitions import Definitions
 from ._errors import FirnError, FirnWarning
@@ -181,10 +181,10 @@ class Client:
         """All snapshots, the newest first."""
         return [Snapshot(self, manifest) for manifest in self.catalog.snapshots()]
 
-    def diff_snapshots(self, left: "str | Snapshot", right: "str | Snapshot") -> dict[str, Any]:
+    def diff_snapshots(self, left: "str | Snapshot", right: "str | Snapshot") -> answers.SnapshotComparison:
         """What differs between two snapshots: settings, definitions, cuts, rows (by keys and instant), values."""
         names = [quote(one.id if isinstance(one, Snapshot) else one, safe="") for one in (left, right)]
-        found: dict[str, Any] = self._http.json("GET", f"/v1/snapshots/{names[0]}/diff/{names[1]}")
+        found: answers.SnapshotComparison = self._http.json("GET", f"/v1/snapshots/{names[0]}/diff/{names[1]}")
         return found
 
     # Serving
@@ -243,7 +243,7 @@ class Client:
         known_by: Instant | None = None,
         rows: int | None = None,
         timeout: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> answers.WhyAnswer:
         """A value of one entity taken apart: its aggregates with the rows that counted, the nearest that didn't, and why.
 
         Args:
@@ -255,10 +255,10 @@ class Client:
         body.update({key: value for key, value in (("as_of", as_text(as_of)), ("known_by", as_text(known_by)), ("rows", rows)) if value is not None})
         if request is not None:
             body["request"] = json_values(request)
-        found: dict[str, Any] = self._http.json("POST", "/v1/why", json=body, timeout=timeout)
+        found: answers.WhyAnswer = self._http.json("POST", "/v1/why", json=body, timeout=timeout)
         return found
 
-    def diff(self, left: str, right: str, *, sample: int | None = None, as_of: Instant | None = None, timeout: float | None = None) -> dict[str, Any]:
+    def diff(self, left: str, right: str, *, sample: int | None = None, as_of: Instant | None = None, timeout: float | None = None) -> answers.Comparison:
         """Two features or labels side by side, and how many values of a sample differ.
 
         Args:
@@ -266,7 +266,7 @@ class Client:
             as_of: compares all entities at one past instant; without it each as of its newest rows.
         """
         params = {"left": left, "right": right, "sample": sample, "as_of": as_text(as_of)}
-        found: dict[str, Any] = self._http.json("GET", "/v1/diff", params={key: value for key, value in params.items() if value is not None}, timeout=timeout)
+        found: answers.Comparison = self._http.json("GET", "/v1/diff", params={key: value for key, value in params.items() if value is not None}, timeout=timeout)
         return found
 
     # What is decided
@@ -282,7 +282,7 @@ class Client:
         metrics: Mapping[str, float] | None = None,
         artifacts: Sequence[str | Path] = (),
         description: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> answers.Model:
         """Records a trained model, once: the same again is the same, and another under its name is refused.
 
         Args:
@@ -301,12 +301,12 @@ class Client:
             body["metrics"] = {key: float(value) for key, value in metrics.items()}
         if artifacts:
             body["artifacts"] = [_files.artifact(Path(path)) for path in artifacts]
-        recorded: dict[str, Any] = self._http.json("POST", "/v1/models", json=body)
+        recorded: answers.Model = self._http.json("POST", "/v1/models", json=body)
         return recorded
 
-    def point(self, name: str, target: str) -> dict[str, Any]:
+    def point(self, name: str, target: str) -> answers.Pointer:
         """Moves a pointer such as ``fraud@production`` to a version of the set or model; ``model:churn.v3`` says which, where both have the name."""
-        pointer: dict[str, Any] = self._http.json("POST", "/v1/pointers", json={"name": name, "target": target})
+        pointer: answers.Pointer = self._http.json("POST", "/v1/pointers", json={"name": name, "target": target})
         return pointer
 
     def deprecate(self, name: str, reason: str, *, successor: str | None = None) -> None:
@@ -401,18 +401,18 @@ class Client:
 
     # Definitions
 
-    def plan(self, definitions: Definitions) -> dict[str, Any]:
+    def plan(self, definitions: Definitions) -> answers.RegistrationPlan:
         """What ``apply`` would register.
 
         Args:
             definitions: YAML text, the path of a file or of a directory (of which all ``.yaml`` and ``.yml`` below are read), or several of these.
         """
-        plan: dict[str, Any] = self._http.json("POST", "/v1/definitions/plan", content=_definitions.document(definitions).encode(), headers=_YAML)
+        plan: answers.RegistrationPlan = self._http.json("POST", "/v1/definitions/plan", content=_definitions.document(definitions).encode(), headers=_YAML)
         return plan
 
-    def apply(self, definitions: Definitions) -> dict[str, Any]:
+    def apply(self, definitions: Definitions) -> answers.RegistrationPlan:
         """Registers definitions, given as for ``plan``: all of them or nothing."""
-        applied: dict[str, Any] = self._http.json("POST", "/v1/definitions/apply", content=_definitions.document(definitions).encode(), headers=_YAML)
+        applied: answers.RegistrationPlan = self._http.json("POST", "/v1/definitions/apply", content=_definitions.document(definitions).encode(), headers=_YAML)
         return applied
 
     # What is held against what was
@@ -427,7 +427,7 @@ class Client:
         max_psi: float = 0.2,
         max_ks: float = 0.2,
         timeout: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> answers.Drift:
         """How far the values of two snapshots are apart, feature by feature; without another, of a snapshot and the lookups that are kept.
 
         Args:
@@ -438,13 +438,13 @@ class Client:
         names = [one.id if isinstance(one, Snapshot) else one for one in (snapshot, other)]
         params = {"other": names[1], "live": None if names[1] is not None else "true", "set": set, "since": as_text(since), "max_psi": max_psi, "max_ks": max_ks}
         given = {key: value for key, value in params.items() if value is not None}
-        found: dict[str, Any] = self._http.json("GET", f"/v1/snapshots/{quote(str(names[0]), safe='')}/drift", params=given, timeout=timeout)
+        found: answers.Drift = self._http.json("GET", f"/v1/snapshots/{quote(str(names[0]), safe='')}/drift", params=given, timeout=timeout)
         return found
 
-    def verify_lookups(self, *, since: Instant | None = None, receipt: str | None = None, timeout: float | None = None) -> dict[str, Any]:
+    def verify_lookups(self, *, since: Instant | None = None, receipt: str | None = None, timeout: float | None = None) -> answers.ReplayedLookups:
         """Computes lookups that are kept again, as training rows at their cuts, and compares every bit: of all, of those since an instant, or of one receipt."""
         params = {key: value for key, value in (("since", as_text(since)), ("receipt", receipt)) if value is not None}
-        found: dict[str, Any] = self._http.json("POST", "/v1/lookups/verify", params=params, timeout=timeout)
+        found: answers.ReplayedLookups = self._http.json("POST", "/v1/lookups/verify", params=params, timeout=timeout)
         return found
 
 

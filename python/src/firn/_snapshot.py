@@ -13,6 +13,7 @@ from ._tables import to_pandas
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from . import answers
     from ._client import Client
 
 
@@ -108,6 +109,6 @@ class Snapshot:
         answer = self._store._http.json("POST", f"/v1/snapshots/{self.id}/verify")
         return Verification(answer["identical"], answer["faults"])
 
-    def diff(self, other: "str | Snapshot") -> dict[str, Any]:
+    def diff(self, other: "str | Snapshot") -> answers.SnapshotComparison:
         """What differs from another: settings, definitions, cuts, rows (by keys and instant), values."""
         return self._store.diff_snapshots(self, other)
