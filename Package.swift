@@ -169,7 +169,11 @@ let package = Package(
             ]),
         tests(
             "FeatureServer",
-            ["FeatureLanguage", "FeatureStore", "Tables", .product(name: "Logging", package: "swift-log")]),
+            [
+                "FeatureLanguage", "FeatureStore", "Tables", .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

@@ -1,23 +1,26 @@
-/// Values of a type that isn't ours, as they lie: a tree of the type's shape, each part whole and from its row 0 on.
+/// Values of a type that isn't ours, as they lie: a tree in the shape of the type, each part complete and starting at
+/// its row 0.
 public struct ArrowArray: Sendable, Equatable {
+    /// The Arrow type, which gives the tree its shape.
     public let type: ArrowType
+    /// The number of rows.
     public internal(set) var count = 0
-    /// False where NULL; nil where nothing is, and where the shape has no such marks.
+    /// False where NULL; nil if nothing is NULL, or if the shape has no such marks.
     var validity: [Bool]?
     /// Values of fixed width (a bool is a byte), texts, the ids of a union's types, or indices into a dictionary.
     var bytes: [UInt8] = []
-    /// Where each text or list ends, after a 0; where each value of a dense union is among its child's; where each run
+    /// Where each text or list ends, after a 0; where each value of a dense union is in its child; or where each run
     /// ends.
     var places: [Int] = []
-    /// Items, members, the values of runs or those of a dictionary.
+    /// Items, members, or the values of runs or of a dictionary.
     var children: [ArrowArray]
 
-    /// How values lie, which several types share.
+    /// How values lie; several types share a shape.
     enum Shape {
         case none, fixed(Int), texts, lists, fixedLists(Int), structure, sparseUnion, denseUnion, runs, dictionary(Int)
     }
 
-    /// Without rows.
+    /// An array without rows.
     public init(_ type: ArrowType) {
         self.type = type
         switch type.shape {
@@ -52,13 +55,13 @@ extension ArrowType {
 }
 
 extension ArrowArray {
-    /// Which of a union's children has the value of a row.
+    /// The index of the union's child that holds a row's value.
     private func member(_ row: Int) -> Int {
         guard case .union(_, let ids, _) = type else { return 0 }
         return ids.firstIndex(of: Int(bytes[row])) ?? 0
     }
 
-    /// An index into the dictionary, or a run's end.
+    /// Reads an index into the dictionary, or the end of a run.
     static func integer(_ bytes: [UInt8], _ row: Int, width: Int) -> UInt64 {
         var word: UInt64 = 0
         for index in 0..<width { word |= UInt64(bytes[row * width + index]) << UInt64(8 * index) }
@@ -71,7 +74,7 @@ extension ArrowArray {
         for place in 0..<width { bytes.append(UInt8(truncatingIfNeeded: index >> (8 * place))) }
     }
 
-    /// - Parameter valid: for `rows` rows; nil where all are.
+    /// - Parameter valid: the marks of the new rows; nil if all are valid.
     private mutating func append(validity valid: ArraySlice<Bool>?, rows: Int) {
         guard validity != nil || valid?.contains(false) ?? false else { return }
         if validity == nil { validity = Array(repeating: true, count: count) }
@@ -80,7 +83,7 @@ extension ArrowArray {
 
     /// Appends rows of an array of the same type.
     ///
-    /// - Throws: more values of dictionaries together than an index can count.
+    /// - Throws: an error if the dictionaries have more values together than an index can count.
     mutating func append(_ other: ArrowArray, _ rows: Range<Int>) throws(ArrowError) {
         if rows.isEmpty { return }
         append(validity: other.validity?[rows], rows: rows.count)
@@ -126,7 +129,7 @@ extension ArrowArray {
         count += rows.count
     }
 
-    /// - Returns: what the rows refer to.
+    /// - Returns: the range of bytes or items that the rows refer to in `other`.
     private mutating func appendEnds(of other: ArrowArray, _ rows: Range<Int>, from start: Int) -> Range<Int> {
         let range = other.places[rows.lowerBound]..<other.places[rows.upperBound], shift = start - range.lowerBound
         places += other.places[rows.lowerBound + 1...rows.upperBound].lazy.map { $0 + shift }
@@ -135,8 +138,8 @@ extension ArrowArray {
 
     /// Appends a NULL, with nothing beneath it.
     ///
-    /// - Parameter isMarked: false for a field that the schema says has none: some value that says nothing stands
-    ///   there.
+    /// - Parameter isMarked: false for a field that allows no NULL by its schema, which gets a meaningless value
+    ///   instead.
     mutating func appendNull(isMarked: Bool = true) {
         let fields = type.children
         switch type.shape {
@@ -174,9 +177,9 @@ extension ArrowArray {
         return low
     }
 
-    /// Takes another dictionary's values into this one's.
+    /// Adds another dictionary's values to this one's.
     ///
-    /// - Returns: what its indices become; nil where they stay.
+    /// - Returns: the new index for each of its values; nil if they stay as they are.
     private mutating func adopt(_ other: ArrowArray) throws(ArrowError) -> [Int]? {
         let held = children[0]
         if held == other { return nil }
@@ -213,7 +216,7 @@ extension ArrowArray {
         return new
     }
 
-    /// A value by which it is told from others; nil where nobody can say.
+    /// Bytes that tell a value from others; nil for shapes that have none.
     private func key(_ row: Int) -> [UInt8]? {
         if isNull(row) { return [0] }
         switch type.shape {
@@ -223,7 +226,7 @@ extension ArrowArray {
         }
     }
 
-    /// Some rows.
+    /// These rows alone.
     func slice(_ rows: Range<Int>) throws(ArrowError) -> ArrowArray {
         if rows == 0..<count { return self }
         var result = ArrowArray(type)
@@ -231,7 +234,7 @@ extension ArrowArray {
         return result
     }
 
-    /// One column of several.
+    /// Joins arrays of the same type, at least one, in order.
     public init(concatenating arrays: [ArrowArray]) throws(ArrowError) {
         self = arrays[0]
         for array in arrays.dropFirst() { try append(array, 0..<array.count) }
@@ -239,7 +242,8 @@ extension ArrowArray {
 }
 
 extension ArrowArray {
-    /// This array with NULL in some rows, and nothing of what stood there left, beneath the NULL or in a dictionary.
+    /// This array with NULL in some rows, leaving nothing of their values behind, whether beneath the NULL or in a
+    /// dictionary. Rows beyond the end are ignored.
     public func withNulls(in rows: Set<Int>) throws(ArrowError) -> ArrowArray {
         var result = ArrowArray(type), at = 0
         for row in rows.sorted() where row < count {
@@ -252,7 +256,7 @@ extension ArrowArray {
         return result
     }
 
-    /// Drops values of dictionaries that were in use before and aren't any more. Those that no row ever had stay.
+    /// Drops dictionary values that were in use before and no longer are. Those that no row ever had stay.
     private mutating func forget(what before: ArrowArray) throws(ArrowError) {
         if case .dictionary(let width) = type.shape {
             let gone = before.used(width).subtracting(used(width))
@@ -280,8 +284,8 @@ extension ArrowArray {
         return used
     }
 
-    /// For each row the value that it stands for, in a dictionary or among runs: −1 where it is NULL. Nil for other
-    /// types.
+    /// For each row, the index of its value in the dictionary or among the runs, −1 where the row is NULL. Nil for
+    /// other types.
     func meant() -> [Int32]? {
         switch type.shape {
         case .dictionary(let width): return (0..<count).map { isNull($0) ? -1 : Int32(index($0, width: width)) }
@@ -293,7 +297,8 @@ extension ArrowArray {
         }
     }
 
-    /// What its rows would take if each had a value of its own.
+    /// The bytes that the rows of a dictionary or of runs would take if each had its own copy of the value; 0 for other
+    /// types.
     func spelledOut() -> Int {
         guard let rows = meant() else { return 0 }
         let values = children[0]

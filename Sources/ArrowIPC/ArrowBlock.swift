@@ -1,15 +1,15 @@
 public import FeatureEngine
 public import FeatureLanguage
 
-/// One column as an Arrow file of its own: how segments keep what they hold.
+/// One column as an Arrow file of its own, which is how segments keep their columns.
 public enum ArrowBlock {
-    /// Equal columns give equal bytes.
+    /// Writes a column as a file; equal columns give equal bytes.
     public static func encode(_ column: Column, isCompressed: Bool) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var writer = try ArrowWriter(
             .file, fields: [ArrowField("value", ArrowType(column.type))], isCompressed: isCompressed
         ) { piece in
-            // The body is the most of it, and comes in one piece.
+            // The body is most of the file, and comes in one piece.
             if bytes.count + piece.count > bytes.capacity { bytes.reserveCapacity(bytes.count + piece.count + 1024) }
             bytes += piece
         }
@@ -18,11 +18,11 @@ public enum ArrowBlock {
         return bytes
     }
 
-    /// What `encode` wrote, read in place.
+    /// Reads what `encode` wrote, in place.
     ///
-    /// - Parameter maximumBytes: columns that come to more than this, decompressed, are refused.
+    /// - Parameter maximumBytes: a file whose record batches together come to more than this, decompressed, is refused.
     public static func decode(_ file: [UInt8], maximumBytes: Int = .max) throws(ArrowError) -> Column {
-        var position = 8
+        var position = 8, bytesLeft = maximumBytes
         var field: ArrowMetadata.Column?
         var parts: [Column] = []
         while true {
@@ -37,9 +37,10 @@ public enum ArrowBlock {
                 throw .cut
             }
             if let field {
-                for case .flat(let part) in try readBatch(
-                    header, file, position..<position + Int(bodyLength), [field], bytesLeft: maximumBytes
-                ).columns { parts.append(part) }
+                let batch = try readBatch(
+                    header, file, position..<position + Int(bodyLength), [field], bytesLeft: bytesLeft)
+                bytesLeft = batch.bytesLeft
+                for case .flat(let part) in batch.columns { parts.append(part) }
             } else {
                 field = try ArrowMetadata.columns(header).first
             }
@@ -52,16 +53,20 @@ public enum ArrowBlock {
 
     /// Where the values of an uncompressed block lie, for reading some of them in place.
     public struct Layout: Sendable {
-        /// A type of fixed width: of bits, words or floats.
+        /// A type of fixed width, whose layout is bits, words or floats.
         public var type: ValueType
+        /// The number of rows, all of which are in one record batch.
         public var rowCount: Int
-        /// Bits, the least significant first, 1 where a value is not NULL; nil where none is.
+        /// The bytes of the file with one bit per row, the least significant first, 1 where a value is not NULL; nil if
+        /// none is NULL.
         public var validity: Range<Int>?
-        /// Words of 64 bits, or for bool bits.
+        /// The bytes of the file with the values: 64 bits each, or one bit for bool.
         public var values: Range<Int>
     }
 
-    /// - Returns: nil for texts, and for what isn't in one batch.
+    /// Finds the values in an uncompressed block.
+    ///
+    /// - Returns: nil for texts, for compressed blocks, and for anything that isn't in one record batch.
     public static func layout(of file: UnsafeRawBufferPointer) throws(ArrowError) -> Layout? {
         var position = 8
         var type: ValueType?
@@ -109,7 +114,7 @@ public enum ArrowBlock {
 }
 
 extension Column {
-    /// This column as the type of ours that is written as `type`: times and the like travel as plain words.
+    /// This column as our type that is written as `type`: times, for one, travel as plain words.
     package func typed(as type: ArrowType) -> Column {
         guard let meant = ValueType.allCases.first(where: { ArrowType($0) == type }), meant != self.type,
             meant.layout == self.type.layout

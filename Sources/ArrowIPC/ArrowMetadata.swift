@@ -10,7 +10,7 @@ enum ArrowMetadata {
             .bytes()
     }
 
-    /// Dictionaries are numbered as they come, from the top down.
+    /// Dictionaries are numbered in the order they appear, from the top down.
     static func schema(_ fields: [ArrowField]) -> FlatTable {
         var number: Int64 = 0
         return FlatTable((1, .tables(fields.map { field($0, &number) })))
@@ -91,7 +91,7 @@ enum ArrowMetadata {
 
     // MARK: Reading
 
-    /// A column as the schema says it.
+    /// A column as the schema describes it.
     struct Column {
         var field: ArrowField
         /// The numbers of its dictionaries, from the top down.
@@ -159,7 +159,7 @@ enum ArrowMetadata {
     /// Nil for a width that no tool writes.
     private static func integer(_ table: FlatView) throws(ArrowError) -> ArrowType? {
         let bits = try table.int32(0)
-        // Polars has 128 bits.
+        // Polars has integers of 128 bits.
         guard [8, 16, 32, 64, 128].contains(bits) else { return nil }
         return .integer(bits: bits, isSigned: try table.int8(1) != 0)
     }

@@ -3,12 +3,13 @@ internal import FeatureLanguage
 
 /// Reads an Arrow IPC stream or file, a record batch at a time, and checks every length against what is there.
 ///
-/// A file is read as the stream it holds, from front to back, so that pipes work too; its footer only has to be there.
-/// Buffers may be plain, or compressed with zstd or LZ4.
+/// A file is read from front to back, as the stream it contains, so that pipes work too; its footer only has to be
+/// there. Buffers may be plain, or compressed with zstd or LZ4.
 public struct ArrowReader {
+    /// The schema's columns in order, including those that aren't read.
     public let fields: [ArrowField]
     private let columns: [ArrowMetadata.Column]
-    /// Which columns are read; others are passed over, whatever they hold.
+    /// Which columns are read; the others are skipped, whatever they hold.
     private var isWanted: [Bool]
     private var dictionaries = ArrowDictionaries()
     private var source: PieceReader
@@ -17,24 +18,27 @@ public struct ArrowReader {
     private var bytesLeft: Int
     private let maximumRows: Int
     private var rowCount = 0
-    /// What a batch may come to.
+    /// The most bytes that a batch may come to.
     private let batchBytes: Int
     private var isAtEnd = false
-    /// Batches of a file that came before their dictionaries: a file's may stand anywhere.
+    /// Batches of a file that came before their dictionaries, which a file may have anywhere.
     private var held: [(header: FlatView, body: [UInt8])] = []
     private var heldBytes = 0
     private static let maximumHeldBytes = 1 << 30
 
     private static let maximumMetadata = 64 << 20
+    /// The most columns a schema may have, counting nested fields.
     public static let maximumColumns = 10_000
-    /// A batch may come to so much, whatever may in all.
+    /// The most bytes that a batch may come to, however many are allowed in all.
     private static let maximumBatchBytes = 4 << 30
 
+    /// Reads up to and including the schema.
+    ///
     /// - Parameters:
     ///   - maximumBytes: columns that come to more than this, decompressed, are refused.
-    ///   - maximumBatch: the same for those of one batch, and for its bytes as they travel.
-    ///   - maximumRows: more rows are refused, before they are read.
-    ///   - pull: the next bytes, any number; nil at the end.
+    ///   - maximumBatch: the limit for the columns of one batch, and for its bytes in transit.
+    ///   - maximumRows: more rows than this are refused, before they are read.
+    ///   - pull: returns the next bytes, any number of them; nil at the end.
     public init(
         _ layout: ArrowWriter.Layout, maximumBytes: Int = .max, maximumBatch: Int = .max, maximumRows: Int = .max,
         pull: @escaping () throws -> [UInt8]?
@@ -56,10 +60,10 @@ public struct ArrowReader {
         for column in columns { dictionaries.declare(column) }
     }
 
-    /// Passes over the other columns from now on.
+    /// Skips the other columns from now on.
     public mutating func read(only wanted: (ArrowField) -> Bool) { isWanted = fields.map(wanted) }
 
-    /// Whether every dictionary that is needed has come.
+    /// Whether every dictionary that is needed has arrived.
     private var hasDictionaries: Bool {
         zip(columns, isWanted).allSatisfy { !$1 || $0.dictionaries.allSatisfy { dictionaries.values[$0] != nil } }
     }
@@ -79,8 +83,8 @@ public struct ArrowReader {
         return schema
     }
 
-    /// Polars begins a file with a message of no mark and no length: it ends where the next one's mark is, which can't
-    /// be a part of it (no text holds such bytes, and no distance).
+    /// Polars begins a file with a message that has no marker and no length. It ends at the next message's marker,
+    /// which can't be part of it, since neither a text nor an offset has such bytes.
     private static func bareMetadata(_ source: inout PieceReader) throws -> [UInt8]? {
         var bytes: [UInt8] = []
         while let word = try source.next(8) {
@@ -88,7 +92,7 @@ public struct ArrowReader {
                 source.putBack(word)
                 return bytes.isEmpty ? nil : bytes
             }
-            // The root of metadata is near; before Arrow 0.15 the length stood here.
+            // The root's offset is small; before Arrow 0.15 a length came first.
             if bytes.isEmpty, word.prefix(4).reversed().reduce(0, { $0 << 8 | Int($1) }) > 64 {
                 throw ArrowError.otherFormat
             }
@@ -98,7 +102,7 @@ public struct ArrowReader {
         throw ArrowError.cut
     }
 
-    /// The next batch's columns, as long as one another; nil at the end.
+    /// The next batch's columns, all of the same length; nil at the end.
     public mutating func next() throws -> (columns: [ArrowColumn], rowCount: Int)? {
         while !isAtEnd {
             guard let (message, body, size) = try ArrowReader.message(&source, body: true, atMost: batchBytes) else {
@@ -131,7 +135,7 @@ public struct ArrowReader {
                 bytesLeft -= allowed - rest
                 guard case .other(let values)? = read.first, values.count == count else { throw ArrowError.damaged }
                 let isDelta = try header.int8(2) != 0
-                // Which rows are meant by which, nothing would say.
+                // Nothing would say which rows refer to which of the two.
                 if layout == .file, !isDelta, dictionaries.values[id] != nil {
                     throw ArrowError(
                         "replaces a dictionary, as only streams can", advice: "write an IPC stream, named .arrows")
@@ -167,7 +171,7 @@ public struct ArrowReader {
 
     /// The next message; nil at the end of the stream.
     ///
-    /// - Parameter most: what a body may have.
+    /// - Parameter most: the most bytes a body may have.
     private static func message(_ source: inout PieceReader, body: Bool, atMost most: Int = .max) throws -> (
         header: FlatView, body: [UInt8], size: Int
     )? {
@@ -200,15 +204,15 @@ public enum ArrowColumn: Sendable {
     /// Values of a flat type, integers of any width as int64 and times in the type's own unit.
     case flat(Column)
     case other(ArrowArray)
-    /// Passed over.
+    /// Skipped, because it wasn't asked for.
     case absent
 }
 
-/// Dictionaries by their numbers, as far as they have come.
+/// Dictionaries by their numbers, as far as they have arrived.
 struct ArrowDictionaries {
     var values: [Int64: ArrowArray] = [:]
     private(set) var types: [Int64: ArrowType] = [:]
-    /// The dictionaries that values of a dictionary refer to.
+    /// The dictionaries that a dictionary's values refer to.
     private(set) var inner: [Int64: [Int64]] = [:]
 
     mutating func declare(_ column: ArrowMetadata.Column) {
@@ -228,11 +232,11 @@ struct ArrowDictionaries {
     }
 }
 
-/// A record batch's columns, its body a part of some bytes.
+/// Reads the columns of a record batch whose body is part of `bytes`.
 ///
 /// - Parameters:
 ///   - isWanted: columns to read; nil reads all.
-///   - keepsArrays: whether flat types come as arrays, too.
+///   - keepsArrays: whether flat types come as arrays too.
 func readBatch(
     _ header: FlatView, _ bytes: [UInt8], _ body: Range<Int>, _ fields: [ArrowMetadata.Column],
     _ isWanted: [Bool]? = nil, _ dictionaries: ArrowDictionaries = .init(),
@@ -257,7 +261,7 @@ func readBatch(
                 columns.append(.flat(try buffers.column(type, rows: Int(count))))
             } else {
                 let array = try buffers.array(type, rows: Int(count), &ids)
-                // A long text may be meant many times.
+                // Many rows may refer to one long text.
                 try buffers.charge(array.spelledOut())
                 columns.append(.other(array))
             }
@@ -271,13 +275,13 @@ func readBatch(
     return (columns, Int(count), buffers.bytesLeft)
 }
 
-/// The body of a record batch, read buffer after buffer.
+/// The body of a record batch, read buffer by buffer.
 private struct BodyReader {
-    /// Bytes in which the body lies, and where it begins and ends.
+    /// The bytes that contain the body, and where in them it begins and ends.
     private let body: [UInt8]
     private let range: Range<Int>
     private var buffers: ArraySlice<(Int64, Int64)>
-    /// Rows and NULLs of each column and of what is beneath it, from the top down.
+    /// How many rows and NULLs each column and each array beneath it has, from the top down.
     private var nodes: ArraySlice<(Int64, Int64)>
     /// How many buffers of content each column of views has.
     private var viewed: ArraySlice<Int64>
@@ -290,7 +294,7 @@ private struct BodyReader {
 
     enum Codec { case lz4, zstd }
 
-    /// Bytes of the body that buffers of views' content have taken.
+    /// Bytes of the body taken so far by the content buffers of views.
     private var viewedBytes = 0
 
     init(
@@ -316,7 +320,7 @@ private struct BodyReader {
         return range.lowerBound + Int(start)..<range.lowerBound + Int(start + length)
     }
 
-    /// The next buffer as values: exactly `count` of them, whatever padding follows.
+    /// The next buffer as exactly `count` values, whatever padding follows.
     private mutating func values<T: BitwiseCopyable>(_ count: Int, _ type: T.Type, zero: T) throws(ArrowError) -> [T] {
         try values(count, in: next(), zero: zero)
     }
@@ -327,7 +331,7 @@ private struct BodyReader {
         let size = count * MemoryLayout<T>.stride
         var range = buffer
         try charge(size)
-        // Nothing is needed of an empty column's offsets.
+        // An empty column needs no offsets.
         if size == 0 || range.isEmpty && count <= 1 { return Array(repeating: zero, count: count) }
         let rawLength = try rawLength(range)
         if let rawLength, rawLength < size || rawLength > size + 1 << 20 { throw .damaged }
@@ -364,7 +368,7 @@ private struct BodyReader {
         return values
     }
 
-    /// How much a buffer decompresses to; nil where it stands as it is.
+    /// The bytes that a buffer decompresses to; nil if it isn't compressed.
     private func rawLength(_ range: Range<Int>) throws(ArrowError) -> Int? {
         guard isCompressed else { return nil }
         guard range.count >= 8 else { throw .damaged }
@@ -374,8 +378,8 @@ private struct BodyReader {
         return Int(length)
     }
 
-    /// The next buffer of views' content, as long as it says. No two share a place: what is named again and again must
-    /// not make room for itself.
+    /// The next content buffer of views, at the length it states. No two share a place: bytes that are referred to
+    /// repeatedly must not take up memory each time.
     private mutating func content() throws(ArrowError) -> [UInt8] {
         let buffer = try next()
         viewedBytes += buffer.count
@@ -401,9 +405,9 @@ private struct BodyReader {
         return (Int(node.0), node.1)
     }
 
-    /// The marks of what is NULL; nil where nothing is.
+    /// False where NULL; nil if nothing is.
     private mutating func validity(_ rows: Int, nulls: Int64) throws(ArrowError) -> [Bool]? {
-        // A count of −1 says that nobody counted, and no buffer then that nothing is NULL.
+        // A count of −1 says that nobody counted; if there is no buffer either, nothing is NULL.
         if nulls == 0 || rows == 0 || nulls < 0 && buffers.first?.1 == 0 {
             _ = try next()
             return nil
@@ -423,11 +427,11 @@ private struct BodyReader {
         return Column(plain: try payload(type, rows, validity), validity: validity)
     }
 
-    /// A column of any type, or what is beneath one.
+    /// A column of any type, or an array beneath one.
     ///
     /// - Parameters:
-    ///   - rows: how many there must be; nil takes any number.
-    ///   - ids: the numbers of dictionaries that come, from the top down.
+    ///   - rows: how many rows there must be; nil allows any number.
+    ///   - ids: the numbers of the dictionaries to come, from the top down.
     mutating func array(_ type: ArrowType, rows expected: Int?, _ ids: inout ArraySlice<Int64>) throws(ArrowError)
         -> ArrowArray
     {
@@ -469,7 +473,7 @@ private struct BodyReader {
             var left = items.count
             for row in 0..<rows {
                 let size = array.isNull(row) ? 0 : sizes[row]
-                // What is named again and again must not make room for itself.
+                // Items that are referred to repeatedly must not take up memory each time.
                 guard size >= 0, size <= left else {
                     throw ArrowError("has lists that share their places", advice: "cast it to list")
                 }
@@ -508,7 +512,7 @@ private struct BodyReader {
         guard isDense else { return }
         for (row, place) in array.places.enumerated()
         where !(0..<array.children[members[Int(array.bytes[row])]].count).contains(place) { throw .damaged }
-        // A member that is named twice is copied twice.
+        // A member that is referred to twice gets copied twice.
         for (index, child) in array.children.enumerated()
         where array.bytes.count(where: { members[Int($0)] == index }) > child.count {
             throw ArrowError("has a union whose values share their places", advice: "cast it to a struct")
@@ -537,7 +541,7 @@ private struct BodyReader {
         throws(ArrowError)
     {
         guard case .dictionary(_, _, let values, _) = array.type, let id = ids.popFirst() else { throw .damaged }
-        // Those beneath it have their numbers next.
+        // The dictionaries beneath it have the next numbers.
         ids = ids.dropFirst(dictionaries.inner[id]?.count ?? 0)
         array.bytes = try self.values(array.count * width, UInt8.self, zero: 0)
         let dictionary = dictionaries.values[id] ?? ArrowArray(values)
@@ -549,7 +553,7 @@ private struct BodyReader {
         }
     }
 
-    /// Passes over a column and what is beneath it.
+    /// Skips a column and the arrays beneath it.
     mutating func skip(_ type: ArrowType) throws(ArrowError) {
         _ = try node(nil)
         var count: Int
@@ -601,8 +605,8 @@ private struct BodyReader {
         }
     }
 
-    /// Each view has its length first; then the text where it has at most 12 bytes, else its first four bytes, the
-    /// number of a buffer and the place there.
+    /// Each view begins with its length. A text of at most 12 bytes follows at once; a longer one has its first four
+    /// bytes there, then the number of a buffer and the offset in it.
     private mutating func views(_ rows: Int, _ validity: [Bool]?, isText: Bool) throws(ArrowError) -> StringColumn {
         let views = try values(16 * rows, UInt8.self, zero: 0)
         guard let count = viewed.popFirst(), count >= 0, count <= Int64(buffers.count) else { throw .damaged }
@@ -637,7 +641,7 @@ private struct BodyReader {
             throw .damaged
         }
         for (end, next) in zip(ends, ends.dropFirst()) where next < end { throw .damaged }
-        // What no value refers to must not make room for itself.
+        // Offsets alone must not cause an allocation.
         guard isCompressed || last <= range.count else { throw .damaged }
         let bytes = try values(last, UInt8.self, zero: 0)
         var column = StringColumn()
@@ -649,7 +653,7 @@ private struct BodyReader {
 }
 
 extension StringColumn {
-    /// Whether all bytes are UTF-8, and no text begins or ends inside a character.
+    /// Whether all bytes are UTF-8 and no text begins or ends inside a character.
     fileprivate var isText: Bool {
         guard bytes.contains(where: { $0 >= 0x80 }) else { return true }
         guard String(validating: bytes, as: UTF8.self) != nil else { return false }
@@ -657,7 +661,7 @@ extension StringColumn {
     }
 }
 
-/// Bytes in pieces, taken in whatever lengths are asked for.
+/// Bytes that come in pieces and are taken in whatever lengths are asked for.
 private struct PieceReader {
     let pull: () throws -> [UInt8]?
     private var piece: [UInt8] = []
@@ -667,10 +671,10 @@ private struct PieceReader {
         self.pull = pull
     }
 
-    /// Whether nothing was left where the last request fell short.
+    /// Whether nothing at all was left when the last request fell short.
     private(set) var isEmpty = false
 
-    /// The next `count` bytes; nil where fewer are left. Room is made as bytes come, whatever was announced.
+    /// The next `count` bytes; nil if fewer are left. Memory grows as bytes arrive, whatever was announced.
     mutating func next(_ count: Int) throws -> [UInt8]? {
         if position == 0, piece.count == count, count > 0 {
             defer { piece = [] }
@@ -693,7 +697,7 @@ private struct PieceReader {
         return bytes
     }
 
-    /// The bytes are the next again.
+    /// Makes these bytes the next ones again.
     mutating func putBack(_ bytes: [UInt8]) {
         piece = bytes + piece[position...]
         position = 0

@@ -1,6 +1,6 @@
 public import FeatureLanguage
 
-/// The types of Arrow: those that are ours or are written in their place, and those whose values only pass through.
+/// Arrow's types: our own, those that others write in their place, and those whose values only pass through.
 public indirect enum ArrowType: Sendable, Hashable {
     case null
     case bool
@@ -18,7 +18,7 @@ public indirect enum ArrowType: Sendable, Hashable {
     case date64
     case timestamp(TimeUnit, zone: String?)
 
-    // What has no values of ours as it stands.
+    // Types whose values aren't ours as they stand.
     case decimal(precision: Int, scale: Int, bits: Int)
     case time(TimeUnit, bits: Int)
     case duration(TimeUnit)
@@ -34,16 +34,17 @@ public indirect enum ArrowType: Sendable, Hashable {
     case structure([ArrowField])
     case union([ArrowField], ids: [Int], isDense: Bool)
     case runEndEncoded(ends: ArrowField, values: ArrowField)
-    /// Indices of some integer type into values that come before.
+    /// Indices of an integer type into values that come earlier.
     case dictionary(bits: Int, isSigned: Bool, ArrowType, isOrdered: Bool)
 
+    /// The unit of a time or duration, numbered as in Arrow's metadata.
     public enum TimeUnit: Int16, Sendable {
         case second, millisecond, microsecond, nanosecond
 
         var text: String { ["s", "ms", "us", "ns"][Int(rawValue)] }
     }
 
-    /// How a type of ours is written.
+    /// The type that one of ours is written as.
     public init(_ type: ValueType) {
         self =
             switch type {
@@ -55,7 +56,7 @@ public indirect enum ArrowType: Sendable, Hashable {
             }
     }
 
-    /// As pyarrow writes it.
+    /// The type as pyarrow prints it.
     public var description: String {
         switch self {
         case .null: "null"
@@ -99,7 +100,7 @@ public indirect enum ArrowType: Sendable, Hashable {
 
     private static func text(of fields: [ArrowField]) -> String { fields.map(\.description).joined(separator: ", ") }
 
-    /// Whether its values are read straight into a column; others stay as they lie.
+    /// Whether its values are read straight into a column; those of other types stay as they lie.
     public var isFlat: Bool {
         switch self {
         case .null, .bool, .float, .utf8, .largeUtf8, .utf8View, .binary, .largeBinary, .binaryView, .date32, .date64,
@@ -110,7 +111,7 @@ public indirect enum ArrowType: Sendable, Hashable {
         }
     }
 
-    /// Bytes of a value, or of an index into a dictionary; nil where they vary or are bits.
+    /// Bytes of a value, or of an index into a dictionary; nil if they vary or values are bits.
     var width: Int? {
         switch self {
         case .integer(let bits, _), .float(let bits), .decimal(_, _, let bits), .time(_, let bits),
@@ -124,7 +125,7 @@ public indirect enum ArrowType: Sendable, Hashable {
         }
     }
 
-    /// Whether its lists have places of 64 bits.
+    /// Whether its lists have 64-bit offsets.
     var hasLongPlaces: Bool {
         switch self {
         case .largeList, .largeListView: true
@@ -132,10 +133,10 @@ public indirect enum ArrowType: Sendable, Hashable {
         }
     }
 
-    /// Whether what is beneath it stands in a batch: a dictionary's values don't.
+    /// Whether the values beneath it are part of a batch: a dictionary's aren't.
     var hasOwnValues: Bool { if case .dictionary = self { false } else { true } }
 
-    /// Fields beneath it.
+    /// The fields beneath it.
     var children: [ArrowField] {
         switch self {
         case .list(let item), .largeList(let item), .listView(let item), .largeListView(let item),
@@ -148,13 +149,15 @@ public indirect enum ArrowType: Sendable, Hashable {
     }
 }
 
-/// A column's name and type.
+/// A column as a schema describes it: name, type and metadata.
 public struct ArrowField: Sendable, Hashable {
+    /// The column's name, which Arrow allows to be empty.
     public var name: String
+    /// The type of its values, with any fields beneath it.
     public var type: ArrowType
     /// Whether the schema allows NULL.
     public var isNullable = true
-    /// What else the schema says of it: extensions have their name there.
+    /// Anything else the schema says about it, such as the name of an extension.
     var metadata: [Metadata] = []
 
     struct Metadata: Sendable, Hashable {
@@ -162,30 +165,34 @@ public struct ArrowField: Sendable, Hashable {
         var value: [UInt8]
     }
 
+    /// A field that allows NULL and has no metadata.
     public init(_ name: String, _ type: ArrowType) {
         self.name = name
         self.type = type
     }
 
-    /// The name of an extension of Arrow's types, such as `arrow.uuid`.
+    /// The name of the extension type, such as `arrow.uuid`; nil if it isn't one.
     var `extension`: String? {
         metadata.first { $0.key == "ARROW:extension:name" }.map { String(decoding: $0.value, as: UTF8.self) }
     }
 
     var description: String { "\(name): \(type.description)" + (isNullable ? "" : " not null") }
 
-    /// Its type for people: an extension by its name.
+    /// Its type for people: extension types by their name.
     public var typeName: String { `extension`.map { "extension<\($0)>" } ?? type.description }
 }
 
-/// Bytes that aren't Arrow as we read it: what is wrong, in which column, and what to do. Never the data itself.
+/// Says why bytes aren't Arrow as we read it: what is wrong, in which column, and what to do. Never the data itself.
 public struct ArrowError: Error, Sendable, Hashable {
+    /// What is wrong, mostly as a predicate to follow the name of a file or column.
     public var message: String
+    /// The name of the column; nil if the fault isn't in a particular one.
     public var column: String?
-    /// Counted from 1, where one row is to blame.
+    /// The row to blame, from 1 within the column at hand; nil if no single row is.
     public var row: Int?
+    /// What to do about it; nil if there is no obvious remedy.
     public var advice: String?
-    /// Whether nothing is wrong with the data but that there is too much of it.
+    /// Whether nothing is wrong with the data except that there is too much of it.
     public var isTooMuch = false
 
     init(_ message: String, column: String? = nil, row: Int? = nil, advice: String? = nil) {

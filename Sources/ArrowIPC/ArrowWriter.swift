@@ -10,9 +10,10 @@ public import FeatureEngine
 ///
 /// Dictionaries come before the first record batch, in messages of their own.
 ///
-/// A compressed buffer is i64 length, then a zstd frame; or −1, then the bytes as they are, where compressing saves
-/// less than a tenth.
+/// A compressed buffer is an i64 length and a zstd frame; or −1 and the bytes as they are, if compressing saves less
+/// than a tenth.
 public struct ArrowWriter {
+    /// Whether the messages travel bare or between a file's magic and footer.
     public enum Layout: Sendable { case stream, file }
 
     private let layout: Layout
@@ -24,7 +25,9 @@ public struct ArrowWriter {
     private var dictionaries: [UInt8] = []
     private var hasDictionaries = false
 
-    /// - Parameter sink: takes the bytes, a message at a time.
+    /// Writes the schema at once.
+    ///
+    /// - Parameter sink: takes the bytes, piece by piece.
     public init(
         _ layout: Layout, fields: [ArrowField], isCompressed: Bool = false, sink: @escaping ([UInt8]) throws -> Void
     ) throws {
@@ -38,9 +41,9 @@ public struct ArrowWriter {
 
     static let magic = Array("ARROW1".utf8)
     private static let end: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]
-    /// A string column of a batch may hold this much: offsets are of 32 bits.
+    /// The most bytes of text in a column of one batch, because offsets have 32 bits.
     private static let maximumText = 1 << 30
-    /// Rows of a batch: large enough for a reader's loops, small enough for its cache.
+    /// Rows in a batch: many enough for a reader's loops, few enough for its cache.
     public static let batchRows = 1 << 16
 
     private mutating func emit(_ bytes: [UInt8]) throws {
@@ -60,6 +63,7 @@ public struct ArrowWriter {
         try write(columns.map { .flat($0) }, rowCount: rowCount)
     }
 
+    /// Writes all rows of some columns, in batches of `batchRows(of:)`.
     public mutating func write(_ columns: [ArrowColumn], rowCount: Int) throws {
         let size = ArrowWriter.batchRows(of: fields)
         for start in stride(from: 0, to: rowCount, by: size) {
@@ -67,7 +71,7 @@ public struct ArrowWriter {
         }
     }
 
-    /// Fewer where runs have ends of 16 bits.
+    /// Rows in a batch of these fields: fewer than `batchRows` if the ends of runs have 16 bits.
     public static func batchRows(of fields: [ArrowField]) -> Int {
         func isShort(_ type: ArrowType) -> Bool {
             if case .runEndEncoded(let ends, _) = type, ends.type.width == 2 { return true }
@@ -76,11 +80,13 @@ public struct ArrowWriter {
         return fields.contains { isShort($0.type) } ? Int(Int16.max) : batchRows
     }
 
+    /// Writes one batch of flat columns, as the overload for `ArrowColumn` does.
     public mutating func write(_ columns: [Column], rows: Range<Int>) throws {
         try write(columns.map { .flat($0) }, rows: rows)
     }
 
-    /// Writes one batch: a column for each field, values in the field's own units. Dictionaries are those of the first.
+    /// Writes one batch: a column for each field, with values in the field's own units. The first batch's dictionaries
+    /// hold for all; a batch too large for its offsets is split.
     public mutating func write(_ columns: [ArrowColumn], rows: Range<Int>) throws {
         precondition(columns.count == fields.count, "a batch of \(columns.count) columns for \(fields.count) fields")
         let text = columns.map { column in
@@ -129,7 +135,7 @@ public struct ArrowWriter {
         try write(columns, rows: middle..<rows.upperBound)
     }
 
-    /// - Returns: where a file's footer says that it is.
+    /// - Returns: what a file's footer says about where it is.
     private mutating func emit(_ header: ArrowMetadata.Header, _ table: FlatTable, _ body: BodyWriter) throws -> [UInt8]
     {
         let metadata = ArrowWriter.framed(ArrowMetadata.message(header, table, bodyLength: body.bytes.count))
@@ -143,10 +149,10 @@ public struct ArrowWriter {
         return block
     }
 
-    /// Those that others refer to first.
+    /// Writes the dictionaries in an array, those that others refer to first.
     private mutating func writeDictionaries(_ type: ArrowType, _ array: ArrowArray, _ number: inout Int64) throws {
         guard case .dictionary(_, _, let values, _) = type else {
-            // Of runs the values alone are an array here.
+            // Of runs, only the values are an array here.
             let types = type.children.map(\.type)
             for (type, child) in zip(
                 array.children.count < types.count ? Array(types.suffix(array.children.count)) : types, array.children)
@@ -166,6 +172,7 @@ public struct ArrowWriter {
         dictionaries += block
     }
 
+    /// Writes the end of the stream and a file's footer. Nothing can be written after it.
     public mutating func finish() throws {
         try emit(ArrowWriter.end)
         guard layout == .file else { return }
@@ -220,7 +227,7 @@ private struct BodyWriter {
         }
     }
 
-    /// Texts: their ends and then their bytes; or views of them.
+    /// Appends texts, either as their ends and then their bytes or as views.
     private mutating func append(texts: [UInt8], _ places: ArraySlice<Int>, _ type: ArrowType) throws(ArrowError) {
         let start = places.first!, end = places.last!
         guard [.largeUtf8, .largeBinary].contains(type) || end - start <= Int(Int32.max) else { throw .tooLarge }
@@ -240,7 +247,7 @@ private struct BodyWriter {
         }
     }
 
-    /// What is longer than 12 bytes stands in a buffer of its own.
+    /// Texts longer than 12 bytes go into a separate buffer.
     private mutating func views(_ texts: [UInt8], _ places: ArraySlice<Int>) {
         var views: [UInt8] = [], content: [UInt8] = []
         for (start, end) in zip(places, places.dropFirst()) {
@@ -260,7 +267,7 @@ private struct BodyWriter {
         if !content.isEmpty { buffer(content) }
     }
 
-    /// A whole array.
+    /// Appends a whole array.
     mutating func append(_ array: ArrowArray) throws(ArrowError) {
         let type = array.type
         nodes.append(word: UInt64(array.count))
@@ -301,7 +308,7 @@ private struct BodyWriter {
         for child in array.children where type.hasOwnValues { try append(child) }
     }
 
-    /// Where runs end: an array of its own.
+    /// Appends the ends of runs, an array of their own.
     private mutating func ends(of array: ArrowArray) throws(ArrowError) {
         guard case .runEndEncoded(let field, _) = array.type, let width = field.type.width else { return }
         guard width == 8 || array.count < 1 << (8 * width - 1) else { throw .tooLarge }

@@ -3,14 +3,14 @@
 ///     vtable   u16 bytes of the vtable  u16 bytes of the table  u16 place of each field in the table, 0 where absent
 ///     table    i32 table − vtable  fields…
 ///
-/// Strings, vectors and other tables stand elsewhere; their field holds their distance from it, always forward.
+/// Strings, vectors and other tables are elsewhere; their field holds the distance from it to them, always forward.
 enum FlatValue {
     case int8(UInt8)
     case int16(Int16)
     case int32(Int32)
     case int64(Int64)
     case string(String)
-    /// As a string, whatever the bytes.
+    /// Written like a string, whatever the bytes are.
     case bytes([UInt8])
     case table(FlatTable)
     case tables([FlatTable])
@@ -53,7 +53,7 @@ private struct FlatWriter {
         for shift in 0..<count { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * shift))) }
     }
 
-    /// Zeros until `offset` bytes further on the position is a multiple of `alignment`.
+    /// Appends zeros until the position is a multiple of `alignment` once `offset` more bytes follow.
     mutating func align(_ alignment: Int, after offset: Int = 0) {
         while (bytes.count + offset) % alignment != 0 { bytes.append(0) }
     }
@@ -99,7 +99,7 @@ private struct FlatWriter {
         for index in 0..<value.size { bytes[position + index] = UInt8(truncatingIfNeeded: word >> UInt64(8 * index)) }
     }
 
-    /// Writes what a field points to.
+    /// Writes what a field points to, and returns where; nil for values held in the field itself.
     private mutating func follow(_ value: FlatValue) -> Int? {
         switch value {
         case .int8, .int16, .int32, .int64: return nil
@@ -143,7 +143,7 @@ private struct FlatWriter {
     }
 }
 
-/// A table that is read. Every access is checked against the buffer's bounds.
+/// A table being read. Every access is checked against the buffer's bounds.
 struct FlatView {
     private let bytes: [UInt8]
     private let position: Int

@@ -10,7 +10,7 @@ enum HalfFloat {
         }
     }
 
-    /// The sixteen bits of a value that `value` gave.
+    /// The sixteen bits of a value that came from `value`.
     static func bits(_ value: Double) -> UInt16 {
         let sign: UInt16 = value.sign == .minus ? 0x8000 : 0
         if value.isNaN { return 0x7E00 }

@@ -1,8 +1,8 @@
 internal import CLZ4
 
-/// One buffer decompressed at once.
+/// Decompresses one buffer at a time.
 enum LZ4 {
-    /// Exactly `count` bytes into `target`: of a frame that comes to more, no more is written.
+    /// Fills `target` exactly. A frame that comes to more or less is refused, and nothing is written beyond the end.
     static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
         throws(ArrowError)
     {

@@ -3,11 +3,11 @@ public import FeatureLanguage
 
 extension ArrowField {
     /// Its values as a type of ours: the same numbers, texts and times, or an error that names the first row that isn't
-    /// one.
+    /// such a value.
     ///
-    /// Numbers go where they fit exactly, decimals into float64 where their digits come back, whole floats into int64
-    /// (NaN is NULL), times of any unit into microseconds, dates into midnights; times without a zone are UTC. UUIDs
-    /// are texts, and dictionaries and runs are what they mean.
+    /// Numbers are read if they fit exactly, decimals as float64 if their digits come back, and whole floats as int64
+    /// (NaN is NULL). Times of any unit become microseconds and dates midnights; times without a zone are UTC. UUIDs
+    /// become texts, and dictionaries and runs become the values they stand for.
     public func values(_ column: ArrowColumn, as type: ValueType) throws(ArrowError) -> Column {
         switch column {
         case .flat(let column): return try values(column, as: type)
@@ -61,7 +61,7 @@ extension ArrowField {
         ArrowError("is not \(type.phrase)", column: name, row: row + 1, advice: advice)
     }
 
-    /// Floats that are whole numbers, as pandas makes them of integers beside a NULL.
+    /// Reads floats that are whole numbers, which is what pandas makes of integers next to a NULL.
     private func whole(_ column: Column, _ values: [Double]) throws(ArrowError) -> Column {
         if let row = first(
             column, { !values[$0].isNaN && (values[$0].magnitude > 0x1p53 || values[$0] != values[$0].rounded()) })
@@ -108,7 +108,7 @@ extension ArrowField {
                 return try values.values(array.children[0].column, as: type).gathered(rows)
             } catch {
                 guard error.row != nil else { throw error }
-                // Some value is none: whether a row has it, and which.
+                // Some value isn't of the type: this says whether a row has it, and which.
                 return try values.values(array.plain().column, as: type)
             }
         case (.fixedBinary(16), .string) where `extension` == "arrow.uuid":
@@ -139,8 +139,8 @@ extension ArrowField {
         }
     }
 
-    /// Its values in words, by which the same value is known in whatever it comes; nil for types whose values have
-    /// none.
+    /// Its values as texts by which equal values are recognized, whatever type they come in; nil for types that have no
+    /// such texts.
     public func texts(_ column: ArrowColumn) throws(ArrowError) -> (texts: StringColumn, validity: [Bool]?)? {
         guard case .other(let array) = column else { return nil }
         switch type {
@@ -157,7 +157,7 @@ extension ArrowField {
         }
     }
 
-    /// This field with dictionaries and runs spelled out: of a flat type where it can be one.
+    /// This field and column with dictionaries and runs spelled out, as a flat type if possible.
     public func plain(_ column: ArrowColumn) throws(ArrowError) -> (field: ArrowField, column: ArrowColumn) {
         guard case .other(let array) = column, array.meant() != nil else { return (self, column) }
         var field = ArrowField(name, array.children[0].type)
@@ -181,7 +181,7 @@ extension ArrowField {
         }
     }
 
-    /// A column of it without rows.
+    /// A column of this field without rows.
     public var empty: ArrowColumn {
         switch type {
         case .null, .bool: .flat(Column(.bool, .bits([])))
@@ -195,7 +195,7 @@ extension ArrowField {
 }
 
 extension Column {
-    /// Values as they lie, whatever they mean: their field says it.
+    /// Values as they lie; their field says what they mean.
     init(plain values: Values, validity: [Bool]?) {
         let type: ValueType =
             switch values.layout {
@@ -218,7 +218,7 @@ extension ArrowArray {
         return result
     }
 
-    /// As a column of a batch has it: flat types read.
+    /// This array as a column of a batch has it, with flat types read.
     var column: ArrowColumn {
         func integers<T: FixedWidthInteger>(_ width: Int, _ type: T.Type) -> [Int64] {
             (0..<count).map {
@@ -260,7 +260,7 @@ extension ArrowArray {
         return .flat(Column(plain: values, validity: validity))
     }
 
-    /// A decimal, or an integer of 128 bits. Nil for other types.
+    /// The digits of a decimal or of a 128-bit integer; nil for other types.
     func decimal(_ row: Int) -> DecimalDigits? {
         let width: Int, scale: Int, isSigned: Bool
         switch type {
@@ -298,7 +298,7 @@ extension ArrowArray {
         return DecimalDigits(digits.reversed(), scale: scale, isNegative: isNegative)
     }
 
-    /// As RFC 9562 writes them.
+    /// UUIDs as RFC 9562 writes them.
     fileprivate var uuids: StringColumn {
         let hexadecimal = Array("0123456789abcdef".utf8)
         var texts = StringColumn()
@@ -315,7 +315,7 @@ extension ArrowArray {
         return texts
     }
 
-    /// As Python writes it.
+    /// A time of day, with as many decimals as the unit has, or none if they are all zero.
     fileprivate func timeOfDay(_ row: Int, _ unit: ArrowType.TimeUnit) -> String {
         let value = index(row, width: type.width ?? 8),
             scale = [1, 1000, 1_000_000, 1_000_000_000][Int(unit.rawValue)], seconds = value / scale

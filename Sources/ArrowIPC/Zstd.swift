@@ -1,8 +1,8 @@
 internal import CZstd
 
-/// One buffer compressed or decompressed at once.
+/// Compresses or decompresses one buffer at a time.
 enum Zstd {
-    /// A zstd frame of level 1: figures show higher levels cost more than they save.
+    /// A zstd frame of level 1: measurements show that higher levels cost more than they save.
     static func compress(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         let bound = ZSTD_compressBound(bytes.count)
         return unsafe [UInt8](unsafeUninitializedCapacity: bound) { space, count in
@@ -12,7 +12,7 @@ enum Zstd {
         }
     }
 
-    /// Exactly `count` bytes into `target`.
+    /// Fills `target` exactly; a frame that comes to more or less is refused.
     static func decompress(_ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
         throws(ArrowError)
     {

@@ -1,5 +1,5 @@
-/// Finds what disks, crashes and slips of hand do to what is kept, at next to no cost. It keeps nobody out who may
-/// write what it is of and itself too: what such a one does, only `verify` finds.
+/// Detects what disks, crashes and slips of the hand do to stored data, at next to no cost. It doesn't stop anyone who
+/// can write both the data and its checksum: only `verify` detects that.
 package enum Checksum {
     /// Four lanes of words, each multiplied and rotated in.
     package static func of(_ memory: UnsafeRawBufferPointer) -> Int64 {
@@ -35,7 +35,7 @@ package enum Checksum {
 
     package static func of(_ bytes: ArraySlice<UInt8>) -> Int64 { unsafe bytes.withUnsafeBytes { unsafe of($0) } }
 
-    /// The columns of rows, one after the other, so that they can't run into each other.
+    /// The columns of rows, one after another, each delimited so that neighbors can't run into each other.
     package struct Fields {
         private var bytes: [UInt8] = []
 

@@ -1,7 +1,8 @@
 internal import Crypto
 internal import FeatureLanguage
 
-/// The digest of a result, independent of format, machine and threads; a difference has a place.
+/// The digest of a result, independent of file format, machine and threads; the hashes of blocks show where two results
+/// differ.
 ///
 ///     digest  = SHA-256( "firn digest 1\n"  column…  u64 rows )
 ///     column  = text name, text type, SHA-256 of each block of 1,024 rows
@@ -11,22 +12,23 @@ internal import FeatureLanguage
 ///
 /// Numbers are little-endian; every NaN is 0x7FF8000000000000.
 public struct Digest: Sendable, Hashable {
-    /// The hashes of each column's blocks, one after the other.
+    /// For each column, the hashes of its blocks as hexadecimal digits, joined in order.
     public let blocks: [(name: String, hashes: String)]
-    /// 64 hexadecimal digits.
+    /// The digest as 64 hexadecimal digits.
     public let description: String
 
+    /// Rows in a block; a column's last block may have fewer.
     public static let blockRows = 1024
-    /// Hexadecimal digits of a hash.
+    /// Hexadecimal digits in a hash.
     public static let hashDigits = 64
 
-    /// - Parameter threads: how many hash at once; columns are independent until the end.
+    /// - Parameter threads: how many columns are hashed at once; the digest doesn't depend on it.
     public init(_ table: Table, threads: Int = 1) {
         let columns = table.columns
         self.init(table, hashes: parallel(columns.count, threads: threads) { Digest.hashes(columns[$0]) })
     }
 
-    /// - Parameter hashes: of each column's blocks.
+    /// - Parameter hashes: the hashes of each column's blocks, as `hashes(_:)` returns them.
     public init(_ table: Table, hashes hashed: [[[UInt8]]]) {
         let columns = table.columns, rowCount = table.rowCount
         var hash = SHA256()
@@ -48,7 +50,7 @@ public struct Digest: Sendable, Hashable {
     public static func == (left: Digest, right: Digest) -> Bool { left.description == right.description }
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
-    /// The hash of each block of a column, in their order.
+    /// The SHA-256 of each block of a column, in the order of its rows.
     public static func hashes(_ column: Column) -> [[UInt8]] {
         stride(from: 0, to: column.count, by: blockRows).map { start in
             let rows = start..<min(start + blockRows, column.count)
@@ -56,8 +58,8 @@ public struct Digest: Sendable, Hashable {
         }
     }
 
-    /// The block's hash without making the block: numbers lie in memory as they are hashed, where nothing is NULL or
-    /// NaN. Nil where something is.
+    /// Hashes a block without building it: words and floats lie in memory as they are hashed, unless one is NULL or
+    /// NaN. Nil then, and for other layouts.
     private static func inPlace(_ column: Column, _ rows: Range<Int>) -> [UInt8]? {
         guard UInt64(1).littleEndian == 1 else { return nil }
         if let validity = column.validity, validity[rows].contains(false) { return nil }
@@ -85,7 +87,7 @@ public struct Digest: Sendable, Hashable {
         var bytes = validity.packed(0..<rows.count)
         bytes.reserveCapacity(bytes.count + rows.count * 8)
         func isNull(_ row: Int) -> Bool { !validity[row - rows.lowerBound] }
-        /// A value's bits, or none where it is NULL: without a branch.
+        /// A value's bits, or 0 if it is NULL, without a branch.
         func masked(_ bits: UInt64, _ row: Int) -> UInt64 { validity[row - rows.lowerBound] ? bits : 0 }
         switch column.values {
         case .bits(let values): for row in rows { bytes.append(!isNull(row) && values[row] ? 1 : 0) }

@@ -1,8 +1,11 @@
-/// A place in a text: line and column count from 1, columns in Unicode scalars.
+/// A position in a text. Lines and columns count from 1, columns in Unicode scalars.
 public struct Place: Sendable, Hashable, Comparable {
+    /// The number of the line, from 1.
     public var line: Int
+    /// The Unicode scalar within the line, from 1.
     public var column: Int
 
+    /// A position whose line and column both count from 1.
     public init(line: Int, column: Int) {
         self.line = line
         self.column = column
@@ -13,16 +16,20 @@ public struct Place: Sendable, Hashable, Comparable {
     }
 }
 
-/// One thing that is wrong with a definition: where, what, and what to write instead.
+/// One thing wrong with a definition: where it is, what it is, and what to write instead.
 public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
     /// The file's name as the caller gave it; nil for definitions that don't come from a file.
     public var file: String?
+    /// Where the fault is; nil if it concerns the whole file or doesn't come from a file.
     public var place: Place?
+    /// What is wrong, without a final period.
     public var message: String
+    /// What to do about it, without a final period; nil if there is no obvious remedy.
     public var advice: String?
-    /// The line of the file that `place` names, for the caret.
+    /// The line of the file at `place`, printed with a caret below it.
     public var excerpt: String?
 
+    /// Everything but the message is optional: a definition made in code has no file, place or excerpt.
     public init(
         file: String? = nil, place: Place? = nil, message: String, advice: String? = nil, excerpt: String? = nil
     ) {
@@ -33,7 +40,7 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
         self.excerpt = excerpt
     }
 
-    /// `file:line:column: error: message`, then the line with a caret, then the advice: as compilers print it.
+    /// `file:line:column: error: message`, then the line with a caret, then the advice, the way compilers print it.
     public var description: String {
         var text = file.map { file in file + (place.map { ":\($0.line):\($0.column)" } ?? "") + ": error: " } ?? ""
         text += message
@@ -46,15 +53,17 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// Definitions that can't be accepted, with everything that is wrong with them.
+/// Definitions that can't be accepted, with everything wrong with them.
 public struct DefinitionError: Error, Sendable, CustomStringConvertible {
+    /// All faults, in the order they were found.
     public var diagnostics: [Diagnostic]
 
+    /// Takes the faults in the order in which `description` prints them.
     public init(_ diagnostics: [Diagnostic]) {
         self.diagnostics = diagnostics
     }
 
-    /// One after the other; of very many the first ones.
+    /// One after the other; beyond 100, only the first ones and the number of the rest.
     public var description: String {
         let shown = diagnostics.prefix(DefinitionError.shown).map(\.description).joined(separator: "\n")
         return diagnostics.count > DefinitionError.shown
@@ -64,8 +73,10 @@ public struct DefinitionError: Error, Sendable, CustomStringConvertible {
     private static let shown = 100
 }
 
-/// The known name nearest to an unknown one, for "did you mean": the newest version of its name, whichever version or
-/// none it has; else at most two edits away (of a short name one), or a third of its length.
+/// The known name nearest to an unknown one, for "did you mean"; nil if none is near.
+///
+/// If a version of the same name is known, it is the newest one, whatever version the unknown name has, if any.
+/// Otherwise at most two edits may lie between the names (one if the unknown name is short), or a third of its length.
 public func nearestName(to name: String, among known: some Sequence<String>) -> String? {
     let base = VersionedName(name)?.name ?? name
     if let newest = known.compactMap({ VersionedName($0) }).filter({ $0.name == base }).max() {
@@ -76,7 +87,7 @@ public func nearestName(to name: String, among known: some Sequence<String>) -> 
     return known.map { ($0, editDistance(name, $0)) }.filter { $0.1 <= limit }.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
 }
 
-/// Levenshtein's distance, case folded; Wagner and Fischer's one-row algorithm.
+/// Levenshtein distance, ignoring case, by Wagner and Fischer's algorithm with a single row.
 private func editDistance(_ left: String, _ right: String) -> Int {
     let left = Array(left.lowercased().unicodeScalars), right = Array(right.lowercased().unicodeScalars)
     var row = Array(0...right.count)
@@ -92,7 +103,7 @@ private func editDistance(_ left: String, _ right: String) -> Int {
     return row[right.count]
 }
 
-/// "did you mean spend_7d.v1?" or a list of what there is, for the advice of an unknown name.
+/// Advice on an unknown name: "did you mean spend_7d.v1?", or a list of the first known names.
 func suggestion(for name: String, among known: [String], what: String) -> String {
     if let near = nearestName(to: name, among: known) { return "did you mean \(near)?" }
     if known.isEmpty { return "there are no \(what) yet" }

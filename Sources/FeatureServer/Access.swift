@@ -4,15 +4,15 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Lets a request through whose token allows what its route asks for, and has it act in its bearer's name. What governs
-/// the store is logged.
+/// Admits a request if its token allows what its route requires, and lets it act in its bearer's name. Administration
+/// and refusals are logged.
 struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     let store: Store
-    /// Nil where no tokens are asked for.
+    /// Nil if no tokens are required.
     let gatekeeper: Gatekeeper?
-    /// What a request of the route needs.
+    /// The role that a request of the route needs.
     let needed: @Sendable (Request) -> TokenRole
-    /// Whether its handler holds what is asked for against a token's bounds; else a token that has some is refused.
+    /// Whether the handler checks the request against a token's bounds; if not, a token with bounds is refused.
     let heedsBounds: Bool
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
@@ -48,7 +48,7 @@ struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// Who asks. Where nobody is asked for a token there is no bearer, and everything is allowed.
+/// Who is asking. If no tokens are required there is no bearer, and everything is allowed.
 struct Bearer: Sendable {
     @TaskLocal static var current: Bearer?
 
@@ -59,7 +59,7 @@ struct Bearer: Sendable {
 
     static var isBounded: Bool { bounds.isBounded }
 
-    /// An auditor is shown no values.
+    /// Auditors are shown no values.
     static var seesValues: Bool { current?.token.role != .audit }
 
     static func includes(set name: String) -> Bool { bounds.includes(set: name) }
@@ -68,7 +68,7 @@ struct Bearer: Sendable {
         Problem(.forbidden, "forbidden", "this needs a token for \(what), and this one's bounds are: \(bounds)")
     }
 
-    /// - Parameter name: a set itself, what a pointer stands for.
+    /// - Parameter name: a set itself, such as the one that a pointer stands for.
     static func permit(set name: String) throws {
         guard bounds.includes(set: name) else { throw refusal("set \(name.prefix(130))") }
     }
@@ -77,8 +77,8 @@ struct Bearer: Sendable {
         guard bounds.includes(source: name) else { throw refusal("source \(name.prefix(130))") }
     }
 
-    /// What a lookup asks for: a set, a pointer to one, or features as outputs of sets. Features by themselves are in
-    /// nobody's bounds.
+    /// Permits what a lookup asks for: a set, a pointer to one, or features as outputs of sets. No bounds include
+    /// features by themselves.
     static func permit(_ target: LookupRequest.Target, _ governance: Governance) throws {
         guard isBounded else { return }
         switch target {
@@ -92,7 +92,8 @@ struct Bearer: Sendable {
         }
     }
 
-    /// What is registered, moved or ended under a name: a team's own, or, without bounds, what is no team's.
+    /// Permits registering, moving or ending something under a name: one of the bearer's team or, without bounds, one
+    /// that no team owns.
     static func permit(owning name: String) throws {
         guard let bearer = current else { return }
         if bearer.token.bounds.owns(name) { return }
@@ -107,7 +108,8 @@ struct Bearer: Sendable {
         for step in plan.steps where step.change != .unchanged { try permit(owning: step.definition.name) }
     }
 
-    /// Values of a feature or label and the rows behind them: every source that it reads has to be within the bounds.
+    /// Permits values of a feature or label and the rows behind them: every source that it reads has to be within the
+    /// bounds.
     static func permit(functions names: [String], _ catalog: Catalog) throws {
         guard isBounded else { return }
         for name in names where !bounds.owns(name) {
@@ -117,6 +119,6 @@ struct Bearer: Sendable {
         }
     }
 
-    /// What of the catalog is shown to who is bounded, as `set fraud.v1`.
+    /// What a bearer with bounds is shown of the catalog, each as `set fraud.v1`.
     static func visible(_ catalog: Catalog) -> Set<String> { catalog.visible(bounds) }
 }

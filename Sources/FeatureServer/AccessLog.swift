@@ -4,17 +4,17 @@ import Foundation
 import Synchronization
 import Tables
 
-/// A line of JSON for each request: when, from where, who, what was asked for, what came of it. No values, keys or
-/// bodies.
+/// One line of JSON for each request: when, from where, who, what was asked for, and how it ended. It holds no values,
+/// keys or bodies.
 ///
-///     {"at", "address", "token", "actor", "method", "route", "name", "set", "status", "ms"}      null where there is none
+///     {"at", "address", "token", "actor", "method", "route", "name", "set", "status", "ms"}      null if there is none
 ///
-/// Lines are gathered, and written a few times a second: no answer waits for a disk. A file that was moved away is made
-/// anew.
+/// Lines are collected and written a few times a second, so that no answer waits for a disk. If the file was moved
+/// away, it is created again.
 public final class AccessLog: Sendable {
     private struct State {
         var lines: [UInt8] = []
-        /// Lines for which there was no room.
+        /// How many lines there was no room for.
         var dropped = 0
     }
 
@@ -22,11 +22,11 @@ public final class AccessLog: Sendable {
     private let state = Mutex(State())
     private let file: Mutex<Int32>
 
-    /// The most that waits to be written.
+    /// How many bytes may wait to be written.
     private static let mostBytes = 16 << 20
 
-    /// - Parameter path: added to where it is there; `-` is standard output.
-    /// - Throws: that it can't be written.
+    /// - Parameter path: appended to if it exists; `-` means standard output.
+    /// - Throws: if it can't be written.
     public init(path: String) throws {
         self.path = path == "-" ? nil : path
         let opened = self.path == nil ? STDOUT_FILENO : AccessLog.open(path)
@@ -42,7 +42,7 @@ public final class AccessLog: Sendable {
         unsafe Foundation.open(path, O_WRONLY | O_CREAT | O_APPEND, 0o640)
     }
 
-    /// What is told of a request while it is worked on.
+    /// What is noted about a request while it is handled.
     final class Note: Sendable {
         @TaskLocal static var current: Note?
 
@@ -83,7 +83,7 @@ public final class AccessLog: Sendable {
         }
     }
 
-    /// Writes what was gathered, until it is cancelled.
+    /// Writes the collected lines until the task is cancelled.
     func keepWriting() async {
         while !Task.isCancelled {
             flush()
@@ -106,12 +106,12 @@ public final class AccessLog: Sendable {
                     file = opened
                 }
             }
-            // A disk that is full loses lines, not requests.
+            // If the disk is full, lines are lost, but no requests.
             try? FileHandle(fileDescriptor: file, closeOnDealloc: false).write(contentsOf: Data(lines))
         }
     }
 
-    /// Whether the file that is open still bears its name.
+    /// Whether the open file still has its name.
     private func isThere(_ file: Int32, _ path: String) -> Bool {
         var open = stat(), named = stat()
         return unsafe fstat(file, &open) == 0 && stat(path, &named) == 0 && open.st_ino == named.st_ino

@@ -4,28 +4,28 @@ import Hummingbird
 import Postgres
 import Synchronization
 
-/// How many requests are worked on at once: more are refused at once, with 503 and when to come again, instead of all
-/// becoming slow.
+/// How many requests are handled at once. Any beyond that are refused immediately, with 503 and when to come back, so
+/// that the others don't all become slow.
 ///
-/// What computes for long (training sets, imports, comparisons) has a small bound of its own and waits for its turn, so
-/// that it can't starve lookups, nor one caller another.
+/// Long computations (training sets, imports, comparisons) have a small limit of their own and wait for their turn, so
+/// that they can't starve lookups, nor one caller another.
 final class Admission: Sendable {
-    /// Where a route's requests are worked on.
+    /// Where a route's requests are handled.
     enum Lane {
-        /// In every state: how the server is.
+        /// Always admitted: how the server is.
         case free
         case request
-        /// A request that computes for a moment in the server itself: on threads of its own.
+        /// A request that computes briefly in the server itself, on dedicated threads.
         case work
-        /// A request that waits for others' transactions, as long as jobs take.
+        /// A request that may wait for others' transactions for as long as a job may.
         case registration
-        /// What computes for long.
+        /// A long computation.
         case job
-        /// A job whose body is put aside before its turn: a sender that takes its time keeps nobody out.
+        /// A job whose body is put aside before its turn: a slow sender keeps nobody out.
         case upload
     }
 
-    /// Bounds of a server, one for each of its requests' needs.
+    /// A server's limits, one for each thing that requests need.
     struct Bounds {
         var mostRequests: Int
         var mostJobs: Int
@@ -45,10 +45,10 @@ final class Admission: Sendable {
     private let uploads: Budget
     private let answers: Budget
     private let turns = RowMemory.Turns()
-    /// Bytes of bodies that are held in memory, with what is read out of them.
+    /// Bytes of bodies held in memory, including what is read out of them.
     let bodies: Budget
 
-    /// Requests that compute in the server itself wait for threads; more would wait for too long.
+    /// Requests that compute in the server itself wait for threads; any beyond these would wait too long.
     private static let mostWork = 64
     /// How long a body waits for memory.
     private static let patience = Duration.seconds(5)
@@ -56,15 +56,15 @@ final class Admission: Sendable {
     init(_ bounds: Bounds) {
         self.bounds = bounds
         let most = bounds.mostJobs
-        // One place is left for another caller, where there are several.
+        // One place stays free for another caller, if there is more than one.
         jobs = Budget(most, each: max(1, most - 1), mostWaiting: 8 * most)
         uploads = Budget(10 * most, each: 9 * most, mostWaiting: 0)
         answers = Budget(most, each: max(1, most - 1), mostWaiting: 8 * most)
         bodies = Budget(bounds.bodyMemory, mostWaiting: 1000)
     }
 
-    /// What one job may hold: a quarter each for its spine, for what comes out, for rows that are read, and for what
-    /// lies between. As many as are worked on may be done and not be taken yet.
+    /// What one job may hold: a quarter each for its spine, its results, the rows it reads, and everything in between.
+    /// As many jobs as are running may be finished but not fetched yet.
     var jobQuarter: Int { bounds.jobMemory / (2 * bounds.mostJobs) / 4 }
 
     static let refusal = Problem(
@@ -96,7 +96,7 @@ final class Admission: Sendable {
         }
     }
 
-    /// A job's turn.
+    /// Runs a job when its turn comes.
     func job<T>(_ body: () async throws -> T) async throws -> T {
         try await lent(jobs, Admission.caller) {
             try await RowMemory.$current.withValue(RowMemory(jobQuarter)) {
@@ -105,14 +105,14 @@ final class Admission: Sendable {
         }
     }
 
-    /// Memory of a job whose rows are taken once it is done, as fast as its client takes them: held as long as what
-    /// this gives.
+    /// Memory for a job whose rows are sent after it is done, as fast as its client takes them: held for as long as the
+    /// returned value lives.
     func answer() async throws -> Answer {
         try await answers.take(1, for: Admission.caller, until: .now + Admission.patience)
         return Answer(answers, Admission.caller)
     }
 
-    /// A job's rows on their way.
+    /// A job's rows on their way to the client.
     final class Answer: Sendable {
         private let budget: Budget
         private let caller: String
@@ -162,7 +162,7 @@ struct AdmissionMiddleware<Context: RemoteAddressRequestContext>: RouterMiddlewa
     let admission: Admission
     let metrics: ServerMetrics
     let lane: Admission.Lane
-    /// Whether callers have names; else they are told by their addresses.
+    /// Whether callers have names; if not, they are told apart by their addresses.
     let hasTokens: Bool
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws

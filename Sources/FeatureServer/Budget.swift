@@ -1,7 +1,7 @@
 import Synchronization
 
-/// So much of something (turns, bytes), lent to callers. Who finds too little left waits in line, and of those in line
-/// whoever holds least has the next turn: one caller with much to do doesn't keep out another with little.
+/// A limited amount of something (turns, bytes), lent to callers. If too little is left, a caller waits in line, and
+/// the one in line that holds least is next: a caller with much to do doesn't keep out another with little.
 final class Budget: Sendable {
     private struct Waiting {
         var id: Int
@@ -28,8 +28,8 @@ final class Budget: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - each: the most that one caller may hold; nil for all of it.
-    ///   - mostWaiting: in line; more are refused.
+    ///   - each: the most that one caller may hold; nil for the whole amount.
+    ///   - mostWaiting: the longest the line may get; any more are refused.
     init(_ amount: Int, each: Int? = nil, mostWaiting: Int) {
         self.amount = amount
         self.each = each ?? amount
@@ -37,10 +37,10 @@ final class Budget: Sendable {
         state = Mutex(State(left: amount))
     }
 
-    /// What is lent just now.
+    /// How much is lent right now.
     var lent: Int { state.withLock { amount - $0.left } }
 
-    /// Takes what is there at once: false where it is too little, or somebody waits for it.
+    /// Takes it at once, without waiting: false if too little is left, or somebody else is next in line.
     func takeNow(_ amount: Int, for caller: String) -> Bool {
         state.withLock { state in
             guard amount <= state.left, state.held[caller, default: 0] + amount <= each, next(state) == nil else {
@@ -51,10 +51,10 @@ final class Budget: Sendable {
         }
     }
 
-    /// Takes its turn.
+    /// Waits in line for its turn.
     ///
-    /// - Parameter deadline: until when it waits.
-    /// - Throws: `Admission.refusal` where it waited for so long, or too many wait already.
+    /// - Parameter deadline: until when it waits; nil for as long as it takes.
+    /// - Throws: `Admission.refusal` if the deadline passed, or too many are waiting already.
     func take(_ amount: Int, for caller: String, until deadline: ContinuousClock.Instant? = nil) async throws {
         guard amount <= each else { throw Admission.refusal }
         let id = state.withLock { state in
@@ -88,7 +88,7 @@ final class Budget: Sendable {
         moveOn()
     }
 
-    /// Lends to those in line as far as it goes, and refuses those who are too many.
+    /// Lends to those in line for as long as there is enough, and refuses those that are too many.
     private func moveOn() {
         let (served, refused) = state.withLock { state -> ([Waiting], [Waiting]) in
             var served: [Waiting] = [], refused: [Waiting] = []
@@ -97,7 +97,7 @@ final class Budget: Sendable {
                 state.lend(waiting.amount, to: waiting.caller)
                 served.append(waiting)
             }
-            // Whoever waits for most gives way.
+            // The caller with the most waiting requests gives way.
             while state.line.count > mostWaiting {
                 let counts = state.line.reduce(into: [:]) { $0[$1.caller, default: 0] += 1 },
                     most = counts.values.max() ?? 0
@@ -110,8 +110,8 @@ final class Budget: Sendable {
         for waiting in refused { waiting.turn.resume(throwing: Admission.refusal) }
     }
 
-    /// Whose turn is next: among those in line that may hold more, the one whose caller holds least; of several the
-    /// first.
+    /// Whose turn is next: of those in line whose callers may hold more, the one whose caller holds least, and the
+    /// first of several.
     private func next(_ state: State) -> Int? {
         state.line.indices.filter { state.held[state.line[$0].caller, default: 0] + state.line[$0].amount <= each }
             .min {
@@ -121,20 +121,20 @@ final class Budget: Sendable {
             }
     }
 
-    /// Whoever is cancelled, or waited as long as it may, isn't in line any more.
+    /// Takes a request that was cancelled, or has waited long enough, out of the line.
     private func leave(_ id: Int, _ error: any Error) {
         let turn = state.withLock { state in
             state.line.firstIndex { $0.id == id }.map { state.line.remove(at: $0).turn }
         }
         turn?.resume(throwing: error)
-        // It may have stood before others for whom there is enough.
+        // It may have been ahead of others for whom there is enough.
         if turn != nil { moveOn() }
     }
 }
 
 /// What one request holds of a budget, until it ends.
 final class Holding: Sendable {
-    /// The memory of the request that is being answered.
+    /// The memory of the request being answered.
     @TaskLocal static var memory: Holding?
 
     private let budget: Budget
@@ -151,7 +151,9 @@ final class Holding: Sendable {
 
     deinit { give(held.withLock { $0 }) }
 
-    /// More than half of all there is is never asked for: a request that comes to more has a bound of its own.
+    /// Takes more, but never more than half of the whole budget: a request that comes to more has a limit of its own.
+    ///
+    /// - Returns: how much was taken.
     func take(_ amount: Int) async throws -> Int {
         let amount = min(amount, budget.amount / 2)
         if !budget.takeNow(amount, for: caller) { try await budget.take(amount, for: caller, until: .now + patience) }
@@ -165,7 +167,7 @@ final class Holding: Sendable {
         budget.give(amount, from: caller)
     }
 
-    /// Holds so much more while `body` runs.
+    /// Holds this much more while `body` runs.
     static func holding<T>(_ amount: Int, _ body: () async throws -> T) async throws -> T {
         guard let memory else { return try await body() }
         let amount = try await memory.take(amount)

@@ -3,7 +3,7 @@ import FeatureStore
 import Hummingbird
 import Tables
 
-/// What is registered.
+/// The routes for what is registered.
 extension Routes {
     func catalog(_ routes: RouteGroups) {
         for kind in DefinitionKind.allCases {
@@ -15,14 +15,13 @@ extension Routes {
                 )
                 filter.isUnused = try parameters.flag("unused")
                 filter.staleSince = try parameters.instant("stale_since")
-                return Response.json(.array(try await shown(CatalogBrowser(store.catalog).entries(filter)).map(\.json)))
+                return Response.json(.array(try await shown(store.catalog.browser().entries(filter)).map(\.json)))
             }
             routes(.audit, .work, bounded: true).get("/v1/\(kind.plural)/:name") { _, context in
                 let name = try context.parameter("name")
-                guard let entry = try await CatalogBrowser(store.catalog).named(name).first(where: { $0.kind == kind })
-                else {
-                    let near =
-                        try await CatalogBrowser(store.catalog).nearest(name).map { " (did you mean \($0)?)" } ?? ""
+                let browser = try await store.catalog.browser()
+                guard let entry = browser.named(name).first(where: { $0.kind == kind }) else {
+                    let near = browser.nearest(name).map { " (did you mean \($0)?)" } ?? ""
                     throw Problem(.notFound, "not_found", "unknown \(kind.rawValue) '\(name.prefix(80))'\(near)")
                 }
                 guard try await !shown([entry]).isEmpty else {
@@ -30,7 +29,7 @@ extension Routes {
                         .forbidden, "forbidden",
                         "this needs a token for \(kind.rawValue) \(name.prefix(80)), and this one's bounds are others")
                 }
-                // What an output looks like is told of a snapshot, of whatever set.
+                // Statistics of an output come from a snapshot, which may be of any set.
                 return Response.json(
                     try await store.catalog.history(of: entry, withStatistics: Bearer.seesValues && !Bearer.isBounded))
             }
@@ -58,11 +57,11 @@ extension Routes {
             guard let text = try Parameters(request, known: ["q"])["q"] else {
                 throw Problem.shape("q says what to search for")
             }
-            return Response.json(.array(try await shown(CatalogBrowser(store.catalog).search(text)).map(\.json)))
+            return Response.json(.array(try await shown(store.catalog.browser().search(text)).map(\.json)))
         }
     }
 
-    /// Those that the bearer may see.
+    /// The entries that the bearer may see.
     private func shown(_ entries: [CatalogEntry]) async throws -> [CatalogEntry] {
         guard Bearer.isBounded else { return entries }
         let visible = try await store.serving.withKnownCatalog { catalog, _ in Bearer.visible(catalog) }

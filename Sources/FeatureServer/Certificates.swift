@@ -6,14 +6,14 @@ import NIOCore
 import NIOSSL
 import Synchronization
 
-/// A certificate and its key, read again where their files change: connections from then on get the new one.
+/// A certificate and its key, read again when their files change: later connections get the new one.
 public final class Certificates: Sendable {
     private let certificate: String
     private let key: String
     private let state: Mutex<(context: NIOSSLContext, stamp: [Date?])>
 
     /// - Parameters:
-    ///   - certificate: a PEM file with the certificate, and those it is signed by behind it.
+    ///   - certificate: a PEM file with the certificate, followed by those that sign it.
     ///   - key: a PEM file with its private key.
     /// - Throws: which of the two can't be used.
     public init(certificate: String, key: String) throws {
@@ -25,12 +25,12 @@ public final class Certificates: Sendable {
 
     fileprivate var context: NIOSSLContext { state.withLock { $0.context } }
 
-    /// Reads the files again where they changed; false where they didn't. What can't be used leaves the certificate as
-    /// it was.
+    /// Reads the files again if they changed; false if they didn't. If the new ones can't be used, the certificate
+    /// stays as it was.
     func refresh() throws -> Bool {
         let stamp = Certificates.stamp([certificate, key])
         guard state.withLock({ $0.stamp }) != stamp else { return false }
-        // Also where it can't be used: it is complained of once.
+        // Even if they can't be used, so that the complaint comes only once.
         state.withLock { $0.stamp = stamp }
         let context = try Certificates.context(certificate, key)
         state.withLock { $0.context = context }
@@ -65,7 +65,7 @@ public final class Certificates: Sendable {
     }
 }
 
-/// HTTP/1.1 in TLS, with the certificate of the moment.
+/// HTTP/1.1 over TLS, with the current certificate.
 struct SecureChannel: ServerChildChannel {
     let base: PlainChannel
     let certificates: Certificates

@@ -1,6 +1,6 @@
 import Tables
 
-/// The API's paths with their methods, as openapi.json has them.
+/// The API's paths and their methods, as openapi.json describes them.
 enum DescribedPaths {
     private static let described: [JSON.Member] = {
         guard case .object(let paths)? = (try? JSON(parsing: PackageResources.openapi_json))?["paths"] else {
@@ -18,7 +18,7 @@ enum DescribedPaths {
         )
     }
 
-    /// What may be asked of a path; nothing of one that isn't there.
+    /// The methods that a path accepts; empty if there is no such path.
     static func methods(_ path: String) -> [String] {
         let asked = path.split(separator: "/")
         let known = all.filter { path in
@@ -27,7 +27,7 @@ enum DescribedPaths {
         return Set(known.flatMap(\.methods)).sorted()
     }
 
-    /// The types of the bodies that are posted to a path; nothing of one that takes no body.
+    /// The media types of bodies that can be posted to a path; a path that takes no body has no entry.
     static let bodyTypes: [String: Set<String>] = {
         var types: [String: Set<String>] = [:]
         for path in described {
@@ -40,6 +40,6 @@ enum DescribedPaths {
         return types
     }()
 
-    /// Stands for a body whose type isn't said.
+    /// Stands for a body without a stated type.
     static let noType = ""
 }

@@ -5,21 +5,21 @@ import Hummingbird
 import NIOCore
 import Tables
 
-/// `POST /get-online-features` as Feast's feature server has it, so that its clients can read from Firn.
+/// `POST /get-online-features` as in Feast's feature server, so that its clients can read from Firn.
 ///
-/// A feature service is a set (`fraud.v1` or `fraud_v1`, `fraud` for its newest version) or a pointer, a feature view a
-/// set too: `fraud_v1:spend_7d`; `spend_7d.v1` asks for a feature by itself. Request inputs stand among the entities. A
-/// timestamp is a number of seconds, as Feast has it.
+/// A feature service is a set (`fraud.v1` or `fraud_v1`, or `fraud` for its newest version) or a pointer, and so is a
+/// feature view: `fraud_v1:spend_7d`. `spend_7d.v1` asks for a feature by itself. Request inputs are given along with
+/// the entities. A timestamp is a number of seconds, as in Feast.
 struct FeastRequest: Sendable {
     private let names: [String]
     private let given: [(name: String, values: [JSON])]
     private let rows: Int
     private let lookup: LookupRequest
 
-    /// What clients before 0.67 give as the key of views without entities: one value, however many rows are asked for.
+    /// The key that clients before 0.67 send for views without entities: one value, however many rows are asked for.
     private static let noEntity = "__dummy_id"
 
-    /// - Throws: what doesn't have the right shape; unknown names.
+    /// - Throws: anything with the wrong shape; unknown names.
     init(_ body: JSON, in catalog: Catalog, _ governance: Governance) throws {
         guard case .object(let entities)? = body["entities"] else {
             throw Problem.shape("entities is an object of lists")
@@ -66,8 +66,8 @@ struct FeastRequest: Sendable {
         }
         let set = try catalog.served(governance.target(target)), keys = Set(set.keys.map(\.name)),
             requests = Set(set.requests.map(\.name))
-        // Feast's clients give all that a row has: inputs of on-demand views, too, that none of these features reads.
-        // Where something is missing, it may be misspelt.
+        // Feast's clients send everything that a row has, including inputs of on-demand views that none of these
+        // features reads. If something is missing, it may be misspelled.
         let isWhole = keys.union(requests).isSubset(of: given.map(\.name))
         var lookup = LookupRequest(target, entities: [:])
         for (name, values) in given {
@@ -85,7 +85,7 @@ struct FeastRequest: Sendable {
 
     private static func view(_ name: String) -> String { String(name.map { $0 == "." ? "_" : $0 }) }
 
-    /// The answer: one element for each entity column and feature, each with a value for each row.
+    /// The answer: one element for each entity column and each feature, with one value per row.
     func answer(_ store: Store) async throws -> JSON {
         let all = given.map(\.name) + names
         guard rows > 0 else { return FeastRequest.body(all, all.map { _ in (values: [], statuses: [], times: []) }) }
@@ -97,7 +97,7 @@ struct FeastRequest: Sendable {
                 times: whole(["1970-01-01T00:00:00Z"])
             )
         }
-        // Features that take nothing in have one value for all rows.
+        // Features that take nothing in have a single value for all rows.
         let features = zip(answer.columns, answer.statuses).map { column, statuses in
             (
                 values: whole((0..<answer.rowCount).map { FeastRequest.value(column[$0]) }),
@@ -107,7 +107,7 @@ struct FeastRequest: Sendable {
         return FeastRequest.body(all, entities + features)
     }
 
-    /// Python before 3.11, which older clients run with, reads a fraction of a second of no other than three or six
+    /// Python before 3.11, which older clients run on, can read a fraction of a second only if it has three or six
     /// digits.
     private static func time(_ instant: Instant) -> String {
         let parts = instant.description.dropLast().split(separator: ".")
@@ -149,9 +149,9 @@ struct FeastRequest: Sendable {
 }
 
 extension Catalog {
-    /// The set that a view or service of Feast's is: itself where it has a version, as `fraud.v1` or `fraud_v1`.
-    /// Without, or as `fraud@latest`, Feast means what is registered now: the newest version that isn't deprecated or
-    /// retired.
+    /// The set that one of Feast's views or services means: itself if it has a version, as in `fraud.v1` or `fraud_v1`.
+    /// Without one, or as `fraud@latest`, Feast means what is registered now: the newest version that isn't deprecated
+    /// or retired.
     fileprivate func setName(ofView text: String, _ governance: Governance) -> String {
         if governance.pointers[text] != nil { return text }
         let exact = text.contains("@") ? text : Catalog.setName(ofView: text)
@@ -161,7 +161,7 @@ extension Catalog {
         return (versions.filter { governance.stage(of: .set, $0) == nil }.max() ?? versions.max())?.description ?? exact
     }
 
-    /// What a lookup computes.
+    /// The set that a lookup computes.
     fileprivate func served(_ target: LookupRequest.Target) throws -> FeatureSet {
         switch target {
         case .set(let name): return try set(named: name).served

@@ -13,34 +13,37 @@ public struct FeatureServer: Sendable {
     public struct Configuration: Sendable {
         /// The address to listen on; loopback reaches this machine alone.
         public var host = "127.0.0.1"
-        /// 0 takes any that is free.
+        /// The port to listen on; 0 takes any free one.
         public var port = 7070
-        /// Whether every request must bear a token. Without, anybody who reaches the address may do anything.
+        /// Whether every request must bear a token. If not, anyone who reaches the address may do anything.
         public var needsTokens = false
-        /// What it is called beside localhost: on loopback without tokens requests under other names are refused.
+        /// What it is called besides localhost: on loopback without tokens, requests under any other name are refused.
         public var hostNames: [String] = []
-        /// Speaks TLS with these.
+        /// Speaks TLS with these; nil speaks plain HTTP.
         public var certificates: Certificates?
         /// How often it looks for rows to seal into segments; nil leaves that to others.
         public var sealsEvery: Duration?
-        /// Connections of clients at once; more wait to be accepted.
+        /// How many clients may be connected at once; others wait to be accepted.
         public var mostConnections = 10_000
-        /// Requests worked on at once, beside lookups that memory answers and jobs; more are refused.
+        /// How many requests are handled at once, besides lookups that memory answers and jobs; others are refused.
         public var mostRequests = 1024
-        /// Training sets, imports and comparisons worked on at once; eight times as many wait, and more are refused.
+        /// How many training sets, imports and comparisons run at once; eight times as many wait, and any beyond that
+        /// are refused.
         public var mostJobs = 2
-        /// Bytes of bodies that are held in memory, with what is read out of them: more wait, and then are refused.
+        /// How many bytes of bodies are held in memory, including what is read out of them: others wait, and are then
+        /// refused.
         public var bodyMemory = 512 << 20
-        /// Bytes of rows that one request may read which memory doesn't have; it is shared by those that read much.
+        /// How many bytes of rows that memory lacks one request may read; requests that read much take turns.
         public var rowMemory = 1 << 30
-        /// Bytes that jobs may take up, each its share.
+        /// How many bytes jobs may take up; each has its share.
         public var jobMemory = 4 << 30
-        /// What a request may take that isn't a job: beyond, whoever waits for the database gets 503.
+        /// How long a request that isn't a job may take; if it still waits for the database then, it gets 503.
         public var deadline = Duration.seconds(30)
         /// How long a job may take.
         public var jobDeadline = Duration.seconds(3600)
-        /// Gets a line for each request.
+        /// Gets a line for each request; nil writes none.
         public var accessLog: AccessLog?
+        /// How slow a client may be before it is cut off.
         public var patience = Patience()
 
         public init() {}
@@ -53,9 +56,10 @@ public struct FeatureServer: Sendable {
     private let metrics = ServerMetrics()
     private let isWarm = Warmth()
 
-    /// So many rows wait before the server seals them, or a tenth of what is sealed.
+    /// How many rows wait before the server seals them, unless a tenth of what is sealed is less.
     private static let rowsToSeal = 10_000
 
+    /// A server that opens nothing and listens nowhere until `run`.
     public init(_ store: Store, _ configuration: Configuration = Configuration(), logger: Logger) {
         self.store = store
         self.configuration = configuration
@@ -66,9 +70,10 @@ public struct FeatureServer: Sendable {
     /// Serves until the task is cancelled or the process gets SIGTERM or SIGINT; then finishes what it has accepted.
     ///
     /// - Parameters:
-    ///   - preparing: what has to be done before it is ready; it listens meanwhile. What it throws ends the server.
+    ///   - preparing: what has to be done before the server is ready; it listens meanwhile. If this throws, the server
+    ///     ends.
     ///   - listening: called with the port once it listens.
-    /// - Throws: that it can't listen there, and why.
+    /// - Throws: why it can't listen there.
     public func run(
         preparing: (@Sendable () async throws -> Void)? = nil,
         listening: @escaping @Sendable (Int) async -> Void = { _ in }
@@ -104,7 +109,7 @@ public struct FeatureServer: Sendable {
             Task { await accessLog?.keepWriting() },
         ]
         defer { beside.forEach { $0.cancel() } }
-        // What was looked up until the end is in its log.
+        // What was looked up until the end gets into its log.
         do {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
@@ -130,7 +135,7 @@ public struct FeatureServer: Sendable {
         }
     }
 
-    /// On loopback a page that a browser shows would be let in with everybody else.
+    /// On loopback, a page shown in a browser would be let in like everyone else.
     private var foreign: ForeignRequests? {
         let isLoopback = ["127.0.0.1", "::1", "localhost"].contains(configuration.host)
         return configuration.needsTokens || !isLoopback ? nil : ForeignRequests(names: configuration.hostNames)
@@ -152,10 +157,10 @@ public struct FeatureServer: Sendable {
         ).router()
     }
 
-    /// Every route, as `GET /v1/sets/{name}/plan`.
+    /// Every route, in the form `GET /v1/sets/{name}/plan`.
     package var endpoints: [String] { router(admission()).routes.map { "\($0.method) \($0.path)" } }
 
-    /// Looks every second whether there is a new certificate, until it is cancelled.
+    /// Looks for a new certificate every second, until the task is cancelled.
     private func renewCertificates() async {
         while let certificates = configuration.certificates, !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
@@ -169,7 +174,7 @@ public struct FeatureServer: Sendable {
         }
     }
 
-    /// Takes what is kept of entities into memory. Until then the server isn't ready, though it answers.
+    /// Loads what is kept of entities into memory. Until then the server isn't ready, although it answers.
     private func warmUp() async {
         do {
             try await store.serving.warmUp()
@@ -181,7 +186,7 @@ public struct FeatureServer: Sendable {
         isWarm.reach()
     }
 
-    /// Seals rows as they gather, until it is cancelled. That it can't just now is no reason to stop serving.
+    /// Seals rows as they accumulate, until the task is cancelled. A failure is no reason to stop serving.
     private func seal() async {
         guard let sealsEvery = configuration.sealsEvery else { return }
         while !Task.isCancelled {
@@ -212,7 +217,7 @@ public struct FeatureServer: Sendable {
     }
 }
 
-/// Whether memory has what was kept for it.
+/// Whether memory has loaded what was kept for it.
 final class Warmth: Sendable {
     private let isReached = Atomic(false)
 

@@ -2,20 +2,20 @@ import FeatureStore
 import HTTPTypes
 import Hummingbird
 
-/// Keeps web pages out of a server on loopback that asks for no tokens: whoever's browser shows a page would act for
-/// it, on this machine.
+/// Keeps web pages out of a server on loopback that requires no tokens: a page shown in somebody's browser would act
+/// for that person, on this machine.
 ///
-/// A page's requests say where they come from (`Origin`, `Sec-Fetch-Site`), and what the page calls this machine
-/// (`Host`), whatever address a name of its own was made to mean.
+/// A page's requests say where they come from (`Origin`, `Sec-Fetch-Site`) and by what name the page addresses this
+/// machine (`Host`), whatever address its own name was made to resolve to.
 struct ForeignRequests: Sendable {
     private let names: Set<String>
 
-    /// - Parameter names: what the server is called beside the names of loopback.
+    /// - Parameter names: what the server is called besides the names of loopback.
     init(names: [String]) {
         self.names = Set(["localhost", "127.0.0.1", "[::1]"] + names.map { $0.lowercased() })
     }
 
-    /// Whether the server is called so, whatever the port. Who gives no name is no browser.
+    /// Whether the server has this name, whatever the port. A client that gives no name is no browser.
     func knows(_ authority: String?) -> Bool {
         guard let authority = authority?.lowercased() else { return true }
         let name: Substring =
@@ -56,8 +56,8 @@ struct ForeignMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// Refuses a body of a type that its route doesn't take, as openapi.json says. What pages may send anywhere without
-/// asking (forms, plain text, no type) is none.
+/// Refuses a body whose type its route doesn't accept according to openapi.json. None of the types that pages may send
+/// anywhere without asking (forms, plain text, no type) is accepted.
 struct BodyTypeMiddleware<Context: RequestContext>: RouterMiddleware {
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws
         -> Response

@@ -3,7 +3,7 @@ import FeatureStore
 import Hummingbird
 import Tables
 
-/// Models, pointers, life cycle, the ledger, and what is kept of lookups.
+/// The routes for models, pointers, life cycle, the ledger, and what is kept of lookups.
 extension Routes {
     func governance(_ routes: RouteGroups) {
         routes(.audit, .work, bounded: true).get("/v1/models") { _, _ in
@@ -48,7 +48,7 @@ extension Routes {
             let body = try await Body(
                 request.json(atMost: Routes.lookupLimit), known: ["name", "stage", "reason", "successor", "force"])
             let name = try body.text("name"), reason = try body.text("reason"), stage = try body.text("stage")
-            // It may say which kind of thing is meant, `set:fraud.v1`.
+            // The name may say which kind of thing is meant: `set:fraud.v1`.
             try Bearer.permit(owning: name.split(separator: ":", maxSplits: 1).last.map(String.init) ?? name)
             switch stage {
             case "deprecated":
@@ -100,7 +100,7 @@ extension Routes {
         routes(.audit, .job, bounded: true).post("/v1/lookups/verify") { request, _ in
             let parameters = try Parameters(request, known: ["since", "receipt"])
             if Bearer.isBounded {
-                // Its own, one at a time.
+                // Its own receipts, one at a time.
                 guard let receipt = parameters["receipt"] else {
                     throw Problem(
                         .forbidden, "forbidden", "a token with bounds verifies one receipt at a time, of its own")

@@ -5,7 +5,7 @@ import Tables
 
 /// The body of `POST /v1/lookup`.
 extension LookupRequest {
-    /// - Throws: what doesn't have the right shape, by its place in the body.
+    /// - Throws: anything with the wrong shape, by its place in the body.
     init(_ body: JSON) throws {
         let members = try Body(
             body, known: ["set", "features", "entities", "request", "as_of", "min_offsets", "cuts", "types", "log"])
@@ -38,7 +38,7 @@ extension LookupRequest {
         for name in ["cuts", "types"] { _ = try members.flag(name) }
     }
 
-    /// In one request, beside those of a set.
+    /// In one request, besides those of a set.
     static let mostFeatures = 1000
 
     static func instant(_ value: JSON?, _ what: String) throws -> Instant? {
@@ -54,7 +54,7 @@ extension LookupRequest {
         return members
     }
 
-    /// Lists, or single values for all.
+    /// Lists, or single values that apply to all rows.
     fileprivate static func values(_ value: JSON?, _ what: String) throws -> [String: [Value]] {
         guard let value, value != .null else { return [:] }
         var values: [String: [Value]] = [:]
@@ -71,7 +71,7 @@ extension LookupRequest {
 
 /// The body of `POST /v1/why`.
 extension WhyRequest {
-    /// - Throws: what doesn't have the right shape, by its place in the body.
+    /// - Throws: anything with the wrong shape, by its place in the body.
     init(_ body: JSON) throws {
         let members = try Body(
             body, known: ["feature", "entities", "request", "as_of", "hindsight", "known_by", "rows"])
@@ -92,7 +92,7 @@ extension WhyRequest {
 
 /// The body of `POST /v1/models`.
 extension ModelRequest {
-    /// - Throws: what doesn't have the right shape, by its place in the body.
+    /// - Throws: anything with the wrong shape, by its place in the body.
     init(_ json: JSON) throws {
         let body = try Body(
             json, known: ["name", "snapshots", "set", "commit", "run", "metrics", "artifacts", "description"])
@@ -123,7 +123,7 @@ extension ModelRequest {
     }
 }
 
-/// An object of known members; null is as good as none.
+/// An object with known members; null counts as absent.
 struct Body {
     private let members: [JSON.Member]
 
@@ -151,7 +151,7 @@ struct Body {
         }
     }
 
-    /// The most bytes of a text: reasons and descriptions are read by people.
+    /// The most bytes that a text may have: reasons and descriptions are read by people.
     private static let longest = 10_000
 
     func text(_ name: String) throws -> String {
@@ -169,6 +169,6 @@ struct Body {
 }
 
 extension Problem {
-    /// JSON, but not of the right shape.
+    /// JSON, but with the wrong shape.
     static func shape(_ detail: String) -> Problem { Problem(.badRequest, "invalid_request", detail) }
 }

@@ -5,14 +5,14 @@ import Hummingbird
 import HummingbirdCore
 import Tables
 
-/// A request's parameters, decoded as forms encode them (`+` is a space): each known, each once.
+/// A request's parameters, decoded like form fields (`+` is a space): each must be known and appear once.
 struct Parameters {
     private var given: [String: String] = [:]
 
-    /// No name, text or path of a request is longer, in bytes.
+    /// The most bytes that a name, text or path in a request may have.
     static let longest = 1000
 
-    /// - Throws: what is unknown, given twice or not UTF-8.
+    /// - Throws: parameters that are unknown, given twice, too long or not UTF-8.
     init(_ request: Request, known: [String]) throws {
         for (key, value) in try Parameters.decoded(request) {
             guard value.utf8.count <= Parameters.longest else { throw Parameters.tooLong(key) }
@@ -28,7 +28,7 @@ struct Parameters {
         Problem.shape("\(name.prefix(63)) has more than \(longest) bytes")
     }
 
-    /// Names and values as they were meant, in their order. A percent sign without two hexadecimal digits is one.
+    /// Decoded names and values, in order. A percent sign without two hexadecimal digits stands for itself.
     static func decoded(_ request: Request) throws -> [(key: String, value: String)] {
         try (request.uri.query ?? "").split(separator: "&").map { part in
             let texts = try part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
@@ -98,7 +98,7 @@ struct Parameters {
 }
 
 extension RequestContext {
-    /// A part of the path, as it was meant: `a%20b` is `a b`.
+    /// A part of the path, decoded: `a%20b` is `a b`.
     func parameter(_ name: String) throws -> String {
         let given = try parameters.require(name), text = given.removingPercentEncoding ?? given
         guard text.utf8.count <= Parameters.longest else { throw Parameters.tooLong(name) }

@@ -4,28 +4,28 @@ import NIOHTTPTypes
 
 /// How slow a client may be before it is cut off.
 public struct Patience: Sendable {
-    /// How long a request may be on its way: after so long it must have come at `leastRate`, and something of it must
-    /// come within so long.
+    /// How long a request may take to arrive: after this time it must have come at `leastRate`, and no pause may be
+    /// longer.
     public var receiving = Duration.seconds(30)
-    /// Bytes a second.
+    /// The least average rate at which a request must come, in bytes per second.
     public var leastRate = 1024.0
-    /// Without taking anything of an answer that is there for it.
+    /// How long a client may leave an answer that is ready for it untouched.
     public var sending = Duration.seconds(30)
-    /// How long the rest of a request is thrown away that was answered before all of it had come, so that who sends all
-    /// before it reads gets the answer.
+    /// How long the rest of a request is discarded after it was answered early, so that a client that sends everything
+    /// before it reads still gets the answer.
     public var lingering = Duration.seconds(30)
-    /// Between two requests.
+    /// How long a connection may be idle between two requests.
     public var idle = Duration.seconds(120)
-    /// Before the first.
+    /// How long a connection may be idle before its first request.
     public var greeting = Duration.seconds(30)
-    /// How often it is looked at.
+    /// How often connections are checked.
     public var glance = Duration.seconds(5)
 
     public init() {}
 }
 
-/// Closes a connection whose client sends or takes too slowly, and reads nothing more of one that doesn't take its
-/// answers.
+/// Closes a connection whose client sends or takes too slowly, and reads nothing more from a client that doesn't take
+/// its answers.
 ///
 /// A server that is slow itself (it doesn't ask for more, or hasn't answered yet) never counts against the client.
 final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
@@ -41,17 +41,17 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReceiving = false
     /// Requests whose answer isn't written yet.
     private var unanswered = 0
-    /// Since when nothing was asked and nothing answered.
+    /// Since when nothing has been asked and nothing answered.
     private var idleSince = ContinuousClock.now
     /// Since when more was asked for and nothing came.
     private var waitingSince: ContinuousClock.Instant?
-    /// How long the request that is coming was waited for, and how much of it came.
+    /// How long the arriving request has been waited for, and how many bytes of it have come.
     private var waited = Duration.zero
     private var received = 0
     private var stuckSince: ContinuousClock.Instant?
     /// A read that has to wait until the client takes its answers.
     private var isReadHeld = false
-    /// Since when the rest of a request that was answered is thrown away.
+    /// Since when the rest of an answered request has been discarded.
     private var discardingSince: ContinuousClock.Instant?
 
     init(_ patience: Patience, _ metrics: ServerMetrics) {
@@ -103,7 +103,7 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(let head):
             (isGreeted, isReceiving, waited, received) = (true, true, .zero, 0)
             unanswered += 1
-            // It waits for this word with its body, some for a second.
+            // The client waits for this before it sends its body, in some cases for a second.
             if head.headerFields[.expect]?.lowercased() == "100-continue" {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
@@ -116,7 +116,7 @@ final class PatientConnection: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        // Nobody else asks for what nobody wants.
+        // Nobody else asks for what is only discarded.
         if discardingSince != nil { read(context: context) }
         context.fireChannelReadComplete()
     }

@@ -6,7 +6,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// HTTP/1.1 that is what it has to be: with a Host.
+/// HTTP/1.1 as it has to be: with a Host.
 struct PlainChannel: ServerChildChannel {
     let base: HTTP1Channel
 
@@ -23,8 +23,8 @@ struct PlainChannel: ServerChildChannel {
     func handle(value: HTTP1Channel.Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }
 
-/// What NIO's codec does, in its place, since it doesn't tell HTTP/1.1 from 1.0: the first request of HTTP/1.1 that has
-/// no Host, or several (RFC 9112), ends its connection with 400.
+/// Replaces NIO's codec, which doesn't tell HTTP/1.1 from 1.0: the first HTTP/1.1 request with no Host, or with several
+/// (RFC 9112), ends its connection with 400.
 private final class StrictCodec: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart

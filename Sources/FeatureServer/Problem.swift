@@ -13,7 +13,7 @@ struct Problem: Error {
     /// Stays the same from release to release.
     var code: String
     var detail: String
-    /// What it was before it was put into these words, for the log.
+    /// The original error, before it was put into these words, for the log.
     var cause: (any Error)?
     var headers: HTTPFields = [.contentType: "application/problem+json"]
 
@@ -39,8 +39,8 @@ struct Problem: Error {
         Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
-    /// What an error is called over HTTP. Nothing of the database or of people's data passes: what isn't known here is
-    /// `internal`.
+    /// What an error is called over HTTP. Nothing from the database or of people's data gets through: anything unknown
+    /// here is `internal`.
     init(_ error: any Error) {
         switch error {
         case let problem as Problem: self = problem
@@ -61,8 +61,8 @@ struct Problem: Error {
         }
     }
 
-    /// Whose fault it is, by SQLSTATE: of the classes 08, 53, 55 and 57, and of some others, it is nobody's, and the
-    /// same may do in a moment.
+    /// Classifies by SQLSTATE: errors of the classes 08, 53, 55 and 57, and some others, are nobody's fault, and a
+    /// repeat may succeed in a moment.
     private init(_ error: PostgresError) {
         switch error.code {
         case _ where error.isTimeout: self.init(.serviceUnavailable, "timed_out", "the database took too long over it")
@@ -85,7 +85,7 @@ struct Problem: Error {
         }
     }
 
-    /// Whoever asked went away before all of it had come, or before the answer: it is sent to nobody, and counted.
+    /// The client went away before its request was complete or answered: this is sent to nobody, but counted.
     static let clientLeft = Problem(
         HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request"), "client_closed", "the client went away")
 
@@ -113,7 +113,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             var problem = Problem(error)
             if error is HTTPError, problem.status == .notFound {
-                // The path may be there for another method.
+                // The path may exist for another method.
                 let methods = DescribedPaths.methods(request.uri.path)
                 if !methods.isEmpty {
                     problem = Problem(
@@ -121,7 +121,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                     problem.headers[.allow] = methods.joined(separator: ", ")
                 }
             }
-            // That somebody has to come again is no fault.
+            // Asking somebody to come back later is no fault.
             if problem.status.kind == .serverError, problem.status != .serviceUnavailable {
                 let error = problem.cause ?? error
                 // A PostgresError's text holds no values; another error's might.

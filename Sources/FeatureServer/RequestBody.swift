@@ -10,7 +10,7 @@ import Tables
 extension Request {
     /// How the body is compressed.
     ///
-    /// - Throws: 415 for an encoding that isn't read.
+    /// - Throws: 415 for an encoding that isn't supported.
     var compression: FileFormat.Compression {
         get throws {
             switch headers[.contentEncoding]?.lowercased() {
@@ -27,9 +27,9 @@ extension Request {
         }
     }
 
-    /// The whole body, decompressed. It is held against the memory of bodies until the request ends.
+    /// The whole body, decompressed. It counts against the memory for bodies until the request ends.
     ///
-    /// - Parameter limit: what it may come to, compressed and decompressed.
+    /// - Parameter limit: the most bytes that it may have, both compressed and decompressed.
     func bytes(atMost limit: Int) async throws -> [UInt8] {
         let compression = try compression
         try requireLength(atMost: limit)
@@ -42,7 +42,7 @@ extension Request {
         guard compression != .none else { return bytes }
         var plain: [UInt8] = []
         let packed = bytes
-        // What it comes to nobody knows before.
+        // Nobody knows in advance how large it will be.
         return try await Holding.holding(limit) {
             try Request.decompress(
                 { () throws(TableError) in
@@ -56,14 +56,14 @@ extension Request {
         }
     }
 
-    /// Refuses a body that says that it is too large, before any of it is read.
+    /// Refuses a body that announces that it is too large, before any of it is read.
     func requireLength(atMost limit: Int) throws {
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit) }
     }
 
     /// Takes a body piece by piece.
     ///
-    /// - Throws: `Problem.clientLeft` where the sender goes away before its end.
+    /// - Throws: `Problem.clientLeft` if the sender goes away before its end.
     func taking(_ pieces: some AsyncSequence<ByteBuffer, any Error>, _ take: (ByteBuffer) async throws -> Void)
         async throws
     {
@@ -82,8 +82,8 @@ extension Request {
         }
     }
 
-    /// Hands on what a compressed body holds, piece by piece. What is too large ends at once: a small body may come to
-    /// very much.
+    /// Passes on the content of a compressed body, piece by piece. It stops as soon as that is too large, since a small
+    /// body may expand to very much.
     static func decompress(_ reader: () throws(TableError) -> ByteReader, atMost limit: Int, _ take: ([UInt8]) -> Void)
         throws
     {
@@ -112,7 +112,8 @@ extension Request {
         return try JSON(parsing: bytes)
     }
 
-    /// How much more memory JSON takes up once it is read, at most: a byte or two make a value. And YAML.
+    /// How many times its size JSON, and YAML, takes up in memory at most once it is parsed: a byte or two make a
+    /// value.
     static let jsonFactor = 24, yamlFactor = 32
 
     func document() async throws -> DefinitionDocument {

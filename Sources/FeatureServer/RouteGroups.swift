@@ -2,7 +2,7 @@ import FeatureStore
 import Hummingbird
 import HummingbirdCore
 
-/// A router's routes, each added by what it asks of who comes and where it is worked on: `routes(.write,
+/// A router's routes, each added with the role it requires and the lane it runs in: `routes(.write,
 /// .job).post("/v1/sources/:name/import")`.
 struct RouteGroups {
     let router: Router<ServerContext>
@@ -10,8 +10,8 @@ struct RouteGroups {
 
     /// - Parameters:
     ///   - role: nil for what anybody may ask.
-    ///   - bounded: its handler holds what is asked for against the bearer's bounds (`Bearer.permit`); without, no
-    ///     token that has some gets there.
+    ///   - bounded: whether the handler checks the request against the bearer's bounds (`Bearer.permit`); if not, no
+    ///     token with bounds gets there.
     func callAsFunction(_ role: TokenRole?, _ lane: Admission.Lane = .request, bounded: Bool = false) -> RouterGroup<
         ServerContext
     > {

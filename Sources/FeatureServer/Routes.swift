@@ -8,28 +8,28 @@ import NIOCore
 import Postgres
 import Tables
 
-/// The routes of section "HTTP" in docs/http.md, over one store.
+/// The routes that docs/http.md describes, over one store.
 struct Routes {
     let store: Store
-    /// Nil where no tokens are asked for.
+    /// Nil if no tokens are required.
     var gatekeeper: Gatekeeper?
     let metrics: ServerMetrics
     let accessLog: AccessLog?
     let isWarm: Warmth
     let admission: Admission
-    /// Nil where requests bear tokens, or anybody may ask.
+    /// Nil if requests bear tokens, or anybody may ask.
     let foreign: ForeignRequests?
 
-    /// Bytes of a body, by what travels in it. Spines and files are put aside on disk.
+    /// The most bytes of a body, by what it contains. Spines and files are put aside on disk.
     static let spineLimit = 1 << 30
-    /// And rows.
+    /// The most rows of a spine.
     static let spineRows = 10_000_000
     private static let importLimit = 16 << 30
     static let lookupLimit = 4 << 20
     private static let pushLimit = 16 << 20
     static let arrow = "application/vnd.apache.arrow.stream"
 
-    /// The API's description, which leaves its version to the build.
+    /// The API's description, with this build's version filled in.
     private static let description = Array(
         String(decoding: PackageResources.openapi_json, as: UTF8.self).replacing(
             "\"VERSION\"", with: "\"\(firnBuild)\"", maxReplacements: 1
@@ -49,7 +49,7 @@ struct Routes {
             switch try store.serving.readiness() {
             case .ready: return Response.json(.object(["status": "ready"]))
             case .unknown: throw Problem(.serviceUnavailable, "warming", "the database wasn't heard of yet")
-            // Lookups go on: who sends them elsewhere would find the same database there.
+            // Lookups go on: clients that went elsewhere would find the same database there.
             case .readOnly(let code):
                 return Response.json(
                     .object([
@@ -73,7 +73,7 @@ struct Routes {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: Routes.description)))
         }
-        routes(.read, bounded: true).post("/v1/lookup") { request, _ in
+        routes(FastRoute.lookup.role, bounded: true).post("\(FastRoute.lookup.path)") { request, _ in
             let body = try await request.json(atMost: Routes.lookupLimit), asked = try LookupRequest(body)
             AccessLog.Note.current?.tell(set: asked.target.boundingSet)
             if Bearer.isBounded { try await store.serving.withKnownCatalog { try Bearer.permit(asked.target, $1) } }
@@ -101,7 +101,7 @@ struct Routes {
             }
             return Response.json(try await store.serving.why(asked).json)
         }
-        routes(.write, bounded: true).post("/v1/sources/:name/rows") { request, context in
+        routes(FastRoute.push.role, bounded: true).post("\(FastRoute.push.path)") { request, context in
             let name = try context.parameter("name")
             try Bearer.permit(source: name)
             let key = try idempotencyKey(request)
@@ -148,8 +148,8 @@ struct Routes {
         return router
     }
 
-    /// Puts a request's body aside, and answers it once it has its turn. What takes long is given up where the client
-    /// goes away, and so the connection ends with the answer.
+    /// Puts a request's body aside and answers it when its turn comes. Long work is abandoned if the client goes away,
+    /// and for that the connection has to end with the answer.
     func spooled(_ request: Request, _ limit: Int, _ answer: (SpooledBody) async throws -> Response) async throws
         -> Response
     {
@@ -175,15 +175,11 @@ struct Routes {
     }
 
     func fileLayout(_ request: Request) throws -> FileFormat.Layout {
-        switch request.mediaType {
-        case Routes.arrow: return .arrows
-        case "text/csv": return .csv
-        case "application/x-ndjson": return .ndjson
-        default:
+        guard let layout = request.mediaType.flatMap(FileFormat.Layout.init(mediaType:)) else {
             throw Problem(
-                .unsupportedMediaType, "unsupported_media_type",
-                "a file of rows travels as \(Routes.arrow), text/csv or application/x-ndjson")
+                .unsupportedMediaType, "unsupported_media_type", "a file of rows travels as \(FileFormat.mediaTypes)")
         }
+        return layout
     }
 
     private func idempotencyKey(_ request: Request) throws -> String? {
@@ -193,19 +189,23 @@ struct Routes {
     }
 
     private func pushLayout(_ request: Request) throws -> PushLayout {
-        switch request.mediaType ?? "application/json" {
-        case "application/json": return .array
-        case "application/x-ndjson", "application/ndjson", "application/jsonl": return .lines
-        case Routes.arrow: return .arrow
-        default:
+        let type = request.mediaType ?? "application/json"
+        if type == "application/json" { return .array }
+        guard let layout = FileFormat.Layout(mediaType: type), layout.isPushed else {
             throw Problem(
                 .unsupportedMediaType, "unsupported_media_type",
                 "rows travel as application/json (an array), application/x-ndjson or \(Routes.arrow)")
         }
+        return .file(layout)
     }
 }
 
 extension PushLayout {
-    /// How much more memory a body takes up while it is read.
-    fileprivate var factor: Int { self == .array ? Request.jsonFactor : 8 }
+    /// How many times its size a body takes up in memory while it is read.
+    fileprivate var factor: Int {
+        switch self {
+        case .array: Request.jsonFactor
+        case .file: 8
+        }
+    }
 }

@@ -3,9 +3,9 @@ import Hummingbird
 import Logging
 import Synchronization
 
-/// What a server counts of its requests. With what the store says of itself it makes the answer of `GET /metrics`.
+/// What a server counts about its requests. Together with the store's figures, this makes the answer of `GET /metrics`.
 final class ServerMetrics: Sendable {
-    /// How many requests took at most so many seconds, and all of them together.
+    /// How many requests took at most a given number of seconds, and how long all of them took together.
     private struct Histogram {
         static let bounds = [
             0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -32,16 +32,9 @@ final class ServerMetrics: Sendable {
         var cutOff = 0
     }
 
-    /// What is answered where it comes in.
-    enum Route: Int, CaseIterable {
-        case lookup, push
-
-        var path: String { self == .lookup ? "/v1/lookup" : "/v1/sources/{name}/rows" }
-    }
-
     private let state = Mutex(State())
-    /// What was answered with 200 where it came in, by route.
-    private let ahead = Mutex(Route.allCases.map { _ in Histogram() })
+    /// Requests answered with 200 by the short cut, by route.
+    private let ahead = Mutex(FastRoute.allCases.map { _ in Histogram() })
 
     func count(_ route: String, _ method: String, status: Int, _ duration: Duration) {
         let asked = Asked(route: route, method: method)
@@ -51,23 +44,23 @@ final class ServerMetrics: Sendable {
         }
     }
 
-    /// A request that was answered with 200 where it came in.
-    func count(_ route: Route, _ duration: Duration) {
+    /// Counts a request that the short cut answered with 200.
+    func count(_ route: FastRoute, _ duration: Duration) {
         ahead.withLock { $0[route.rawValue].add(duration / .seconds(1)) }
     }
 
-    /// A request that was refused since too many were there.
+    /// Counts a request that was refused because there were too many.
     func countRefused() { state.withLock { $0.refused += 1 } }
 
-    /// A client that was cut off since it sent or took too slowly.
+    /// Counts a client that was cut off because it sent or took too slowly.
     func countCutOff() { state.withLock { $0.cutOff += 1 } }
 
-    /// As Prometheus reads it.
+    /// All of it in the format that Prometheus reads.
     func text(_ figures: Figures) -> String {
         var text = MetricsText()
         let (ahead, state) = (self.ahead.withLock { $0 }, state.withLock { $0 })
         var durations = state.durations, statuses = state.statuses
-        for (route, histogram) in zip(Route.allCases, ahead) {
+        for (route, histogram) in zip(FastRoute.allCases, ahead) {
             let asked = Asked(route: route.path, method: "POST"), count = histogram.buckets.reduce(0, +)
             guard count > 0 else { continue }
             var sum = durations[asked] ?? Histogram()
@@ -129,7 +122,7 @@ private struct MetricsText {
         for (labels, value) in samples { sample(name, labels, value) }
     }
 
-    /// What the store says of itself.
+    /// Adds the store's figures.
     mutating func add(_ figures: Figures) {
         if let memory = figures.memory {
             let counts = memory.counts
@@ -207,7 +200,7 @@ private struct MetricsText {
     }
 }
 
-/// Counts and logs every request, by the template of its route: paths may hold what users wrote.
+/// Counts and logs every request under its route's template, since paths may hold what users wrote.
 struct MetricsMiddleware<Context: RemoteAddressRequestContext>: RouterMiddleware {
     let metrics: ServerMetrics
     let accessLog: AccessLog?

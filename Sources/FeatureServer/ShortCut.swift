@@ -3,63 +3,46 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Answers where they come in, on the connection's own thread: the lookups that memory can answer, and small pushes of
-/// JSON, once they are committed. Everything else goes on to the routes.
-///
-/// A request is held until its body is whole. If it isn't a plain one, or memory lacks something, it goes on as it
-/// came. Answers keep their order: while another of the same connection is still being answered by a route, all go on,
-/// and while a push waits for its commit, what follows it waits here.
+/// Answers requests where they come in, on the connection's own thread: lookups that memory can answer, and small JSON
+/// pushes once they are committed. Everything else goes on to the routes: requests that aren't plain, and lookups for
+/// which memory lacks something. `FastLane` decides what waits for what.
 final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    private enum Kind {
-        case lookup
-        case push(source: String, idempotencyKey: String?)
-    }
-
-    private struct Held {
-        var head: HTTPRequest
-        var kind: Kind
-        /// Who asks; nil where no tokens are asked for.
+    /// A request that may be answered here.
+    private struct Plain {
+        var route: FastRoute
+        /// The source of a push.
+        var name = ""
+        var idempotencyKey: String?
+        /// Who asks; nil if no tokens are required.
         var token: Token?
-        var body = ByteBuffer()
     }
 
     private let pushes: StoreLog
     private let lookups: StoreServing
     private let gatekeeper: Gatekeeper?
     private let metrics: ServerMetrics
-    /// Nil where requests bear tokens, or anybody may ask.
+    /// Nil if requests bear tokens, or anybody may ask.
     private let foreign: ForeignRequests?
-    /// The name under which this connection's client knows the server, once it was found to be one.
+    /// The name by which this connection's client addresses the server, once it was found to be valid.
     private var knownAuthority: String?
-    /// What bodies may take up that haven't come whole, and how much of that is held here.
+    /// The memory for bodies that haven't arrived whole.
     private let memory: Budget
-    private var counted = 0
     private let accessLog: AccessLog?
-    /// Where the client is, once it was asked.
+    /// The client's address, once it was asked for.
     private var address: String?
-    /// Requests that went on and aren't answered yet.
-    private var unanswered = 0
-    /// One whose body is still coming.
-    private var held: Held?
-    /// What came after a push that waits for its commit; nil where none does. No more is read then.
-    private var following: [NIOAny]?
-    private var isReadHeld = false
-    private var isQuiescing = false
-    /// Events of the connection that came after what waits.
-    private var isInputClosed = false
-    private var fault: (any Error)?
+    private var lane = FastLane<Plain>(maximumBytes: ShortCut.maximumBytes)
 
-    /// A longer body is nothing for this thread.
+    /// A longer body is not for this thread.
     fileprivate static let maximumBytes = 1 << 18
 
     /// - Parameters:
-    ///   - gatekeeper: whose token a request must bear; the routes refuse it.
-    ///   - foreign: what isn't answered at all; the routes refuse it.
+    ///   - gatekeeper: knows the token that a request must bear; the routes refuse those without one.
+    ///   - foreign: detects requests that aren't answered at all; the routes refuse them.
     init(
         _ store: Store, _ gatekeeper: Gatekeeper?, _ metrics: ServerMetrics, _ foreign: ForeignRequests?,
         _ memory: Budget, _ accessLog: AccessLog?
@@ -72,72 +55,55 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         self.accessLog = accessLog
     }
 
-    /// Bodies that come in several parts take up memory meanwhile.
     func channelReadComplete(context: ChannelHandlerContext) {
-        if let more = held.map({ $0.body.readableBytes - counted }), more > 0 {
-            if memory.takeNow(more, for: "") { counted += more } else { goOn(context) }
+        let more = lane.uncounted
+        if more > 0 {
+            if memory.takeNow(more, for: "") { lane.count(more) } else { goOn(context) }
         }
         context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        uncount()
+        give(back: lane.counted)
+        lane.count(-lane.counted)
         context.fireChannelInactive()
     }
 
-    private func uncount() {
-        if counted > 0 { memory.give(counted, from: "") }
-        counted = 0
-    }
+    private func give(back bytes: Int) { if bytes > 0 { memory.give(bytes, from: "") } }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if following != nil {
-            following?.append(data)
-            return
-        }
-        switch unwrapInboundIn(data) {
-        case .head(let head):
-            if unanswered == 0, let request = plain(head) {
-                held = request
-            } else {
-                unanswered += 1
-                context.fireChannelRead(data)
-            }
-        case .body(var piece):
-            guard held != nil else { return context.fireChannelRead(data) }
-            if held!.body.readableBytes == 0 { held!.body = piece } else { held!.body.writeBuffer(&piece) }
-            if held!.body.readableBytes > ShortCut.maximumBytes { goOn(context) }
-        case .end:
-            guard let request = held else { return context.fireChannelRead(data) }
-            if !answer(request, context) {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { receive(unwrapInboundIn(data), context) }
+
+    private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        let counted = lane.counted
+        switch lane.received(part, admit: plain) {
+        case .keep: break
+        case .pass: context.fireChannelRead(wrapInboundOut(part))
+        case .passHeld(let held):
+            give(back: counted)
+            pass(held, context)
+        case .answer(let held):
+            if !answer(held, context) {
                 goOn(context)
-                context.fireChannelRead(data)
+                context.fireChannelRead(wrapInboundOut(part))
             }
         }
     }
 
-    func read(context: ChannelHandlerContext) {
-        if following == nil { context.read() } else { isReadHeld = true }
-    }
+    func read(context: ChannelHandlerContext) { if lane.mayRead() { context.read() } }
 
-    /// What a request is to be held as; nil where it goes on: also where its token doesn't do.
-    private func plain(_ head: HTTPRequest) -> Held? {
+    /// What to hold a request as; nil if it goes on, as it also does if its token isn't sufficient.
+    private func plain(_ head: HTTPRequest) -> Plain? {
         guard head.method == .post, let path = head.path, isKnown(head.authority),
-            let fields = PlainFields(head.headerFields)
+            let (route, name) = FastRoute.of(path), let fields = PlainFields(head.headerFields),
+            fields.key.map({ (1...255).contains($0.utf8.count) }) ?? true
         else { return nil }
-        let kind: Kind, needed: TokenRole
-        if path == "/v1/lookup" {
-            (kind, needed) = (.lookup, .read)
-        } else if path.hasPrefix("/v1/sources/"), path.hasSuffix("/rows") {
-            guard fields.key.map({ (1...255).contains($0.utf8.count) }) ?? true else { return nil }
-            (kind, needed) = (.push(source: String(path.dropFirst(12).dropLast(5)), idempotencyKey: fields.key), .write)
-        } else {
-            return nil
-        }
-        guard let gatekeeper else { return Held(head: head, kind: kind) }
-        guard let token = gatekeeper.token(fields.authorization), token.role >= needed else { return nil }
-        if case .push(let source, _) = kind, !token.bounds.includes(source: source) { return nil }
-        return Held(head: head, kind: kind, token: token)
+        var request = Plain(route: route, name: name, idempotencyKey: fields.key)
+        guard let gatekeeper else { return request }
+        guard let token = gatekeeper.token(fields.authorization), token.role >= route.role,
+            route != .push || token.bounds.includes(source: name)
+        else { return nil }
+        request.token = token
+        return request
     }
 
     private func isKnown(_ authority: String?) -> Bool {
@@ -147,70 +113,64 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         return true
     }
 
-    /// False where it can't be answered here.
-    private func answer(_ request: Held, _ context: ChannelHandlerContext) -> Bool {
-        let began = ContinuousClock.now, body = Array(request.body.readableBytesView)
-        switch request.kind {
+    /// False if it can't be answered here.
+    private func answer(_ held: FastLane<Plain>.Held, _ context: ChannelHandlerContext) -> Bool {
+        let began = ContinuousClock.now, body = Array(held.body.readableBytesView), request = held.request
+        switch request.route {
         case .lookup:
             var set: String?
             guard
                 let answer = lookups.answerFromMemory(
                     body, actor: request.token?.name, bounds: request.token?.bounds ?? .none, tell: { set = $0 })
             else { return false }
-            held = nil
-            uncount()
+            give(back: lane.counted)
+            lane.answered()
             metrics.count(.lookup, .now - began)
             log(.lookup, set: set, by: request.token, since: began, context)
             respond(.ok, answer, in: context)
-        case .push(let source, let key):
+        case .push:
             let (loop, bound) = (
                 context.eventLoop, NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
             )
-            let isTaken = pushes.pushAhead(body, into: source, idempotencyKey: key, actor: request.token?.name) {
-                result in
-                loop.execute {
-                    bound.value.handler.finish(result, of: request, into: source, since: began, bound.value.context)
-                }
+            let isTaken = pushes.pushAhead(
+                body, into: request.name, idempotencyKey: request.idempotencyKey, actor: request.token?.name
+            ) { result in
+                loop.execute { bound.value.handler.finish(result, of: request, since: began, bound.value.context) }
             }
             guard isTaken else { return false }
-            held = nil
-            uncount()
-            following = []
+            give(back: lane.counted)
+            lane.pushing()
         }
         return true
     }
 
-    /// A push was committed or refused: what came after it has its turn.
+    /// A push was committed or refused: what came after it gets its turn.
     private func finish(
-        _ result: Result<StoreLog.Pushed, any Error>, of request: Held, into source: String,
-        since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
+        _ result: Result<StoreLog.Pushed, any Error>, of request: Plain, since began: ContinuousClock.Instant,
+        _ context: ChannelHandlerContext
     ) {
         switch result {
         case .success(let pushed):
             metrics.count(.push, .now - began)
-            log(.push, name: source, by: request.token, since: began, context)
+            log(.push, name: request.name, by: request.token, since: began, context)
             respond(.ok, pushed.json, in: context)
         case .failure(let error):
             let problem = Problem(error)
-            metrics.count(ServerMetrics.Route.push.path, "POST", status: problem.status.code, .now - began)
-            log(.push, name: source, by: request.token, status: problem.status.code, since: began, context)
+            metrics.count(FastRoute.push.path, "POST", status: problem.status.code, .now - began)
+            log(.push, name: request.name, by: request.token, status: problem.status.code, since: began, context)
             respond(problem.status, problem.body, problem.headers, in: context)
         }
-        let parts = following ?? []
-        following = nil
-        for part in parts { channelRead(context: context, data: part) }
-        if following == nil { tellEnd(context) }
-        if isReadHeld, following == nil {
-            isReadHeld = false
-            context.read()
-        }
-        if isQuiescing, held == nil, following == nil, unanswered == 0 { context.close(promise: nil) }
+        for part in lane.pushed() { receive(part, context) }
+        let settled = lane.settle()
+        if let fault = settled.fault { context.fireErrorCaught(fault) }
+        if settled.inputIsClosed { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+        if settled.reads { context.read() }
+        if settled.closes { context.close(promise: nil) }
     }
 
     private func log(
-        _ route: ServerMetrics.Route, name: String? = nil, set: String? = nil, by token: Token?, status: Int = 200,
-        since began: ContinuousClock.Instant,
-        _ context: ChannelHandlerContext
+        _ route: FastRoute, name: String? = nil, set: String? = nil, by token: Token?, status: Int = 200,
+        since began: ContinuousClock.Instant, _ context: ChannelHandlerContext
     ) {
         guard let accessLog else { return }
         if address == nil { address = context.remoteAddress?.ipAddress }
@@ -231,50 +191,67 @@ final class ShortCut: ChannelDuplexHandler, RemovableChannelHandler {
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 
-    /// Sends on what was held.
+    /// Passes on what is held.
     private func goOn(_ context: ChannelHandlerContext) {
-        guard let request = held else { return }
-        held = nil
-        // Who answers it counts it again.
-        uncount()
-        unanswered += 1
-        context.fireChannelRead(wrapInboundOut(.head(request.head)))
-        if request.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(request.body))) }
+        give(back: lane.counted)
+        if let held = lane.giveUp() { pass(held, context) }
     }
 
-    /// A server that ends, or a client that has said all, lets a push be committed and answered before its connection
-    /// closes.
+    private func pass(_ held: FastLane<Plain>.Held, _ context: ChannelHandlerContext) {
+        context.fireChannelRead(wrapInboundOut(.head(held.head)))
+        if held.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(held.body))) }
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard following != nil else { return context.fireUserInboundEventTriggered(event) }
-        if event is ChannelShouldQuiesceEvent {
-            isQuiescing = true
-        } else if case ChannelEvent.inputClosed? = event as? ChannelEvent {
-            isInputClosed = true
-        } else {
-            context.fireUserInboundEventTriggered(event)
-        }
+        let isForOthers =
+            if event is ChannelShouldQuiesceEvent {
+                lane.quiesces()
+            } else if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+                lane.inputCloses()
+            } else {
+                true
+            }
+        if isForOthers { context.fireUserInboundEventTriggered(event) }
     }
 
-    /// What follows a push and isn't HTTP is refused after it was answered.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard following != nil else { return context.fireErrorCaught(error) }
-        fault = fault ?? error
-    }
-
-    /// Says that nothing more comes, once all that came has had its turn.
-    private func tellEnd(_ context: ChannelHandlerContext) {
-        if let fault { context.fireErrorCaught(fault) }
-        if isInputClosed { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
-        (fault, isInputClosed) = (nil, false)
+        if lane.failed(error) { context.fireErrorCaught(error) }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) { unanswered -= 1 }
+        if case .end = unwrapOutboundIn(data) { lane.routeAnswered() }
         context.write(data, promise: promise)
     }
 }
 
-/// What a plain request's head says beside its path, in one pass. Nil where something needs a closer look, which the
+/// A route that `ShortCut` may answer where it comes in: what it and the router have to agree on.
+enum FastRoute: Int, CaseIterable {
+    case lookup, push
+
+    /// The path as the API's description writes it.
+    var path: String {
+        switch self {
+        case .lookup: "/v1/lookup"
+        case .push: "/v1/sources/{name}/rows"
+        }
+    }
+
+    var role: TokenRole {
+        switch self {
+        case .lookup: .read
+        case .push: .write
+        }
+    }
+
+    /// The route that a path belongs to, and the name in the path.
+    static func of(_ path: String) -> (FastRoute, name: String)? {
+        if path == "/v1/lookup" { return (.lookup, "") }
+        guard path.hasPrefix("/v1/sources/"), path.hasSuffix("/rows") else { return nil }
+        return (.push, String(path.dropFirst(12).dropLast(5)))
+    }
+}
+
+/// What a plain request's head says besides its path, read in one pass. Nil if something needs a closer look, which the
 /// routes take.
 private struct PlainFields {
     var authorization: String?
@@ -284,13 +261,13 @@ private struct PlainFields {
         var isJSON = false
         for field in fields {
             let name = field.name.canonicalName
-            // Most fields are told by their length.
+            // Most fields can be told apart by their length.
             switch name.utf8.count {
             case 6 where name == "expect" || name == "origin", 14 where name == "sec-fetch-site",
                 16 where name == "content-encoding":
                 return nil
             case 10 where name == "connection": guard field.value.lowercased() == "keep-alive" else { return nil }
-            // Who says that too much comes is answered before it does.
+            // A client that announces too much is answered before it sends it.
             case 14 where name == "content-length":
                 guard Int(field.value).map({ $0 <= ShortCut.maximumBytes }) ?? false else { return nil }
             case 12 where name == "content-type":

@@ -20,7 +20,7 @@ extension StoreLog.ImportOptions {
 /// The parameters of `POST /v1/snapshots`.
 struct SnapshotParameters {
     let request: SnapshotRequest
-    /// Without a record the rows are the answer.
+    /// If nothing is recorded, the rows are the answer.
     let isRecorded: Bool
 
     init(_ asked: Request) throws {
@@ -46,14 +46,14 @@ struct SnapshotParameters {
             keeps: try given.flag("keep", default: true))
     }
 
-    /// What making a training set needs: nobody but a reader, where nothing is recorded.
+    /// The role needed to make a training set: a reader will do if nothing is recorded.
     @Sendable static func role(_ asked: Request) -> TokenRole {
         (try? Parameters.decoded(asked))?.first { $0.key == "record" }?.value == "false" ? .read : .write
     }
 }
 
-/// Training sets. The spine's body is put aside on disk, and the rows' is written as it goes: neither is held beside
-/// the columns.
+/// The routes for training sets. The spine's body is put aside on disk, and the rows' body is written as it goes:
+/// neither is in memory next to the columns.
 extension Routes {
     func snapshots(_ routes: RouteGroups) {
         routes(.audit, .work, bounded: true).get("/v1/snapshots") { _, _ in
@@ -84,7 +84,7 @@ extension Routes {
                         body.reader(columns: most, batch: most, rows: Routes.spineRows), layout: layout, name: "body",
                         plan: plan, timestamp: asked.request.timestamp,
                         options: asked.request.options)
-                    // A value and a mark, and what is written of it.
+                    // A value and its mark, and what is written for them.
                     guard file.rowCount * plan.outputs.count * 16 <= most else {
                         throw Problem(
                             .contentTooLarge, "too_much",
@@ -123,13 +123,13 @@ extension Routes {
         }
     }
 
-    /// A snapshot's id or name, of a set that the bearer's bounds include.
+    /// A snapshot's id or name, if its set is within the bearer's bounds.
     private func permitted(_ id: String) async throws -> String {
         if Bearer.isBounded { try Bearer.permit(set: await store.training.snapshot(id).set.description) }
         return id
     }
 
-    /// A snapshot beside another, or beside what is served.
+    /// Compares a snapshot with another, or with what is served.
     private func drift(_ id: String, _ request: Request) async throws -> JSON {
         let given = try Parameters(request, known: ["other", "live", "set", "since", "max_psi", "max_ks"])
         let since = try given.instant("since")
@@ -173,12 +173,12 @@ extension Routes {
 }
 
 extension HTTPField.Name {
-    /// What is to be said of rows that are the answer themselves: a JSON array of texts.
+    /// What there is to say about rows that are themselves the answer: a JSON array of texts.
     fileprivate static let warnings = HTTPField.Name("Firn-Warnings")!
 }
 
 extension JSON {
-    /// As text of ASCII alone, for a header.
+    /// As pure ASCII, for a header.
     fileprivate var ascii: String {
         description.utf16.reduce(into: "") { text, unit in
             if unit < 0x7F, let scalar = UnicodeScalar(unit) {
@@ -191,7 +191,7 @@ extension JSON {
 }
 
 extension Parameters {
-    /// What drift may come to.
+    /// The most that drift may come to.
     fileprivate func bound(_ name: String) throws -> Double {
         guard let bound = Double(self[name] ?? "0.2"), bound >= 0 else {
             throw Problem.shape("\(name) is a number from 0 on")

@@ -5,10 +5,10 @@ import HummingbirdCore
 import NIOCore
 import Tables
 
-/// A request's body in a file without a name, so that memory doesn't grow with it. Compressed it stays compressed
+/// A request's body in a file without a name, so that memory doesn't grow with it. A compressed body stays compressed
 /// there.
 ///
-/// Sendable: it is written by one task, and only then read by another.
+/// Sendable: one task writes it, and only afterwards does another read it.
 final class SpooledBody: @unchecked Sendable {
     private let file: FileHandle
     private let maximumBytes: Int
@@ -54,7 +54,7 @@ final class SpooledBody: @unchecked Sendable {
         try SpooledBody.onDisk { try file.write(contentsOf: Data(piece.readableBytesView)) }
     }
 
-    /// Called once all has come, before it is read: what is compressed is gone through, and refused where it is too
+    /// Called once everything has come, before it is read: a compressed body is read through, and refused if it is too
     /// large or damaged.
     func finish() throws {
         guard compression != .none else { return }
@@ -68,15 +68,15 @@ final class SpooledBody: @unchecked Sendable {
         }
     }
 
-    /// SHA-256 of what came, decompressed: the same rows are the same body, however they travelled.
+    /// SHA-256 of the decompressed body: the same rows are the same body, however they traveled.
     var digest: [UInt8] { Array(hash.finalize()) }
 
     /// The body from its beginning, decompressed piece by piece.
     ///
     /// - Parameters:
-    ///   - columns: what its rows may come to; nil where they are held a few at a time.
-    ///   - batch: the same for a record batch of Arrow.
-    ///   - rows: how many there may be.
+    ///   - columns: the most bytes that its rows may come to; nil if only a few rows are held at a time.
+    ///   - batch: the most bytes of a single Arrow record batch.
+    ///   - rows: the most rows.
     func reader(columns: Int? = nil, batch: Int, rows: Int = .max) throws -> ByteReader {
         try ByteReader(
             pieces: rewound(), name: "body", compression: compression, maximumBytes: columns ?? 4 * maximumBytes,

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Threads for what computes for long in the server itself: reading definitions, searching, laying out answers. Those
-/// that answer lookups and follow the logs are others, and where there are too few processors these give way.
+/// Threads for longer computations in the server itself: reading definitions, searching, laying out answers. Those that
+/// answer lookups and follow the logs are separate, and if there are too few processors, the threads here give way.
 final class WorkThreads: TaskExecutor {
     static let shared = WorkThreads(count: max(2, ProcessInfo.processInfo.activeProcessorCount / 2))
 
@@ -14,7 +14,7 @@ final class WorkThreads: TaskExecutor {
         for _ in 0..<threads {
             Thread { [self] in
                 #if canImport(Glibc)
-                    // Of this thread alone.
+                    // Applies to this thread alone.
                     _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
                 #endif
                 while true { run() }

@@ -3,13 +3,16 @@ internal import Postgres
 internal import StoreRecord
 internal import StoreRows
 
-/// One thing that was looked at: fine, or wrong with how to mend it.
+/// One thing that was examined: fine, or wrong with how to mend it.
 public struct Finding: Sendable, Hashable {
+    /// What was examined, such as `schema`.
     public var what: String
-    /// Nil where all is well.
+    /// What is wrong; nil where all is well.
     public var fault: String?
+    /// How to mend the fault; nil where there is none.
     public var remedy: String?
 
+    /// Without a fault, says that `what` is fine.
     public init(what: String, fault: String? = nil, remedy: String? = nil) {
         self.what = what
         self.fault = fault
@@ -18,8 +21,8 @@ public struct Finding: Sendable, Hashable {
 }
 
 extension Store {
-    /// Looks at the database from the outside in: reachable, new enough, migrated, guarded, the registry readable. And
-    /// at this machine's copies.
+    /// Examines the database from the outside in (is it reachable, new enough, migrated, guarded, the registry
+    /// readable?), and then this machine's copies.
     public func examine() async -> [Finding] {
         let findings = await examineDatabase()
         guard let cache else { return findings }
@@ -96,7 +99,7 @@ extension Store {
     }
 }
 
-/// Every truth table has its guard, the guard is awake, and nobody has a way around it.
+/// Whether each table of truth has its guard, the guard is enabled, and nobody has a way around it.
 private func guards(_ connection: Connection) throws -> [Finding] {
     let faults = try Guards(connection: connection).faults()
     return faults.isEmpty

@@ -4,18 +4,18 @@ public import ServingMemory
 public import StoreRecord
 public import StoreRows
 
-/// The feature store on one PostgreSQL database, by its parts: what is registered, the logs of rows, training sets,
+/// The feature store on one PostgreSQL database, in parts: what is registered, the logs of rows, training sets,
 /// lookups, and the proof of all of it.
 ///
-/// Holds no state but connections and what the registry said last, so any number of stores may work on one database.
+/// Holds no state but connections and what the registry last said, so any number of stores may work on one database.
 /// Opens connections as they are needed: a program that reads the catalog opens one.
 public final class Store: Sendable {
     let context: StoreContext
     private let memory: OnlineMemory?
     private let made = Mutex<LiveState?>(nil)
 
-    /// What lookups and pushes have at work beside each of them, made when one of them is asked for first: who reads
-    /// the catalog needs none of it.
+    /// What works in the background for lookups and pushes, made when one of them is first asked for: reading the
+    /// catalog needs none of it.
     private var live: LiveState {
         made.withLock { made in
             if let made { return made }
@@ -25,7 +25,7 @@ public final class Store: Sendable {
         }
     }
 
-    /// Whether anything was asked of it that has something at work beside.
+    /// Whether anything was asked for that works in the background.
     package var isLive: Bool { made.withLock { $0 != nil } }
 
     /// Definitions, models, pointers, life cycles, tokens; what they were and how they compare.
@@ -41,17 +41,19 @@ public final class Store: Sendable {
         StoreProvenance(context: context, log: log, training: training, serving: serving)
     }
 
+    /// Names the database and how to work on it; opens no connection yet.
+    ///
     /// - Parameters:
     ///   - uri: `postgresql://…`, version 14 or newer, migrated with `migrate()`.
-    ///   - actor: a name for the ledger.
-    ///   - connections: the most it opens.
+    ///   - actor: the name under which the ledger records what is done.
+    ///   - connections: the most in the general pool; lookups and pushes open a few more of their own.
     ///   - cache: keeps segments on this machine; nil reads them from the database each time.
-    ///   - threads: how many compute at once.
-    ///   - temporaryDirectory: room for the rows of a source while they are sealed.
-    ///   - memory: answers lookups at now; without it each asks the database.
-    ///   - isServer: its connections act as the role of this store's servers, which can't change what is true.
-    ///   - replica: a hot standby of the database, which lookups are answered from.
-    ///   - reportDamage: hears of what is kept for speed and isn't what it was, of which the rows are read instead.
+    ///   - threads: how many threads compute at once.
+    ///   - temporaryDirectory: where rows are put aside while they are sealed or bundled.
+    ///   - memory: answers lookups at now; with nil, each lookup asks the database.
+    ///   - isServer: whether connections act as the role of this store's servers, which can't change what is recorded.
+    ///   - replica: a hot standby of the database, from which lookups are answered.
+    ///   - reportDamage: called with a sentence when something kept for speed is damaged and rows are read instead.
     public init(
         uri: String, actor: String, connections: Int = 8, cache: SegmentCache? = nil, threads: Int = 2,
         temporaryDirectory: String = "/tmp", memory: OnlineMemory? = nil,
@@ -65,37 +67,39 @@ public final class Store: Sendable {
         self.memory = memory
     }
 
-    /// Who does what is written down: whoever this task acts for, else the store's own.
+    /// The name under which this task's actions are recorded: that of the enclosing `acting(as:_:)`, else the store's
+    /// own.
     public var actor: String { context.actor }
-    /// This machine's copies of segments.
+    /// This machine's copies of segments; nil where none are kept.
     public let cache: SegmentCache?
-    /// Where rows are put aside while they are sealed.
+    /// Where rows are put aside while they are sealed or bundled.
     public var temporaryDirectory: String { context.temporaryDirectory }
 
-    /// Ends what goes on in the background, once the lookups that are to be logged are, and closes all connections.
-    /// What needs the database fails from then on (`PostgresError.isClosed`); what memory knows it goes on to say, as
+    /// Ends all background work and closes all connections, waiting up to 5 s for lookups that are still to be logged.
+    /// Whatever needs the database fails from then on (`PostgresError.isClosed`); what memory knows is still served, as
     /// stale.
     public func close() async {
         await made.withLock { $0 }?.close()
         context.close()
     }
 
-    /// Runs `body` for somebody: what it does goes into the ledger under that name.
+    /// Runs `body` on behalf of somebody: what it does goes into the ledger under that name.
     public func acting<T>(as actor: String, _ body: () async throws -> T) async rethrows -> T {
         try await StoreContext.$caller.withValue(actor, operation: body)
     }
 
-    /// Brings the schema to this version's, and admits servers; gives the names of the migrations it applied.
+    /// Brings the schema to this version's and admits servers; returns the names of the migrations it applied.
     public func migrate() async throws -> [String] {
         try await context.pool.run { try Migrator($0).migrate() }
     }
 
-    /// Looks what stands between this program and the database: before anything else, since it can go wrong in any way.
+    /// Checks what stands between this program and the database. Comes before anything else, since a pooler in the
+    /// wrong mode can break anything.
     ///
     /// - Throws: `unsupported`.
     public func checkConnections() async throws { try await Store.check(Pooler.found(context.uri)) }
 
-    /// Whether servers can act as their role in this store's database, by trying. Asked of a store that isn't one.
+    /// Tries whether servers can act as their role in this store's database. Call it on a store that isn't a server's.
     ///
     /// - Throws: `notMigrated` with what has to be done.
     public func checkServerRole() async throws {

@@ -3,45 +3,47 @@ internal import Dispatch
 internal import Foundation
 internal import Synchronization
 
-/// One connection to PostgreSQL. Calls block, and follow one another: a `Session` keeps them off the cooperative
+/// One connection to PostgreSQL. Calls block and run one after another: a `Session` keeps them off the cooperative
 /// threads.
 @safe public final class Connection {
     let handle: OpaquePointer
     private var depth = 0
-    /// Statements that were prepared, by their text.
+    /// Names of prepared statements, by their text.
     var prepared: [String: String] = [:]
     private var names = 0
-    /// Whether all its statements find their rows by index.
+    /// Whether all of its statements find their rows by index.
     public let readsByIndex: Bool
-    /// Statements that were put off until the next one.
+    /// Statements postponed until the next one.
     var deferred: [SQL] = []
     /// Whether libpq would hand out the next pipeline's rows one by one, as it did the last stream's: version 15
     /// forgets to stop.
     var isStreaming = false
-    /// Until when its calls may wait. Beyond, it is given up.
+    /// How long its calls may wait; beyond that, it is given up.
     var deadline: ContinuousClock.Instant?
-    /// Until when a statement that was cancelled is waited for: a server that hangs doesn't heed that.
+    /// How long to wait for a cancelled statement: a server that hangs doesn't heed the request.
     let cancelled = CancelledUntil()
-    /// Whether it was given up: whatever is asked of it from now on fails.
+    /// Whether it was given up: every later call on it fails.
     private(set) var isGivenUp = false
 
-    /// A program has few texts; more are those that name what users made.
+    /// A program has few statement texts; any beyond that many hold names that users chose.
     private static let mostPrepared = 256
 
     /// What a connection is for.
     public struct Settings: Sendable {
-        /// What gives the name of the role that it acts as from the beginning; nil leaves it at the user's own.
+        /// An expression for the name of the role to act as from the start; nil keeps the user's own.
         public var role: SQL?
         /// A statement that takes longer is given up, with the code 57014.
         public var statementTimeout: Duration?
-        /// A connection whose server doesn't answer is given up: what is run with it may take so long, all together.
+        /// How long everything that is run with it may take in total; beyond that, a connection whose server doesn't
+        /// answer is given up.
         public var deadline: Duration?
-        /// Its statements touch few rows each, found by index: whatever the statistics of tables say that have just
-        /// grown, none is read whole.
+        /// Its statements touch few rows each and find them by index: none reads a whole table, whatever the statistics
+        /// of one that has just grown may say.
         public var readsByIndex: Bool
-        /// Leaves the search path as the database has it, for queries of its owner.
+        /// Keeps the database's own search path, for queries of its owner.
         public var searches: Bool
 
+        /// Without arguments: no role, no limits, the planner's own choice of plans, and a fixed search path.
         public init(
             role: SQL? = nil, statementTimeout: Duration? = nil, deadline: Duration? = nil, readsByIndex: Bool = false,
             searches: Bool = false
@@ -54,16 +56,16 @@ internal import Synchronization
         }
     }
 
-    /// What holds where the URI says nothing else: a server that doesn't answer is given up.
+    /// Applies unless the URI says otherwise: a server that doesn't respond is given up.
     private static let patience = [
         ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"),
         ("keepalives_count", "3"),
     ]
 
-    /// What a server may take over the first statements.
+    /// How long the server may take over the first statements.
     private static let greeting = Duration.seconds(10)
 
-    /// Seconds that an attempt to connect may take, for each address.
+    /// How many seconds an attempt to connect may take, for each address.
     private static let attempt = 5.0
 
     /// - Parameters:
@@ -75,8 +77,8 @@ internal import Synchronization
     {
         readsByIndex = settings.readsByIndex
         let attempt = min(Connection.attempt, deadline.map { ($0 - .now) / .seconds(1) } ?? .infinity)
-        // libpq takes nothing for no bound, and one for two. Of two that say the same, the later holds: what the URI
-        // says.
+        // libpq takes 0 to mean no limit, and 1 to mean 2. If two words are the same, the later one counts: what the
+        // URI says.
         let words = [("connect_timeout", String(max(1, Int(attempt))))] + Connection.patience + [("dbname", uri)]
         guard let handle = unsafe withCStrings(words.map(\.0), words.map(\.1), { unsafe PQconnectdbParams($0, $1, 1) })
         else { throw .unreachable("no memory for a connection") }
@@ -88,17 +90,17 @@ internal import Synchronization
                 advice: "firn doctor says more")
         }
         unsafe self.handle = unsafe handle
-        // Notices go nowhere: they would land on standard error.
+        // Notices are discarded: they would land on standard error.
         _ = unsafe PQsetErrorVerbosity(handle, PQERRORS_TERSE)
         unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        // libpq never waits by itself from here on: `wait` knows for how long.
+        // From here on libpq never waits by itself: `wait` knows for how long.
         _ = unsafe PQsetnonblocking(handle, 1)
         self.deadline = Deadline.earlier(.now + Connection.greeting, deadline)
         defer { self.deadline = nil }
-        // Where one of these fails, deinit closes the connection.
+        // If one of these fails, deinit closes the connection.
         _ = try execute("set application_name = 'firn'")
         _ = try execute("set timezone = 'UTC'")
-        // What a name means must not hang on a user's settings.
+        // What a name means must not depend on a user's settings.
         if !settings.searches { _ = try execute("set search_path = pg_catalog, pg_temp") }
         if readsByIndex {
             _ = try execute(Connection.turn(Connection.scans, "off", isLocal: false))
@@ -120,13 +122,13 @@ internal import Synchronization
 
     deinit { unsafe PQfinish(handle) }
 
-    /// Whether it is connected, as far as what the server sent since says, and no transaction was left open.
+    /// Whether it is still connected, judging by what the server has sent so far, and has no transaction left open.
     public var isUsable: Bool {
         unsafe !isGivenUp && PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK
             && PQtransactionStatus(handle) == PQTRANS_IDLE
     }
 
-    /// The server's version, 150018 for 15.18.
+    /// The server's version, such as 150018 for 15.18.
     public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
 
     // MARK: Statements
@@ -144,7 +146,7 @@ internal import Synchronization
         return try unsafe check(lastResult())
     }
 
-    /// Runs a statement that is run again and again: parsed and planned once for the connection.
+    /// Runs a statement that is run often: it is parsed and planned once for the connection.
     @discardableResult
     public func execute(prepared sql: SQL) throws(PostgresError) -> Rows {
         if prepared.count >= Connection.mostPrepared {
@@ -160,10 +162,10 @@ internal import Synchronization
         return "s\(names)"
     }
 
-    /// The columns that a query gives: names, and types by their number in `pg_type`.
+    /// The columns that a query returns: names, and types by their number in `pg_type`.
     public func columns(_ sql: SQL) throws(PostgresError) -> [(name: String, type: UInt32)] { try execute(sql).columns }
 
-    /// Runs several statements without values: a migration.
+    /// Runs several statements without values, such as a migration.
     public func run(script: String) throws(PostgresError) {
         try flush()
         try sendOff(unsafe PQsendQuery(handle, script))
@@ -172,7 +174,7 @@ internal import Synchronization
 
     // MARK: Waiting
 
-    /// Runs `body`, whose statements may take so long.
+    /// Runs `body`, whose statements may take that long in total.
     public func within<T>(_ duration: Duration, _ body: () throws -> T) rethrows -> T {
         let before = deadline
         deadline = Deadline.earlier(.now + duration, before)
@@ -180,22 +182,22 @@ internal import Synchronization
         return try body()
     }
 
-    /// Waits until more has come from the server, or there is room to send more to it.
+    /// Waits until more has arrived from the server, or there is room to send it more.
     ///
-    /// - Throws: that it took too long. The connection is given up then: what may come yet would be taken for the
+    /// - Throws: if it took too long. The connection is then given up, since what still arrives would be taken for the
     ///   answer to something else.
     private func wait(toSend: Bool = false) throws(PostgresError) {
-        // What TLS has taken in and not handed out yet, no socket tells of.
+        // The socket doesn't show what TLS has taken in but not yet handed out.
         let isWrapped = unsafe PQsslInUse(handle) == 1 || PQgssEncInUse(handle) == 1
         while true {
             guard !isGivenUp else { throw .tooSlow }
             let socket = unsafe PQsocket(handle)
-            // It was lost: whoever reads on is told why.
+            // The connection was lost: the next read says why.
             guard socket >= 0 else { return }
             let limit = Deadline.earlier(deadline, cancelled.instant), left = limit.map { $0 - .now }
-            // Also of one that goes on saying something.
+            // Applies also to a server that keeps sending something.
             if let left, left <= .zero { throw giveUp() }
-            // Now and then it looks whether it was cancelled meanwhile.
+            // Wakes now and then to see whether it was cancelled meanwhile.
             let longest = isWrapped ? Duration.milliseconds(10) : .seconds(1), pause = min(left ?? longest, longest)
             var watched = pollfd(fd: socket, events: Int16(POLLIN) | (toSend ? Int16(POLLOUT) : 0), revents: 0)
             let count = unsafe poll(&watched, 1, Int32((pause / .milliseconds(1)).rounded(.up)))
@@ -205,37 +207,37 @@ internal import Synchronization
 
     private func giveUp() -> PostgresError {
         isGivenUp = true
-        // A server that only waits for something stops waiting, once.
+        // A server that is only waiting for something stops waiting; one request is enough.
         if let canceller = canceller() { DispatchQueue.global().async { canceller.cancelOnce() } }
-        // Whatever libpq does with it from now on fails at once.
+        // Whatever libpq does with the connection from now on fails at once.
         _ = unsafe shutdown(PQsocket(handle), Int32(SHUT_RDWR))
         return .tooSlow
     }
 
-    /// Sends a question whole. What comes back meanwhile is taken in, so that the server can go on reading.
+    /// Sends a whole query. What comes back meanwhile is taken in, so that the server can go on reading.
     ///
-    /// - Parameter sent: what libpq said when it took the question.
+    /// - Parameter sent: libpq's answer when it accepted the query.
     func sendOff(_ sent: Int32) throws(PostgresError) {
         guard !isGivenUp else { throw .tooSlow }
         guard sent == 1 else { throw failure() }
-        // Where the connection was lost, the result says so.
+        // If the connection was lost, the result says so.
         while unsafe PQflush(handle) == 1 {
             try wait(toSend: true)
             guard unsafe PQconsumeInput(handle) == 1 else { return }
         }
     }
 
-    /// The next result of what was sent; nil after the last.
+    /// The next result of what was sent; nil after the last one.
     func nextResult() throws(PostgresError) -> OpaquePointer? {
         while unsafe PQisBusy(handle) == 1 {
             try wait()
-            // Where the connection was lost, the result says so.
+            // If the connection was lost, the result says so.
             guard unsafe PQconsumeInput(handle) == 1 else { break }
         }
         return unsafe PQgetResult(handle)
     }
 
-    /// The last result of what was sent, or that a copy begins.
+    /// The last result of what was sent, or the one that begins a copy.
     private func lastResult() throws(PostgresError) -> OpaquePointer? {
         var last: OpaquePointer?
         do throws(PostgresError) {
@@ -255,7 +257,7 @@ internal import Synchronization
         return unsafe last
     }
 
-    /// Reads and throws away what results are left.
+    /// Reads and discards the remaining results.
     func skipResults() throws(PostgresError) { while let result = try unsafe nextResult() { unsafe PQclear(result) } }
 
     func check(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
@@ -272,7 +274,7 @@ internal import Synchronization
         }
     }
 
-    /// What a table is called; nil where that can't be asked just now. Asked only once something is wrong.
+    /// A table's name; nil if it can't be asked for right now. Asked only once something is wrong.
     private func tableName(_ number: UInt32) -> String? {
         guard unsafe PQtransactionStatus(handle) == PQTRANS_IDLE || PQtransactionStatus(handle) == PQTRANS_INTRANS
         else { return nil }
@@ -287,6 +289,7 @@ internal import Synchronization
 
     // MARK: Transactions
 
+    /// How a transaction sees what others commit meanwhile.
     public enum Isolation: String, Sendable {
         case readCommitted = "read committed"
         /// One snapshot of the data for all statements.
@@ -302,7 +305,7 @@ internal import Synchronization
         defer { depth = 0 }
         do {
             let value = try body()
-            // A transaction that has failed answers a commit with a rollback.
+            // A failed transaction answers a commit with a rollback.
             try execute(prepared: "commit")
             return value
         } catch {
@@ -312,14 +315,14 @@ internal import Synchronization
         }
     }
 
-    /// Has the statements of `body` find their rows by index, as `Settings.readsByIndex` does for all of a
-    /// connection's. Inside a transaction.
+    /// Makes the statements of `body` find their rows by index, as `Settings.readsByIndex` does for the whole
+    /// connection. Runs inside a transaction.
     public func byIndex<T>(_ body: () throws -> T) throws -> T {
         readsByIndex ? try body() : try planning(without: Connection.scans, body)
     }
 
-    /// Has the statements of `body` read tables from end to end: however few rows PostgreSQL takes them for, none is
-    /// looked up one by one. Inside a transaction, on a connection that doesn't read by index anyhow.
+    /// Makes the statements of `body` read tables from end to end, with no lookups one by one, however few rows
+    /// PostgreSQL expects. Runs inside a transaction; has no effect on a connection that always reads by index.
     public func byScan<T>(_ body: () throws -> T) throws -> T {
         readsByIndex ? try body() : try planning(without: ["enable_nestloop"], body)
     }
@@ -330,8 +333,8 @@ internal import Synchronization
         return try body()
     }
 
-    /// Lets the statements of `body` join by hash, on a connection that reads by index too: for rows that no index is
-    /// over. Inside a transaction.
+    /// Lets the statements of `body` join by hash, even on a connection that reads by index: for rows that no index
+    /// covers. Runs inside a transaction.
     public func byHash<T>(_ body: () throws -> T) throws -> T {
         guard readsByIndex else { return try body() }
         later(Connection.turn(["enable_hashjoin"], "on", isLocal: true))
@@ -339,7 +342,7 @@ internal import Synchronization
         return try body()
     }
 
-    /// Ways of reading that pay off over many rows. Compiling a plan costs more than a short one does.
+    /// Ways of reading that pay off over many rows. Compiling a plan costs more than running a short one.
     private static let scans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"]
 
     private static func turn(_ ways: [String], _ value: String, isLocal: Bool) -> SQL {
@@ -348,7 +351,7 @@ internal import Synchronization
 
     // MARK: Copies
 
-    /// `copy … from stdin (format binary)`: `body` writes rows through the writer; throwing takes all of them back.
+    /// `copy … from stdin (format binary)`: `body` writes rows through the writer; if it throws, none of them are kept.
     public func copyIn(_ sql: SQL, _ body: (inout CopyWriter) throws -> Void) throws {
         _ = try execute(sql)
         var writer = CopyWriter { [self] bytes throws(PostgresError) in
@@ -370,7 +373,7 @@ internal import Synchronization
         try drain()
     }
 
-    /// Runs one statement and hands out its rows as they arrive, so that none but the current one is held.
+    /// Runs one statement and hands out its rows as they arrive, holding only the current one.
     public func stream(_ sql: SQL, _ body: (inout RowReader) throws -> Void) throws {
         try flush()
         let bound = BoundValues(sql.parameters)
@@ -382,7 +385,7 @@ internal import Synchronization
         try sendOff(sent)
         var fault: (any Error)?
         while let result = try unsafe nextResult() {
-            // What is left after a fault is read and thrown away, so that the connection stays in step.
+            // After a fault, the rest is read and discarded, so that the connection stays in step.
             if unsafe PQresultStatus(result) == PGRES_SINGLE_TUPLE {
                 defer { unsafe PQclear(result) }
                 if fault != nil { continue }
@@ -401,21 +404,20 @@ internal import Synchronization
         do {
             while try copy.next(body) {}
         } catch {
-            // What is left is read and thrown away, so that the connection stays in step.
+            // The rest is read and discarded, so that the connection stays in step.
             copy.abandon()
             throw error
         }
     }
 
-    /// Begins a copy whose rows are handed out when they are asked for. Until the end nothing else can be done with the
-    /// connection.
+    /// Begins a copy whose rows are handed out on request. Until it ends, nothing else can be done with the connection.
     public func beginCopyOut(_ sql: SQL) throws -> CopyOut {
         precondition(sql.parameters.isEmpty, "a copy takes no values")
         _ = try execute(sql)
         return CopyOut(self)
     }
 
-    /// Rows that a copy gives, one after the other.
+    /// The rows of a copy, one after another.
     public final class CopyOut {
         private let connection: Connection
         private var isFirst = true
@@ -445,7 +447,7 @@ internal import Synchronization
                     return false
                 }
                 defer { unsafe PQfreemem(start) }
-                // The header comes with the first row; a count of fields before each, −1 at the end.
+                // The header comes with the first row; before each row comes its number of fields, −1 at the end.
                 let row = unsafe UnsafeRawBufferPointer(start: start, count: count).dropFirst(
                     isFirst ? CopyWriter.header.count : 0)
                 isFirst = false
@@ -472,11 +474,11 @@ internal import Synchronization
 
     // MARK: Cancelling
 
-    /// A handle to stop the statement that is running, from any thread.
+    /// A handle that can stop the running statement from any thread.
     func canceller() -> Canceller? { unsafe Canceller(PQgetCancel(handle)) }
 }
 
-/// Values laid out for libpq: one run of memory for all, so that their addresses hold during the call.
+/// Values laid out for libpq in a single block of memory, so that their addresses hold during the call.
 struct BoundValues {
     private let types: [UInt32]
     private var lengths: [Int32] = []
@@ -491,7 +493,7 @@ struct BoundValues {
             let value = parameter.bytes
             offsets.append(value == nil ? nil : memory.count)
             lengths.append(Int32(value?.count ?? 0))
-            // libpq wants an address for an empty value too.
+            // libpq wants an address even for an empty value.
             memory += (value ?? []) + [0]
         }
     }
@@ -518,7 +520,7 @@ struct BoundValues {
     }
 }
 
-/// Lends two lists of C strings, each with a null behind its last.
+/// Lends two lists of C strings, each terminated by a null.
 @unsafe func withCStrings<R>(
     _ first: [String], _ second: [String],
     _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
@@ -532,13 +534,13 @@ struct BoundValues {
 }
 
 extension UnsafeBufferPointer {
-    /// The address, or one that is never read where there is nothing.
+    /// The address, or for an empty buffer one that is never read.
     fileprivate var pointer: UnsafePointer<Element> {
         unsafe baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<Element>.alignment)!
     }
 }
 
-/// Until when a statement that was cancelled is waited for.
+/// How long to wait for a statement that was cancelled.
 final class CancelledUntil: Sendable {
     private let state = Mutex<ContinuousClock.Instant?>(nil)
     private static let heed = Duration.seconds(5)
@@ -548,12 +550,11 @@ final class CancelledUntil: Sendable {
     func clear() { state.withLock { $0 = nil } }
 }
 
-/// Stops what a connection is doing. Sendable: libpq lets `PQcancel` be called from any thread, and the pointer never
-/// changes.
+/// Stops what a connection is doing. Sendable: libpq allows `PQcancel` from any thread, and the pointer never changes.
 @safe final class Canceller: @unchecked Sendable {
     private let handle: OpaquePointer
     private let isOver = Atomic(false)
-    /// Held while a request is on its way.
+    /// Held while a request is under way.
     private let sending = Mutex(())
 
     init?(_ handle: OpaquePointer?) {
@@ -563,7 +564,7 @@ final class CancelledUntil: Sendable {
 
     deinit { unsafe PQfreeCancel(handle) }
 
-    /// Cancels again and again until `end`: a request that comes between two statements stops neither.
+    /// Cancels again and again until `end`: a request that arrives between two statements stops neither.
     func cancel() {
         DispatchQueue.global().async { [self] in
             while !isOver.load(ordering: .acquiring) {
@@ -573,16 +574,16 @@ final class CancelledUntil: Sendable {
         }
     }
 
-    /// Nothing is to be stopped any more.
+    /// There is nothing more to stop.
     ///
-    /// - Parameter isGivenUp: whether the connection will run nothing else, so that a request that is on its way (it
-    ///   may hang, too) does no harm.
+    /// - Parameter isGivenUp: whether the connection will run nothing else, so that a request still under way (which
+    ///   may hang too) does no harm.
     func end(isGivenUp: Bool) {
         isOver.store(true, ordering: .releasing)
         if !isGivenUp { sending.withLock { _ in } }
     }
 
-    /// Waits as long as the request takes.
+    /// Sends one request and waits for as long as that takes.
     func cancelOnce() {
         var message = [CChar](repeating: 0, count: 256)
         _ = unsafe PQcancel(handle, &message, Int32(message.count))

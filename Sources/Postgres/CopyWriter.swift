@@ -16,6 +16,7 @@ public struct CopyWriter {
         self.send = send
     }
 
+    /// Begins a row: exactly this many fields have to be written next. Rows are sent in pieces of some 64 KiB.
     public mutating func beginRow(fields: Int) throws(PostgresError) {
         if buffer.count >= CopyWriter.pieceSize {
             try send(buffer)
@@ -24,31 +25,37 @@ public struct CopyWriter {
         append(UInt16(fields))
     }
 
+    /// Writes a NULL, for a column of any type.
     public mutating func writeNull() { append(UInt32.max) }
 
+    /// Writes a `boolean`.
     public mutating func write(_ value: Bool) {
         append(UInt32(1))
         buffer.append(value ? 1 : 0)
     }
 
+    /// Writes a `bigint`.
     public mutating func write(_ value: Int64) {
         append(UInt32(8))
         append(UInt64(bitPattern: value))
     }
 
+    /// Writes an `integer`.
     public mutating func write(int32 value: Int32) {
         append(UInt32(4))
         append(UInt32(bitPattern: value))
     }
 
+    /// Writes a `double precision`.
     public mutating func write(_ value: Double) {
         append(UInt32(8))
         append(value.bitPattern)
     }
 
-    /// Microseconds since 1970.
+    /// Writes a `timestamptz`, given in microseconds since 1970.
     public mutating func write(timestamp value: Int64) { write(value &- postgresEpoch) }
 
+    /// Writes a value in its binary form: the UTF-8 of a `text`, the content of a `bytea`.
     public mutating func write(bytes: some Collection<UInt8>) {
         append(UInt32(bytes.count))
         buffer += bytes

@@ -1,13 +1,14 @@
-/// Until when somebody waits for what a task does with PostgreSQL: whoever waits longer for a connection, or for an
-/// answer, gets an error instead, and a connection that didn't answer is given up.
+/// Until when somebody waits for what a task does with PostgreSQL. Waiting any longer for a connection or an answer
+/// ends in an error, and a connection that didn't answer is given up.
 ///
-/// The database has its own deadline for a statement (`Connection.Settings.statementTimeout`), but one that hangs keeps
+/// The database has its own limit for a statement (`Connection.Settings.statementTimeout`), but one that hangs enforces
 /// none.
 public enum Deadline {
-    /// Nil waits as long as it takes. What runs beside the task that began it, and for others, is begun detached.
+    /// Nil waits for as long as it takes. Work that runs beside the task that started it, on behalf of others, is
+    /// detached so that it doesn't inherit this.
     @TaskLocal public static var current: ContinuousClock.Instant?
 
-    /// Runs `body`, which may take so long; nil leaves it the deadline it has.
+    /// Runs `body`, which may take that long; nil leaves the existing deadline in place.
     public static func within<T>(_ duration: Duration?, _ body: () async throws -> T) async rethrows -> T {
         guard let duration else { return try await body() }
         return try await $current.withValue(earlier(.now + duration, current), operation: body)

@@ -1,12 +1,12 @@
 internal import CLibPQ
 
-/// Statements that travel together: one round trip for all, however many there are.
+/// Statements that travel together: one round trip for all of them, however many there are.
 extension Connection {
-    /// Puts a statement off until the next that is executed, and sends it with that. What is wrong with it is thrown
-    /// there.
+    /// Postpones a statement until the next one is executed, and sends it along with that one, which also throws its
+    /// errors.
     public func later(_ sql: SQL) { deferred.append(sql) }
 
-    /// Sends what was put off.
+    /// Sends the postponed statements.
     func flush() throws(PostgresError) { if !deferred.isEmpty { _ = try pipeline(takeDeferred()) } }
 
     func takeDeferred() -> [SQL] {
@@ -14,15 +14,17 @@ extension Connection {
         return deferred
     }
 
-    /// Runs statements in one round trip, each prepared once for the connection. After one that fails none is run.
+    /// Runs statements in one round trip, each prepared once for the connection. After one fails, none of the rest are
+    /// run.
     ///
-    /// Answers must be short: they come back only when everything has been sent.
-    /// - Throws: what is wrong with the first that fails.
+    /// Answers must be short: they are read only once everything has been sent.
+    ///
+    /// - Throws: the error of the first statement that fails.
     public func pipeline(_ statements: [SQL]) throws(PostgresError) -> [Rows] {
         let before = takeDeferred()
         if !before.isEmpty { return Array(try pipeline(before + statements).dropFirst(before.count)) }
         if isStreaming {
-            // Any statement outside a pipeline ends it.
+            // Any statement outside a pipeline ends that mode.
             try sendOff(unsafe PQsendQuery(handle, ""))
             try skipResults()
             isStreaming = false
@@ -64,13 +66,13 @@ extension Connection {
                     fault = fault ?? error
                 }
             }
-            // Between two statements' results.
+            // What stands between the results of two statements.
             try skipResults()
         }
         if let sync = try unsafe nextResult() { unsafe PQclear(sync) }
         guard unsafe PQexitPipelineMode(handle) == 1 else { throw fault ?? failure() }
         if let fault {
-            // It may not have come to preparing them.
+            // They may never have been prepared.
             for text in fresh { prepared[text] = nil }
             throw fault
         }

@@ -1,10 +1,10 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Some connections to one database, opened when they are needed and handed out one at a time.
+/// Some connections to one database, opened when needed and lent to one caller at a time.
 ///
-/// A connection that was lost is forgotten, and the next use opens another: when PostgreSQL comes back, so does the
-/// pool. No actor: whoever computes for long on other threads would hold it up for all.
+/// A lost connection is dropped and the next use opens another, so when PostgreSQL comes back, so does the pool. It
+/// isn't an actor: a caller that computes for long on other threads would hold it up for everyone.
 public final class Pool: Sendable {
     private struct State {
         var idle: [Session] = []
@@ -19,19 +19,24 @@ public final class Pool: Sendable {
     private let settings: Connection.Settings
     private let state = Mutex(State())
 
+    /// Opens no connection yet.
+    ///
+    /// - Parameters:
+    ///   - uri: `postgresql://…`, as libpq reads it.
+    ///   - size: the most connections open at once.
     public init(uri: String, size: Int = 8, _ settings: Connection.Settings = Connection.Settings()) {
         self.uri = uri
         self.size = size
         self.settings = settings
     }
 
-    /// How many connections are in use and idle, and how many callers wait for one.
+    /// How many connections are in use, how many are idle, and how many callers wait for one.
     public var load: (busy: Int, idle: Int, waiting: Int) {
         state.withLock { ($0.open - $0.idle.count, $0.idle.count, $0.waiting.count) }
     }
 
-    /// Runs `body` with a connection of its own, off the cooperative threads. Cancelling the task cancels its
-    /// statement, and its deadline holds.
+    /// Runs `body` with a connection to itself, off the cooperative threads. Cancelling the task cancels the running
+    /// statement, and the task's deadline applies.
     public func run<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
         let deadline = Deadline.earlier(Deadline.current, settings.deadline.map { .now + $0 })
         let session = try await take(until: deadline)
@@ -39,14 +44,15 @@ public final class Pool: Sendable {
         return try await session.run(until: deadline, body)
     }
 
-    /// Closes what is idle, and what is in use as soon as that is done. Who waits, or comes later, gets an error.
+    /// Closes idle connections now, and those in use as soon as they are returned. Callers that wait or come later get
+    /// an error.
     public func close() {
         let (idle, waiting) = state.withLock { state in
             defer { (state.isClosed, state.idle, state.waiting) = (true, [], []) }
             return (state.idle, state.waiting)
         }
         for waiting in waiting { waiting.turn.resume(throwing: PostgresError.closed) }
-        // Out of the lock: each says goodbye to the server.
+        // Outside the lock: each one says goodbye to the server.
         withExtendedLifetime(idle) {}
     }
 
@@ -93,7 +99,7 @@ public final class Pool: Sendable {
         }
     }
 
-    /// Whoever waited as long as it may isn't waiting any more.
+    /// Takes a caller that was cancelled, or has waited long enough, out of the line.
     private func refuse(_ id: Int, _ error: any Error) {
         let turn = state.withLock { state in
             state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0).turn }
@@ -111,7 +117,7 @@ public final class Pool: Sendable {
     }
 }
 
-/// A connection and the thread its calls run on.
+/// A connection and the thread that its calls run on.
 actor Session {
     private let uri: String
     private let settings: Connection.Settings
@@ -134,8 +140,8 @@ actor Session {
         connection.cancelled.clear()
         defer { if connection.isGivenUp { self.connection = nil } }
         let canceller = connection.canceller(), cancelled = connection.cancelled
-        // `body` blocks this session's thread only, so the handler runs beside it, and so do all others. A closure that
-        // doesn't name the actor would leave its thread for those that all tasks share.
+        // `body` blocks only this session's thread, so the handler runs beside it, and so does everything else. A
+        // closure that doesn't mention the actor would leave its thread for the ones that all tasks share.
         do {
             return try await withTaskCancellationHandler {
                 defer { canceller?.end(isGivenUp: connection.isGivenUp) }
@@ -162,7 +168,7 @@ actor Session {
     }
 }
 
-/// Runs an actor's jobs on a queue of its own, where they may block.
+/// Runs an actor's jobs on its own queue, where they may block.
 final class QueueExecutor: SerialExecutor {
     private let queue = DispatchQueue(label: "firn.postgres")
 

@@ -4,17 +4,16 @@ internal import Foundation
 /// What stands between this program and PostgreSQL.
 public enum Pooler: Sendable, Hashable {
     case none
-    /// Each connection has a session of its own for as long as it is open.
+    /// Each connection keeps its own session for as long as it is open.
     case session
-    /// A connection's statements go to one session now and to another then, and somebody else's settings and role with
-    /// them.
+    /// A connection's statements go to one session now and another later, and so do other clients' settings and roles.
     case transaction
-    /// It gave fewer than three connections at once.
+    /// It gave out fewer than three connections at once.
     case tooSmall
 
-    /// Finds out by asking three connections for their sessions, again and again: a pooler that hands sessions out by
-    /// transaction gives two of them one session at once, or one of them another session than before. Where nothing
-    /// stands between, one connection is enough.
+    /// Finds out by asking three connections for their sessions, again and again: a pooler that hands out sessions by
+    /// transaction gives two of them one session at once, or one of them a different session than before. If there is
+    /// no pooler, one connection is enough.
     ///
     /// - Parameter patience: how long the connections may take to answer.
     public static func found(_ uri: String, patience: Duration = .seconds(10)) async throws -> Pooler {
@@ -40,7 +39,7 @@ public enum Pooler: Sendable, Hashable {
 
     private static func look(_ uri: String) throws -> Pooler {
         let first = try Connection(uri: uri)
-        // A pooler makes up what it says of a session's process.
+        // A pooler makes up what it announces as a session's process.
         guard try first.session() != first.announcedSession else { return .none }
         let connections = try [first, Connection(uri: uri), Connection(uri: uri)]
         var known: [Int64?] = [nil, nil, nil]
@@ -50,7 +49,7 @@ public enum Pooler: Sendable, Hashable {
                 return .transaction
             }
             known = found
-            // In step with the other clients of the pooler, connections could get the same sessions each time.
+            // In step with the pooler's other clients, connections could get the same sessions every time.
             Thread.sleep(forTimeInterval: .random(in: 0...0.005))
         }
         return .session
@@ -60,18 +59,18 @@ public enum Pooler: Sendable, Hashable {
 }
 
 extension Connection {
-    /// Whether a server can't be reached at this address, or takes no connections yet; false where it is there, and
-    /// refused what it was asked.
+    /// Whether no server can be reached at this address, or it takes no connections yet; false if it is there but
+    /// refused the request.
     public static func isAway(_ uri: String) -> Bool {
         unsafe withCStrings(["connect_timeout", "dbname"], ["5", uri]) {
             unsafe [PQPING_REJECT, PQPING_NO_RESPONSE].contains(PQpingParams($0, $1, 1))
         }
     }
 
-    /// The process that the server said at the beginning serves this connection.
+    /// The process that, as the server announced at the start, serves this connection.
     fileprivate var announcedSession: Int64 { Int64(unsafe PQbackendPID(handle)) }
 
-    /// The one that does.
+    /// The process that actually does.
     fileprivate func session() throws(PostgresError) -> Int64 {
         try execute("select pg_backend_pid()").single().int64(0)
     }

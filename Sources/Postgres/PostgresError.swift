@@ -1,14 +1,17 @@
-/// What PostgreSQL or the way to it refused: an SQLSTATE, its message, and what to do where we know.
+/// Something that PostgreSQL or the way to it refused: an SQLSTATE, its message and, if we know, what to do.
 ///
-/// Details and hints of the server are left out, since they hold people's data.
+/// The server's details and hints are left out, since they hold people's data.
 public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Five characters of SQLSTATE; `08001` where there is no connection, `08003` where its pool was closed, `08006`
-    /// where it was lost, `XXF01` where a value isn't what it always is, `08F14` where the server didn't answer in
-    /// time.
+    /// Five characters of SQLSTATE. Besides the server's own: `08001` if there is no connection, `08003` if its pool
+    /// was closed, `08006` if it was lost, `XXF01` if a value isn't what it always is, `08F14` if the server didn't
+    /// answer in time.
     public var code: String
+    /// The server's primary message, or ours.
     public var message: String
+    /// What to do about it; nil if we don't know.
     public var advice: String?
 
+    /// An error of our own, or one that the server reported.
     public init(code: String, message: String, advice: String? = nil) {
         self.code = code
         self.message = message
@@ -19,10 +22,10 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         "\(message) [\(code)]" + (advice.map { " (\($0))" } ?? "")
     }
 
-    /// The database can't be reached, or went away in the middle.
+    /// Whether the database can't be reached, or went away in the middle.
     public var isConnectionLost: Bool { code.hasPrefix("08") || code.hasPrefix("57P") }
 
-    /// The server couldn't be reached, or didn't let the connection in.
+    /// The server couldn't be reached, or didn't accept the connection.
     static func unreachable(_ message: String, advice: String? = nil) -> PostgresError {
         PostgresError(code: "08001", message: message, advice: advice)
     }
@@ -33,21 +36,22 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     /// Whether it was refused because the pool was closed.
     public var isClosed: Bool { code == PostgresError.closed.code }
 
-    /// A value isn't what it always is: a NULL where there can be none, two rows where there is one. Said by us, in
-    /// words that hold no value.
+    /// A value that isn't what it always is: a NULL where there can be none, two rows where there is one. The message
+    /// is ours and holds no value.
     static func damagedValue(_ message: String) -> PostgresError {
         PostgresError(code: ownDamage, message: message, advice: "firn verify says more")
     }
 
+    /// Whether a stored value isn't what it always is, as when somebody changed a table by hand.
     public var isDamagedValue: Bool { code == PostgresError.ownDamage }
 
     private static let ownDamage = "XXF01"
 
-    /// It took too long: the database gave the statement up, or was given up itself.
+    /// Whether it took too long: the database gave up on the statement, or we gave up on the database.
     public var isTimeout: Bool { code == "57014" || code == PostgresError.noAnswer }
 
-    /// Nothing is wrong with the statement: resources are short, something else is in its way or was lost, a disk
-    /// doesn't do. The same may do in a moment.
+    /// Whether nothing is wrong with the statement: resources are short, something else is in its way or was lost, or a
+    /// disk fails. It may succeed in a moment.
     public var isTransient: Bool {
         isConnectionLost || isTimeout || ["53", "55", "57"].contains { code.hasPrefix($0) }
             || ["25006", "40001", "40P01", "58030"].contains(code)
@@ -55,6 +59,7 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
 
     private static let noAnswer = "08F14"
 
+    /// A server didn't answer in time, and its connection was given up.
     public static var tooSlow: PostgresError {
         PostgresError(code: noAnswer, message: "PostgreSQL didn't answer in time")
     }

@@ -1,8 +1,9 @@
 internal import CLibPQ
 
-/// One row as it arrives, read field by field, in order; each reader gives nil for NULL.
+/// One row as it arrives, read field by field, in order; each reader returns nil for NULL.
 @safe public struct RowReader {
-    /// A row of a result, or else the bytes of one in the binary form of COPY, from its first field's length on.
+    /// A row of a result or, if nil, `copied`: the bytes of one in COPY's binary form, from its first field's length
+    /// on.
     private let result: OpaquePointer?
     private var copied: UnsafeRawBufferPointer
     private let row: Int32
@@ -24,7 +25,7 @@ internal import CLibPQ
         guard let result = unsafe result else {
             guard unsafe copied.count >= 4 else { return nil }
             let length = unsafe Int(Int32(bigEndian: copied.loadUnaligned(as: Int32.self)))
-            // A row that is cut ends where it does.
+            // A truncated row ends where it does.
             let end = unsafe min(copied.count, 4 + max(0, length))
             defer { unsafe copied = UnsafeRawBufferPointer(rebasing: copied[end...]) }
             return unsafe length < 0 ? nil : body(UnsafeRawBufferPointer(rebasing: copied[4..<end]))
@@ -43,7 +44,7 @@ internal import CLibPQ
         return word
     }
 
-    /// An integer of any width; nil also for what is none, where a column's type was changed by hand.
+    /// Reads an integer of any width; also nil for a value that isn't one, as when a column's type was changed by hand.
     public mutating func int64() -> Int64? {
         let value: Int64?? = unsafe field { bytes in
             guard 1...8 ~= bytes.count else { return nil }
@@ -53,12 +54,18 @@ internal import CLibPQ
         return value ?? nil
     }
 
-    public mutating func float64() -> Double? { unsafe field { unsafe Double(bitPattern: RowReader.word($0)) } }
+    /// Reads a `double precision`; also nil for a value of another width, as when a column's type was changed by hand.
+    public mutating func float64() -> Double? {
+        let value: Double?? = unsafe field { unsafe $0.count == 8 ? Double(bitPattern: RowReader.word($0)) : nil }
+        return value ?? nil
+    }
 
-    /// Microseconds since 1970.
+    /// Reads a `timestamptz` as microseconds since 1970.
     public mutating func timestamp() -> Int64? { int64().map { $0 &+ postgresEpoch } }
 
+    /// Reads a `boolean`.
     public mutating func bool() -> Bool? { unsafe field { unsafe RowReader.word($0) != 0 } }
 
+    /// Reads a field's bytes as they are: the UTF-8 of a `text`, the content of a `bytea`.
     public mutating func text() -> [UInt8]? { unsafe field { unsafe Array($0) } }
 }

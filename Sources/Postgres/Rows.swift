@@ -1,9 +1,9 @@
 internal import CLibPQ
 
-/// The rows of a result, in binary; freed with the last reference.
+/// The rows of a result, in binary form; freed with the last reference.
 @safe public final class Rows {
     private let result: OpaquePointer
-    /// What a table is called, by its number. It holds no connection: rows outlive theirs.
+    /// A table's name, by its number. It holds no connection: rows outlive theirs.
     private let tableName: (UInt32) -> String?
 
     init(_ result: OpaquePointer, tableName: @escaping (UInt32) -> String?) {
@@ -13,9 +13,10 @@ internal import CLibPQ
 
     deinit { unsafe PQclear(result) }
 
+    /// How many rows there are.
     public var count: Int { Int(unsafe PQntuples(result)) }
 
-    /// What all of it takes up in memory.
+    /// How many bytes all of it takes up in memory.
     public var bytes: Int { Int(unsafe PQresultMemorySize(result)) }
 
     var columns: [(name: String, type: UInt32)] {
@@ -28,9 +29,10 @@ internal import CLibPQ
         return unsafe Int(String(cString: text)) ?? 0
     }
 
+    /// A row by its place, from 0.
     public subscript(row: Int) -> Row { Row(rows: self, row: row) }
 
-    /// Reads its rows one after the other, as they would arrive.
+    /// Reads the rows one after another, just as they would arrive in a stream.
     public func read(_ body: (inout RowReader) throws -> Void) rethrows {
         for row in 0..<count {
             var reader = unsafe RowReader(result: result, row: row)
@@ -38,14 +40,18 @@ internal import CLibPQ
         }
     }
 
+    /// The first row; nil if there is none.
     public var first: Row? { count > 0 ? self[0] : nil }
 
-    /// The row of a statement that always gives one, such as a count.
+    /// The row of a statement that always returns exactly one, such as a count.
+    ///
+    /// - Throws: `isDamagedValue` if it returned any other number of rows.
     public func single() throws(PostgresError) -> Row {
         guard count == 1 else { throw .damagedValue("PostgreSQL gave \(count) rows where there is always one") }
         return self[0]
     }
 
+    /// The results of `body` for each row, in order.
     public func map<T, E: Error>(_ body: (Row) throws(E) -> T) throws(E) -> [T] {
         var values: [T] = []
         for row in 0..<count { values.append(try body(self[row])) }
@@ -63,7 +69,7 @@ internal import CLibPQ
 
     fileprivate func type(_ column: Int) -> UInt32 { unsafe PQftype(result, Int32(column)) }
 
-    /// That a column has a NULL, or a value of another width, where none can be: who may change tables by hand did.
+    /// A column holds a NULL, or a value of another width, where that can't be: somebody changed the table by hand.
     fileprivate func damaged(_ column: Int, _ what: String) -> PostgresError {
         let name = unsafe PQfname(result, Int32(column)).map { unsafe String(cString: $0) } ?? "\(column)",
             table = unsafe PQftable(result, Int32(column))
@@ -71,39 +77,49 @@ internal import CLibPQ
             "column '\(name)' \(table == 0 ? "of a statement" : "of \(tableName(table) ?? "a table")") \(what)")
     }
 
-    /// One row. Columns are numbered from 0. What isn't called optional throws where the column is NULL, with
-    /// `PostgresError.isDamagedValue`.
+    /// One row. Columns are numbered from 0. What isn't called optional throws `PostgresError.isDamagedValue` if the
+    /// column is NULL.
     public struct Row {
         let rows: Rows
         let row: Int
 
+        /// Whether a column is NULL.
         public func isNull(_ column: Int) -> Bool { rows.bytes(row, column) == nil }
 
+        /// A value's bytes in binary form, such as the content of a `bytea`.
         public func bytes(_ column: Int) throws(PostgresError) -> [UInt8] { try present(optionalBytes(column), column) }
+        /// A value's bytes in binary form; nil for NULL.
         public func optionalBytes(_ column: Int) -> [UInt8]? { rows.bytes(row, column) }
 
+        /// A `text`, or the text of a `json` or `jsonb`.
         public func text(_ column: Int) throws(PostgresError) -> String { try present(optionalText(column), column) }
+        /// A `text`, or the text of a `json` or `jsonb`; nil for NULL.
         public func optionalText(_ column: Int) -> String? {
             guard var bytes = rows.bytes(row, column) else { return nil }
-            // jsonb's binary form begins with its version.
+            // The binary form of jsonb begins with its version.
             if rows.type(column) == 3802, !bytes.isEmpty { bytes.removeFirst() }
             return String(decoding: bytes, as: UTF8.self)
         }
 
+        /// A `boolean`.
         public func bool(_ column: Int) throws(PostgresError) -> Bool {
             try present(rows.bytes(row, column).map { $0 == [1] }, column)
         }
 
         /// An integer of any width.
         public func int64(_ column: Int) throws(PostgresError) -> Int64 { try present(optionalInt64(column), column) }
+        /// An integer of any width; nil for NULL.
+        ///
+        /// - Throws: `isDamagedValue` for a value that isn't an integer.
         public func optionalInt64(_ column: Int) throws(PostgresError) -> Int64? {
             guard let bytes = rows.bytes(row, column) else { return nil }
             guard let first = bytes.first, bytes.count <= 8 else { throw rows.damaged(column, "isn't an integer") }
             return bytes.reduce(first >= 0x80 ? -1 : 0) { $0 << 8 | Int64($1) }
         }
 
-        /// Microseconds since 1970.
+        /// A `timestamptz` in microseconds since 1970.
         public func timestamp(_ column: Int) throws(PostgresError) -> Int64 { try int64(column) &+ postgresEpoch }
+        /// A `timestamptz` in microseconds since 1970; nil for NULL.
         public func optionalTimestamp(_ column: Int) throws(PostgresError) -> Int64? {
             try optionalInt64(column).map { $0 &+ postgresEpoch }
         }

@@ -10,22 +10,24 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
     fileprivate var parts: [Part]
 
-    /// For literals in the source. Text that is made goes in by `raw`.
+    /// For literals in the source. Text that is put together goes in through `raw`.
     public init(stringLiteral value: String) {
         parts = [.text(value)]
     }
 
-    /// A part of a statement that was put together as text: nothing in it is bound or quoted, so nothing of a user's
-    /// may be in it but what he runs as his own.
+    /// A part of a statement that was put together as text. Nothing in it is bound or quoted, so it must hold nothing
+    /// from a user, except what that user runs as their own.
     public init(raw text: String) {
         parts = [.text(text)]
     }
 
+    /// Called by the compiler for a literal with interpolations.
     public init(stringInterpolation interpolation: Interpolation) {
         parts = interpolation.parts
     }
 
-    /// The statement with `$1`, `$2`, … for its values: numbered only here, so that a name may hold a dollar sign.
+    /// The statement with `$1`, `$2`, … for its values. They are numbered only here, so that a name may hold a dollar
+    /// sign.
     public var text: String {
         var text = ""
         var count = 0
@@ -40,49 +42,60 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         return text
     }
 
+    /// The values for `$1`, `$2`, …, in that order.
     public var parameters: [Parameter] {
         parts.compactMap { if case .parameter(let parameter) = $0 { parameter } else { nil } }
     }
 
+    /// Collects a literal's text and the values to bind in it.
     public struct Interpolation: StringInterpolationProtocol {
         fileprivate var parts: [Part] = []
 
+        /// Starts empty; the counts are of no use here.
         public init(literalCapacity: Int, interpolationCount: Int) {}
 
+        /// Text from the source, taken as it is.
         public mutating func appendLiteral(_ literal: String) { parts.append(.text(literal)) }
+        /// A value to bind, with its type.
         public mutating func appendInterpolation(_ parameter: Parameter) { parts.append(.parameter(parameter)) }
 
+        /// A `text` to bind; nil binds NULL.
         public mutating func appendInterpolation(_ value: String?) {
             appendInterpolation(value.map { .text($0) } ?? .null(.text))
         }
+        /// A `bigint` to bind; nil binds NULL.
         public mutating func appendInterpolation(_ value: Int64?) {
             appendInterpolation(value.map { .int64($0) } ?? .null(.int64))
         }
+        /// A `bigint` to bind.
         public mutating func appendInterpolation(_ value: Int) { appendInterpolation(.int64(Int64(value))) }
+        /// A `boolean` to bind.
         public mutating func appendInterpolation(_ value: Bool) { appendInterpolation(.bool(value)) }
+        /// A `bytea` to bind; nil binds NULL.
         public mutating func appendInterpolation(_ value: [UInt8]?) {
             appendInterpolation(value.map { .bytes($0) } ?? .null(.bytes))
         }
 
-        /// A name of the database's, quoted.
+        /// A name in the database, quoted.
         public mutating func appendInterpolation(identifier: String) { parts.append(.text(SQL.quoted(identifier))) }
 
-        /// A text written out, for what takes no values.
+        /// A text written out as a literal, for statements that take no values.
         public mutating func appendInterpolation(literal: String) {
             parts.append(.text("'" + literal.replacing("'", with: "''") + "'"))
         }
-        /// A number of ours written out, for statements that take no values.
+        /// A number written out, for statements that take no values.
         public mutating func appendInterpolation(literal: Int64) { parts.append(.text(String(literal))) }
 
-        /// A part of a statement, with its own values.
+        /// Part of a statement, with its own values.
         public mutating func appendInterpolation(_ part: SQL) { parts += part.parts }
     }
 
+    /// A name in double quotes, with those inside it doubled, so that it can't end early.
     public static func quoted(_ name: String) -> String {
         "\"" + name.replacing("\"", with: "\"\"") + "\""
     }
 
-    /// Parts with `separator` between them.
+    /// The parts with `separator` between them; empty if there are none.
     public static func joined(_ parts: [SQL], by separator: String) -> SQL {
         guard let first = parts.first else { return "" }
         let between = SQL(raw: separator)
@@ -90,7 +103,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     }
 }
 
-/// A value to bind, with the type it has in PostgreSQL. Sent in binary, so that nothing is lost on the way.
+/// A value to bind, with its type in PostgreSQL. It is sent in binary, so that nothing is lost on the way.
 public enum Parameter: Sendable, Hashable {
     case null(Kind)
     case bool(Bool)
@@ -102,6 +115,7 @@ public enum Parameter: Sendable, Hashable {
     case timestamp(Int64)
     case array(Kind, [Parameter])
 
+    /// The types of values that can be bound; raw values are their numbers in `pg_type`.
     public enum Kind: UInt32, Sendable, Hashable {
         case bool = 16, bytes = 17, int64 = 20, text = 25, float64 = 701, timestamp = 1184
 
@@ -158,7 +172,7 @@ public enum Parameter: Sendable, Hashable {
     }
 }
 
-/// 2000-01-01T00:00:00Z in microseconds since 1970: what PostgreSQL's binary timestamps count from.
+/// 2000-01-01T00:00:00Z in microseconds since 1970: where PostgreSQL's binary timestamps start counting.
 let postgresEpoch: Int64 = 946_684_800_000_000
 
 func bigEndian(_ word: some FixedWidthInteger & UnsignedInteger) -> [UInt8] {

@@ -2,14 +2,13 @@ internal import ArrowIPC
 package import FeatureEngine
 package import FeatureLanguage
 
-/// The uncompressed file of a block in memory: its values are read where they lie, and nothing is decoded for one of
-/// them.
+/// A block's uncompressed file in memory: its values are read where they lie, so reading one doesn't decode the others.
 package final class PlainBlock: Sendable {
     private let bytes: [UInt8]
     private let checksum: Int64
     private let layout: ArrowBlock.Layout?
 
-    /// - Returns: nil where it isn't the block's file, by length and checksum.
+    /// Nil if it isn't the block's file, judging by length and checksum.
     package init?(_ bytes: [UInt8], _ block: SegmentBlock) {
         self.bytes = bytes
         checksum = Checksum.of(bytes)
@@ -17,7 +16,7 @@ package final class PlainBlock: Sendable {
         layout = unsafe bytes.withUnsafeBytes { unsafe (try? ArrowBlock.layout(of: $0)) ?? nil }
     }
 
-    /// Whether it is another block's file too.
+    /// Whether it is also another block's file.
     package func isLike(_ block: SegmentBlock) -> Bool { block.isLike(bytes.count, checksum) }
 
     /// Whether single values can be read in place.
@@ -26,7 +25,7 @@ package final class PlainBlock: Sendable {
     package var type: ValueType { layout!.type }
     package var hasNull: Bool { layout!.validity != nil }
 
-    /// Adds the values in some rows, less `first`, each of eight bytes.
+    /// Appends values of eight bytes, at `rows` minus `first`.
     package func append<T: BitwiseCopyable>(_ rows: some Sequence<Int32>, less first: Int, to column: inout [T]) {
         let values = layout!.values
         unsafe bytes.withUnsafeBytes { bytes in
@@ -37,12 +36,12 @@ package final class PlainBlock: Sendable {
         }
     }
 
-    /// Adds the bools in some rows, less `first`.
+    /// Appends bools, at `rows` minus `first`.
     package func append(bools rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
         append(bits: layout!.values, rows, less: first, to: &column)
     }
 
-    /// Adds whether the values in some rows, less `first`, are not NULL.
+    /// Appends whether values, at `rows` minus `first`, are not NULL.
     package func append(validityOf rows: some Sequence<Int32>, less first: Int, to column: inout [Bool]) {
         append(bits: layout!.validity!, rows, less: first, to: &column)
     }
@@ -56,7 +55,7 @@ package final class PlainBlock: Sendable {
         }
     }
 
-    /// All of it, decoded.
+    /// The whole column, decoded.
     package func column() throws -> Column {
         guard let layout, !hasNull else { return try ArrowBlock.decode(bytes) }
         func copied<T: BitwiseCopyable>(_ type: T.Type) -> [T] {

@@ -1,10 +1,10 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 
-/// A column in blocks, one after the other.
+/// A column in blocks, one after another.
 struct PlainColumn: DeferredColumn {
     private let blocks: [PlainBlock]
-    /// The first row of each.
+    /// The first row of each block.
     private var starts: [Int]
 
     init(_ blocks: [PlainBlock]) {
@@ -58,9 +58,10 @@ struct PlainColumn: DeferredColumn {
         return validity.contains(false) ? validity : nil
     }
 
-    /// Rows come in order, mostly: runs of one block are read together.
+    /// Rows mostly come in order, so runs from one block are read together.
     ///
-    /// - Parameter body: places of rows of one block, the block and its first row; no block where a row is negative.
+    /// - Parameter body: given the places of rows from one block, the block, and its first row; no block for negative
+    ///   rows.
     private func forEachRun(_ rows: [Int32], _ body: (Range<Int>, PlainBlock?, Int) -> Void) {
         var place = 0
         while place < rows.count {

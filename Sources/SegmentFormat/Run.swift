@@ -3,19 +3,19 @@ internal import FeatureEngine
 /// A stretch of a source's log, sealed by some key columns.
 package struct Run: Sendable {
     package var number: Int64
-    /// Its rows' offsets are greater than `after`, up to `upTo`.
+    /// Its rows have offsets greater than `after`, up to and including `upTo`.
     package var after: Int64
     package var upTo: Int64
-    /// A power of two.
+    /// How many buckets it has, a power of two.
     package var buckets: Int
-    /// A segment has no more rows.
+    /// How many rows a segment has at most.
     package var segmentRows: Int
-    /// How many segments it has, were they all there.
+    /// How many segments it has if they are all there.
     package var segmentCount = 0
     package var segments: [Segment] = []
     /// Whether the content of some block that it lists was dropped.
     package var lacksContent = false
-    /// Whether its list isn't what it was when it was sealed: then nothing of it is believed.
+    /// Whether its list isn't what it was when it was sealed; then nothing in it is believed.
     package var isDamaged = false
 
     package init(number: Int64, after: Int64, upTo: Int64, buckets: Int, segmentRows: Int, segmentCount: Int = 0) {
@@ -29,8 +29,8 @@ package struct Run: Sendable {
             && segments.allSatisfy { segment in columns.allSatisfy { segment.blocks[$0] != nil } }
     }
 
-    /// Covers all that is believed of a run but its blocks, which have checksums of their own: whether a segment has a
-    /// block of retractions is said here.
+    /// Covers everything that is believed of a run except its blocks, which have checksums of their own: it also says
+    /// whether a segment has a block of retractions.
     package func checksum(_ source: String, keys: [String]) -> Int64 {
         var fields = Checksum.Fields()
         fields.add(source)
@@ -50,7 +50,7 @@ package struct Run: Sendable {
         return fields.checksum
     }
 
-    /// Whether its numbers are such that it can be read, whoever wrote them.
+    /// Whether its numbers allow it to be read, whoever wrote them.
     package var isPlausible: Bool {
         after >= 0 && after < upTo && upTo <= Heads.lastOffset && (1...1 << 20).contains(buckets)
             && buckets & (buckets - 1) == 0 && segmentRows > 0

@@ -6,15 +6,15 @@ package struct Segment: Sendable {
     package var number: Int64
     package var bucket: Int
     package var rows: Int
-    /// Event times, microseconds since 1970; nil in a static source.
+    /// The range of event times, in microseconds since 1970; nil in a static source.
     package var times: ClosedRange<Int64>?
     package var firstKnown: Int64
-    /// Whether no two rows are versions of one fact, and none is a tombstone's or retraction's victim here.
+    /// Whether no two rows are versions of one fact, and none is hidden by a tombstone or retraction here.
     package var isOneVersionEach: Bool
-    /// Whether some rows only say that a version of a fact has another key: then there is a block of these marks.
+    /// Whether some rows only say that a version of a fact has another key; then a block marks them.
     package var hasRetractions = false
     package var blocks: [String: SegmentBlock] = [:]
-    /// The number of the run that lists it; 0 where none does yet.
+    /// The number of the run that lists it; 0 if none does yet.
     package var run: Int64
 
     package init(
@@ -25,10 +25,10 @@ package struct Segment: Sendable {
         (self.firstKnown, self.isOneVersionEach) = (firstKnown, isOneVersionEach)
     }
 
-    /// As many as make a column a mebibyte: less compresses worse, more isn't better.
+    /// Enough rows to make a column one mebibyte: fewer compress worse, more don't help.
     package static let usualRows = 1 << 17
 
-    /// Whether it is what is listed, but for its number and blocks.
+    /// Whether it matches what is listed, apart from its number and blocks.
     package func isListed(as listed: Segment) -> Bool {
         bucket == listed.bucket && rows == listed.rows && times == listed.times && firstKnown == listed.firstKnown
             && isOneVersionEach == listed.isOneVersionEach
@@ -37,15 +37,15 @@ package struct Segment: Sendable {
 }
 
 extension Plan.Group {
-    /// The columns that make the key of its segments, each once, sorted.
+    /// The columns that make up the key of its segments, each once, sorted.
     package var segmentKeys: [String] { Set(keys.map(\.column)).sorted() }
 
-    /// The blocks that hold its rows, whatever they are read for.
+    /// The columns whose blocks hold its rows, whatever they are read for.
     package var segmentColumns: Set<String> { columns.union(source.segmentColumns) }
 }
 
 extension Source {
-    /// What a segment's block holds.
+    /// The type of the values in a segment's block; nil if there is no such column.
     package func type(ofSegment column: String) -> ValueType? {
         switch column {
         case SegmentColumn.offset: .int64
@@ -55,7 +55,7 @@ extension Source {
         }
     }
 
-    /// The blocks that every segment of it has.
+    /// The columns for which every segment of it has a block.
     package var segmentColumns: Set<String> {
         var names = Set(id)
         names.insert(SegmentColumn.offset)

@@ -3,7 +3,7 @@ internal import Crypto
 package import FeatureEngine
 internal import FeatureLanguage
 
-/// A segment's column: an Arrow file of one column, named by what is in it.
+/// A segment's column: an Arrow file of one column, named by its content.
 package struct SegmentBlock: Sendable {
     /// Where it is listed.
     package struct Place: Sendable {
@@ -20,12 +20,12 @@ package struct SegmentBlock: Sendable {
     package var address: [UInt8]
     /// Bytes of the uncompressed file.
     package var bytes: Int
-    /// Covers the uncompressed file and, once it is listed, the line that lists it: another block's line in its place
-    /// is found as it is read.
+    /// Covers the uncompressed file and, once it is listed, the row that lists it: if another block's row is in its
+    /// place, reading finds out.
     package private(set) var checksum: Int64
     package private(set) var place: Place?
 
-    /// A block that is listed.
+    /// A block that has been listed.
     package init(address: [UInt8], bytes: Int, checksum: Int64, at place: Place) {
         (self.address, self.bytes, self.checksum, self.place) = (address, bytes, checksum, place)
     }
@@ -34,7 +34,7 @@ package struct SegmentBlock: Sendable {
         (self.address, bytes, checksum) = (address, plain.count, Checksum.of(plain))
     }
 
-    /// - Returns: the block, and its file with bodies compressed.
+    /// - Returns: the block, and its file with its buffers compressed.
     package static func seal(_ column: Column) throws -> (block: SegmentBlock, body: [UInt8]) {
         let plain = try ArrowBlock.encode(column, isCompressed: false)
         return (
@@ -43,7 +43,7 @@ package struct SegmentBlock: Sendable {
         )
     }
 
-    /// This block as it is to be listed.
+    /// This block as a run is to list it.
     package func listed(at place: Place) -> SegmentBlock {
         SegmentBlock(
             address: address, bytes: bytes, checksum: SegmentBlock.checksum(checksum, bytes, address, place), at: place)
@@ -57,17 +57,17 @@ package struct SegmentBlock: Sendable {
         return fields.checksum
     }
 
-    /// Whether its uncompressed file has such a length and checksum. The address proves it, at the price of a training
-    /// job.
+    /// Whether its uncompressed file has this length and checksum. The address would prove it, but hashing costs as
+    /// much as a training job.
     package func isLike(_ count: Int, _ content: Int64) -> Bool {
         count == bytes && (place.map { SegmentBlock.checksum(content, bytes, address, $0) } ?? content) == checksum
     }
 }
 
-/// The names of what segments hold beside declared columns.
+/// The names of the columns that segments have in addition to declared ones.
 package enum SegmentColumn {
     package static let knownAt = Source.knownAtColumn
     package static let offset = "firn_offset"
-    /// True where a row only says that a version of a fact has another key; absent where there is none.
+    /// True where a row only says that a version of a fact has another key; absent if no row does.
     package static let retraction = "firn_retraction"
 }

@@ -1,13 +1,13 @@
 package import FeatureEngine
 internal import FeatureLanguage
 
-/// A group's rows from sealed runs and beside them, in as many buckets as the largest run has.
+/// A group's rows, sealed in runs or not, in as many buckets as the largest run has.
 package struct SegmentBuckets: RowBuckets {
-    /// Which rows of a segment may matter for a request.
+    /// Which segments may have rows that matter to a request.
     package struct Reach: Sendable {
-        /// The event times that windows reach: after one (nil: from the beginning), up to the other.
+        /// The event times that windows reach: after one (nil: from the beginning), up to and including the other.
         package var times: (after: Int64?, upTo: Int64)?
-        /// Rows that become known later don't count, read as served.
+        /// As served, rows that become known after this instant don't count.
         package var lastInstant: Int64
         package var mode: Reading.Mode
         /// The last offset that is read.
@@ -17,7 +17,7 @@ package struct SegmentBuckets: RowBuckets {
             (self.times, self.lastInstant, self.mode, self.cut) = (times, lastInstant, mode, cut)
         }
 
-        /// Whether some row may matter: its event time is reached, or, where facts have versions, it is known in time.
+        /// Whether some row may matter: windows reach its event time or, if facts have versions, it is known in time.
         fileprivate func includes(_ segment: Segment, _ group: Plan.Group) -> Bool {
             if mode == .asServed, !group.hindsight, !group.source.isStatic, segment.firstKnown > lastInstant {
                 return false
@@ -31,16 +31,16 @@ package struct SegmentBuckets: RowBuckets {
     package let keys: [String]
     private let source: Source
     private let reader: SegmentRows
-    /// By bucket, and by run: its segments in order.
+    /// For each bucket and run, its segments in order.
     private let segments: [[[Segment]]]
-    /// Rows of small runs and of none, and which of them each bucket has; nil where there are none.
+    /// Rows of small runs and of no run, and which of them each bucket has; nil if there are none.
     private let loose: (rows: SourceRows, members: [[Int32]])?
-    /// Whether a run goes on behind the cut.
+    /// Whether a run extends beyond the cut.
     private let isStraddling: Bool
 
     /// - Parameters:
-    ///   - runs: one after the other; at least one.
-    ///   - recent: rows since the last of them, with what they say of facts under other keys.
+    ///   - runs: one after another; at least one.
+    ///   - recent: rows after the last of them, with their retractions of facts under other keys.
     package init(_ group: Plan.Group, _ runs: [Run], recent: SourceRows?, _ reach: Reach, blocks: any BlockSupply)
         throws
     {
@@ -49,7 +49,7 @@ package struct SegmentBuckets: RowBuckets {
         source = group.source
         reader = SegmentRows(group: group, runs: runs, blocks: blocks)
         isStraddling = runs.contains { $0.upTo > reach.cut }
-        // Runs of few buckets are small: they are read once, with the rows since, and divided here.
+        // Runs with few buckets are small: they are read once, together with the recent rows, and divided here.
         var parts: [SourceRows] = []
         for run in runs where run.buckets < count {
             let reached = run.segments.filter { reach.includes($0, group) }
@@ -79,7 +79,7 @@ package struct SegmentBuckets: RowBuckets {
         var rest = loose.map { rows, members in rows.gathered(members[bucket]) }
         if rest?.count == 0 { rest = nil }
         let isOneRun = runs.count <= 1 && rest == nil
-        // Versions of a fact may lie anywhere, but in one run that has none.
+        // Versions of a fact may be anywhere, unless there is only one run and it has none.
         if !source.id.isEmpty, !source.isStatic, !(isOneRun && runs.allSatisfy { $0.allSatisfy(\.isOneVersionEach) }) {
             var parts =
                 try runs.isEmpty
@@ -111,17 +111,17 @@ private struct OneRun: BucketRows {
     }
 }
 
-/// Several runs' rows of one bucket in one order, a part at a time: what is held is a segment of each run.
+/// Several runs' rows of one bucket in one order, a part at a time, while one segment of each run is held.
 private struct MergedRuns: BucketRows {
     private let keys: [String]
     private let reader: SegmentRows
-    /// For each run the segments that are still to be read, and the offset of the last row that was. Nil where all of
-    /// those are handed out.
+    /// For each run, the segments that are still to be read, and the offset of the last row read; nil if all rows read
+    /// so far have been handed out.
     private var runs: [(left: ArraySlice<Segment>, last: Int64?)]
-    /// Rows that were read and not handed out, in order.
+    /// Rows that were read but not yet handed out, in order.
     private var pending: SourceRows?
 
-    /// - Parameter rest: rows of no run, in whatever order.
+    /// - Parameter rest: rows of no run, in any order.
     init(_ runs: [[Segment]], _ rest: SourceRows?, keys: [String], _ reader: SegmentRows) {
         self.keys = keys
         self.reader = reader
@@ -143,7 +143,7 @@ private struct MergedRuns: BucketRows {
         whole.isSorted = false
         whole = whole.sorted(by: keys)
         whole.isOneVersionEach = true
-        // What lies before the end of each run's rows is complete. A row is told by its offset.
+        // Rows are complete up to where the first run with more segments ends. Offsets identify rows.
         let ends = Set(runs.filter { !$0.left.isEmpty }.compactMap(\.last))
         guard let end = whole.offsets.firstIndex(where: ends.contains) else { return whole }
         for index in runs.indices where runs[index].last == whole.offsets[end] { runs[index].last = nil }

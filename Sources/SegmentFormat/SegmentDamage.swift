@@ -1,7 +1,7 @@
-/// Where a sealed run isn't what it was when it was sealed.
+/// A sealed run isn't what it was when it was sealed.
 package struct SegmentDamage: Error, CustomStringConvertible {
     package let run: Int64
-    /// Which run, and of it which segment and column, if it is known.
+    /// Which run and, if they are known, which of its segments and columns.
     package let place: String
 
     package init(_ source: String, _ keys: [String], _ run: Run, _ segment: Int64? = nil, _ column: String? = nil) {

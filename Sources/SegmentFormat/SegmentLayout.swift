@@ -6,7 +6,7 @@ package struct SegmentLayout: Sendable {
     package let source: Source
     /// Sorted.
     package let keys: [String]
-    /// Declared columns.
+    /// The declared columns that are sealed.
     package let columns: [ColumnDefinition]
 
     package init(_ source: Source, keys: [String], columns names: Set<String>) {
@@ -24,7 +24,7 @@ package struct SegmentLayout: Sendable {
             knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].integers)
     }
 
-    /// A bucket's rows, sorted.
+    /// Makes segments of a bucket's rows, which must be sorted.
     package func segments(_ rows: SourceRows, bucket: Int, ofRows segmentRows: Int) throws -> [SealedSegment] {
         let isOneVersionEach = !rows.hasVersions(of: source, keys: keys)
         return try stride(from: 0, to: rows.count, by: segmentRows).map { start in

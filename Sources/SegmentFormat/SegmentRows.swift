@@ -3,24 +3,24 @@ internal import FeatureLanguage
 
 /// Where segments' blocks are kept.
 package protocol BlockSupply: Sendable {
-    /// The plain files of blocks, by address; those that are gone or aren't what they were are left out. Called from
-    /// several threads at once.
+    /// The uncompressed files of blocks, by address; those that are gone or damaged are left out. Called from several
+    /// threads at once.
     func plain(_ blocks: [SegmentBlock]) throws -> [[UInt8]: PlainBlock]
 }
 
 /// Segments as rows for one group.
 struct SegmentRows: Sendable {
     let group: Plan.Group
-    /// Those whose segments are read.
+    /// The runs whose segments are read.
     let runs: [Run]
     let blocks: any BlockSupply
 
-    /// Segments' rows, one segment after the other.
+    /// Segments' rows, one segment after another.
     ///
     /// - Parameters:
-    ///   - versions: whether what facts' versions are told by is needed: id, retractions.
-    ///   - offsets: whether the rows' places in the log are.
-    ///   - defers: whether columns of which single values are enough may stay in their files.
+    ///   - versions: whether what tells versions of a fact apart is needed: id, retractions.
+    ///   - offsets: whether the rows' places in the log are needed.
+    ///   - defers: whether columns from which single values are enough may stay in their files.
     func rows(_ segments: [Segment], versions: Bool, offsets: Bool, defers: Bool) throws -> SourceRows {
         var parts: [SourceRows] = []
         var inPlace: [String: [PlainBlock]] = [:]
@@ -55,14 +55,14 @@ struct SegmentRows: Sendable {
         return (rows, inPlace)
     }
 
-    /// A segment's columns, each as long as the segment and of its type: who may write anything could have put
-    /// something else there.
+    /// A segment's columns, each checked to have the segment's length and its own type: whoever may write could have
+    /// put something else there.
     ///
-    /// - Parameter deferring: names of columns that may stay as they are, where their values can be read in place.
+    /// - Parameter deferring: names of columns that may stay as they are if their values can be read in place.
     private func columns(_ segment: Segment, _ names: Set<String>, deferring: Set<String>) throws -> (
         columns: [String: Column], inPlace: [String: PlainBlock]
     ) {
-        // Two names may stand for the same content, such as event time and known-at.
+        // Two names may stand for one content, such as event time and known-at.
         var wanted: [[UInt8]: SegmentBlock] = [:]
         for name in names {
             guard let block = segment.blocks[name] else { throw damage(segment, name) }

@@ -3,7 +3,7 @@ internal import FeatureLanguage
 internal import Tables
 
 extension LookupAnswer {
-    /// What is the same in all answers: up to the instant, and from there to the rows.
+    /// What all answers have in common: what precedes the instant, and what stands between it and the rows.
     static func frame(set: String?, features: [String], warnings: [String]) -> (opening: [UInt8], middle: [UInt8]) {
         var opening = Array("{".utf8), middle = Array("\",\"features\":".utf8)
         if let set { opening += "\"set\":\(JSON.string(set)),".utf8 }
@@ -16,7 +16,7 @@ extension LookupAnswer {
         return (opening, middle)
     }
 
-    /// Writes the answer from values as memory has them.
+    /// Writes the answer from values as they are in memory.
     static func write(_ cells: Cells, _ prepared: ServingPlan, rows: Int, at instant: Instant) -> [UInt8] {
         let types = prepared.types, layouts = prepared.layouts, width = cells.width
         var bytes: [UInt8] = []
@@ -63,7 +63,7 @@ extension LookupAnswer {
     private static let firstRow = Array("{\"values\":[".utf8)
     private static let nextRow = Array(",{\"values\":[".utf8)
 
-    /// As JSON, straight into bytes.
+    /// Appends the answer as JSON, optionally with its cuts and the types of its values.
     public func write(to bytes: inout [UInt8], cuts withCuts: Bool = false, types withTypes: Bool = false) {
         let (opening, middle) = LookupAnswer.frame(set: set, features: features, warnings: warnings)
         bytes.reserveCapacity(opening.count + middle.count + 64 + rowCount * columns.count * 28)
@@ -101,7 +101,7 @@ extension LookupAnswer {
 }
 
 extension Duration {
-    /// Whole milliseconds; where there is no bound, such as since something that never was, as many as a number holds.
+    /// Whole milliseconds; `Int.max` for more than an Int holds, such as the time since something that never was.
     public var wholeMilliseconds: Int {
         let milliseconds = self / .milliseconds(1)
         return milliseconds < 9e18 ? Int(milliseconds) : .max

@@ -16,10 +16,10 @@ struct Cells {
     }
 
     let width: Int
-    /// How old what memory has may be, where that isn't a moment.
+    /// How old memory's data may be; nil if it is from a moment ago.
     var age: Duration?
     var kinds: [Kind]
-    /// Values as words; of a text, where it begins in `texts` and, above, how long it is.
+    /// Values as words; for a text, its start in `texts` and, in the upper half, its length.
     var words: [UInt64]
     var texts: [UInt8] = []
 

@@ -1,10 +1,10 @@
 internal import Foundation
 internal import Synchronization
 
-/// What time it is for the database, as far as this process knows: never ahead of it, and never going back.
+/// The database's time, as far as this process knows it: never ahead of the database, and never going back.
 package final class DatabaseClock: Sendable {
     private struct Sample {
-        /// The database's clock, and when an answer with it came.
+        /// The database's clock, and when the answer that had it came.
         var time: Int64
         var received: ContinuousClock.Instant
     }
@@ -12,7 +12,7 @@ package final class DatabaseClock: Sendable {
     private struct State {
         var sample: Sample?
         var latest = Int64.min
-        /// How far this machine's clock and the database's were apart when they were compared last.
+        /// How far this machine's clock and the database's were apart when they were last compared.
         var disagreement = Duration.zero
     }
 
@@ -21,7 +21,7 @@ package final class DatabaseClock: Sendable {
     private let wall: @Sendable () -> Int64
 
     /// - Parameters:
-    ///   - driven: what time it is instead.
+    ///   - driven: says what time it is instead.
     ///   - wall: this machine's clock, microseconds since 1970.
     package init(
         driven: (@Sendable () -> Int64)? = nil,
@@ -31,7 +31,7 @@ package final class DatabaseClock: Sendable {
         self.wall = wall
     }
 
-    /// When the database's clock was read: at some moment between two of this machine's.
+    /// When the database's clock was read: at some moment between two readings of this machine's.
     package struct Reading {
         fileprivate var before: Int64
         fileprivate var after: Int64
@@ -57,18 +57,18 @@ package final class DatabaseClock: Sendable {
         }
     }
 
-    /// How far this machine's clock and the database's are apart, at least.
+    /// How far this machine's clock and the database's are apart at least.
     package var disagreement: Duration { state.withLock { $0.disagreement } }
 
-    /// No *now* lies before this one from here on: an answer had it.
+    /// From here on, no *now* is before this one, because an answer had it.
     package func pass(_ time: Int64) { state.withLock { $0.latest = max($0.latest, time) } }
 
-    /// How long ago something was learnt.
+    /// How long ago something was learned.
     package var silence: Duration {
         state.withLock { $0.sample }.map { ContinuousClock.now - $0.received } ?? .seconds(Int64.max / 2)
     }
 
-    /// Nil before anything was learnt.
+    /// The database's time in microseconds since 1970; nil before anything was learned.
     package func now() -> Int64? {
         if let driven { return driven() }
         return state.withLock { state in

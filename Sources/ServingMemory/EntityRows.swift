@@ -1,7 +1,7 @@
 package import FeatureEngine
 package import FeatureLanguage
 
-/// An entity's rows as memory holds them, one after the other, so that a new one is added at the end.
+/// An entity's rows as memory holds them, one after another, so that a new one is added at the end.
 ///
 ///     row   = i64 offset  i64 known_at  [i64 event time]  u8 1 for a retraction  u8… 1 where a column is NULL, a bit each  value…
 ///     value = bool u8 · int64, float64, timestamp 8 bytes · string u32 length, UTF-8; nothing where NULL
@@ -11,20 +11,20 @@ package struct EntityRows {
 
     package init() {}
 
-    /// Rows that were kept.
+    /// Rows that were kept elsewhere.
     package init(bytes: [UInt8], count: Int) {
         self.bytes = bytes
         self.count = count
     }
 }
 
-/// Which columns rows have, to write and read them.
+/// Which columns rows have, for writing and reading them.
 package struct RowForm {
     let columns: [ColumnDefinition]
     private let layouts: [PhysicalLayout]
     let isStatic: Bool
 
-    /// - Parameter columns: of the source; others are left out.
+    /// - Parameter columns: the columns of the source that rows have.
     package init(_ source: Source, columns: Set<String>) {
         self.columns = source.columns.filter { columns.contains($0.name) }
         layouts = self.columns.map(\.type.layout)
@@ -33,7 +33,7 @@ package struct RowForm {
 
     private var nullBytes: Int { (columns.count + 7) / 8 }
 
-    /// Adds a row to its entity's.
+    /// Adds a row to an entity's rows.
     package func append(_ rows: SourceRows, _ row: Int, to entity: inout EntityRows) {
         func word(_ value: Int64) { entity.bytes.append(littleEndian: value) }
         word(rows.offsets[row])
@@ -61,7 +61,8 @@ package struct RowForm {
         entity.count += 1
     }
 
-    /// Whether bytes are so many rows of this form, and nothing else: of what was kept elsewhere, before it is read.
+    /// Whether the bytes are as many rows of this form as they should be, and nothing else. Asked of rows kept
+    /// elsewhere before they are read.
     package func holds(_ entity: EntityRows) -> Bool {
         let bytes = entity.bytes
         var position = 0
@@ -83,7 +84,7 @@ package struct RowForm {
         return position == bytes.count
     }
 
-    /// The rows of several entities, one entity's after the other's: written here, or such as `holds` says.
+    /// The rows of several entities, one entity after another; each was written here or passes `holds`.
     package func rows(of entities: [EntityRows]) -> SourceRows {
         let count = entities.reduce(0) { $0 + $1.count }
         var builders = columns.map { ColumnBuilder($0.type) }
@@ -120,7 +121,7 @@ package struct RowForm {
     }
 }
 
-/// Bytes that are read from the front.
+/// Reads bytes from the front.
 private struct ByteSpan {
     private let bytes: [UInt8]
     private var position = 0

@@ -1,22 +1,22 @@
 package import FeatureEngine
 internal import FeatureLanguage
 
-/// The entities of one source by one choice of its columns as key, as far as lookups have asked for them: their rows,
-/// and what every aggregate over them comes to until something changes.
+/// The entities of one source, by one choice of its columns as key, that lookups have asked for: their rows, and every
+/// aggregate's value until something changes.
 package final class EntityTable {
-    /// Its keys go by the source's columns.
+    /// Its keys are named after the source's columns.
     let group: Plan.Group
     private let form: RowForm
-    /// Told from the tables that it replaced: what was loaded for those isn't taken.
+    /// Distinguishes it from the tables that it replaced: what was loaded for those isn't taken.
     let generation: Int
     let keyTypes: [ValueType]
     private var places: [EntityKey: Int] = [:]
     private var states: [State] = []
     private var values: ValueTable
     private var free: [Int] = []
-    /// What an entity without rows has: of a NULL key, too.
+    /// The values of an entity without rows, and of a NULL key.
     private let nothing: [Column]
-    /// Rows applied lately, for entities that are loaded meanwhile.
+    /// Rows applied recently, for entities that are being loaded meanwhile.
     private var lately: [Delta] = []
     private(set) var bytes = 0
     private(set) var recomputed = 0
@@ -27,29 +27,29 @@ package final class EntityTable {
     private struct State {
         var key: EntityKey
         var rows: EntityRows
-        /// The values hold before this instant; `.min` where they aren't computed.
+        /// The values hold before this instant; `.min` if they aren't computed.
         var until: Int64
         var foundFrom: Int64
         var used: Int
-        /// It has more rows than memory holds for one.
+        /// Whether it has more rows than memory holds for one entity.
         var isTooLarge: Bool
-        /// With more rows than this it is read again, without those that no window reaches any more.
+        /// If it has more rows than this, it is read again, without those that no window reaches any more.
         var mostRows: Int
     }
 
-    /// A stretch of the log: its rows and, by this table's key, what they say of facts under other keys.
+    /// A stretch of the log: its rows and, by this table's key, their retractions of facts under other keys.
     package struct Delta {
         package var after: Int64
         package var upTo: Int64
         package var rows: SourceRows
-        /// Entities whose rows can't be told from these alone: they are read again.
+        /// Whether these rows aren't enough to say what rows their entities have: then the entities are read again.
         package var evicts: Bool
 
         package init(after: Int64, upTo: Int64, rows: SourceRows, evicts: Bool) {
             (self.after, self.upTo, self.rows, self.evicts) = (after, upTo, rows, evicts)
         }
 
-        /// What of it lies behind an offset. What a row retracts came before it.
+        /// The part after an offset. A retraction comes after what it retracts, so none is lost.
         func rest(after offset: Int64) -> Delta {
             let wanted = rows.offsets.indices.filter { rows.offsets[$0] > offset }.map { Int32($0) }
             return Delta(after: offset, upTo: upTo, rows: evicts ? rows : rows.gathered(wanted), evicts: evicts)
@@ -58,10 +58,10 @@ package final class EntityTable {
 
     /// The most bytes that one entity's rows may have.
     package static let maximumEntityBytes = 16 << 20
-    /// Rows that `lately` holds.
+    /// How many rows `lately` holds at most.
     static let mostLately = 200_000
     private static let fewRows = 256
-    /// What a state costs beside its rows.
+    /// Roughly how many bytes a state takes up besides its rows.
     private static let overhead = 240
 
     init(_ group: Plan.Group, generation: Int) {
@@ -76,12 +76,12 @@ package final class EntityTable {
 
     // MARK: Reading
 
-    /// Where an entity is; nil where it isn't in memory.
+    /// Where an entity is; nil if it isn't in memory.
     func place(of key: EntityKey) -> Int? { places[key] }
 
     func isTooLarge(_ place: Int) -> Bool { states[place].isTooLarge }
 
-    /// Computes what has changed of some entities by now.
+    /// Recomputes values of some entities that no longer hold at now.
     func advance(_ wanted: [Int], to now: Int64, tick: Int) {
         var due: [Int] = []
         for place in wanted {
@@ -101,7 +101,7 @@ package final class EntityTable {
         }
     }
 
-    /// An aggregate's values of some entities, nil standing for one without rows.
+    /// An aggregate's values for some entities; nil stands for an entity without rows.
     func column(_ aggregate: Int, of wanted: [Int?]) -> Column {
         var builder = ColumnBuilder(group.aggregates[aggregate].type)
         builder.reserve(wanted.count)
@@ -115,11 +115,11 @@ package final class EntityTable {
         return builder.finish()
     }
 
-    /// Copies the values of entities that are here and hold at now, for an answer that is written at once; false where
-    /// one isn't or doesn't.
+    /// Copies the values of entities for an answer that is written at once; false if one of them isn't here or doesn't
+    /// hold at now.
     ///
     /// - Parameters:
-    ///   - keys: a row's each.
+    ///   - keys: one for each row.
     ///   - part: where in each of the answer's rows an aggregate goes.
     func copy(_ keys: [EntityKey], at now: Int64, tick: Int, _ part: ServingPlan.Part, to cells: inout Cells) -> Bool {
         var found: [Int] = []
@@ -141,12 +141,12 @@ package final class EntityTable {
 
     // MARK: Loading
 
-    /// Takes entities that were read up to a cut, with what was applied since; nothing where too much was. Those that
-    /// are here already, since another lookup missed them too, stay as they are.
+    /// Takes entities that were read up to a cut, along with what was applied since, or nothing if that was too much.
+    /// Entities that are here already, because another lookup missed them too, stay as they are.
     ///
     /// - Parameters:
-    ///   - foundFrom: of each, the first instant at which a row of it is known.
-    ///   - rows: of all of them.
+    ///   - foundFrom: for each, the first instant at which a row of it is known.
+    ///   - rows: the rows of all of them.
     func insert(
         _ keys: [EntityKey], foundFrom: [Int64], rows: SourceRows, readUpTo cut: Int64, now upTo: Int64, tick: Int
     ) {
@@ -173,19 +173,18 @@ package final class EntityTable {
         for key in taken { if let place = places[key] { states[place].mostRows = 2 * states[place].rows.count + 256 } }
     }
 
-    /// Whether what came since an offset is remembered, and tells all there is to tell of an entity that was kept as it
-    /// was then.
+    /// Whether what came since an offset is remembered, and is all that an entity kept as of that offset lacks.
     func remembers(since cut: Int64, upTo end: Int64) -> Bool {
         let since = lately.filter { $0.upTo > cut }
         return (cut == end || since.first.map { $0.after <= cut } ?? false) && !since.contains(where: \.evicts)
     }
 
-    /// Takes what came before what is remembered, for entities that were kept as they were then.
+    /// Adds what came just before what is remembered, for entities that were kept as they were then.
     func remember(_ delta: Delta, now upTo: Int64) {
         if delta.upTo == lately.first?.after ?? upTo { lately.insert(delta, at: 0) }
     }
 
-    /// Few rows are put with those before them: each by itself would take up far more than its bytes.
+    /// Small stretches are joined with the one before: each by itself would take up far more than its bytes.
     private func remember(_ delta: Delta) {
         guard let last = lately.last, last.upTo == delta.after, !last.evicts, !delta.evicts,
             last.rows.count + delta.rows.count <= EntityTable.fewRows
@@ -196,7 +195,7 @@ package final class EntityTable {
             after: last.after, upTo: delta.upTo, rows: last.rows.followed(by: delta.rows), evicts: false)
     }
 
-    /// Takes news of the log.
+    /// Takes news from the log.
     func apply(_ delta: Delta) {
         remember(delta)
         var held = lately.reduce(0) { $0 + $1.rows.count + 1 }
@@ -204,7 +203,7 @@ package final class EntityTable {
         if delta.evicts { evict(delta.rows) } else { append(delta.rows) }
     }
 
-    /// Rows, each to its entity where that is in memory.
+    /// Adds each row to its entity, if that is in memory.
     private func append(_ rows: SourceRows, only wanted: Set<EntityKey>? = nil) {
         let keys = group.keys.map { rows.columns[$0.column]! }
         for row in 0..<rows.count {
@@ -225,7 +224,7 @@ package final class EntityTable {
 
     // MARK: Forgetting
 
-    /// Forgets every entity, and what was applied.
+    /// Forgets every entity, and everything that was applied.
     func clear() {
         (places, states, free, lately, bytes) = ([:], [], [], [], 0)
         values = ValueTable(group.aggregates.map(\.type))
@@ -244,8 +243,8 @@ package final class EntityTable {
         free.append(place)
     }
 
-    /// Forgets entities until memory has come down to a bound: of each few, taken at random, the one that was asked for
-    /// longest ago.
+    /// Forgets entities until memory is down to a bound: of a few taken at random, the one that was asked for longest
+    /// ago, again and again.
     func shrink(to bound: Int) {
         while bytes > bound, places.count > 0 {
             let candidates = (0..<8).map { _ in Int.random(in: states.indices) }

@@ -1,7 +1,7 @@
 internal import FeatureEngine
 internal import Synchronization
 
-/// Entities that have too many rows for one answer: memory isn't asked to take them again and again.
+/// Entities with too many rows for one answer, so that memory isn't asked to take them again and again.
 package final class LargeEntities: Sendable {
     private struct Name: Hashable {
         var generation: Int
@@ -20,7 +20,7 @@ package final class LargeEntities: Sendable {
         }
     }
 
-    /// Remembers the entity, where there is one: of several nobody knows which it is.
+    /// Remembers the entity if there is just one; of several, nobody knows which one it is.
     package func insert(_ missing: MissingEntities) {
         guard missing.wanted.keys.count == 1 else { return }
         names.withLock { names in

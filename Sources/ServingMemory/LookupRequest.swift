@@ -3,15 +3,20 @@ public import Tables
 
 /// What a lookup asks for.
 public struct LookupRequest: Sendable {
-    /// A value as it came: JSON, or a text of the command line.
+    /// A value as it was given: JSON, or a text from the command line.
     public enum Value: Sendable {
         case json(JSON)
         case text(String)
 
+        /// An integer of any size.
         public init(_ number: some BinaryInteger) { self = .json(JSON(number)) }
+        /// A float, also NaN or an infinity.
         public init(_ number: Double) { self = .text(number.description) }
+        /// A string; also a timestamp in RFC 3339.
         public init(_ text: String) { self = .json(.string(text)) }
+        /// True or false.
         public init(_ flag: Bool) { self = .json(.bool(flag)) }
+        /// A timestamp.
         public init(_ instant: Instant) { self = .json(.string(instant.description)) }
 
         package func literal(as type: ValueType) -> Literal? {
@@ -22,15 +27,16 @@ public struct LookupRequest: Sendable {
         }
     }
 
+    /// What to look up: a set or a pointer to one, or features by their full references.
     public enum Target: Sendable, Hashable {
         case set(String)
         case features([String])
 
-        /// The set's name.
+        /// The set's name; nil for features.
         package var set: String? { if case .set(let name) = self { name } else { nil } }
 
-        /// The set whose bound on freshness holds: also where all features are asked for as outputs of one, as Feast's
-        /// clients do.
+        /// The set whose bound on freshness applies. If all features are asked for as outputs of one set, as Feast's
+        /// clients do, it is that set.
         public var boundingSet: String? {
             switch self {
             case .set(let name): return name
@@ -45,9 +51,9 @@ public struct LookupRequest: Sendable {
     /// What a target stands for, once pointers are followed.
     package struct Resolved: Sendable {
         package var target: Target
-        /// What it went by.
+        /// The pointer that was followed, if there was one.
         package var pointer: String?
-        /// Whose set it is, where the pointer points to a model.
+        /// The model whose set it is, if the pointer points to a model.
         package var model: VersionedName?
 
         package init(target: Target, pointer: String? = nil, model: VersionedName? = nil) {
@@ -55,18 +61,20 @@ public struct LookupRequest: Sendable {
         }
     }
 
-    /// A set's name may be a pointer's: `fraud@production`.
+    /// The set's name may be a pointer's: `fraud@production`.
     public var target: Target
-    /// By the set's spine names; lists of one length, or single values for all.
+    /// The entities' keys, by the set's spine names: lists of one length, or single values for all.
     public var entities: [String: [Value]]
+    /// Request inputs by name: lists like those of `entities`, or single values for all.
     public var request: [String: [Value]]
     /// A past instant; nil asks for now.
     public var asOf: Instant?
-    /// Offsets that the answer must have seen, by source.
+    /// The offsets that the answer must have read, by source.
     public var minOffsets: [String: Int64]
-    /// Keeps a receipt of it in the lookup log.
+    /// Whether the lookup log keeps a receipt of it.
     public var isLogged = false
 
+    /// By default, a lookup at now, without request inputs.
     public init(
         _ target: Target, entities: [String: [Value]], request: [String: [Value]] = [:], asOf: Instant? = nil,
         minOffsets: [String: Int64] = [:]
@@ -78,6 +86,6 @@ public struct LookupRequest: Sendable {
         self.minOffsets = minOffsets
     }
 
-    /// More entities than this in one request are refused.
+    /// A request for more entities than this is refused.
     public static let maximumEntities = 10_000
 }

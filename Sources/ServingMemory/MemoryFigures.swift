@@ -1,16 +1,19 @@
 extension OnlineMemory {
-    /// What happened so far.
+    /// What has happened so far, and what memory holds now.
     public struct Counts: Sendable {
         /// Lookups answered from memory, those that had to read entities first, and those of entities too large for it.
         public var hits = 0, misses = 0, direct = 0
+        /// The entities in memory, roughly the bytes they take up, and how often one of them was computed again.
         public var entities = 0, bytes = 0, recomputed = 0
         /// Entities that have more rows than memory holds for one.
         public var oversized = 0
     }
 
-    /// How many values of a set were served with which status.
+    /// How many values of a set were served with each status.
     public struct Tally: Sendable {
+        /// The set's name.
         public let set: String
+        /// The names of the set's outputs, in their order.
         public let features: [String]
         /// By feature, then by status: present, null, not found, stale.
         public internal(set) var counts: [[Int]]

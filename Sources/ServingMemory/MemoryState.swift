@@ -1,28 +1,28 @@
 package import FeatureEngine
 package import FeatureLanguage
 
-/// What lookups have asked for, and how far the logs have been read: rows and values of entities, all at one place of
-/// the logs.
+/// What lookups have asked for, and how far the logs have been read: the rows and values of entities, all as of one
+/// place in the logs.
 ///
-/// A state machine: what happens comes in as values (a plan, entities' rows, news of the logs, rows that were pushed),
-/// what is to be done about it goes out as one (`Found`). It knows no database, no lock and no clock: whoever asks says
-/// what time it is, and how long the database hasn't been heard of.
+/// A state machine: what happens comes in as values (a plan, entities' rows, news from the logs, rows that were
+/// pushed), and what to do about it goes out as one (`Found`). It knows no database, no lock and no clock: the caller
+/// says what time it is, and how long the database hasn't been heard from.
 package struct MemoryState {
-    /// Beyond, what was asked for longest ago is forgotten.
+    /// Beyond this, what was asked for longest ago is forgotten.
     package let maximumBytes: Int
     private var tables: [EntityTable] = []
     package private(set) var cuts = Cuts()
     private var tick = 0
     private var generations = 0
-    /// Whether the database couldn't be reached when it was asked last: what memory says is stale then.
+    /// Whether the database couldn't be reached when it was last asked; what memory says is stale then.
     package private(set) var isAway = false
-    /// How far the database was behind its primary when it was heard of.
+    /// How far the database was behind its primary when it was last heard from.
     package private(set) var lag = Duration.zero
-    /// When each source's newest batch was committed, as far as it was heard of; microseconds since 1970.
+    /// When each source's newest batch was committed, as far as is known; microseconds since 1970.
     package private(set) var newestCommits: [String: Int64] = [:]
-    /// Whether it is a standby that is followed: what is pushed here isn't there yet.
+    /// Whether a standby is followed, which doesn't have yet what is pushed here.
     private var isOfStandby = false
-    /// How far sources have to be read before they are looked up: what was pushed here and not taken at once.
+    /// How far each source must be read before it is looked up: what was pushed here and not taken at once.
     private var owed: [String: Int64] = [:]
     /// The newest ledger entry that erased something.
     private var erased: Int64 = 0
@@ -30,7 +30,7 @@ package struct MemoryState {
     /// How many values had which status, for each set that was asked for.
     package private(set) var tallies: [OnlineMemory.Tally] = []
 
-    /// A standby that is further behind makes what it says stale.
+    /// If a standby is further behind than this, what it says is stale.
     package static let mostLag = Duration.seconds(2)
 
     package init(maximumBytes: Int) {
@@ -61,8 +61,8 @@ package struct MemoryState {
     ///
     /// - Parameters:
     ///   - asked: what the target stands for.
-    ///   - functions: of its outputs, what is computed.
-    ///   - warnings: what is to be said with each answer.
+    ///   - functions: what its outputs compute.
+    ///   - warnings: what each answer has to say.
     package mutating func prepare(
         _ plan: Plan, _ asked: LookupRequest.Resolved, functions: [Function], warnings: [String]
     ) -> ServingPlan {
@@ -87,7 +87,7 @@ package struct MemoryState {
         let fresh = group.aggregates.filter { !aggregates.contains($0) }
         aggregates += fresh
         if table == nil || !fresh.isEmpty {
-            // What is there lacks columns, or rows of longer windows: it is read again as it is asked for.
+            // The table there lacks columns, or rows of longer windows; they are read again when they are asked for.
             let merged = Plan.Group(
                 source: group.source, keys: keys.map { (spine: $0, column: $0) }, aggregates: aggregates)
             if let table { tables[table] = begun(merged) } else { tables.append(begun(merged)) }
@@ -97,23 +97,23 @@ package struct MemoryState {
             aggregates: group.aggregates.map { aggregates.firstIndex(of: $0)! })
     }
 
-    /// A table without entities, told from every one before.
+    /// A table without entities, distinct from all tables before it.
     private mutating func begun(_ group: Plan.Group) -> EntityTable {
         generations += 1
         return EntityTable(group, generation: generations)
     }
 
-    /// Watches these sources too.
+    /// Follows these sources too.
     package mutating func follow(_ sources: [String]) { for source in sources { cuts.follow(source) } }
 
     // MARK: Lookups
 
-    /// Which of the attempts at one request, so that it is counted once.
+    /// Which attempt at a request it is, so that each request is counted once.
     package enum Attempt {
-        /// Where a request comes in; what isn't answered there is asked again.
+        /// Made while a request comes in; what it doesn't answer is attempted again.
         case ahead
         case first
-        /// Once what was missing has been read.
+        /// After what was missing has been read.
         case again
     }
 
@@ -129,21 +129,19 @@ package struct MemoryState {
 
     package enum Found {
         case here(Here)
-        /// These have to be read first.
+        /// These entities have to be read first.
         case missing([MissingEntities])
-        /// An entity is too large for memory, or a log hasn't been read yet.
+        /// The database has to be asked: an entity is too large for memory, or a log hasn't been read yet.
         case direct
     }
 
-    /// How old what is here may be, and whether that makes it stale; nil where it is what the primary said a moment
-    /// ago.
+    /// How old the data may be, and whether that makes it stale; nil if it is what the primary said a moment ago.
     private func age(_ silence: Duration) -> (age: Duration, isStale: Bool)? {
         guard isAway || lag > .zero else { return nil }
         return (lag + silence, isAway || lag + silence > MemoryState.mostLag)
     }
 
-    /// Copies the values of entities that are here and hold at now; nil where something has to be read or computed
-    /// first.
+    /// Copies the values of entities that are here and hold at now; nil if something has to be read or computed first.
     ///
     /// - Parameter keys: by part of the plan, then by row.
     mutating func copy(_ prepared: ServingPlan, _ keys: [[EntityKey]], now: Int64, silence: Duration) -> Cells? {
@@ -164,9 +162,9 @@ package struct MemoryState {
         return cells
     }
 
-    /// Gives what is known of entities at now, and computes what has changed of them.
+    /// Gives what is known of entities at now, after recomputing what has changed.
     ///
-    /// - Parameter keys: by part of the plan, then by row; nil where a part of the key is NULL.
+    /// - Parameter keys: by part of the plan, then by row; nil if a part of the key is NULL.
     package mutating func find(
         _ prepared: ServingPlan, _ keys: [[EntityKey?]], now: Int64, silence: Duration, _ attempt: Attempt
     ) -> Found {
@@ -216,8 +214,8 @@ package struct MemoryState {
     /// Takes entities that were missing.
     ///
     /// - Parameters:
-    ///   - foundFrom: of each, the first instant at which a row of it is known.
-    ///   - rows: of all of them.
+    ///   - foundFrom: for each, the first instant at which a row of it is known.
+    ///   - rows: the rows of all of them.
     package mutating func insert(_ missing: MissingEntities, foundFrom: [Int64], rows: SourceRows) {
         let wanted = missing.wanted
         guard tables[missing.table].generation == missing.generation, let cut = cuts[wanted.group.source.name] else {
@@ -227,11 +225,11 @@ package struct MemoryState {
             wanted.keys, foundFrom: foundFrom, rows: rows, readUpTo: wanted.cut, now: cut, tick: tick)
         let total = tables.reduce(0) { $0 + $1.bytes }
         guard total > maximumBytes else { return }
-        // Each table gives up its share.
+        // Each table gives up in proportion to its size.
         for table in tables { table.shrink(to: Int(Double(maximumBytes) * 0.9 * Double(table.bytes) / Double(total))) }
     }
 
-    /// All tables whose sources were read.
+    /// All tables whose sources have been read.
     package var needs: [TableNeed] {
         tables.enumerated().compactMap { place, table in
             cuts[table.group.source.name].map {
@@ -247,7 +245,7 @@ package struct MemoryState {
         return table.remembers(since: cut, upTo: end)
     }
 
-    /// Takes what came before what a table remembers.
+    /// Adds what came just before what a table remembers.
     package mutating func remember(_ need: TableNeed, _ delta: EntityTable.Delta) {
         let table = tables[need.table]
         guard table.generation == need.generation, let end = cuts[table.group.source.name] else { return }
@@ -256,14 +254,14 @@ package struct MemoryState {
 
     // MARK: News
 
-    /// The tables, by what their news is told by.
+    /// The tables, and what it takes to collect news for each.
     package var followed: [TableKind] {
         tables.enumerated().map { TableKind(table: $0, generation: $1.generation, group: $1.group) }
     }
 
-    /// Takes how far the logs are, and what came since: all at once.
+    /// Takes in how far the logs have come and what is new, all at once.
     ///
-    /// - Parameter news: by table. A source whose cut moves on and that has none for a table empties it.
+    /// - Parameter news: by table. If a source's cut has moved on, a table without news of it is emptied.
     package mutating func hear(_ heads: Heads, _ news: [Int: TableNews]) {
         for (index, table) in tables.enumerated() {
             let source = table.group.source.name
@@ -271,7 +269,7 @@ package struct MemoryState {
             if let news = news[index], news.generation == table.generation, news.delta.after <= known,
                 news.delta.upTo == cut
             {
-                // Some of it may have been taken already, as it was pushed here.
+                // Some of it may have been taken already, when it was pushed here.
                 table.apply(news.delta.after == known ? news.delta : news.delta.rest(after: known))
             } else {
                 table.clear()
@@ -284,20 +282,19 @@ package struct MemoryState {
         lag = heads.lag
         if heads.erased > erased {
             erased = heads.erased
-            // Of what was erased nothing stays, nor comes of what is being read at this moment.
+            // Nothing that was erased may stay, or come back with what is being read at this moment.
             for index in tables.indices { tables[index] = begun(tables[index].group) }
         }
     }
 
     /// Takes rows that were pushed here without reading them again.
     ///
-    /// - Parameter deltas: for each table of the source that there was, what it takes of them.
-    /// - Returns: false where others came before them, or nobody watches the source.
+    /// - Parameter deltas: what each table of the source takes of them; tables made since are missing.
+    /// - Returns: false if they can't be taken, because others came before them or nobody follows the source.
     package mutating func take(_ pushed: CommittedRows, _ deltas: [Int: TableNews]) -> Bool {
         let source = pushed.source.name
         let those = tables.indices.filter { tables[$0].group.source.name == source }
-        // A table made since lacks nothing: it has no entity yet, but would miss these rows for those that are being
-        // read.
+        // A table made since then has no entities yet, but would miss these rows for entities that are being read.
         guard !isOfStandby, !isAway, cuts[source] == pushed.after,
             those.allSatisfy({ deltas[$0]?.generation == tables[$0].generation })
         else { return false }
@@ -311,21 +308,21 @@ package struct MemoryState {
 
     package mutating func followStandby() { isOfStandby = true }
 
-    /// Lookups of these sources wait until they have been read so far.
+    /// Makes lookups of these sources wait until they have been read up to these offsets.
     package mutating func owe(_ offsets: [String: Int64]) {
         for (source, offset) in offsets where cuts.follows(source) && offset > cuts[source] ?? 0 {
             owed[source] = max(offset, owed[source] ?? 0)
         }
     }
 
-    /// What is owed to lookups of these sources.
+    /// The offsets for which lookups of these sources wait.
     package func owed(to sources: [String]) -> [String: Int64] { owed.filter { sources.contains($0.key) } }
 
     /// Whether every one of these offsets has been read.
     package func hasReached(_ offsets: [String: Int64]) -> Bool { offsets.allSatisfy { cuts[$0] ?? 0 >= $1 } }
 }
 
-/// How far the logs of the sources that are followed were read.
+/// How far the logs of the sources that are followed have been read.
 package struct Cuts: Sendable {
     private var offsets: [String: Int64] = [:]
     private var sources: Set<String> = []
@@ -335,12 +332,12 @@ package struct Cuts: Sendable {
 
     package func follows(_ source: String) -> Bool { sources.contains(source) }
 
-    /// The last offset that was read of a source; nil where none was yet.
+    /// The last offset of a source that was read; nil if none was yet.
     package subscript(source: String) -> Int64? { offsets[source] }
 
     mutating func follow(_ source: String) { sources.insert(source) }
 
-    /// A source was read up to an offset; it never goes back. One that isn't followed stays so.
+    /// Notes that a source was read up to an offset, which never goes back. Sources that aren't followed are ignored.
     mutating func advance(_ source: String, to offset: Int64) {
         if sources.contains(source) { offsets[source] = max(offset, offsets[source] ?? 0) }
     }

@@ -1,14 +1,14 @@
 package import FeatureEngine
 internal import FeatureLanguage
 
-/// One of memory's tables, told from the ones that stood in its place before.
+/// One of memory's tables, distinguished by generation from those that were in its place before.
 package struct TableKind: Sendable {
     package var table: Int
     package var generation: Int
     package var group: Plan.Group
 }
 
-/// What came in a source's log for a table.
+/// What a source's log has that is new for a table.
 package struct TableNews {
     package var generation: Int
     package var delta: EntityTable.Delta
@@ -18,7 +18,7 @@ package struct TableNews {
     }
 }
 
-/// A table whose source was read up to a cut.
+/// A table whose source has been read up to a cut.
 package struct TableNeed: Sendable {
     package var table: Int
     package var generation: Int
@@ -38,9 +38,9 @@ package struct MissingEntities: Sendable {
 }
 
 extension CommittedRows {
-    /// What a table of the source takes of them.
+    /// The part of them that a table of the source takes.
     ///
-    /// - Parameter columns: those that the table has.
+    /// - Parameter columns: the columns that the table has.
     package func delta(columns: Set<String>) -> EntityTable.Delta {
         let count = Int(end - after)
         var gathered: [String: Column] = [:], times: [Int64] = []

@@ -9,10 +9,10 @@ public final class OnlineMemory: Sendable {
     private let plans = Mutex(PlanCache())
     package let clock: DatabaseClock
 
-    /// How old memory may be without a word of the database: ten times as long as it is asked.
+    /// How old memory may be without word from the database: ten times the interval at which it is asked.
     package static let moment = Duration.milliseconds(100)
 
-    /// - Parameter maximumBytes: beyond, what was asked for longest ago is forgotten.
+    /// - Parameter maximumBytes: beyond this, what was asked for longest ago is forgotten.
     public convenience init(maximumBytes: Int) { self.init(maximumBytes: maximumBytes, clock: DatabaseClock()) }
 
     /// - Parameter clock: tests drive it.
@@ -23,35 +23,37 @@ public final class OnlineMemory: Sendable {
 
     // MARK: Figures
 
+    /// Beyond this, what was asked for longest ago is forgotten.
     public var maximumBytes: Int { state.withLock { $0.maximumBytes } }
+    /// What has happened so far, and what memory holds now.
     public var counts: Counts { state.withLock { $0.counts } }
-    /// What was served of each set that was asked for.
+    /// How many values were served with each status, for each set that was asked for.
     public var tallies: [Tally] { state.withLock { $0.tallies } }
-    /// When each source's newest batch was committed, as far as it was heard of; microseconds since 1970.
+    /// When each source's newest batch was committed, as far as is known; microseconds since 1970.
     package var newestCommits: [String: Int64] { state.withLock { $0.newestCommits } }
-    /// How far the database was behind its primary when it was heard of last.
+    /// How far the database was behind its primary when it was last heard from.
     package var lag: Duration { state.withLock { $0.lag } }
-    /// How long the database hasn't been heard of.
+    /// How long the database hasn't been heard from.
     package var silence: Duration { clock.silence }
-    /// Whether the database couldn't be reached when it was asked last: what memory says is stale then.
+    /// Whether the database couldn't be reached when it was last asked; what memory says is stale then.
     package var isAway: Bool { state.withLock { $0.isAway } }
-    /// Whether the database was heard of a moment ago, or is known to be away.
+    /// Whether the database was heard from a moment ago, or is known to be away.
     package var isFresh: Bool { silence <= OnlineMemory.moment || isAway }
-    /// The newest ledger entry that changed what is registered or served, as far as it was heard of.
+    /// The newest ledger entry that changed what is registered or served, as far as is known.
     package var governed: Int64 { plans.withLock { $0.governed } }
 
     // MARK: Plans
 
-    /// What was prepared for a target; nil where nothing was.
+    /// What was prepared for a target; nil if nothing was.
     package func plan(_ target: LookupRequest.Target) -> ServingPlan? { plans.withLock { $0[target] } }
 
     /// Makes room for what a plan needs, and remembers it.
     ///
     /// - Parameters:
     ///   - asked: what the target stands for.
-    ///   - functions: of its outputs, what is computed.
-    ///   - warnings: what is to be said with each answer.
-    ///   - governed: the ledger entry up to which it was read what is registered and decided.
+    ///   - functions: what its outputs compute.
+    ///   - warnings: what each answer has to say.
+    ///   - governed: the ledger entry up to which it is known what is registered and decided.
     package func prepare(
         _ plan: Plan, for target: LookupRequest.Target, _ asked: LookupRequest.Resolved, functions: [Function],
         warnings: [String], governed: Int64
@@ -64,7 +66,7 @@ public final class OnlineMemory: Sendable {
         return prepared
     }
 
-    /// Watches these sources too.
+    /// Follows these sources too.
     package func follow(_ sources: [String]) { state.withLock { $0.follow(sources) } }
 
     // MARK: Lookups
@@ -72,13 +74,14 @@ public final class OnlineMemory: Sendable {
     package enum Found: Sendable {
         case answer(LookupAnswer)
         case missing([MissingEntities])
-        /// An entity is too large for memory, a log hasn't been read yet, or nobody knows what time it is.
+        /// The database has to be asked: an entity is too large for memory, a log hasn't been read yet, or nobody knows
+        /// what time it is.
         case direct
     }
 
-    /// Answers a lookup at now, if all of it is here.
+    /// Answers a lookup at now, if everything for it is here.
     ///
-    /// - Parameter asked: the spine of the request, whatever its instants.
+    /// - Parameter asked: the spine of the request; its instants are ignored.
     package func answer(_ prepared: ServingPlan, _ asked: Spine, _ attempt: MemoryState.Attempt) -> Found {
         var spine = asked
         let count = spine.instants.count
@@ -104,7 +107,7 @@ public final class OnlineMemory: Sendable {
         }
     }
 
-    /// An answer's bytes, where memory has all of its values as they are.
+    /// An answer's bytes, if memory has all of its values ready; nil otherwise.
     package func write(_ prepared: ServingPlan, _ asked: PlainLookup) -> [UInt8]? {
         guard prepared.isPlain, !prepared.parts.isEmpty else { return nil }
         var keys: [[EntityKey]] = []
@@ -118,7 +121,7 @@ public final class OnlineMemory: Sendable {
             }
             keys.append(entities)
         }
-        // What time it is is asked under the lock: no earlier than what was applied or computed before.
+        // The time is asked for under the lock, so it is no earlier than anything applied or computed before.
         let copied = state.withLock { state in
             clock.now().flatMap { now in
                 state.copy(prepared, keys, now: now, silence: silence).map { (cells: $0, now: now) }
@@ -136,10 +139,10 @@ public final class OnlineMemory: Sendable {
         state.withLock { $0.insert(missing, foundFrom: foundFrom, rows: rows) }
     }
 
-    /// All tables whose sources were read.
+    /// All tables whose sources have been read.
     package var needs: [TableNeed] { state.withLock { $0.needs } }
 
-    /// Those that a plan reads.
+    /// The tables that a plan reads.
     package func needs(of prepared: ServingPlan) -> [TableNeed] {
         needs.filter { need in prepared.parts.contains { $0.table == need.table } }
     }
@@ -149,17 +152,17 @@ public final class OnlineMemory: Sendable {
         state.withLock { $0.remembers(table, generation, since: cut) }
     }
 
-    /// Takes what came before what a table remembers.
+    /// Adds what came just before what a table remembers.
     package func remember(_ need: TableNeed, _ delta: EntityTable.Delta) { state.withLock { $0.remember(need, delta) } }
 
     // MARK: News
 
-    /// What is followed: how far each source's log was read, and the tables over it.
+    /// What is followed: how far each source's log has been read, and the tables over it.
     package func followed() -> (cuts: Cuts, tables: [TableKind]) { state.withLock { ($0.cuts, $0.followed) } }
 
-    /// Takes how far the logs are, what came since, and what time it is: all at once.
+    /// Takes in how far the logs have come, what is new, and what time it is, all at once.
     ///
-    /// - Parameter news: by table. A source whose cut moves on and that has none for a table empties it.
+    /// - Parameter news: by table. If a source's cut has moved on, a table without news of it is emptied.
     package func hear(_ heads: Heads, _ news: [Int: TableNews], _ reading: DatabaseClock.Reading) {
         state.withLock { state in
             state.hear(heads, news)
@@ -172,8 +175,8 @@ public final class OnlineMemory: Sendable {
 
     package func followStandby() { state.withLock { $0.followStandby() } }
 
-    /// Takes rows that were pushed here without reading them again; false where others came before them, or nobody
-    /// watches the source.
+    /// Takes rows that were pushed here without reading them again; false if others came before them, or nobody follows
+    /// the source.
     package func take(_ pushed: CommittedRows) -> Bool {
         var deltas: [Int: TableNews] = [:]
         for kind in followed().tables where kind.group.source.name == pushed.source.name {
@@ -187,23 +190,23 @@ public final class OnlineMemory: Sendable {
         }
     }
 
-    /// Lookups of these sources wait until they have been read so far.
+    /// Makes lookups of these sources wait until they have been read up to these offsets.
     package func owe(_ offsets: [String: Int64]) { state.withLock { $0.owe(offsets) } }
 
-    /// What is owed to lookups of these sources.
+    /// The offsets for which lookups of these sources wait.
     package func owed(to sources: [String]) -> [String: Int64] { state.withLock { $0.owed(to: sources) } }
 
     /// Whether every one of these offsets has been read.
     package func hasReached(_ offsets: [String: Int64]) -> Bool { state.withLock { $0.hasReached(offsets) } }
 }
 
-/// What was prepared for targets, as long as what is registered and decided is what it was made of.
+/// What was prepared for targets, as long as what it was made from is still what is registered and decided.
 private struct PlanCache {
     private var plans: [LookupRequest.Target: ServingPlan] = [:]
-    /// The newest ledger entry that was heard of: plans are made of what was registered and decided up to it.
+    /// The newest ledger entry that is known: plans are made from what was registered and decided up to it.
     private(set) var governed: Int64 = 0
 
-    /// Anybody may ask for any combination of features.
+    /// Bounded, because anybody may ask for any combination of features.
     private static let most = 1000
 
     subscript(target: LookupRequest.Target) -> ServingPlan? { plans[target] }

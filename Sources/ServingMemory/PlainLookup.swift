@@ -5,16 +5,16 @@ internal import FeatureLanguage
 ///
 ///     {"set":"fraud.v1","entities":{"customer_id":[42,43]},"request":{"amount":9.5}}
 ///
-/// Whatever else a body may hold, wrong or right (escapes, other members, more digits than a float has), is left to
-/// those who read all of JSON.
+/// Whatever else a body may contain, right or wrong (escapes, other members, more digits than a float has), is left to
+/// code that reads all of JSON.
 package struct PlainLookup {
     package let prepared: ServingPlan
     /// Rows asked for.
     package let count: Int
-    /// The plan's keys and then its request inputs; one of a single value stands for all rows.
+    /// The plan's keys and then its request inputs; a column of a single value stands for all rows.
     private let columns: [Column]
 
-    /// - Parameter plan: what was prepared for a set.
+    /// - Parameter plan: gives what was prepared for a set.
     package init?(_ body: [UInt8], plan: (String) -> ServingPlan?) {
         var reader = PlainReader(body)
         guard reader.take("{"), reader.member("set"), let set = reader.text(), let prepared = plan(set) else {
@@ -107,7 +107,7 @@ private struct PlainReader {
 
     mutating func text() -> String? { quoted().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// This name and its colon; where something else stands, nothing is taken.
+    /// Takes this name and its colon; if something else comes next, it takes nothing.
     mutating func member(_ name: String) -> Bool {
         let start = position
         if let found = quoted(), found.elementsEqual(name.utf8), take(":") { return true }
@@ -142,7 +142,7 @@ private struct PlainReader {
             builder.append(isNegative ? -digits : digits)
             return true
         case .float64:
-            // So few digits, and so small a power of ten, make the quotient the nearest there is.
+            // With so few digits and so small a power of ten, the quotient is the nearest float64.
             guard let (digits, places, isNegative) = number() else { return false }
             let value = Double(digits) / PlainReader.powers[places]
             builder.append(isNegative ? -value : value)
@@ -171,7 +171,7 @@ private struct PlainReader {
         return true
     }
 
-    /// At most 15 digits, some of them behind a point, and no exponent.
+    /// At most 15 digits, some of them possibly after a point, and no exponent.
     private mutating func number() -> (digits: Int64, places: Int, isNegative: Bool)? {
         let isNegative = byte == UInt8(ascii: "-")
         if isNegative { position += 1 }

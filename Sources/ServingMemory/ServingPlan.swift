@@ -1,7 +1,7 @@
 package import FeatureEngine
 package import FeatureLanguage
 
-/// A target of lookups, compiled, and where its aggregates are in memory.
+/// A compiled target of lookups, and where its aggregates are in memory.
 package struct ServingPlan: Sendable {
     struct Part: Sendable {
         var table: Int
@@ -9,28 +9,27 @@ package struct ServingPlan: Sendable {
         var keys: [String]
         /// The place in the table of each of the group's aggregates.
         var aggregates: [Int]
-        /// Which of the table's aggregates counts the rows that are younger than the bound on freshness; nil without a
-        /// bound.
+        /// Which of the table's aggregates counts the rows younger than the bound on freshness; nil without a bound.
         var fresh: Int?
-        /// Outputs that are nothing but an aggregate of this part, and its place in the table.
+        /// Outputs that are just an aggregate of this part, and its place in the table.
         var fields: [(field: Int, aggregate: Int)] = []
     }
 
     package let plan: Plan
     package let asked: LookupRequest.Resolved
-    /// The functions that the outputs are.
+    /// The function of each output.
     package let functions: [Function]
-    /// What is said with each answer.
+    /// What each answer has to say.
     package let warnings: [String]
     let parts: [Part]
-    /// Where the statuses of its values are counted; nil where it isn't a set.
+    /// Where the statuses of its values are counted; nil if it isn't a set.
     let tally: Int?
-    /// The types of its outputs, and how values of each lie.
+    /// The types of its outputs, and the layout of each.
     let types: [ValueType]
     let layouts: [PhysicalLayout]
-    /// Whether every output is nothing but an aggregate.
+    /// Whether every output is just an aggregate.
     let isPlain: Bool
-    /// An answer up to its instant; from there to its rows; and what follows a row's values where all are present.
+    /// An answer up to its instant; from there to its rows; and what follows a row's values if all are present.
     let opening: [UInt8]
     let middle: [UInt8]
     let allPresent: [UInt8]

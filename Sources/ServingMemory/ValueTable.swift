@@ -1,12 +1,12 @@
 internal import FeatureEngine
 internal import FeatureLanguage
 
-/// Every aggregate's value for each entity, an entity's side by side.
+/// Every aggregate's value for each entity; an entity's values lie side by side.
 struct ValueTable {
     private let types: [ValueType]
     private var words: [UInt64] = []
     private var isNull: [Bool] = []
-    /// The values of aggregates that are texts; empty for the others.
+    /// By aggregate and then by entity, the values that are texts; empty for aggregates of other types.
     private var texts: [[[UInt8]]]
 
     init(_ types: [ValueType]) {

@@ -2,14 +2,14 @@ internal import FeatureLanguage
 internal import Foundation
 package import Postgres
 
-/// An erasure as its ledger entry says it. Of the entity's keys it holds nothing.
+/// An erasure as its ledger entry records it. It holds nothing of the entity's keys.
 package struct ErasureRecord: Codable, Sendable {
     package struct Batch: Codable, Sendable {
         package var batch: Int64
-        /// How many of its rows went.
+        /// How many of its rows were erased.
         package var rows: Int
-        /// SHA-256 of its hash in the chain, and of the hash that it would have with the new salt and the digest of the
-        /// rows that are left.
+        /// SHA-256 over its hash in the chain and the hash it would have with the new salt and the digest of the
+        /// remaining rows.
         package var seal: String
 
         package init(batch: Int64, rows: Int, seal: String) {
@@ -21,9 +21,9 @@ package struct ErasureRecord: Codable, Sendable {
 
     package struct Snapshot: Codable, Sendable {
         package var id: String
-        /// Blocks of 1,024 rows, from 0, that have or read rows that are gone.
+        /// Blocks of 1,024 rows, numbered from 0, that held or read erased rows.
         package var blocks: [Int]
-        /// Under which digest what is left of its spine is kept; nil where nothing of it went.
+        /// The digest under which the rest of its spine is kept; nil if no part of the spine was erased.
         package var spine: String?
 
         package init(id: String, blocks: [Int], spine: String? = nil) {
@@ -65,7 +65,7 @@ package struct ErasureRecord: Codable, Sendable {
     package var snapshots: [Snapshot]
     package var spines: [Spine]
     package var receipts: Int
-    /// What was sealed with rows that are gone: sealed again, it has other addresses.
+    /// Runs that were sealed with erased rows: when they are sealed again, their addresses differ.
     package var runs: [Run]
 
     package init(
@@ -88,12 +88,12 @@ package struct ErasureRecord: Codable, Sendable {
     }
 }
 
-/// What all erasures left behind: how the past differs from what was written down of it.
+/// What all erasures left behind: where the past differs from what was recorded of it.
 package struct Erasures: Sendable {
-    /// By batch: how many rows went, and the seal of what is left.
+    /// By batch: how many rows were erased, and the seal of the rest.
     package private(set) var batches: [Int64: (rows: Int, seal: String)] = [:]
-    /// By snapshot: blocks that may differ, and under which digest its spine is kept. The same spine may come again
-    /// with a later one.
+    /// By snapshot: blocks that may differ, and the digest under which its spine is kept. A later snapshot may bring
+    /// the same spine again.
     package private(set) var blocks: [String: Set<Int>] = [:]
     private var spines: [String: String] = [:]
 
@@ -110,8 +110,8 @@ package struct Erasures: Sendable {
         }
     }
 
-    /// Under which digest a snapshot's spine is kept now.
+    /// The digest under which a snapshot's spine is kept now.
     ///
-    /// - Parameter first: under which it was.
+    /// - Parameter first: the digest under which it was first kept.
     package func spine(of snapshot: String, first: String) -> String { spines[snapshot] ?? first }
 }

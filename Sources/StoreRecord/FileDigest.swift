@@ -1,7 +1,7 @@
 internal import Crypto
 internal import Tables
 
-/// SHA-256 of a file as it lies there; nil for a pipe, which can be read only once.
+/// SHA-256 of a file's bytes as stored; nil for a pipe, which can be read only once.
 package func fileDigest(_ path: String) throws -> [UInt8]? {
     if FileFormat.isPipe(path) { return nil }
     let bytes = try ByteReader(path: path, compression: .none)

@@ -3,18 +3,22 @@ internal import Foundation
 package import Postgres
 internal import Tables
 
-/// What people decided about what is registered: models, pointers, life cycle. Nothing but the ledger's entries, one
-/// after the other.
+/// What people decided about registered things: models, pointers, life cycle. It is derived from the ledger's entries,
+/// in order, and from nothing else.
 public struct Governance: Sendable {
+    /// Every recorded model, retired ones included.
     public private(set) var models: [VersionedName: Model] = [:]
-    /// By name (`fraud@production`): where each points.
+    /// Where each pointer points, by its name (`fraud@production`).
     public private(set) var pointers: [String: Pointer] = [:]
     /// The features, labels, sets and models that are deprecated or retired.
     public private(set) var stages: [Subject: Stage] = [:]
-    /// Every move of every pointer, the oldest first.
+    /// Every move of every pointer, oldest first.
     public private(set) var moves: [Pointer] = []
 
-    /// - Parameter asOf: as it was then; nil for now.
+    /// Nothing is decided yet.
+    package init() {}
+
+    /// - Parameter asOf: the state at that instant; nil for now.
     package init(_ connection: Connection, asOf: Instant? = nil) throws {
         for entry in try Ledger.entries(of: ["model", "point", "deprecate", "retire"], until: asOf, connection) {
             let body = Data(entry.body.utf8), decoder = JSONDecoder()
@@ -41,9 +45,10 @@ public struct Governance: Sendable {
 
     // MARK: Names
 
-    /// The set that a name stands for: itself, where a pointer points, or what the model there takes in.
+    /// The set that a name stands for: the set itself, the set that a pointer points to, or the set that the model
+    /// there takes in.
     ///
-    /// - Returns: also the pointer and the model, where it went by one.
+    /// - Returns: also the pointer and the model, if the name led through them.
     package func set(named name: String) throws -> (set: String, pointer: String?, model: VersionedName?) {
         guard name.contains("@") else { return (name, nil, nil) }
         guard let pointer = pointers[name] else {
@@ -57,9 +62,12 @@ public struct Governance: Sendable {
         return (model.set.description, name, model.name)
     }
 
-    /// The set that a name stands for, which may be a pointer's.
+    /// The set that a name stands for; the name may be a pointer's.
     public func setName(_ name: String) throws -> String { try set(named: name).set }
 
+    /// A model by its full name, such as `churn.v3`.
+    ///
+    /// - Throws: `notFound`, with the nearest known name as advice.
     public func model(named text: String) throws -> Model {
         guard let name = VersionedName(text), let model = models[name] else {
             let near = nearestName(to: text, among: models.keys.map(\.description))
@@ -70,7 +78,7 @@ public struct Governance: Sendable {
         return model
     }
 
-    /// What a name stands for among what has a life cycle. `set:fraud.v1` says which, where there are several.
+    /// The one thing with a life cycle that a name stands for. `set:fraud.v1` picks the kind if several share the name.
     func subject(named text: String, _ catalog: Catalog) throws -> Subject {
         let parts = text.split(separator: ":", maxSplits: 1),
             kind = parts.count == 2 ? Subject.Kind(rawValue: String(parts[0])) : nil
@@ -106,15 +114,15 @@ public struct Governance: Sendable {
 
     // MARK: Life cycle
 
-    /// Nil where it is active.
+    /// Whether something is deprecated or retired; nil while it is active.
     public func stage(of kind: Subject.Kind, _ name: VersionedName) -> Stage? { stages[Subject(kind, name)] }
 
-    /// What to say to who uses a set: what of it is deprecated or retired.
+    /// What to tell users of a set: which of its parts are deprecated or retired.
     package func warnings(_ set: FeatureSet, _ catalog: Catalog) -> [String] {
         catalog.subjects(of: set).compactMap { subject in stages[subject].map { "\(subject) is \($0)" } }
     }
 
-    /// - Throws: `retired` where a set may make no more training sets.
+    /// - Throws: `retired` if the set or anything it is made of is retired, and so may make no more training sets.
     package func refuseRetired(_ set: FeatureSet, _ catalog: Catalog) throws {
         for subject in catalog.subjects(of: set) {
             if let stage = stages[subject], stage.isRetired {
@@ -125,7 +133,7 @@ public struct Governance: Sendable {
         }
     }
 
-    /// Pointers, and models that aren't retired, that hang on something.
+    /// Pointers, and models that aren't retired, that depend on something.
     func users(of subject: Subject, _ catalog: Catalog) -> [String] {
         let sets = catalog.sets.values.filter { catalog.subjects(of: $0).contains(subject) }.map(\.definition.name)
         let inUse = models.values.filter {
@@ -141,11 +149,14 @@ public struct Governance: Sendable {
     }
 }
 
-/// What has a life cycle.
+/// Something that has a life cycle.
 public struct Subject: Sendable, Hashable, CustomStringConvertible {
+    /// The kinds of things that can be deprecated and retired.
     public enum Kind: String, Sendable { case feature, label, set, model }
 
+    /// What kind of thing it is; a set and a model, for example, may have the same name.
     public var kind: Kind
+    /// Its full name, such as `spend_7d.v1`.
     public var name: VersionedName
 
     package init(_ kind: Kind, _ name: VersionedName) {
@@ -155,7 +166,7 @@ public struct Subject: Sendable, Hashable, CustomStringConvertible {
 
     package init(_ function: Function) { self.init(function.kind == .feature ? .feature : .label, function.name) }
 
-    /// As the ledger names it: `feature spend_7d.v1`.
+    /// Reads the ledger's form of it: `feature spend_7d.v1`.
     package init?(_ text: String) {
         let parts = text.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, let kind = Kind(rawValue: String(parts[0])), let name = VersionedName(parts[1]) else {
@@ -167,19 +178,24 @@ public struct Subject: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(kind.rawValue) \(name)" }
 }
 
-/// Where in its life something is that isn't active any more.
+/// The stage of something that is no longer active: deprecated or retired.
 public struct Stage: Sendable, CustomStringConvertible {
     struct Reason: Codable {
         var reason: String
         var successor: String?
-        /// Whether it was retired though it was in use.
+        /// Whether it was retired while in use.
         var forced: Bool?
     }
 
+    /// Whether it is retired; otherwise it is only deprecated.
     public var isRetired: Bool
+    /// Why, in the words of whoever decided it: 1 to 1,000 bytes.
     public var reason: String
+    /// What to use instead, of the same kind: a name such as `spend_30d.v1`; nil if none was named.
     public var successor: String?
+    /// When the decision was recorded in the ledger.
     public var at: Instant
+    /// Who decided it.
     public var actor: String
 
     init(isRetired: Bool, reason: Reason, at: Instant, actor: String) {
@@ -196,17 +212,17 @@ public struct Stage: Sendable, CustomStringConvertible {
 }
 
 extension Catalog {
-    /// A set and all that it is made of.
+    /// A set and everything it is made of.
     fileprivate func subjects(of set: FeatureSet) -> [Subject] {
         [Subject(.set, set.definition.name)] + functions(of: set).map(Subject.init)
     }
 
-    /// The features and labels that a set's outputs are made of, those they refer to as well, by name.
+    /// The features and labels behind a set's outputs, including those they refer to, by name.
     package func functions(of set: FeatureSet) -> [Function] {
         functions(under: (set.features + set.labels).map(\.function))
     }
 
-    /// Some functions and all that they refer to, by name.
+    /// Some functions and everything they refer to, by name.
     package func functions(under functions: [Function]) -> [Function] {
         var found: [VersionedName: Function] = [:], rest = functions
         while let function = rest.popLast() {
@@ -219,14 +235,14 @@ extension Catalog {
 }
 
 extension StoreCatalog {
-    /// What was decided about what is registered.
+    /// What was decided about registered things.
     ///
-    /// - Parameter asOf: as it was then; nil for now.
+    /// - Parameter asOf: the state at that instant; nil for now.
     public func governance(asOf: Instant? = nil) async throws -> Governance {
         try await withCatalog { connection, _ in try Governance(connection, asOf: asOf) }
     }
 
-    /// Decides something under the ledger's lock: what `body` reads holds when its entry is written.
+    /// Makes a decision under the ledger's lock, so that what `body` reads still holds when its entry is written.
     package func governing<T: Sendable>(_ body: @escaping @Sendable (Ledger, Catalog, Governance) throws -> T)
         async throws -> T
     {
@@ -240,12 +256,12 @@ extension StoreCatalog {
         }
     }
 
-    /// Says of a feature, label, set or model that it is on its way out: whoever uses it is told.
+    /// Marks a feature, label, set or model as deprecated: everyone who uses it is warned.
     ///
     /// - Parameters:
-    ///   - name: `spend_7d.v1`, or `set:fraud.v1` where another has the name too.
+    ///   - name: `spend_7d.v1`, or `set:fraud.v1` if something else has the same name.
     ///   - successor: what to use instead, of the same kind.
-    /// - Throws: unknown names; `retired` where it is already.
+    /// - Throws: unknown names; `retired` if it is retired already.
     public func deprecate(_ name: String, reason: String, successor: String? = nil) async throws -> Subject {
         try checkReason(reason)
         return try await governing { ledger, catalog, governance in
@@ -269,7 +285,8 @@ extension StoreCatalog {
     /// Ends the life of a feature, label, set or model: nothing new is made of it. What was made before still verifies,
     /// and lookups go on with a warning.
     ///
-    /// - Throws: `in_use` where a pointer, or a model that isn't retired, hangs on it, unless forced.
+    /// - Throws: `inUse` if a pointer, or a model that isn't retired, depends on it, unless forced; `retired` if it is
+    ///   retired already.
     public func retire(_ name: String, reason: String, force: Bool = false) async throws -> Subject {
         try checkReason(reason)
         return try await governing { ledger, catalog, governance in
@@ -291,7 +308,7 @@ extension StoreCatalog {
     }
 }
 
-/// What people give as a reason stands in the ledger for ever.
+/// Checks a reason's length, since it stays in the ledger forever.
 package func checkReason(_ reason: String) throws {
     guard !reason.isEmpty, reason.utf8.count <= 1000, !reason.utf8.contains(0) else {
         throw StoreError(.invalidRequest, "a reason has 1 to 1000 bytes")

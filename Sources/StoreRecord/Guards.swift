@@ -2,8 +2,8 @@ internal import FeatureLanguage
 internal import Migrations
 package import Postgres
 
-/// What keeps the tables of truth as they are, looked at from the outside: each has its guard, as migrations made it,
-/// and nobody but its owner may do more than read and append.
+/// Checks from the outside what protects the tables of truth: that each has its guard as the migrations made it, and
+/// that only the owner may do more than read and append.
 package struct Guards {
     package struct Fault {
         /// A table, schema or function.
@@ -20,7 +20,7 @@ package struct Guards {
 
     package func faults() throws -> [Fault] { try function() + triggers() + privileges() }
 
-    /// The function that refuses every change.
+    /// Faults of the function that refuses every change.
     private func function() throws -> [Fault] {
         let name = "firn.refuse_change()"
         func fault(_ text: String) -> [Fault] {
@@ -44,7 +44,7 @@ package struct Guards {
             ? [] : fault("isn't what the migration made")
     }
 
-    /// Between the dollars, in the newest migration that makes it.
+    /// The function's text between the dollars, from the newest migration that creates it.
     private static let source: String? = {
         for migration in Migrations.all.reversed() {
             let text = String(decoding: migration.sql, as: UTF8.self)
@@ -56,8 +56,8 @@ package struct Guards {
         return nil
     }()
 
-    /// Each table's guard: before updates, deletes and truncations, for each statement, always, whatever the row, and
-    /// by that function.
+    /// Faults of the tables' guards: each must fire before updates, deletes and truncations, per statement, always,
+    /// unconditionally, and call that function.
     private func triggers() throws -> [Fault] {
         let rows = try connection.execute(
             """
@@ -91,7 +91,7 @@ package struct Guards {
         }.compactMap(\.self)
     }
 
-    /// Who may do more than read and append. What a superuser may, nothing says.
+    /// Who may do more than read and append. A superuser's powers appear in no list.
     private func privileges() throws -> [Fault] {
         let rows = try connection.execute(
             """

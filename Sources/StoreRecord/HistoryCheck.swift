@@ -1,15 +1,17 @@
-/// What was found when the history was computed again.
+/// What recomputing the history found.
 public struct HistoryCheck: Sendable {
+    /// How many ledger entries, definitions, batches and rows were checked.
     public var entries = 0, definitions = 0, batches = 0, rows = 0
-    /// Snapshots that were computed again, and blocks of segments that were read.
+    /// Snapshots that were recomputed, and blocks of segments that were read.
     public var snapshots = 0, blocks = 0
     /// What is kept for lookups and was compared: entities of online state, and rows of current values.
     public var entities = 0, values = 0
-    /// The ledger's newest hash, and the newest of each source's log: whoever writes them down can hold the past
-    /// against them.
+    /// The ledger's newest hash, in hexadecimal. Someone who writes it down elsewhere can check the past against it
+    /// later.
     public var ledgerHead = ""
+    /// The newest hash of each source's log, in hexadecimal; empty for a log without batches.
     public var logHeads: [String: String] = [:]
-    /// The first thing of each kind that doesn't hold.
+    /// The first fault of each kind; empty if everything holds.
     public var faults: [String] = []
 
     package init(

@@ -5,20 +5,22 @@ internal import Foundation
 package import Postgres
 public import Tables
 
-/// What was registered, loaded or governed: who did it, when, to what.
+/// One thing that was registered, loaded or governed: who did it, when, and to what.
 public struct LedgerEntry: Sendable {
     /// From 1, without gaps.
     public var number: Int64
+    /// When it was written, by the database's clock.
     public var at: Instant
+    /// Who did it: a token's name, or the name that the store was opened with.
     public var actor: String
     /// `register`, `extend`, `note`, `import`, `snapshot`, `model`, `point`, `deprecate`, `retire`, `token`, `revoke`,
     /// `erase`.
     public var kind: String
-    /// What it is about: `feature spend_7d.v1`.
+    /// What it is about, such as `feature spend_7d.v1`.
     public var subject: String
-    /// Canonical JSON.
+    /// What was done, as canonical JSON.
     public var body: String
-    /// SHA-256 of this entry and of all before it.
+    /// SHA-256 over this entry and the hash of the one before it.
     public var hash: [UInt8]
 }
 
@@ -35,14 +37,14 @@ package struct Ledger {
         self.actor = actor
     }
 
-    /// Holds the ledger to the transaction's end, so that entries follow each other.
+    /// Holds the ledger until the transaction ends, so that entries follow one another.
     package func lock() throws {
         try connection.execute(Lock.statement(Lock.ledger))
     }
 
-    /// Under the lock: refuses what was computed of rows that are gone meanwhile.
+    /// Under the lock: refuses a result that was computed from rows erased in the meantime.
     ///
-    /// - Parameter entry: the newest erasure when it was begun.
+    /// - Parameter entry: the newest erasure at the time the computation began.
     package func refuseErased(since entry: Int64) throws {
         guard
             try connection.execute("select exists (select from firn.ledger where kind = 'erase' and entry > \(entry))")
@@ -51,11 +53,11 @@ package struct Ledger {
         throw StoreError(.behind, "something was erased while this was computed", advice: "ask again")
     }
 
-    /// What no server writes.
+    /// Kinds that no server writes.
     private static let ownersKinds: Set = ["token", "revoke", "erase"]
 
-    /// Adds an entry, by the owner's functions (migrations/0010_server_functions.sql). Inside a transaction, of which
-    /// it should be nearly the last act.
+    /// Adds an entry through the owner's functions (migrations/0010_server_functions.sql). Runs inside a transaction
+    /// and should be nearly its last act.
     package func append(kind: String, subject: String, body: String) throws -> LedgerEntry {
         let function: SQL = Ledger.ownersKinds.contains(kind) ? "write_entry" : "append_entry"
         let written = try connection.execute(
@@ -72,9 +74,9 @@ package struct Ledger {
             where kind in ('register', 'extend', 'note', 'model', 'point', 'deprecate', 'retire', 'erase')), 0)
         """
 
-    /// Entries of some kinds, the oldest first.
+    /// Entries of some kinds, oldest first.
     ///
-    /// - Parameter until: none later than this; nil for all.
+    /// - Parameter until: no entry later than this; nil for all.
     package static func entries(of kinds: [String], until: Instant? = nil, _ connection: Connection) throws
         -> [LedgerEntry]
     {
@@ -106,6 +108,8 @@ extension LedgerEntry {
             subject: row.text(4), body: row.text(5), hash: row.bytes(6))
     }
 
+    /// The entry as HTTP and `--json` show it. Hashes of tokens' secrets, which older entries hold, are replaced by
+    /// null and marked `redacted`.
     public var json: JSON {
         let (body, isRedacted) = shown
         return .object(
@@ -117,7 +121,7 @@ extension LedgerEntry {
             ] + (isRedacted ? [JSON.Member("redacted", .bool(true))] : []))
     }
 
-    /// The body for whoever may read the ledger: the hashes of tokens' secrets, which older entries have, are nobody's.
+    /// The body for readers of the ledger: the hashes of tokens' secrets, which older entries hold, are for nobody.
     private var shown: (body: JSON, isRedacted: Bool) {
         guard let body = try? JSON(parsing: Array(body.utf8)) else { return (.string(body), false) }
         guard kind == "token", case .object(let members) = body, body["hash"] != nil else { return (body, false) }
@@ -147,7 +151,7 @@ extension StorePart {
     }
 }
 
-/// SHA-256 over parts that can't run into each other.
+/// SHA-256 over parts that can't run into one another.
 package struct ChainHash {
     private var hash = SHA256()
 
@@ -169,7 +173,7 @@ package struct ChainHash {
     package mutating func finish() -> [UInt8] { Array(hash.finalize()) }
 }
 
-/// JSON with sorted keys and no spaces: one text for one value.
+/// JSON with sorted keys and no spaces, so that each value has exactly one text.
 package func canonicalJSON(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -3,10 +3,10 @@ internal import FeatureLanguage
 internal import Migrations
 package import Postgres
 
-/// Brings a database's schema to this version's, forward only.
+/// Brings a database's schema to this version, forward only.
 ///
-/// Each file is applied once, in one transaction, under an advisory lock, and recorded with its checksum; one that was
-/// applied and has changed since is refused.
+/// Each file is applied once, in one transaction, under an advisory lock, and recorded with its checksum. A file that
+/// changed after it was applied is refused.
 package struct Migrator {
     private let connection: Connection
 
@@ -19,14 +19,14 @@ package struct Migrator {
         package var pending: [String]
     }
 
-    /// Applies what is pending; gives the names of what it applied.
+    /// Applies what is pending and returns the names of what it applied.
     package func migrate() throws -> [String] {
         guard connection.serverVersion >= 140_000 else {
             throw StoreError(
                 .notMigrated, "PostgreSQL \(connection.serverVersion / 10000) is too old",
                 advice: "Firn needs version 14 or newer")
         }
-        // Where there is nothing to do, nobody has to be allowed to.
+        // If there is nothing to do, nobody needs the rights to do it.
         if try status().pending.isEmpty, try ServerRole.fault(connection) == nil || !ServerRole.isOwner(connection) {
             return []
         }
@@ -40,13 +40,13 @@ package struct Migrator {
                     "insert into firn.migrations (number, name, checksum) values (\(migration.number), \(migration.name), \(Migrator.checksum(migration.sql)))"
                 )
             }
-            // Here too, where the database was restored, or somebody made the role since.
+            // Here too, in case the database was restored or somebody has created the role since.
             try ServerRole.admit(connection)
             return pending.map(\.name)
         }
     }
 
-    /// What is applied and what isn't, without changing anything.
+    /// What is applied and what is pending, without changing anything.
     package func status() throws -> Status {
         let exists = try connection.execute("select to_regclass('firn.migrations') is not null").first?.bool(0) ?? false
         let pending = exists ? try check() : Migrations.all
@@ -62,7 +62,7 @@ package struct Migrator {
         grant select on firn.migrations to public
         """
 
-    /// Refuses a schema that isn't this version's.
+    /// Refuses a schema of any other version.
     package static func requireThisVersion(_ connection: Connection) throws {
         let applied: Int64, known = Int64(Migrations.all.map(\.number).max() ?? 0)
         do {
@@ -106,27 +106,27 @@ package struct Migrator {
     private static func checksum(_ sql: [UInt8]) -> String { SHA256.hash(data: sql).hexadecimal }
 }
 
-/// The advisory locks: one space, a number for each purpose.
+/// The advisory locks: one key space, with a number for each purpose.
 package enum Lock {
     package static let space: Int = 0x6669_726E
     /// Migrations and the registry.
     package static let registry: Int = 0
-    /// The ledger. Taken after any table's lock and before that of a log, so that nobody waits in a circle.
+    /// The ledger. Taken after any table's lock and before a log's, so that nobody waits in a circle.
     static let ledger: Int = 2
 
-    /// The log of one source: an odd number. Two sources may share a number; then they wait for each other.
+    /// The log of one source: an odd number. If two sources share a number, they wait for each other.
     package static func log(of source: String) -> Int { hash(source) | 1 }
 
     /// Making segments of one source: an even number above the others.
     package static func segments(of source: String) -> Int { hash(source) & ~1 | 1 << 30 }
 
-    /// Keeping online state of one source: an even number above those.
+    /// Keeping online state of one source: an even number from a range of its own.
     package static func online(of source: String) -> Int { hash(source) & ~1 | 1 << 29 }
 
     /// Takes a lock until the transaction ends.
     package static func statement(_ lock: Int) -> SQL { "select pg_advisory_xact_lock(\(space)::int, \(lock)::int)" }
 
-    /// Holds a lock over several transactions.
+    /// Holds a lock across several transactions.
     package static func holding<T>(_ lock: Int, _ connection: Connection, _ body: () throws -> T) throws -> T {
         try connection.execute("select pg_advisory_lock(\(space)::int, \(lock)::int)")
         defer { _ = try? connection.execute("select pg_advisory_unlock(\(space)::int, \(lock)::int)") }

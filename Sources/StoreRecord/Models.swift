@@ -3,9 +3,11 @@ internal import Foundation
 
 /// The record of a trained model: its data, features, code, metrics and files. It never changes.
 public struct Model: Sendable, Codable, Equatable {
-    /// A training set, and what its rows hashed to.
+    /// A training set that the model learned from, and the digest of its rows.
     public struct Training: Sendable, Codable, Equatable {
+        /// The snapshot's id.
         public var id: String
+        /// The digest of the snapshot's rows, in hexadecimal.
         public var digest: String
 
         package init(id: String, digest: String) {
@@ -14,12 +16,16 @@ public struct Model: Sendable, Codable, Equatable {
         }
     }
 
+    /// A file that belongs to the model, such as its weights. Only its description is kept, not its content.
     public struct Artifact: Sendable, Codable, Equatable {
+        /// The file's name, without its directory.
         public var name: String
-        /// SHA-256 of the file.
+        /// SHA-256 of the file: 64 hexadecimal digits.
         public var digest: String
+        /// The file's size in bytes.
         public var bytes: Int
 
+        /// An artifact whose file is described elsewhere, as over HTTP.
         public init(name: String, digest: String, bytes: Int) {
             self.name = name
             self.digest = digest
@@ -27,6 +33,8 @@ public struct Model: Sendable, Codable, Equatable {
         }
 
         /// Describes a file, which is read whole.
+        ///
+        /// - Throws: `invalidRequest` for a pipe.
         public init(file path: String) throws {
             guard let digest = try fileDigest(path) else {
                 throw StoreError(.invalidRequest, "\(path) is a pipe", advice: "an artifact is a file that stays")
@@ -38,14 +46,21 @@ public struct Model: Sendable, Codable, Equatable {
         }
     }
 
+    /// The model's full name, such as `churn.v3`.
     public var name: VersionedName
-    /// What it takes in, and what that means.
+    /// The set whose values the model takes in.
     public var set: VersionedName
+    /// The set's fingerprint, which pins down what its features compute.
     public var fingerprint: Fingerprint
+    /// The training sets that the model learned from; at least one.
     public var snapshots: [Training]
+    /// The commit of the code that it was trained with.
     public var commit: String?
+    /// Where its training run can be looked at.
     public var run: String?
+    /// Finite numbers by name, such as `auc`.
     public var metrics: [String: Double]
+    /// The files that belong to it, as they were recorded.
     public var artifacts: [Artifact]
     public var description: String?
 
@@ -64,8 +79,9 @@ public struct Model: Sendable, Codable, Equatable {
         self.artifacts = artifacts
         self.description = description
     }
-    /// As the ledger says.
+    /// When it was recorded, as the ledger says.
     public package(set) var recordedAt = Instant(microseconds: 0)
+    /// Who recorded it, as the ledger says.
     public package(set) var actor = ""
 
     private enum CodingKeys: String, CodingKey {
@@ -73,21 +89,25 @@ public struct Model: Sendable, Codable, Equatable {
     }
 }
 
-/// What is to be recorded of a model.
+/// What to record about a model.
 public struct ModelRequest: Sendable {
+    /// The full name that it will have, such as `churn.v3`.
     public var name: String
-    /// The training sets that it learned from, by id or name.
+    /// The training sets that it learned from, by id or name: 1 to 1,000.
     public var snapshots: [String]
-    /// What it takes in; nil takes the first snapshot's set.
+    /// The set that it takes in; nil means the first snapshot's set.
     public var set: String?
-    /// The commit of the code it was trained with.
+    /// The commit of the code that it was trained with.
     public var commit: String?
     /// Where the training run can be looked at.
     public var run: String?
+    /// At most 1,000 finite numbers, by name.
     public var metrics: [String: Double]
+    /// At most 1,000 files that belong to it.
     public var artifacts: [Model.Artifact]
     public var description: String?
 
+    /// A request for `StoreCatalog.recordModel`, which checks it.
     public init(
         _ name: String, snapshots: [String], set: String? = nil, commit: String? = nil, run: String? = nil,
         metrics: [String: Double] = [:],

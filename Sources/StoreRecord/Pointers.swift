@@ -1,25 +1,34 @@
 public import FeatureLanguage
 
-/// A name that moves: `fraud@production` stands for a version of the set or model `fraud`.
+/// A name that can be moved: `fraud@production` stands for a version of the set or model `fraud`.
 public struct Pointer: Sendable {
+    /// What a pointer can stand for.
     public enum Kind: String, Sendable, Codable { case set, model }
 
+    /// The version that a pointer points to.
     public struct Target: Sendable, Codable, Hashable {
+        /// Whether it is a set or a model; a model stands for the set that it takes in.
         public var kind: Kind
+        /// The version's full name, such as `fraud.v3`.
         public var name: VersionedName
 
+        /// A version of a set or model, whether or not there is one.
         public init(kind: Kind, name: VersionedName) {
             self.kind = kind
             self.name = name
         }
     }
 
+    /// The pointer's name: what it is named after, and what it is for (`fraud@production`).
     public var name: String
+    /// The version that it stands for since this move.
     public var target: Target
+    /// When it was moved there.
     public var movedAt: Instant
+    /// Who moved it.
     public var actor: String
 
-    /// Reads `fraud@production`: a set's or model's name, and what the pointer is for.
+    /// Reads `fraud@production`: the name of a set or model, and what the pointer is for.
     static func parts(_ name: String) throws -> (base: String, alias: String) {
         let parts = name.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ Identifier.isPlain($0) }) else {
@@ -32,12 +41,12 @@ public struct Pointer: Sendable {
 }
 
 extension StoreCatalog {
-    /// Moves a pointer, or makes it: from the next moment on, lookups and snapshots that ask for it get the new target.
-    /// Each move is an entry in the ledger.
+    /// Moves a pointer, or creates it: from the next moment on, lookups and snapshots that ask for it get the new
+    /// target. Each move is an entry in the ledger.
     ///
-    /// - Parameter target: a version of what the pointer is named after; `model:churn.v3` says which, where a set has
-    ///   the name too.
-    /// - Throws: unknown names, another name's versions, `retired` ones.
+    /// - Parameter target: a version of what the pointer is named after; `model:churn.v3` picks the model if a set has
+    ///   the same name.
+    /// - Throws: unknown names, versions of another name, `retired` ones.
     public func point(_ name: String, to target: String) async throws -> Pointer {
         let (base, _) = try Pointer.parts(name)
         return try await governing { ledger, catalog, governance in

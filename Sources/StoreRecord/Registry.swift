@@ -3,7 +3,7 @@ internal import Foundation
 package import Postgres
 internal import Synchronization
 
-/// Definitions in the database.
+/// The definitions in the database.
 package struct Registry {
     package let connection: Connection
 
@@ -17,13 +17,13 @@ package struct Registry {
         var definitions: [String: Definition] = [:]
         for row in 0..<rows.count {
             let definition = try JSONDecoder().decode(Definition.self, from: Data(rows[row].bytes(0)))
-            // A source's later revision takes the earlier one's place.
+            // A source's later revision replaces the earlier one.
             definitions["\(definition.kind.rawValue) \(definition.name)"] = definition
         }
         return try Catalog(Array(definitions.values))
     }
 
-    /// By kind and name (`feature spend_7d.v1`).
+    /// All notes, by kind and name (`feature spend_7d.v1`).
     package func notes() throws -> [String: Notes] {
         var notes: [String: Notes] = [:]
         let rows = try connection.execute(
@@ -35,7 +35,7 @@ package struct Registry {
         return notes
     }
 
-    /// A set's bound on freshness, where it has one.
+    /// A set's bound on freshness, if it has one.
     package func fresh(_ set: String?) throws -> TimeSpan? {
         guard let set else { return nil }
         let rows = try connection.execute(
@@ -61,12 +61,12 @@ package struct Registry {
     }
 }
 
-/// What the registry and the ledger said last, read again only where something was registered or decided since.
+/// What the registry and the ledger said last, read again only if something was registered or decided since.
 package final class RegistryCache: Sendable {
     package struct Known {
         package var catalog: Catalog
         package var governance: Governance
-        /// The newest ledger entry that it may not lack.
+        /// The newest ledger entry that is certain to be included.
         package var entry: Int64
     }
 

@@ -1,22 +1,22 @@
 package import Postgres
 
-/// The role that servers of this store act as: it reads, hands what it writes to functions of the owner's, and may
-/// change only what is derived. `firn.admit_server()` makes it (migrations/0010_server_functions.sql); its name is kept
-/// in the store, and a copy in the same cluster has another.
+/// The role that this store's servers act as: it reads, passes what it writes to the owner's functions, and may change
+/// derived data only. `firn.admit_server()` creates it (migrations/0010_server_functions.sql). Its name is kept in the
+/// store, and a copy in the same cluster has a role of its own.
 package enum ServerRole {
-    /// Gives its name; an error where the database has none yet.
+    /// Returns its name; an error if the database has none yet.
     static let name: SQL = "firn.server_role()"
 
-    /// Makes the role, gives it what it needs, and takes the privileges of any other store's servers here. Inside a
-    /// transaction, as the tables' owner.
-    ///
+    /// Creates the role, grants it what it needs, and revokes the privileges that other stores' servers have here. Runs
+    /// inside a transaction, as the tables' owner.
     static func admit(_ connection: Connection) throws { try connection.execute("select firn.admit_server()") }
 
-    /// What keeps servers of this connection's user from working, found by trying.
+    /// What keeps servers with this connection's user from working, found by trying.
     package enum Fault {
-        /// The owner has to admit servers (again): a database just restored, or one whose role was made meanwhile.
+        /// The owner has to admit servers (again): the database was just restored, or its role was created in the
+        /// meantime.
         case notAdmitted
-        /// Somebody who may has to run a statement.
+        /// Somebody with the rights for it has to run a statement.
         case lacks(statement: String)
 
         package var remedy: String {
@@ -27,7 +27,7 @@ package enum ServerRole {
         }
     }
 
-    /// - Returns: nil where they can work.
+    /// - Returns: nil if servers can work.
     package static func fault(_ connection: Connection) throws -> Fault? {
         guard let server = try serverName(connection) else { return .notAdmitted }
         let user = try connection.execute(
@@ -45,7 +45,7 @@ package enum ServerRole {
         }
     }
 
-    /// Nil where the database has none yet.
+    /// The role's name; nil if the database has none yet.
     private static func serverName(_ connection: Connection) throws -> String? {
         do {
             return try connection.execute("select \(name)").single().text(0)
@@ -56,7 +56,7 @@ package enum ServerRole {
         }
     }
 
-    /// Acts as the role until the transaction ends, and asks what it may.
+    /// Acts as the role until the transaction ends, and asks what it may do.
     private static func canWork(as server: String, _ connection: Connection) throws -> Bool {
         try connection.execute("select set_config('role', \(server), true)")
         return try connection.execute(
@@ -70,7 +70,7 @@ package enum ServerRole {
         ).single().bool(0)
     }
 
-    /// Whether the connection's user may do as the tables' owner.
+    /// Whether the connection's user may act as the tables' owner.
     static func isOwner(_ connection: Connection) throws -> Bool {
         try connection.execute("select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'firn'").first?
             .bool(0) ?? false

@@ -6,23 +6,23 @@ internal import Synchronization
 package final class StoreContext: Sendable {
     package let uri: String
     package let pool: Pool
-    /// Connections for lookups that ask the database: a standby's, where there is one.
+    /// Connections for lookups that ask the database: the standby's, if there is one.
     private let readPool: Pool
-    /// The address that lookups are answered from, where it isn't the primary's.
+    /// The address of the standby that answers lookups; nil if the primary does.
     package let replica: String?
-    /// The role of its connections; nil leaves it at the user's own.
+    /// The role that connections act as; nil keeps the user's own.
     package let role: SQL?
     package let connections: Int
     private let own: String
-    /// For whom a task acts.
+    /// On whose behalf a task acts.
     @TaskLocal package static var caller: String?
     private let registry = RegistryCache()
-    /// The latest *now* of an answer: none goes behind it.
+    /// The latest *now* of any answer; no later answer goes behind it.
     package let lastNow = LatestInstant()
     /// How many threads compute at once.
     package let threads: Int
     package let temporaryDirectory: String
-    /// Hears of what is kept and isn't what it was: rows are read instead, and it is made again.
+    /// Called when kept data is found damaged: its rows are read instead, and it is made again.
     package let reportDamage: @Sendable (String) -> Void
 
     package init(
@@ -48,16 +48,16 @@ package final class StoreContext: Sendable {
         readPool.close()
     }
 
-    /// Who does what is written down: whoever this task acts for, else the store's own.
+    /// The name under which actions are recorded: the one this task acts for, otherwise the store's own.
     package var actor: String { StoreContext.caller ?? own }
 
-    /// Settings of connections whose statements are short. The database gives one up first; what it doesn't answer at
-    /// all is given up here.
+    /// Settings for connections whose statements are short. The database gives up first; if it doesn't respond at all,
+    /// we do.
     package var quick: Connection.Settings {
         Connection.Settings(role: role, statementTimeout: .seconds(10), deadline: .seconds(12), readsByIndex: true)
     }
 
-    /// Which store a database is, for copies elsewhere.
+    /// Which store a database is, for copies kept elsewhere.
     package static func identity(_ connection: Connection) throws -> String {
         let rows = try connection.execute("select id::text from firn.store")
         guard rows.count == 1, let row = rows.first else {
@@ -68,12 +68,12 @@ package final class StoreContext: Sendable {
         return try row.text(0)
     }
 
-    /// What is registered, as it was known last; nil before anything was read.
+    /// What was registered when it was last read; nil before the first read.
     package var known: RegistryCache.Known? { registry.known }
 
-    /// Runs `body` with a connection and what was registered and decided.
+    /// Runs `body` with a connection and what is registered and decided.
     ///
-    /// - Throws: `notMigrated` where the schema isn't this version's.
+    /// - Throws: `notMigrated` or `migrationChanged` if the schema isn't this version's.
     package func withRegistry<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
         async throws -> T
     {
@@ -83,7 +83,7 @@ package final class StoreContext: Sendable {
         }
     }
 
-    /// Runs `body` as `withRegistry` does, on the standby where there is one: for lookups.
+    /// Like `withRegistry`, but on the standby if there is one: for lookups.
     package func reading<T: Sendable>(_ body: @escaping @Sendable (Connection, RegistryCache.Known) throws -> T)
         async throws -> T
     {
@@ -95,7 +95,7 @@ package final class StoreContext: Sendable {
         }
     }
 
-    /// Everything registered. Where the primary is away, as its standby has it.
+    /// Everything registered; if the primary is away, as its standby has it.
     package func catalog() async throws -> Catalog {
         do {
             return try await withRegistry { $1.catalog }
@@ -105,7 +105,7 @@ package final class StoreContext: Sendable {
     }
 }
 
-/// A part of a store: what it does stands in extensions beside what it is about.
+/// A part of a store: what it does is in extensions, next to what it is about.
 package protocol StorePart: Sendable {
     var context: StoreContext { get }
 }
@@ -130,7 +130,7 @@ extension StorePart {
     { try await context.reading(body) }
 }
 
-/// The latest of the instants it was shown.
+/// The latest of the instants it has seen.
 package final class LatestInstant: Sendable {
     private let latest = Mutex(Int64.min)
 

@@ -1,5 +1,6 @@
-/// What the store refuses, with a code that stays and what to do instead.
+/// What the store refuses: a stable code, the reason, and what to do instead.
 public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What went wrong, for programs. Raw values never change: HTTP answers carry them as `code`.
     public enum Code: String, Sendable {
         case notMigrated = "not_migrated"
         case migrationChanged = "migration_changed"
@@ -11,24 +12,28 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case idempotencyConflict = "idempotency_conflict"
         case notFound = "not_found"
         case behind = "behind"
-        /// Nothing new is made of what is retired.
+        /// Nothing new is made of retired things.
         case retired = "retired"
-        /// Something hangs on it.
+        /// Something depends on it.
         case inUse = "in_use"
-        /// More is asked for at once than can be done soon.
+        /// More was asked for at once than can be done soon.
         case overloaded = "overloaded"
-        /// The surroundings don't allow it.
+        /// The environment doesn't allow it.
         case unsupported = "unsupported"
-        /// What is asked for takes up more than it may.
+        /// What was asked for takes more memory or space than it may.
         case tooMuch = "too_much"
-        /// What is kept isn't what it was when it was written.
+        /// Kept data isn't what it was when it was written.
         case damaged = "damaged"
     }
 
+    /// What went wrong, for programs.
     public var code: Code
+    /// What was refused and why, for people, without any of their data.
     public var message: String
+    /// What to do instead; nil if there is nothing to say.
     public var advice: String?
 
+    /// An error with its code and what to tell people.
     public init(_ code: Code, _ message: String, advice: String? = nil) {
         self.code = code
         self.message = message

@@ -1,26 +1,31 @@
 public import FeatureLanguage
 public import Tables
 
-/// What a token is bounded to, by patterns of names in which `*` stands for anything: `fraud.*`, `risk_*`. None at all
-/// is no bound.
+/// What a token is bounded to, as patterns of names in which `*` stands for anything: `fraud.*`, `risk_*`. No patterns
+/// at all means no bounds.
 public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
-    /// Sets that may be looked up, trained from and drawn beside each other, with their definitions.
+    /// Sets that may be looked up, used for training and compared for drift, with their definitions.
     public var sets: [String]
     /// Sources that may be pushed and imported into (write), and whose rows may be read and explained (read).
     public var sources: [String]
-    /// What a team owns: it registers under these names alone, and nobody else does. Its sets and sources are its own,
+    /// What a team owns: it may register under these names only, and nobody else may. Its sets and sources are its own
     /// too.
     public var names: [String]
 
+    /// Bounds from patterns, which aren't checked until a token is created; without any there is no bound.
     public init(sets: [String] = [], sources: [String] = [], names: [String] = []) {
         (self.sets, self.sources, self.names) = (sets, sources, names)
     }
 
+    /// No bounds: a token may do whatever its role may.
     public static let none = TokenBounds()
 
+    /// Whether anything is bounded.
     public var isBounded: Bool { self != .none }
 
+    /// Whether a set may be used: if nothing is bounded, or a pattern of `sets` or `names` matches.
     public func includes(set name: String) -> Bool { !isBounded || matches(name, sets) || matches(name, names) }
+    /// Whether a source may be used: if nothing is bounded, or a pattern of `sources` or `names` matches.
     public func includes(source name: String) -> Bool { !isBounded || matches(name, sources) || matches(name, names) }
     /// For people: `set fraud.*, source transactions`.
     public var description: String {
@@ -36,7 +41,8 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func matches(_ name: [UInt8], _ pattern: [UInt8]) -> Bool {
-        // The last star, and where in the name what it stands for ended: it takes one more where the rest doesn't fit.
+        // The last star, and where in the name its match ended: the match grows by one byte whenever the rest doesn't
+        // fit.
         var at = 0, next = 0, star: (next: Int, at: Int)?
         while at < name.count {
             if next < pattern.count, pattern[next] == UInt8(ascii: "*") {
@@ -54,7 +60,8 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
         return pattern[next...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 
-    /// - Throws: patterns that no name has.
+    /// - Throws: `invalidRequest` for patterns that no name can match, too many of them, or bounds that don't suit the
+    ///   role.
     func check(_ role: TokenRole) throws {
         for pattern in sets + sources + names {
             guard (1...200).contains(pattern.utf8.count),
@@ -80,7 +87,7 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// As it is recorded.
+    /// The recorded form, with the patterns sorted.
     public var json: JSON {
         func list(_ name: String, _ patterns: [String]) -> [JSON.Member] {
             patterns.isEmpty ? [] : [JSON.Member(name, .array(patterns.sorted().map { .string($0) }))]
@@ -88,7 +95,8 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
         return .object(list("names", names) + list("sets", sets) + list("sources", sources))
     }
 
-    /// - Parameter json: as it is recorded; nil for what can't be read, which must not be taken for no bound.
+    /// - Parameter json: the recorded form; the result is nil if it can't be read, which must not be taken for no
+    ///   bounds.
     init?(_ json: JSON?) {
         guard case .object(let members)? = json else { return nil }
         self.init()
@@ -107,11 +115,11 @@ public struct TokenBounds: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Catalog {
-    /// The sources that a set's features and labels read, through what they refer to as well.
+    /// The names of the sources that a set's features and labels read, directly or through other functions.
     public func sources(readBy set: FeatureSet) -> Set<String> { Set(functions(of: set).compactMap(\.source?.name)) }
 
-    /// What a bounded token is shown, as `set fraud.v1`: its sets with all they are made of, its sources, and what is
-    /// registered under its names.
+    /// What a token with bounds is shown, each as `set fraud.v1`: its sets with everything they are made of, its
+    /// sources, and what is registered under its names.
     public func visible(_ bounds: TokenBounds) -> Set<String> {
         var visible: Set<String> = []
         func show(_ function: Function) {

@@ -5,7 +5,7 @@ internal import Postgres
 internal import Synchronization
 internal import Tables
 
-/// What a token lets its bearer do: each role may do what those before it may.
+/// What a token allows: each role may also do what those before it may.
 public enum TokenRole: String, Sendable, Comparable, CaseIterable {
     /// Ledger, lineage, definitions, digests: everything but values.
     case audit
@@ -13,7 +13,7 @@ public enum TokenRole: String, Sendable, Comparable, CaseIterable {
     case read
     /// Push, import, make snapshots.
     case write
-    /// Register definitions.
+    /// Register definitions, move pointers, deprecate and retire.
     case admin
 
     public static func < (left: TokenRole, right: TokenRole) -> Bool {
@@ -21,31 +21,37 @@ public enum TokenRole: String, Sendable, Comparable, CaseIterable {
     }
 }
 
-/// A bearer token as it is known: never its secret.
+/// A bearer token without its secret.
 public struct Token: Sendable {
+    /// Identifies the token: 16 hexadecimal digits.
     public var id: String
-    /// Whoever has it: what its bearer does is written down under this name.
+    /// The bearer's name: whatever it does is recorded under this name.
     public var name: String
+    /// What the bearer may do.
     public var role: TokenRole
+    /// When it was created, by the database's clock.
     public var createdAt: Instant
+    /// When it was revoked; nil if it never was.
     public var revokedAt: Instant?
-    /// From when on it is refused; nil where it is never.
+    /// The instant from which it is refused; nil if it never ends.
     public var endsAt: Instant?
+    /// What the role's rights are limited to.
     public var bounds: TokenBounds
     fileprivate var hash: [UInt8]
 
-    /// Whether it is one that a server takes.
+    /// Whether servers accept it at an instant.
     public func isInForce(at now: Instant) -> Bool { revokedAt == nil && endsAt.map { now < $0 } ?? true }
 }
 
 extension StoreCatalog {
-    /// Makes a token and gives it, once: `firn_<id>_<secret>`. Only the SHA-256 of its secret, 32 random bytes, is
+    /// Creates a token and returns it, once: `firn_<id>_<secret>`. Only the SHA-256 of its secret, 32 random bytes, is
     /// kept.
     ///
     /// - Parameters:
-    ///   - bounds: what it is for; everything that its role may, without.
-    ///   - end: from then on it is refused.
-    /// - Throws: names and patterns that are none, an end that is past.
+    ///   - name: 1 to 100 bytes without control characters; several tokens may share one.
+    ///   - bounds: what it is limited to; `.none` allows everything that its role may do.
+    ///   - end: the instant from which it is refused.
+    /// - Throws: `invalidRequest` for an invalid name or pattern, or an end in the past.
     public func createToken(name: String, role: TokenRole, bounds: TokenBounds = .none, until end: Instant? = nil)
         async throws -> String
     {
@@ -66,7 +72,7 @@ extension StoreCatalog {
                 let hash = Array(SHA256.hash(data: Array(secret.utf8)))
                 var members = bounds.isBounded ? [JSON.Member("bounds", bounds.json)] : []
                 if let end { members.append(JSON.Member("ends_at", .string(end.description))) }
-                // The ledger is read by many: it has a digest of what the secret is held against.
+                // Many people read the ledger: it holds only a digest of the hash that secrets are checked against.
                 members += [
                     JSON.Member("hash_digest", .string(Token.digest(hash))), JSON.Member("name", .string(name)),
                     JSON.Member("role", .string(role.rawValue)),
@@ -85,12 +91,14 @@ extension StoreCatalog {
         return "firn_\(id)_\(secret)"
     }
 
-    /// Every token there was, the newest first.
+    /// Every token that was ever created, newest first.
     public func tokens() async throws -> [Token] {
         try await withCatalog { connection, _ in try Token.all(connection) }
     }
 
     /// Ends a token: servers refuse it within a second.
+    ///
+    /// - Throws: `notFound`; `invalidRequest` if it is revoked already.
     public func revokeToken(_ id: String) async throws {
         let actor = actor
         try await withCatalog { connection, _ in
@@ -133,17 +141,17 @@ extension Token {
         }
     }
 
-    /// What the ledger has of a token's hash.
+    /// The form of a token's hash that the ledger holds.
     package static func digest(_ hash: [UInt8]) -> String { SHA256.hash(data: hash).hexadecimal }
 }
 
 extension Instant {
-    /// By this machine's clock.
+    /// The current instant by this machine's clock.
     public static var now: Instant { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) }
 }
 
-/// The tokens that are in force, as a server knows them: read again every second, so that it can check one without
-/// asking.
+/// The tokens in force, as a server knows them. They are read again every second, so that a token can be checked
+/// without asking the database.
 public final class Gatekeeper: Sendable {
     private struct State {
         var tokens: [String: Token] = [:]
@@ -157,12 +165,13 @@ public final class Gatekeeper: Sendable {
     private let catalog: StoreCatalog
     private let state = Mutex(State())
 
+    /// Knows no tokens until the first `refresh`.
     public init(_ catalog: StoreCatalog) {
         self.catalog = catalog
     }
 
-    /// The token that a request bears in its `Authorization`, if it is one in force that is known; it is compared in
-    /// the same time wherever it differs.
+    /// The token in a request's `Authorization` header, if it is known and in force. The comparison takes the same time
+    /// wherever the secrets differ.
     public func token(_ authorization: String?) -> Token? {
         guard let (id, secret) = Gatekeeper.parts(authorization), let token = state.withLock({ $0.tokens[id] }) else {
             return nil
@@ -174,10 +183,10 @@ public final class Gatekeeper: Sendable {
         return token.endsAt == nil || token.isInForce(at: .now) ? token : nil
     }
 
-    /// The token that a request bears, if it is in force. Before one that isn't known is refused the tokens are read
-    /// again, since it may have been made a moment ago.
+    /// The token in a request's header, if it is in force. Before refusing an unknown one, the tokens are read again,
+    /// since it may have been created a moment ago.
     ///
-    /// - Throws: that the tokens were never read, and can't be.
+    /// - Throws: if the tokens were never read and can't be read now.
     public func findToken(_ authorization: String?) async throws -> Token? {
         if let token = token(authorization) { return token }
         guard let (id, _) = Gatekeeper.parts(authorization) else { return nil }
@@ -200,15 +209,16 @@ public final class Gatekeeper: Sendable {
         return parts.count == 3 && parts[0] == "firn" ? (String(parts[1]), parts[2]) : nil
     }
 
-    /// Whose names a name is among: tokens in force that own it.
+    /// The tokens in force that own a name.
     public func owners(of name: String) -> [Token] {
         state.withLock { $0.owners }.filter { $0.bounds.owns(name) && $0.isInForce(at: .now) }
     }
 
-    /// Reads the tokens. What was known last holds while the database is away.
+    /// Reads the tokens again. While the database is away, those read last stay in force.
     public func refresh() async throws {
         let reading = state.withLock { state -> Task<Void, any Error> in
-            // One that is under way may have missed what is asked for: all who come meanwhile share the next.
+            // A reading under way may have missed the token in question: everyone who asks meanwhile shares the next
+            // one.
             if let next = state.next { return next }
             let before = state.current
             let reading = Task { [self] in
@@ -231,7 +241,7 @@ public final class Gatekeeper: Sendable {
         }
     }
 
-    /// Keeps them fresh until it is cancelled.
+    /// Refreshes the tokens every second until the task is cancelled.
     public func keepFresh() async {
         while !Task.isCancelled {
             try? await refresh()

@@ -1,8 +1,8 @@
 internal import FeatureEngine
 public import FeatureLanguage
 
-/// A value as a text that is the same wherever the value is, whatever type its column has and however it is spelled
-/// there:
+/// A value as a canonical text, the same wherever the value stands, whatever type its column has and however it is
+/// spelled there:
 ///
 ///     n7 n-1.5e3     numbers: digits without zeros at either end, then e and the power of ten unless it is 0 (`007`, 7 and 7.0 are n7)
 ///     nNaN ninf n-inf
@@ -75,7 +75,7 @@ enum Identity {
 }
 
 extension Literal {
-    /// A text as a value of a type, by the rules for what comes in or as PostgreSQL reads it; nil where it is none.
+    /// Reads a text as a value of a type, as PostgreSQL does or by the rules for what comes in; nil if it is none.
     public init?(incoming text: String, as type: ValueType) {
         var builder = ColumnBuilder(type)
         if let literal = Literal(text: text, as: type) {

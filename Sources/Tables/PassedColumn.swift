@@ -2,15 +2,16 @@ internal import ArrowIPC
 internal import FeatureEngine
 internal import FeatureLanguage
 
-/// A column of a spine as it stood in its file, to be written out again as it was.
+/// A column of a spine as it stood in its file, to be written out again unchanged.
 public struct PassedColumn: Sendable {
+    /// The column's name in the file.
     public let name: String
     var fields: Fields
 
     enum Fields: Sendable {
         /// A text file's fields: each one's text, and how it was written.
         case texts(Texts)
-        /// An Arrow file's values, in the type's own units or as they lie.
+        /// An Arrow file's values, in the type's own units or just as they stood.
         case values(ArrowField, ArrowColumn)
     }
 
@@ -23,9 +24,14 @@ public struct PassedColumn: Sendable {
         private(set) var texts = StringColumn()
         private(set) var forms: [Form] = []
 
+        init() {}
+
+        /// Rows that lack the field.
+        init(absent count: Int) { for _ in 0..<count { append([], .absent) } }
+
         func isNull(_ row: Int) -> Bool { forms[row] == .absent || forms[row] == .plain && texts.range(row).isEmpty }
 
-        /// The first row whose bytes aren't UTF-8.
+        /// The first row whose bytes aren't UTF-8; nil if there is none.
         var firstThatIsNoText: Int? {
             guard texts.bytes.contains(where: { $0 >= 0x80 }) else { return nil }
             return forms.indices.first { row in
@@ -48,10 +54,20 @@ public struct PassedColumn: Sendable {
         }
     }
 
+    /// The column's name and type in Arrow, whether or not it has values.
+    var field: ArrowField {
+        switch fields {
+        case .texts: ArrowField(name, .utf8)
+        case .values(let field, _): field
+        }
+    }
+
     init(_ name: String, _ texts: Texts) {
         self.name = name
         fields = .texts(texts)
     }
+
+    init(_ name: String, _ column: Column) { self.init(ArrowField(name, ArrowType(column.type)), .flat(column)) }
 
     init(_ field: ArrowField, _ column: ArrowColumn) {
         name = field.name
@@ -87,9 +103,9 @@ public struct PassedColumn: Sendable {
         return result
     }
 
-    /// The values as they are written in text, in types of ours.
+    /// This column as text files write it, in types of ours.
     ///
-    /// - Throws: a type that text files don't have.
+    /// - Throws: `TableError` for a type that text files don't have.
     func plain(file: String) throws(TableError) -> PassedColumn {
         guard case .values(let given, let column) = fields else { return self }
         let (field, read) = try TableError.explaining(file) { try given.plain(column) }
@@ -119,7 +135,7 @@ public struct PassedColumn: Sendable {
         return result
     }
 
-    /// As Arrow: texts as they stood, unless their values are known.
+    /// This column in Arrow: texts as they stood, unless their values are known.
     ///
     /// - Parameter known: the column as the plan reads it.
     func arrow(known: Column?) -> (ArrowField, ArrowColumn) {
@@ -135,9 +151,9 @@ public struct PassedColumn: Sendable {
         }
     }
 
-    /// Each value as a text of its own: see `SpineFile.identities`.
+    /// Each value as its canonical text; see `SpineFile.identities`.
     ///
-    /// - Parameter null: one more word that means NULL in a text file.
+    /// - Parameter null: another word that means NULL in a text file.
     func identities(null: String?) throws(TableError) -> Column {
         switch fields {
         case .texts(let fields):
@@ -163,7 +179,7 @@ public struct PassedColumn: Sendable {
                 return Identity.column(nanoseconds: values, column.validity)
             }
             if case .float(32) = field.type, case .flat(let column) = column, case .floats(let values) = column.values {
-                // The shortest digits of 32 bits, as they are written.
+                // The shortest digits for 32 bits, as they are written.
                 var texts = StringColumn()
                 for value in values { texts.append(Float(value).description) }
                 return Identity.column(of: Column(.string, texts, validity: column.validity))
@@ -176,15 +192,19 @@ public struct PassedColumn: Sendable {
     }
 }
 
+extension [PassedColumn.Texts] {
+    var byteCount: Int { reduce(0) { $0 + $1.texts.bytes.count } }
+}
+
 extension Column {
-    /// This column with NULL in some rows, and nothing of what stood there left beneath.
+    /// This column with NULL in some rows, and nothing left underneath of what stood there.
     func withNulls(in rows: Set<Int>) -> Column {
         var builder = ColumnBuilder(type)
         for row in 0..<count {
             if rows.contains(row) || isNull(row) {
                 builder.appendNull()
             } else if case .bytes(let texts) = values {
-                // As bytes: they may be no text.
+                // As bytes, since they may not be text.
                 builder.append(bytes: texts.bytes[texts.range(row)])
             } else {
                 builder.append(self[row])
@@ -195,6 +215,6 @@ extension Column {
 }
 
 extension ArrowColumn {
-    /// Where it is of a flat type.
+    /// The column, if its type is flat.
     var flat: Column? { if case .flat(let column) = self { column } else { nil } }
 }

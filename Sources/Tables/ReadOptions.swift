@@ -1,18 +1,20 @@
 /// How fields are read.
 public struct ReadOptions: Sendable {
-    /// One more word that means NULL where it stands unquoted, such as `NA`.
+    /// Another word that means NULL when it isn't quoted, such as `NA`.
     public var null: String?
-    /// The unit of times that are integers; nil where times are texts.
+    /// The unit of times that are given as integers; nil if times are texts.
     public var epoch: Epoch?
-    /// Whether columns that aren't asked for are passed over instead of refused.
+    /// Whether columns that weren't asked for are skipped instead of refused.
     public var ignoresExtra: Bool
-    /// What stands between the fields of CSV.
+    /// The byte between fields of CSV.
     public var delimiter: UInt8
-    /// What errors call the options that would help.
+    /// How errors name the options that would help.
     public var names: OptionNames
-    /// Reads what was kept before integers' texts had to be exact float64s: then they were rounded.
+    /// Reads spines that were kept before an integer's text had to be an exact float64: at that time, it was rounded.
     var isKept = false
 
+    /// By default, plain CSV: commas, only the empty field as NULL, times as texts; columns that weren't asked for are
+    /// refused.
     public init(
         null: String? = nil, epoch: Epoch? = nil, ignoresExtra: Bool = false, delimiter: UInt8 = UInt8(ascii: ","),
         names: OptionNames = .none
@@ -24,15 +26,15 @@ public struct ReadOptions: Sendable {
         self.names = names
     }
 
-    /// How a spine is read that was kept with a snapshot: as it was read then.
+    /// Reads a spine that was kept with a snapshot as it was read then.
     public static func kept(null: String? = nil, epoch: Epoch? = nil) -> ReadOptions {
         var options = ReadOptions(null: null, epoch: epoch)
         options.isKept = true
         return options
     }
 
-    /// A delimiter as it is given: one character of ASCII, a tab perhaps as `\t`. Nil for anything else, and for what a
-    /// field or a line begins or ends with.
+    /// The delimiter that a text stands for: a printable character of ASCII or a tab, which may be written `\t`. Nil
+    /// for anything else, and for a quote.
     public static func delimiter(_ text: String) -> UInt8? {
         if text == "\\t" { return UInt8(ascii: "\t") }
         guard text.utf8.count == 1, let byte = text.utf8.first,
@@ -42,12 +44,11 @@ public struct ReadOptions: Sendable {
     }
 }
 
-/// What options are called where somebody reads of them: flags of a command, parameters of a request; or there are
-/// none.
+/// How a reader of messages sets options: by flags of a command, by parameters of a request, or not at all.
 public enum OptionNames: Sendable {
     case none, flags, parameters
 
-    /// A sentence about an option, `ignore-extra` say; nil where nobody could give it.
+    /// A sentence about an option, such as `ignore-extra`; nil if the reader can't set any.
     package func advice(_ option: String, _ sentence: (String) -> String) -> String? {
         switch self {
         case .none: nil

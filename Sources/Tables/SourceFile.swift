@@ -4,8 +4,8 @@ public import FeatureLanguage
 extension TableReader.Schema {
     /// The rows of a source as an import reads them.
     ///
-    /// - Parameter keys: the columns in which features look up their keys; they and what the settings name can't be
-    ///   left out.
+    /// - Parameter keys: the columns in which features look up their keys; neither they nor the columns that the
+    ///   source's settings name may be missing.
     public init(importing source: Source, keys: Set<String>) {
         var present = keys.union(source.requiredColumns)
         if let tombstone = source.tombstone { present.insert(tombstone) }
@@ -15,16 +15,16 @@ extension TableReader.Schema {
             optional: source.isStatic ? [] : [ColumnDefinition(Source.knownAtColumn, .timestamp)])
     }
 
-    /// The rows of a source as a push brings them: what the store can't do without.
+    /// The rows of a source as a push brings them: only what the store can't do without must be there.
     public init(pushing source: Source, keys: Set<String>) {
         self.init(source.columns, present: keys.union(source.requiredColumns), notNull: Set(source.requiredColumns))
     }
 }
 
 extension TableReader {
-    /// Opens a file of a source's rows, its layout by its name.
+    /// Opens a file of a source's rows; its name says the layout.
     ///
-    /// - Parameter observe: hears of every byte of the file, as it is read.
+    /// - Parameter observe: receives every byte of the file as it is read, before decompression.
     public init(path: String, schema: Schema, options: ReadOptions, observe: @escaping ([UInt8]) -> Void = { _ in })
         throws(TableError)
     {
@@ -36,7 +36,7 @@ extension TableReader {
 }
 
 extension SpineFile {
-    /// Opens a spine, its layout by its name.
+    /// Opens a spine; its name says the layout.
     public init(path: String, plan: Plan, timestamp: String, options: ReadOptions) throws(TableError) {
         let format = try FileFormat(path: path)
         try self.init(

@@ -2,12 +2,12 @@ import FeatureStore
 import Foundation
 import Postgres
 
-/// What the commands take from the environment: which database, and who asks. Nothing else reads it.
+/// What the commands take from the environment: which database to use and who is asking. Nothing else reads it.
 enum Environment {
-    /// The address of a database of the user's own.
+    /// The address of the user's own database; nil means the embedded cluster.
     static let databaseURL = variable("FIRN_DATABASE_URL")
 
-    /// A hot standby of it, which lookups are answered from.
+    /// The address of a hot standby of that database, for answering lookups.
     static let replicaURL = variable("FIRN_REPLICA_URL")
 
     private static let path = variable("PATH") ?? ""
@@ -17,12 +17,12 @@ enum Environment {
 
     private static let variables = ProcessInfo.processInfo.environment
 
-    /// Where this machine's copies of segments are.
+    /// Where this machine keeps its copies of segments.
     static let cacheDirectory =
         variable("FIRN_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/firn" } ?? NSHomeDirectory()
         + "/.cache/firn"
 
-    /// How large they may grow together, in bytes.
+    /// How large those copies may grow in total, in bytes.
     static func cacheLimit() throws -> Int {
         guard let gib = Double(variable("FIRN_CACHE_GIB") ?? "10"), (0...1e6).contains(gib) else {
             throw Failure("FIRN_CACHE_GIB isn't a number of GiB (10 without it; 0 makes no copies)")
@@ -30,22 +30,22 @@ enum Environment {
         return Int(gib * Double(1 << 30))
     }
 
-    /// A variable that is set, and to something.
+    /// The value of a variable; nil if it is unset or empty.
     static func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     static func cache() throws -> SegmentCache {
         SegmentCache(directory: cacheDirectory, maximumBytes: try cacheLimit())
     }
 
-    /// The project's cluster, found upwards from here; nil where there is none.
+    /// The project's cluster, found by searching from the current directory upwards; nil if there is none.
     static func cluster() -> Cluster? { Cluster.find(from: directory, path: path) }
 
-    /// The cluster that `init` makes here.
+    /// The cluster that `init` creates in the current directory.
     static func newCluster() -> Cluster { Cluster(directory: directory + "/.firn", path: path) }
 
-    /// The URI of the database to work on; the embedded cluster is started if it sleeps.
+    /// The URI of the database to work on. Starts the embedded cluster if it isn't running.
     ///
-    /// - Parameter creating: makes a cluster where there is none, as `init`, `apply` and `serve` do.
+    /// - Parameter creating: creates a cluster if there is none, as `init`, `apply` and `serve` do.
     static func uri(creating: Bool = false) throws -> String {
         if let databaseURL { return databaseURL }
         guard let cluster = cluster() ?? (creating ? newCluster() : nil) else {
@@ -55,24 +55,24 @@ enum Environment {
         return cluster.uri
     }
 
-    /// The store to work on, its schema brought up to date where `creating`.
-    /// - Parameter actor: in whose name it writes down what it does.
+    /// The store to work on, with its schema brought up to date if `creating`.
+    /// - Parameter actor: the name under which the store records what it does.
     static func store(creating: Bool = false, connections: Int = 2, _ actor: ActorOption? = nil) async throws -> Store {
         let store = try store(at: uri(creating: creating), connections: connections, actor: actor?.actor)
         if creating { _ = try await store.migrate() }
         return store
     }
 
-    /// The database is away, or still starting.
+    /// The database is away or still starting.
     struct DatabaseAway: Error { var message: String }
 
-    /// The store that a server works on, and what has to be done before it can be asked: it throws `DatabaseAway` where
-    /// that may be tried again.
+    /// The store that a server works on, and what has to be done before it can answer: `prepare` throws `DatabaseAway`
+    /// if it is worth trying again.
     ///
     /// - Parameters:
     ///   - memory: what lookups are answered from.
-    ///   - asOwner: it acts as its user, instead of the servers' role.
-    ///   - reportDamage: takes what is said of what is kept and isn't what it was.
+    ///   - asOwner: lets the store act as its database user instead of the servers' role.
+    ///   - reportDamage: receives a message for any kept data that turns out to be damaged.
     static func served(
         connections: Int, memory: OnlineMemory, asOwner: Bool, reportDamage: @escaping @Sendable (String) -> Void
     ) throws -> (store: Store, prepare: @Sendable () async throws -> Void) {
@@ -91,8 +91,8 @@ enum Environment {
                 } catch let error as PostgresError
                     where error.isConnectionLost && (!error.isUnreachable || Connection.isAway(uri))
                 {
-                    // Not where it is there and lets nobody in. A pooler lets in though the database is away, and then
-                    // cuts off.
+                    // Excludes a database that is there but refuses connections. A pooler accepts connections even if
+                    // the database is away, and then drops them.
                     guard replicaURL != nil else { throw DatabaseAway(message: error.message) }
                     Terminal.note("the database is away; lookups are answered from its standby")
                 }

@@ -35,8 +35,7 @@ struct Firn: AsyncParsableCommand {
         }
     }
 
-    /// Runs `body` until it ends or Ctrl-C is pressed: then it is cancelled and takes back what isn't whole. A second
-    /// Ctrl-C ends at once.
+    /// Runs `body` until it ends. Ctrl-C cancels it, and it undoes what is incomplete; a second Ctrl-C exits at once.
     private static func stoppable(_ body: @escaping @Sendable () async throws -> Void) async throws {
         let task = Task { try await body() }
         let pressed = Atomic(false)
@@ -57,7 +56,7 @@ struct Firn: AsyncParsableCommand {
         }
     }
 
-    /// What was freed is used again instead of going back to the system, which would clear each page of it anew:
+    /// Keeps freed memory for reuse instead of returning it to the system, which would clear each of its pages anew:
     /// buckets of rows come and go.
     private static func keepMemory() {
         #if canImport(CMalloc)
@@ -67,13 +66,13 @@ struct Firn: AsyncParsableCommand {
         #endif
     }
 
-    /// Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong.
+    /// Exit codes: 0 for success, 1 for a failure, 2 for a wrong command line.
     static func main() async {
         do {
-            // Before there are threads. A command isn't Sendable, so the task makes its own.
+            // Memory is set up before there are threads. A command isn't Sendable, so the task parses its own.
             if try parseAsRoot() is Serve {
                 Heap.share()
-                // The server ends by itself, once it has answered.
+                // The server handles Ctrl-C itself, and ends once it has answered.
                 try await run(parseAsRoot())
             } else {
                 keepMemory()

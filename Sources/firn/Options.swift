@@ -4,21 +4,20 @@ import FeatureLanguage
 import Foundation
 import Tables
 
-/// How files of rows are read.
+/// How to read files of rows.
 struct FileOptions: ParsableArguments {
-    @Option(help: "One more word that means NULL where it stands unquoted, such as NA.")
+    @Option(help: "An additional word that means NULL when unquoted, such as NA.")
     var null: String?
 
-    @Option(help: "Times are integers since 1970, in s, ms or us.")
+    @Option(help: "Read times as integers since 1970, in s, ms or us.")
     var epoch: Epoch?
 
     @Option(
-        help: ArgumentHelp(
-            "What stands between the fields of CSV, such as ';' or '\\t'; a comma without it.", valueName: "character"),
+        help: ArgumentHelp("Field delimiter of CSV, such as ';' or '\\t'; a comma by default.", valueName: "character"),
         transform: parseDelimiter)
     var delimiter: UInt8 = UInt8(ascii: ",")
 
-    @Flag(help: "Pass over columns that the source doesn't declare.")
+    @Flag(help: "Ignore columns that the source doesn't declare.")
     var ignoreExtra = false
 
     var reading: ReadOptions {
@@ -26,11 +25,11 @@ struct FileOptions: ParsableArguments {
     }
 }
 
-/// In whose name something is written down.
+/// The name under which an action is recorded.
 struct ActorOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Whoever does it, for the ledger; FIRN_ACTOR stands for it, else the user's name.", valueName: "name"))
+            "Who to name in the ledger; FIRN_ACTOR by default, or else the user's name.", valueName: "name"))
     var actor: String?
 
     func validate() throws {
@@ -40,18 +39,18 @@ struct ActorOption: ParsableArguments {
     }
 }
 
-/// What is known at the instants of a spine.
+/// What counts as known at the instants of a spine.
 struct ReadingOptions: ParsableArguments {
-    @Flag(help: "Read what is known today at every instant, instead of what was known then.")
+    @Flag(help: "At every instant, read what is known today instead of what was known then.")
     var hindsight = false
 
-    @Option(help: ArgumentHelp("Only rows known by this time.", valueName: "time"), transform: parseInstant)
+    @Option(help: ArgumentHelp("Read only rows known by this time.", valueName: "time"), transform: parseInstant)
     var knownBy: Instant?
 
     var mode: Reading.Mode { hindsight ? .hindsight : .asServed }
 }
 
-/// Names that a shell completes, as the project where it stands has them.
+/// Names for the shell to complete, taken from the project in the current directory.
 extension CompletionKind {
     static let names = CompletionKind.shellCommand("firn list --names 2>/dev/null")
     static let sets = CompletionKind.shellCommand("firn list sets --names 2>/dev/null")
@@ -72,7 +71,7 @@ func parseInstant(_ text: String) throws -> Instant {
     return instant
 }
 
-/// A file itself; of a directory all files of definitions below it, in the order of their paths' bytes.
+/// The file itself or, for a directory, all definitions files below it, in byte order of their paths.
 private func definitionsFiles(_ path: String) throws -> [String] {
     guard path != "-", (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true
     else { return [path] }

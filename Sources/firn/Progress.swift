@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A bar on a terminal, a line every few seconds elsewhere: rows so far, rate, share and time left.
+/// A bar on a terminal, or a line every few seconds elsewhere: rows so far, rate, share and time left.
 final class Progress: Sendable {
     private let what: String
     private let start = ContinuousClock.now
@@ -12,9 +12,9 @@ final class Progress: Sendable {
     }
 
     /// - Parameters:
-    ///   - part: what is worked on just now.
-    ///   - rows: so far.
-    ///   - share: of the work that is done; nil where nobody knows.
+    ///   - part: what is being worked on.
+    ///   - rows: how many are done so far.
+    ///   - share: the share of the work that is done; nil if it is unknown.
     func show(_ part: String? = nil, rows: Int, share: Double?) {
         let now = ContinuousClock.now
         let due = last.withLock { last in

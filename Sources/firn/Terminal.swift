@@ -12,7 +12,7 @@ enum Terminal {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
-    /// What is said beside rows: on standard error where they go to standard output or a pipe.
+    /// Prints a message that accompanies rows: on standard error if they go to standard output or a pipe.
     static func beside(_ output: String?, _ text: String) {
         if let output, FileFormat.isPipe(output) { note(text) } else { out(text) }
     }
@@ -21,11 +21,11 @@ enum Terminal {
         FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 
-    /// Prints what went wrong and gives the exit code.
+    /// Prints what went wrong and returns the exit code.
     static func report(_ error: any Error) -> Int32 {
         let code = Firn.exitCode(for: error)
         switch error {
-        // A fault of a file begins with its place.
+        // A fault in a file begins with its location.
         case let error as DefinitionError:
             note((error.diagnostics.first?.file == nil ? "error: " : "") + error.description)
         case let error as UnknownName: note("error: \(error)")
@@ -43,7 +43,7 @@ enum Terminal {
     }
 }
 
-/// A command that can't do what it was asked to, with what to do instead.
+/// A command can't do what it was asked to; the description says what to do instead.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 

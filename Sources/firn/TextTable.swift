@@ -1,4 +1,5 @@
-/// Rows of text in aligned columns: a heading and two spaces between on a terminal, tabs elsewhere for other programs.
+/// Rows of text under a heading: in aligned columns, two spaces apart, on a terminal; separated by tabs elsewhere, for
+/// other programs.
 struct TextTable {
     var titles: [String]
     var rows: [[String]] = []

@@ -13,10 +13,10 @@ struct JudgedAggregate {
 
 /// Draws aggregates of every operator over random arguments, with random filters and windows.
 struct RandomAggregates {
-    private var expressions: RandomExpressions
+    var expressions: RandomExpressions
 
-    init(seed: UInt64) {
-        expressions = RandomExpressions(seed: seed, prefix: "", hasInstant: false)
+    init(_ random: Randomness) {
+        expressions = RandomExpressions(random, prefix: "", hasInstant: false)
     }
 
     mutating func draw() -> JudgedAggregate {
@@ -78,7 +78,7 @@ struct JudgedFacts {
             let key = Int64.random(in: 0...2, using: &random), time = second()
             let values =
                 [.int64(key), .timestamp(Instant(microseconds: time))]
-                + Judge.definitions.map { Judge.value($0.type, &random) }
+                + Judge.definitions.map { HardValues.draw($0.type, &random) }
             for (index, value) in values.enumerated() { builders[index].append(value) }
             let parameters = zip(values, columns).map { value, column -> SQL in "\(value.parameter(column.type))" }
             try connection.execute(
@@ -97,40 +97,55 @@ struct JudgedFacts {
         spine = Spine(columns: ["k": Column(.int64, keys)], instants: instants)
     }
 
-    func compare(_ aggregates: [JudgedAggregate], seed: UInt64) throws {
-        let functions = aggregates.indices.map { index in
-            Definition.function(
-                FunctionDefinition(
-                    name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "e", source: "facts",
-                    expression: aggregates[index].firn))
-        }
-        let catalog: Catalog
-        do {
-            catalog = try Catalog(
-                [.entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64)])), .source(source)] + functions)
-        } catch {
-            Issue.record("seed \(seed): \(error)")
+    /// Compares fifty aggregates, and says of the first that differs the smallest that still does.
+    func compare(seed: UInt64) throws {
+        var aggregates = RandomAggregates(Randomness(seed: seed))
+        for _ in 0..<50 {
+            aggregates.expressions.random.note()
+            let aggregate = aggregates.draw()
+            do {
+                guard let first = try mismatch(aggregate) else { continue }
+                var smallest = first
+                _ = Randomness.smallest(of: aggregates.expressions.random.noted!) { random in
+                    var again = RandomAggregates(random)
+                    let smaller = again.draw()
+                    random = again.expressions.random
+                    guard let found = try? mismatch(smaller) else { return false }
+                    smallest = found
+                    return true
+                }
+                Issue.record("seed \(seed): \(smallest)\n  first seen in \(first)")
+            } catch {
+                Issue.record("seed \(seed): \(aggregate.firn), in SQL \(aggregate.sql), is refused: \(error)")
+            }
             return
         }
-        let plan = Plan(try catalog.resolve(features: aggregates.indices.map { "f\($0).v1" }), in: catalog)
-        let ours = plan.evaluate(spine, Reading()) { _ in rows }.columns
-        for (index, aggregate) in aggregates.enumerated() {
-            let theirs: Rows
-            do {
-                theirs = try connection.execute("select \(SQL(raw: aggregate.sql)) from judge.spine s order by n")
-            } catch {
-                Issue.record("seed \(seed): PostgreSQL refuses \(aggregate.sql): \(error)")
-                return
-            }
-            for row in 0..<theirs.count {
-                let got = ours[index][row], expected = try theirs[row].literal(0, aggregate.judged.type)
-                guard !JudgedFacts.isSame(got, expected, aggregate.judged) else { continue }
-                Issue.record(
-                    "seed \(seed): \(aggregate.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(aggregate.sql)\n  row \(row), as of \(Instant(microseconds: spine.instants[row]))"
-                )
-                return
-            }
+    }
+
+    /// The first value that isn't PostgreSQL's.
+    ///
+    /// - Throws: what either side refuses to compute.
+    private func mismatch(_ aggregate: JudgedAggregate) throws -> String? {
+        let function = FunctionDefinition(
+            name: VersionedName(name: "f", version: 1), kind: .feature, entity: "e", source: "facts",
+            expression: aggregate.firn)
+        let catalog = try Catalog([
+            .entity(Entity(name: "e", keys: [ColumnDefinition("k", .int64)])), .source(source), .function(function),
+        ])
+        let plan = Plan(try catalog.resolve(features: ["f.v1"]), in: catalog)
+        let ours = plan.evaluate(spine, Reading()) { _ in rows }.columns[0]
+        let theirs = try connection.execute("select \(SQL(raw: aggregate.sql)) from judge.spine s order by n")
+        for row in 0..<theirs.count {
+            let got = ours[row], expected = try theirs[row].literal(0, aggregate.judged.type)
+            guard !JudgedFacts.isSame(got, expected, aggregate.judged) else { continue }
+            return """
+                \(aggregate.firn)
+                  gives \(got), PostgreSQL \(expected)
+                  \(aggregate.sql)
+                  row \(row), as of \(Instant(microseconds: spine.instants[row]))
+                """
         }
+        return nil
     }
 
     /// Zeros of both signs are equal to PostgreSQL, which takes either as a minimum.

@@ -13,26 +13,21 @@ import Testing
     @Test func `scalar expressions equal PostgreSQL`() throws {
         let judge = try Judge()
         for seed in 0..<UInt64(380) {
-            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
-            let drawn = (0..<100).map { index in expressions.draw(ValueType.allCases[index % 5], depth: 1 + index % 4) }
-            try judge.compare(drawn, seed: seed)
+            try judge.compare(seed: seed) { $0.draw(ValueType.allCases[$1 % 5], depth: 1 + $1 % 4) }
         }
     }
 
     @Test func `logarithms and powers equal PostgreSQL to a few units in the last place`() throws {
         let judge = try Judge()
         for seed in 1000..<UInt64(1010) {
-            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
-            try judge.compare(
-                (0..<100).map { index in expressions.elementary(depth: index % 3) }, seed: seed, tolerance: 1e-15)
+            try judge.compare(seed: seed, tolerance: 1e-15) { $0.elementary(depth: $1 % 3) }
         }
     }
 
     @Test func `operators bind as in PostgreSQL`() throws {
         let judge = try Judge()
         for seed in 2000..<UInt64(2010) {
-            var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
-            try judge.compare((0..<100).map { _ in expressions.flat() }, seed: seed)
+            try judge.compare(seed: seed) { expressions, _ in expressions.flat() }
         }
     }
 
@@ -67,8 +62,7 @@ import Testing
         let judge = try Judge()
         let facts = try JudgedFacts(judge)
         for seed in 3000..<UInt64(3060) {
-            var aggregates = RandomAggregates(seed: seed)
-            try facts.compare((0..<50).map { _ in aggregates.draw() }, seed: seed)
+            try facts.compare(seed: seed)
         }
     }
 }
@@ -139,7 +133,7 @@ struct Judge {
         var instants: [Int64] = []
         for _ in 0..<24 {
             for (index, definition) in Judge.definitions.enumerated() {
-                builders[index].append(Judge.value(definition.type, &random))
+                builders[index].append(HardValues.draw(definition.type, &random))
             }
             instants.append(Int64.random(in: -1_000_000_000_000...2_000_000_000_000_000, using: &random))
         }
@@ -153,82 +147,81 @@ struct Judge {
         }
     }
 
-    static func value(_ type: ValueType, _ random: inout Randomness) -> Literal {
-        if random.chance(14) { return .null }
-        switch type {
-        case .int64: return .int64(random.pick([0, 1, -1, 2, 3, -7, 100, 9_007_199_254_740_993, .max, .min]))
-        case .float64:
-            return .float64(
-                random.pick([
-                    0.0, -0.0, 0.5, 1.5, 2.5, -2.5, 0.1, 123_456.789, 1e15, 1e16, -1e-5, 0.00001234,
-                    .leastNonzeroMagnitude, .leastNormalMagnitude, 1e308, -1e308, .nan, .infinity,
-                    -.infinity, 9.3e18,
-                ]))
-        case .string:
-            return .string(
-                random.pick([
-                    "", "a", "A", "abc", "a_b", "%", "éa", "日本", "12", "-7", " 5 ", "1.5", "NaN", "true", "no", "1e400",
-                    "1e-400", "+3", "9223372036854775808", "\\a",
-                ]))
-        case .bool: return .bool(random.chance(50))
-        case .timestamp:
-            return .timestamp(
-                Instant(
-                    microseconds: random.pick([
-                        0, -1, 1_709_164_800_000_000, 1_704_067_199_999_999, -62_135_596_800_000_000,
-                        253_402_300_799_999_999, 1_735_603_200_000_000, -3_000_000_123_456,
-                        // Not the latest of all: PostgreSQL 15 subtracts timestamps without a look at overflow.
-                        -80_000_000_000_000_000, 4_000_000_000_000_000_000, Instant.range.lowerBound.microseconds,
-                    ])))
+    /// Compares a hundred expressions, and says of the first that differs the smallest that still does.
+    func compare(
+        seed: UInt64, tolerance: Double = 0, _ draw: (inout RandomExpressions, Int) -> JudgedExpression
+    ) throws {
+        var expressions = RandomExpressions(seed: seed, prefix: "request.", hasInstant: true)
+        let drawn = (0..<100).map { index in
+            expressions.random.note()
+            let expression = draw(&expressions, index)
+            return (expression: expression, words: expressions.random.noted!)
         }
+        let first: (index: Int, text: String)
+        do {
+            guard let found = try mismatch(drawn.map(\.expression), tolerance) else { return }
+            first = found
+        } catch {
+            for (expression, _) in drawn {
+                do {
+                    _ = try mismatch([expression], tolerance)
+                } catch {
+                    Issue.record("seed \(seed): \(expression.firn), in SQL \(expression.sql), is refused: \(error)")
+                    return
+                }
+            }
+            throw error
+        }
+        var smallest = first
+        _ = Randomness.smallest(of: drawn[first.index].words) { random in
+            var again = RandomExpressions(random, prefix: "request.", hasInstant: true)
+            let expression = draw(&again, first.index)
+            random = again.random
+            guard let found = try? mismatch([expression], tolerance) else { return false }
+            smallest = found
+            return true
+        }
+        Issue.record("seed \(seed): \(smallest.text)\n  first seen in \(first.text)")
     }
 
-    func compare(_ expressions: [JudgedExpression], seed: UInt64, tolerance: Double = 0) throws {
+    /// The first value that isn't PostgreSQL's: of which expression, and what it is.
+    ///
+    /// - Throws: what either side refuses to compute.
+    private func mismatch(_ expressions: [JudgedExpression], _ tolerance: Double) throws -> (
+        index: Int, text: String
+    )? {
         let functions = expressions.indices.map { index in
             Definition.function(
                 FunctionDefinition(
                     name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all",
                     request: Judge.definitions, expression: expressions[index].firn))
         }
-        let catalog: Catalog
-        do {
-            catalog = try Catalog([.entity(Entity(name: "all", keys: []))] + functions)
-        } catch {
-            Issue.record("seed \(seed): \(error)")
-            return
-        }
+        let catalog = try Catalog([.entity(Entity(name: "all", keys: []))] + functions)
         let plan = Plan(try catalog.resolve(features: expressions.indices.map { "f\($0).v1" }), in: catalog)
         let spine = Spine(
             columns: Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0.column) }), instants: instants)
         let ours = plan.evaluate(spine, Reading()) { _ in preconditionFailure("no rows are read") }.columns
         // Tables are at most 1,600 columns wide.
         let list = expressions.map { SQL(raw: $0.sql) }
-        let theirs: Rows
-        do {
-            theirs = try connection.execute("select \(SQL.joined(list, by: ", ")) from judge.rows order by n")
-        } catch {
-            for expression in expressions {
-                do {
-                    try connection.execute("select \(SQL(raw: expression.sql)) from judge.rows order by n")
-                } catch {
-                    Issue.record("seed \(seed): PostgreSQL refuses \(expression.sql): \(error)")
-                    return
-                }
-            }
-            return
-        }
+        let theirs = try connection.execute("select \(SQL.joined(list, by: ", ")) from judge.rows order by n")
         for (index, expression) in expressions.enumerated() {
             #expect(ours[index].type == expression.type)
             for row in 0..<theirs.count {
                 let got = ours[index][row], expected = try theirs[row].literal(index, expression.type)
                 guard !got.isJudgedSame(as: expected, tolerance: tolerance) else { continue }
-                let values = columns.map { "\($0.name) \($0.column[row])" }.joined(separator: ", ")
-                Issue.record(
-                    "seed \(seed): \(expression.firn)\n  gives \(got), PostgreSQL \(expected)\n  \(expression.sql)\n  as of \(Instant(microseconds: instants[row])), \(values)"
+                let values = columns.filter { expression.sql.contains($0.name) }.map { "\($0.name) \($0.column[row])" }
+                return (
+                    index,
+                    """
+                    \(expression.firn)
+                      gives \(got), PostgreSQL \(expected)
+                      \(expression.sql)
+                      as of \(Instant(microseconds: instants[row])), \(values.joined(separator: ", "))
+                    """
                 )
-                return
             }
         }
+        return nil
     }
 }
 

@@ -25,7 +25,7 @@ import Testing
         let before = try open(),
             reader = Store(uri: fixture.uri, actor: "reader", memory: OnlineMemory(maximumBytes: 1 << 20))
         _ = try await reader.catalog.read()
-        #expect(try await !CatalogBrowser(reader.catalog).entries.isEmpty)
+        #expect(try await !reader.catalog.browser().entries.isEmpty)
         _ = try await reader.catalog.governance()
         _ = try await reader.provenance.ledgerHead()
         let opened = try open() - before

@@ -26,7 +26,11 @@ public struct RandomExpressions {
     let hasInstant: Bool
 
     public init(seed: UInt64, prefix: String, hasInstant: Bool) {
-        random = Randomness(seed: seed)
+        self.init(Randomness(seed: seed), prefix: prefix, hasInstant: hasInstant)
+    }
+
+    public init(_ random: Randomness, prefix: String, hasInstant: Bool) {
+        self.random = random
         self.prefix = prefix
         self.hasInstant = hasInstant
     }

@@ -1,18 +1,19 @@
 internal import FeatureLanguage
 
-/// What some rows come to, changed exactly by one row at a time, in any order: counts, sums, moments.
+/// What a set of rows adds up to, such as a count, a sum or moments. One row at a time can be added or removed, exactly
+/// and in any order.
 protocol Accumulation {
     associatedtype Total
     /// The type of its values.
     var type: ValueType { get }
-    /// What no rows come to.
+    /// The total of no rows.
     var zero: Total { get }
     func reset(_ total: inout Total)
     func add(_ row: Int, to total: inout Total)
     func remove(_ row: Int, from total: inout Total)
     func record(_ total: inout Total, in output: inout ColumnBuilder)
-    /// Notes the values of windows that are runs of an entity's rows, each with what was absorbed before them; false,
-    /// and nothing is noted, where it can't.
+    /// Records the values of windows that are runs of an entity's rows, each on top of what was absorbed before them.
+    /// Returns false and records nothing if it can't.
     func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
         -> Bool
 }
@@ -24,7 +25,7 @@ extension Accumulation {
     { false }
 }
 
-/// An aggregate that is what its rows add up to.
+/// An aggregate whose value is what its rows add up to.
 final class AccumulatingState<A: Accumulation>: AggregateState {
     private let accumulation: A
     private let takes: [Bool]?
@@ -98,7 +99,7 @@ struct Counts: Accumulation {
     }
 }
 
-/// `sum` and `avg` of float64: exact until read, so that neither order nor sliding changes a bit.
+/// `sum` and `avg` of float64: exact until read, so neither the order of rows nor a sliding window changes a bit.
 struct FloatSums: Accumulation {
     struct Total {
         var sum = ExactSum()
@@ -153,7 +154,7 @@ struct FloatSums: Accumulation {
     }
 }
 
-/// `sum` and `avg` of int64, in 128 bits: a sum beyond an int64 is NULL only where it is read.
+/// `sum` and `avg` of int64, in 128 bits: a sum beyond int64 becomes NULL only when it is read.
 struct IntegerSums: Accumulation {
     struct Total {
         var sum: Int128 = 0

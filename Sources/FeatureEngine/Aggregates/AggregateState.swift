@@ -1,54 +1,55 @@
 internal import FeatureLanguage
 
-/// What an aggregate needs of the rows it reduces, computed for all of them at once.
+/// What an aggregate needs from the rows it reduces, computed for all of them at once.
 struct AggregateInput {
     /// The argument's value for each row; nil for `count(*)`.
     var argument: Column?
-    /// Whether each row takes part: the filter holds, and it is no tombstone; nil where all do.
+    /// Whether each row takes part: it passes the filter and isn't a tombstone. Nil if all do.
     var mask: [Bool]?
-    /// Rows of a source without `id` where `latest` is NULL until a newer row.
+    /// Tombstones of a source without `id`, for a `latest` that sees them: after one, it is NULL until a newer row
+    /// comes.
     var tombstones: [Bool]?
-    /// The mask, without rows whose argument is NULL where the operator passes over them.
+    /// The mask, minus rows whose argument is NULL if the operator skips those.
     var selection: Selection
-    /// Running sums of the argument's values, where it is a number.
+    /// Running sums of the argument, for operators that add it up.
     var sums: RunningSums?
-    /// What `min` or `max` share with others over the same values.
+    /// What a `min` or `max` shares with others over the same values.
     var family: ExtremeFamily?
-    /// The argument of `latest` and `earliest` where it lies elsewhere; then `argument` is nil.
+    /// The argument of `latest` and `earliest` if it is stored elsewhere; `argument` is nil then.
     var deferred: (any DeferredColumn)?
 }
 
 /// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
 ///
-/// One object serves entity after entity; `begin` forgets the last one. Rows are given by their index in the input's
+/// One object serves entity after entity; `begin` forgets the previous one. An entity's rows are a range of the input's
 /// arrays.
 protocol AggregateState: AnyObject {
-    /// Makes room for so many values.
+    /// Makes room for this many values.
     func reserve(_ count: Int)
     /// - Parameter range: the indices of the entity's rows.
     func begin(_ range: Range<Int>)
-    /// Rows counted from the range's start, with the timeline that says when each leaves.
+    /// Takes in rows, numbered from the range's start; the timeline says when each leaves.
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline)
     func leave(_ rows: [Int32])
-    /// Notes the value at `instant` as that of the next output row.
+    /// Records the value at `instant` for the next output row.
     func record(at instant: Int64)
-    /// Notes the values of an entity whose frames are runs of rows, for all its instants at once, without rows that
-    /// enter and leave.
+    /// Records the values of an entity whose frames are runs of rows, for all its instants at once, without rows
+    /// entering and leaving.
     ///
-    /// - Returns: false, and nothing is noted, where this state can't.
+    /// - Returns: false, having recorded nothing, if this state can't.
     func record(_ windows: Windows, in range: Range<Int>) -> Bool
-    /// Those of an entity's rows, which all count from now on, for ever, that it can't do without.
+    /// The ones that it still needs among these rows of an entity, which all count from now on, forever.
     func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32]
     /// Takes such rows in for good; they aren't given again.
     func absorb(_ rows: [Int32], in range: Range<Int>)
-    /// What such rows came to, with which a state of the same aggregate goes on; nil for nothing.
+    /// What the absorbed rows came to, from which a state of the same aggregate can continue; nil for none.
     var absorbed: Any? { get set }
     /// The values recorded, in order.
     func finish() -> Column
 }
 
 extension AggregateState {
-    // What keeps values, or rows in an order of their own, keeps the rows.
+    // By default all rows are pinned: a state that keeps values, or rows in an order of its own, needs them.
     func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] { rows }
     func absorb(_ rows: [Int32], in range: Range<Int>) {}
     var absorbed: Any? {

@@ -1,6 +1,6 @@
 internal import FeatureLanguage
 
-/// `count(distinct x)`: how many of the numbered values are present at least once.
+/// `count(distinct x)`: how many distinct values are present. Values are numbered, and occurrences counted by number.
 final class DistinctState: AggregateState {
     private let numbers: [Int32]
     private let takes: [Bool]?

@@ -4,14 +4,14 @@
 /// window's slide changes a bit, and values far from 0 lose nothing.
 package struct ExactMoments {
     private var count = 0
-    /// In units of 2^`unit`, the squares of 2^(2 `unit`).
+    /// In units of 2^`unit`; the squares in units of 2^(2 `unit`).
     private var sum: Superaccumulator
     private var squares: Superaccumulator
     private let unit: Int
-    /// NaN and the infinities: while one is there, there is no variance.
+    /// How many NaNs and infinities are present: while there is one, the variance is NaN.
     private var unbounded = 0
 
-    /// Takes float64s, or int64s: one sort only.
+    /// Takes either float64s or int64s, never both.
     package init(ofFloats: Bool) {
         unit = ofFloats ? -1074 : 0
         sum = Superaccumulator(bits: ofFloats ? 2046 : 0)
@@ -24,7 +24,7 @@ package struct ExactMoments {
         (count, unbounded) = (0, 0)
     }
 
-    /// Adds a value, or with `sign` −1 takes one back.
+    /// Adds a value, or takes one back if `sign` is −1.
     package mutating func change(_ value: Double, _ sign: Int) {
         count += sign
         guard value.isFinite else {
@@ -44,7 +44,7 @@ package struct ExactMoments {
         squares.add(UInt128(value.magnitude) * UInt128(value.magnitude), at: 0, isNegative: sign < 0)
     }
 
-    /// The variance; nil where there are too few values: none, or one for that of a sample.
+    /// The variance; nil if there are too few values: none, or a single one for a sample's variance.
     package mutating func variance(ofSample: Bool) -> Double? {
         guard count > (ofSample ? 1 : 0) else { return nil }
         if unbounded > 0 { return .nan }

@@ -1,8 +1,8 @@
-/// A sum of floats without any rounding until it is read: adding and subtracting are exact, so a window may slide for
-/// ever.
+/// A sum of floats that is never rounded until it is read: adding and subtracting are exact, so a window may slide
+/// forever.
 ///
-/// The integer counts units of 2^−1074. NaN and the infinities are counted apart, so that they can leave a window.
-/// Reading gives the correctly rounded value: that of Python's `math.fsum`.
+/// The integer counts units of 2^−1074. NaN and the infinities are counted separately, so that they can leave a window.
+/// Reading gives the correctly rounded value, as Python's `math.fsum` does.
 package struct ExactSum {
     private var finite = Superaccumulator(bits: 2046)
     private var nans = 0
@@ -38,7 +38,7 @@ package struct ExactSum {
         }
     }
 
-    /// The sum, correctly rounded; beyond the range of a float64 infinite; 0.0 for nothing and for nothing but zeros.
+    /// The correctly rounded sum: infinite beyond the range of a float64, 0.0 for no values or only zeros.
     package var value: Double {
         mutating get {
             if nans > 0 || positiveInfinities > 0 && negativeInfinities > 0 { return .nan }
@@ -50,7 +50,7 @@ package struct ExactSum {
 }
 
 extension Double {
-    /// A finite number's magnitude as a multiple of 2^−1074, without trailing powers of two: `mantissa`·2^`position`.
+    /// A finite number's magnitude in units of 2^−1074: `mantissa`·2^`position`.
     var parts: (mantissa: Int64, position: Int) {
         let exponent = Int(bitPattern >> 52) & 0x7FF
         let fraction = Int64(bitPattern & 0xF_FFFF_FFFF_FFFF)

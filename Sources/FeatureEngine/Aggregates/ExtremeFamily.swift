@@ -1,8 +1,8 @@
 /// The minima, or the maxima, of the same values over several windows, found together.
 ///
-/// A stack of rows in their order, each kept only while no later one is at least as good: from bottom to top rows rise
-/// and keys fall. The best row of a window that ends at the top is the lowest one of the stack that lies in it. One
-/// stack serves all windows with the same end.
+/// A stack of rows in their order, each kept only until a later one is at least as good: from bottom to top, row
+/// numbers rise and keys fall. The best row of a window that ends at the top is the lowest row of the stack inside the
+/// window. One stack serves all windows with the same end.
 ///
 ///     key  9 ■
 ///          7 │  ■
@@ -24,8 +24,8 @@ final class ExtremeFamily {
 
     /// The best row of each window; −1 where none is taken.
     ///
-    /// - Parameter windows: with the same ends.
-    /// - Returns: for each of the windows a row for each instant.
+    /// - Parameter windows: all with the same ends.
+    /// - Returns: for each window, a row for each instant.
     func best(_ windows: [Windows], in range: Range<Int>) -> [[Int32]] {
         let allEnds = windows[0].ends, allKeys = keys
         let ends = allEnds.span, keys = allKeys.span
@@ -47,7 +47,7 @@ final class ExtremeFamily {
             }
             for (index, window) in windows.enumerated() {
                 let first = Int32(range.lowerBound) + window.firsts[instant]
-                // What was popped lay above; what leaves, below.
+                // Rows are popped at the top, and leave the window at the bottom.
                 var front = min(fronts[index], stack.count)
                 while front > 0, stack[front - 1] >= first { front -= 1 }
                 while front < stack.count, stack[front] < first { front += 1 }

@@ -2,8 +2,7 @@ internal import FeatureLanguage
 
 /// `min`, `max`, `latest` and `earliest`: the row that is best by some order, and its argument's value.
 ///
-/// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest is the one with the greatest
-/// index.
+/// An entity's rows come in the order of (`event_time`, `known_at`, offset), so the newest has the greatest index.
 final class ExtremeState: AggregateState {
     private let gather: ([Int32]) -> Column
     private let selection: Selection
@@ -11,7 +10,7 @@ final class ExtremeState: AggregateState {
     private let tombstones: [Bool]?
     /// The minima or maxima over the same values; nil for `latest` and `earliest`.
     let family: ExtremeFamily?
-    /// The greater, the better; nil for `latest` and `earliest`, which go by the row's index.
+    /// The greater, the better; nil for `latest` and `earliest`, which compare the rows' indices.
     private let keys: [Int64]?
     private let newest: Bool
     private var base = 0
@@ -58,7 +57,7 @@ final class ExtremeState: AggregateState {
                 append(first == end ? -1 : newest ? end - 1 : first, range)
             }
         } else {
-            // The last taken row before the end, or the first from the beginning on: where the count changes.
+            // The last taken row before the end, or the first from the start on, is where the count changes.
             let counts = selection.counts(range)
             for (first, end) in zip(windows.firsts, windows.ends) {
                 let taken = newest ? counts[Int(end)] : counts[Int(first)] + 1
@@ -77,7 +76,7 @@ final class ExtremeState: AggregateState {
         output.append(row < 0 || isTombstone ? -1 : Int32(range.lowerBound) + row)
     }
 
-    /// The one that is best of them: no later row makes another of them better.
+    /// Only the best of them: no later row can make another of them better.
     func pins(_ rows: [Int32], in range: Range<Int>) -> [Int32] {
         let isTaken = { (row: Int32) in self.takes?[range.lowerBound + Int(row)] ?? true }
         guard let keys else {
@@ -91,14 +90,14 @@ final class ExtremeState: AggregateState {
         return best.map { [$0] } ?? []
     }
 
-    /// Takes what its family found.
+    /// Takes the rows that its family found.
     func append(_ rows: [Int32]) { output += rows }
 
     func finish() -> Column { gather(output) }
 }
 
 extension [Int32] {
-    /// The first index in a range of an ascending array whose element is `value` or more; there is one.
+    /// The first index in a range of an ascending array whose element is at least `value`; there must be one.
     fileprivate func firstIndex(reaching value: Int32, in range: ClosedRange<Int>) -> Int {
         var low = range.lowerBound, high = range.upperBound
         while low < high {

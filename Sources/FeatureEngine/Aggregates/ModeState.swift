@@ -1,15 +1,15 @@
 internal import FeatureLanguage
 
-/// `mode`: the value that most rows have; of several the smallest.
+/// `mode`: the most frequent value; if several are equally frequent, the smallest of them.
 ///
-/// The entity's distinct values are ranked once; a tree over the ranks has in each node the rank below it that most
-/// rows have, so that a row enters or leaves in O(log n) and the root is the value.
+/// The entity's distinct values are ranked once. In a tree over the ranks, each node holds the most frequent rank below
+/// it, so a row enters or leaves in O(log n) and the root is the mode.
 final class ModeState: AggregateState {
     private let argument: Column
     private let keys: [Int64]
     private let takes: [Bool]?
     private var base = 0
-    /// Each row's place among the distinct values, and of each value some row.
+    /// Each row's rank among the distinct values, and for each rank some row that has the value.
     private var ranks: [Int32] = []
     private var rows: [Int32] = []
     /// How many rows have each value now.
@@ -40,7 +40,7 @@ final class ModeState: AggregateState {
         var leaves = 1
         while leaves < rows.count { leaves *= 2 }
         tree = Array(repeating: 0, count: 2 * leaves)
-        // Beyond the ranks stands the last one: it wins over nobody.
+        // Leaves beyond the ranks repeat the last one, which never wins against itself.
         for leaf in 0..<leaves { tree[leaves + leaf] = Int32(max(0, min(leaf, rows.count - 1))) }
         for node in (1..<leaves).reversed() { tree[node] = tree[2 * node] }
     }
@@ -70,7 +70,7 @@ final class ModeState: AggregateState {
 }
 
 extension Column {
-    /// This column with −0.0 as 0.0, to which it is equal.
+    /// This column with −0.0 replaced by 0.0, which it equals.
     fileprivate func withOneZero() -> Column {
         switch values {
         case .floats(let values): Column(type, values.map { $0 == 0 ? 0 : $0 }, validity: validity)

@@ -1,5 +1,5 @@
-/// A natural number of any size, for the few steps that a variance takes exactly. Words of 32 bits, the lowest first,
-/// the highest not 0.
+/// A natural number of any size, for the few exact steps that a variance takes: words of 32 bits, the lowest first, the
+/// highest not 0.
 struct Natural {
     private var words: [UInt32]
 
@@ -35,7 +35,7 @@ struct Natural {
         return Natural(product)
     }
 
-    /// The difference; `right` is not the greater.
+    /// The difference; `right` must not be the greater.
     static func - (left: Natural, right: Natural) -> Natural {
         var difference = left.words
         var borrow: Int64 = 0
@@ -47,7 +47,7 @@ struct Natural {
         return Natural(difference)
     }
 
-    /// Divides in place and gives the remainder.
+    /// Divides in place and returns the remainder.
     mutating func divide(by divisor: UInt32) -> UInt32 {
         var remainder: UInt64 = 0
         for index in words.indices.reversed() {
@@ -61,8 +61,8 @@ struct Natural {
 
     private func bit(_ index: Int) -> Bool { index >= 0 && words[index / 32] >> (index % 32) & 1 == 1 }
 
-    /// The nearest float64 to (this + something below 1 where `isInexact`)·2^`unit`, ties to even; subnormals rounded
-    /// once, infinite beyond the range.
+    /// The float64 nearest to (this + something below 1 if `isInexact`)·2^`unit`, ties to even. Subnormals are rounded
+    /// once; beyond the range, the result is infinite.
     func rounded(unit: Int, isInexact: Bool) -> Double {
         // Bits to drop: all but 53, and all that are worth less than 2^−1074.
         let drop = max(bitCount - 53, -1074 - unit, 0)

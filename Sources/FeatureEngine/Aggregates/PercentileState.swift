@@ -1,16 +1,17 @@
 internal import FeatureLanguage
 
-/// `percentile` and `median`: between the two values nearest to the place asked for, as PostgreSQL's `percentile_cont`.
+/// `percentile` and `median`: interpolated between the two values nearest to the place asked for, like PostgreSQL's
+/// `percentile_cont`.
 ///
-/// The entity's values are ranked once, all there are however short the window; a Fenwick tree over the ranks counts
-/// those present, so that a row enters or leaves and a place is found in O(log n).
+/// All the entity's values are ranked once, however short the window. A Fenwick tree over the ranks counts those
+/// present, so a row enters or leaves, and a place is found, in O(log n).
 final class PercentileState: AggregateState {
     private let values: [Double]
     private let keys: [Int64]
     private let takes: [Bool]?
     private let fraction: Double
     private var base = 0
-    /// The entity's rows by value, and each row's place among them.
+    /// The entity's rows in the order of their values, and each row's place in that order.
     private var byRank: [Int32] = []
     private var ranks: [Int32] = []
     private var tree: [Int32] = []
@@ -51,7 +52,7 @@ final class PercentileState: AggregateState {
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
     func leave(_ rows: [Int32]) { change(rows, -1) }
 
-    /// The value with `place` smaller ones present.
+    /// The value that has `place` values before it among those present.
     private func value(_ place: Int) -> Double {
         var node = 0, left = Int32(place)
         var step = 1

@@ -2,7 +2,7 @@
 ///
 /// Shared by all aggregates with the same filter and the same argument.
 final class Selection {
-    /// Nil where all are taken.
+    /// Nil if all are taken.
     let takes: [Bool]?
     private var counted: Range<Int>?
     private var counts: [Int32] = []
@@ -11,8 +11,8 @@ final class Selection {
         self.takes = takes
     }
 
-    /// For rows `i` of `range`, counted from its start: how many before `i` are taken. One entry more than rows; empty
-    /// where all are.
+    /// For each row `i` of `range`, counted from its start: how many rows before `i` are taken. One entry more than
+    /// there are rows; empty if all are taken.
     func counts(_ range: Range<Int>) -> [Int32] {
         guard let takes else { return [] }
         if counted == range { return counts }
@@ -28,10 +28,11 @@ final class Selection {
     }
 }
 
-/// Exact sums of an entity's rows from its first on, so that the sum of any run of rows is one subtraction.
+/// Exact sums of an entity's rows from the first one on, so that the sum of any run of rows is a single subtraction.
 ///
-/// What rounding forbids, exactness allows: a sum of floats is kept as an integer of 128 bits in units of the smallest
-/// last bit among them, and sums of integers never round. Sums over several windows share one pass over the rows.
+/// Rounding would rule that out, but these sums are exact: a sum of floats is kept as a 128-bit integer in units of the
+/// smallest last bit among them, and sums of integers never round. Sums over several windows share one pass over the
+/// rows.
 ///
 ///     row        0      1      2      3
 ///     value      1.5    0.25   −3     8
@@ -59,8 +60,8 @@ final class RunningSums {
         self.selection = selection
     }
 
-    /// The sums before each row of a range, and one more; nil where they don't fit: floats too far apart, NaN or
-    /// infinite.
+    /// The sum before each row of a range, and the total at the end; nil if they don't fit, because floats are too far
+    /// apart, NaN or infinite.
     func sums(_ range: Range<Int>) -> [Int128]? {
         if summed != range {
             summed = range
@@ -104,13 +105,13 @@ final class RunningSums {
         for row in range {
             let field = values[row].bitPattern >> 52 & 0x7FF
             if let takes = selection.takes, !takes[row] { continue }
-            // Zeros have no bit to be kept.
+            // Zeros have no bits to keep.
             if values[row] != 0 { low = min(low, max(field, 1)) }
             high = max(high, field)
         }
         if high == 0x7FF { return false }
         low = min(low, max(high, 1))
-        // 53 bits of each, shifted apart, and a carry for each doubling of their number.
+        // 53 bits each, the distance between exponents, and a carry for each doubling of the number of rows.
         guard Int(high) - Int(low) + 53 + (Int.bitWidth - range.count.leadingZeroBitCount) <= 126 else { return false }
         exponent = Int(low) - 1075
         add(floats, range) { value in
@@ -127,7 +128,7 @@ final class RunningSums {
 }
 
 extension Double {
-    /// The nearest float64 to `integer`·2^`exponent`, ties to even, where no bit is worth less than 2^−1074.
+    /// The float64 nearest to `integer`·2^`exponent`, ties to even; no bit may be worth less than 2^−1074.
     init(_ integer: Int128, exponent: Int) {
         let magnitude = integer.magnitude
         let width = 128 - magnitude.leadingZeroBitCount

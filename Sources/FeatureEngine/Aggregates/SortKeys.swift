@@ -1,4 +1,4 @@
-/// Orders of values as int64 keys, for `min` and `max`: any type becomes one comparison of words.
+/// Sort keys for `min` and `max`: values of any type are ordered by comparing single int64s.
 extension Column {
     /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts
     /// by their bytes.

@@ -1,5 +1,5 @@
-/// The best of the elements that are present, where each leaves at a known instant: a monotonic queue that also takes
-/// elements whose ends come out of order.
+/// The best of the elements present, if it is known when each one leaves: a monotonic queue that also takes elements
+/// whose ends come out of order.
 ///
 /// An element is kept only while nothing that stays as long is at least as good, so from front to back ends rise and
 /// keys fall:
@@ -10,7 +10,7 @@
 ///            └──┴─────┴──▶ end
 ///
 /// After Lemire, "Streaming maximum-minimum filter" (2006), with an ordered insertion for ends out of order (late rows,
-/// corrections). Amortised O(1) where ends come in order, O(log n) to find and O(n) to move otherwise.
+/// corrections). Amortized O(1) if ends come in order; otherwise O(log n) to find and O(n) to move.
 package struct Staircase {
     private var keys: [Int64] = []
     private var ends: [Int64] = []
@@ -58,7 +58,7 @@ package struct Staircase {
         }
     }
 
-    /// The row of the best element present at `instant`; −1 where none is. Instants must not go back.
+    /// The row of the best element present at `instant`; −1 if there is none. Instants must not go back.
     package mutating func best(at instant: Int64) -> Int32 {
         while front < ends.count, ends[front] <= instant { front += 1 }
         if front > 64, front * 2 > ends.count {

@@ -1,24 +1,24 @@
-/// An integer of any size in chunks of 32 bits that overlap in 64-bit words, so that adding is fast and carries wait.
+/// An integer of any size in chunks of 32 bits, each in a word of 64 bits, so that adding is fast and carries can wait.
 ///
-/// R. M. Neal, "Fast exact summation using small and large superaccumulators" (2015), the small one:
+/// R. M. Neal, "Fast exact summation using small and large superaccumulators" (2015), the small variant:
 ///
 ///     chunk   0            1            2                      66
 ///     bits    0…31         32…63        64…95      …           2112…2143
 ///     word    ±63 bits ────┬── 31 bits of room for carries
 ///
-/// Only the chunks between `low` and `high` have been touched, which for money is two or three. What a bit is worth is
-/// the owner's to say.
+/// Only the chunks between `low` and `high` have been touched, which for money is two or three. The owner decides what
+/// a bit is worth.
 struct Superaccumulator {
     private(set) var chunks: [Int64]
     private(set) var low: Int
     private(set) var high = -1
-    /// Additions until a word might overflow: each adds less than 2^53 to a word that holds less than 2^32 after a
+    /// Additions left until a word might overflow: each adds less than 2^53 to a word that holds less than 2^32 after a
     /// carry.
     private var room = Superaccumulator.additionsBetweenCarries
 
     private static let additionsBetweenCarries = 1000
 
-    /// - Parameter bits: positions at which a magnitude may begin.
+    /// - Parameter bits: the number of positions at which a magnitude may begin.
     init(bits: Int) {
         // Room above the last position for a magnitude of 128 bits and the carries of a sum.
         chunks = Array(repeating: 0, count: bits / 32 + 7)
@@ -68,7 +68,7 @@ struct Superaccumulator {
         if room == 0 { carry() }
     }
 
-    /// Brings every word but the highest into 0 ..< 2^32, passing on what is beyond.
+    /// Brings every word but the highest into 0 ..< 2^32 and carries the rest upward.
     private mutating func carry() {
         room = Superaccumulator.additionsBetweenCarries
         guard low <= high else { return }
@@ -82,7 +82,7 @@ struct Superaccumulator {
         high = max(high, chunk)
     }
 
-    /// Carries, and lets the highest word be one with digits: it alone holds the sign. True where the integer is 0.
+    /// Carries, and trims so that the highest word has digits: it alone holds the sign. True if the integer is 0.
     mutating func settle() -> Bool {
         carry()
         // A word of −1 is only the sign of the one below: fold it in.
@@ -97,7 +97,7 @@ struct Superaccumulator {
         return true
     }
 
-    /// The magnitude, in units of 2^(32 `low`). Of a settled integer that isn't 0.
+    /// The magnitude in units of 2^(32 `low`). The integer must be settled and not 0.
     var magnitude: Natural {
         var words: [UInt32] = []
         let isNegative = chunks[high] < 0
@@ -113,17 +113,17 @@ struct Superaccumulator {
 }
 
 extension Superaccumulator {
-    /// The nearest float64 of a settled integer that isn't 0, ties to even, where a bit at position 0 is worth
-    /// 2^`unit`, at least 2^−1074.
+    /// The float64 nearest to a settled integer that isn't 0, ties to even. A bit at position 0 is worth 2^`unit`,
+    /// which is at least 2^−1074.
     ///
-    /// As `magnitude.rounded`, but without an allocation: a sum is read for every row of a spine.
+    /// Like `magnitude.rounded`, but without an allocation, since a sum is read for every row of a spine.
     func rounded(unit: Int) -> Double {
         let isNegative = chunks[high] < 0
         // The magnitude's words from `high` down: 65 to 97 bits, and whether anything is below.
         var top: UInt128 = 0
         var sticky = false
         if isNegative {
-            // −x: complement, plus one that enters at the lowest word which isn't zero.
+            // −x: the complement, plus one that enters at the lowest nonzero word.
             var lowest = low
             while chunks[lowest] == 0 { lowest += 1 }
             for chunk in stride(from: high, through: high - 2, by: -1) {

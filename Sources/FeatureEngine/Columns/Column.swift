@@ -1,14 +1,15 @@
 public import FeatureLanguage
 
-/// Values of one type, one after the other, with a mark for each that is NULL.
+/// Values of one type, one after another, any of which may be NULL.
 public struct Column: Sendable {
-    /// The values as they lie: what they mean is said by the type.
+    /// The values in their physical layout; the column's type says what they mean.
     public enum Values: Sendable {
         case bits([Bool])
         case words([Int64])
         case floats([Double])
         case bytes(StringColumn)
 
+        /// Which of the four layouts the values have.
         public var layout: PhysicalLayout {
             switch self {
             case .bits: .bits
@@ -19,15 +20,16 @@ public struct Column: Sendable {
         }
     }
 
+    /// The logical type, which says what the values mean.
     public let type: ValueType
-    /// In the layout of the type.
+    /// Always in the layout of the type.
     public private(set) var values: Values
-    /// False where NULL; nil where nothing is. What `values` holds at a NULL means nothing.
+    /// False where a value is NULL; nil if none is. What `values` holds at a NULL means nothing.
     public var validity: [Bool]?
 
     /// - Parameters:
     ///   - values: in the layout of the type.
-    ///   - validity: one for each value; nil where none is NULL.
+    ///   - validity: one flag for each value; nil if none is NULL.
     public init(_ type: ValueType, _ values: Values, validity: [Bool]? = nil) {
         precondition(values.layout == type.layout, "another layout than that of \(type.rawValue)")
         self.type = type
@@ -35,19 +37,24 @@ public struct Column: Sendable {
         self.validity = validity
     }
 
+    /// A column of a type laid out as bits.
     public init(_ type: ValueType, _ values: [Bool], validity: [Bool]? = nil) {
         self.init(type, .bits(values), validity: validity)
     }
+    /// A column of a type laid out as words; a timestamp's are microseconds since 1970.
     public init(_ type: ValueType, _ values: [Int64], validity: [Bool]? = nil) {
         self.init(type, .words(values), validity: validity)
     }
+    /// A column of a type laid out as floats.
     public init(_ type: ValueType, _ values: [Double], validity: [Bool]? = nil) {
         self.init(type, .floats(values), validity: validity)
     }
+    /// A column of a type laid out as bytes.
     public init(_ type: ValueType, _ values: StringColumn, validity: [Bool]? = nil) {
         self.init(type, .bytes(values), validity: validity)
     }
 
+    /// The number of rows, NULLs included.
     public var count: Int {
         switch values {
         case .bits(let values): values.count
@@ -57,7 +64,7 @@ public struct Column: Sendable {
         }
     }
 
-    /// What it takes up, about.
+    /// Roughly how many bytes of memory it takes up.
     public var bytes: Int {
         let values =
             switch values {
@@ -69,6 +76,7 @@ public struct Column: Sendable {
         return values + (validity?.count ?? 0)
     }
 
+    /// Whether the value at `row`, counted from 0, is NULL.
     public func isNull(_ row: Int) -> Bool {
         if let validity { !validity[row] } else { false }
     }
@@ -84,17 +92,17 @@ public struct Column: Sendable {
         }
     }
 
-    /// `count` times the same value.
+    /// A column of one value, repeated `count` times.
     public init(repeating literal: Literal, type: ValueType, count: Int) {
         var builder = ColumnBuilder(type)
         for _ in 0..<count { builder.append(literal) }
         self = builder.finish()
     }
 
-    /// These values and then those of another column of the same type.
+    /// These values, followed by those of another column of the same type.
     public func followed(by other: Column) -> Column { Column(concatenating: [self, other]) }
 
-    /// The values of several columns of one type, one column after the other.
+    /// The values of several columns of one type, one column after another; there must be at least one.
     public init(concatenating columns: [Column]) {
         precondition(!columns.isEmpty, "no type without a column")
         if columns.count == 1 {
@@ -139,7 +147,9 @@ public struct Column: Sendable {
 
 /// Texts as UTF-8 in one run of bytes: text `i` is `bytes[offsets[i]..<offsets[i + 1]]`.
 public struct StringColumn: Sendable {
+    /// Where each text begins in `bytes`, and where the last one ends: one entry more than there are texts.
     public var offsets: [Int] = [0]
+    /// The texts' UTF-8, one after another, with nothing in between.
     public var bytes: [UInt8] = []
 
     public init() {}
@@ -149,17 +159,22 @@ public struct StringColumn: Sendable {
         for part in parts.dropFirst() { append(part) }
     }
 
+    /// The number of texts.
     public var count: Int { offsets.count - 1 }
 
+    /// The text at `row`; bytes that aren't UTF-8 come out as U+FFFD.
     public subscript(row: Int) -> String { String(decoding: bytes[range(row)], as: UTF8.self) }
 
+    /// Where the text at `row` lies in `bytes`.
     public func range(_ row: Int) -> Range<Int> { offsets[row]..<offsets[row + 1] }
 
+    /// Appends a text as the next row.
     public mutating func append(_ text: String) {
         bytes.append(contentsOf: text.utf8)
         offsets.append(bytes.count)
     }
 
+    /// Appends a text as the next row, without checking that it is UTF-8.
     public mutating func append(bytes text: some Sequence<UInt8>) {
         bytes.append(contentsOf: text)
         offsets.append(bytes.count)
@@ -181,7 +196,7 @@ public struct StringColumn: Sendable {
         return result
     }
 
-    /// Order of the bytes, which for UTF-8 is that of the code points.
+    /// Compares bytes, which for UTF-8 compares code points: −1, 0 or 1.
     func compare(_ left: Int, _ other: StringColumn, _ right: Int) -> Int {
         let a = range(left), b = other.range(right)
         for (x, y) in zip(bytes[a], other.bytes[b]) where x != y { return x < y ? -1 : 1 }
@@ -189,9 +204,11 @@ public struct StringColumn: Sendable {
     }
 }
 
-/// Takes values one by one and becomes a column.
+/// Takes values one by one and turns them into a column.
 public struct ColumnBuilder: Sendable {
+    /// The type of the column being built.
     public let type: ValueType
+    /// The type's layout, which decides what may be appended.
     public let layout: PhysicalLayout
     private var bools: [Bool] = []
     private var integers: [Int64] = []
@@ -200,19 +217,22 @@ public struct ColumnBuilder: Sendable {
     private var validity: [Bool] = []
     private var hasNull = false
 
+    /// Begins with no values.
     public init(_ type: ValueType) {
         self.type = type
         layout = type.layout
     }
 
+    /// How many values have been appended, NULLs included.
     public var count: Int { validity.count }
 
-    /// What it takes up, about.
+    /// Roughly how many bytes of memory it takes up.
     public var bytes: Int {
         validity.count + bools.count + integers.count * 8 + floats.count * 8 + strings.bytes.count + strings.offsets
             .count * 8
     }
 
+    /// Makes room for this many rows in all.
     public mutating func reserve(_ rows: Int) {
         validity.reserveCapacity(rows)
         switch layout {
@@ -223,6 +243,7 @@ public struct ColumnBuilder: Sendable {
         }
     }
 
+    /// Appends a NULL.
     public mutating func appendNull() {
         hasNull = true
         validity.append(false)
@@ -234,28 +255,31 @@ public struct ColumnBuilder: Sendable {
         }
     }
 
+    /// Appends a bool.
     public mutating func append(_ value: Bool) {
         validity.append(true)
         bools.append(value)
     }
 
-    /// A word: an int64, or the microseconds of a timestamp.
+    /// Appends a word: an int64, or a timestamp's microseconds since 1970.
     public mutating func append(_ value: Int64) {
         validity.append(true)
         integers.append(value)
     }
 
+    /// Appends a float64.
     public mutating func append(_ value: Double) {
         validity.append(true)
         floats.append(value)
     }
 
+    /// Appends a text's UTF-8, without checking it.
     public mutating func append(bytes text: some Sequence<UInt8>) {
         validity.append(true)
         strings.append(bytes: text)
     }
 
-    /// A value of the builder's type, or NULL.
+    /// Appends a value of the builder's type, or NULL.
     public mutating func append(_ literal: Literal) {
         guard let type = literal.type else { return appendNull() }
         precondition(type == self.type, "a \(type.rawValue) in a column of \(self.type.rawValue)")
@@ -268,6 +292,7 @@ public struct ColumnBuilder: Sendable {
         }
     }
 
+    /// Returns the column and begins again with no values.
     public mutating func finish() -> Column {
         let values: Column.Values =
             switch layout {

@@ -1,18 +1,18 @@
 internal import FeatureLanguage
 internal import Synchronization
 
-/// A column of known length that several threads fill, each some of its rows.
+/// A column of known length that several threads fill, each with some of its rows.
 final class SharedColumn: Sendable {
     private let type: ValueType
     private let count: Int
     private let state: Mutex<State>
 
-    /// One of the arrays is used, by the type.
+    /// Only the array of the type's layout is used.
     private struct State {
         var bools: [Bool] = []
         var integers: [Int64] = []
         var floats: [Double] = []
-        /// Texts have no place of their own: they are put in order in the end.
+        /// Texts have no fixed place: they are put in order at the end.
         var texts: [(column: Column, rows: [Int32])] = []
         /// Empty as long as nothing is NULL.
         var validity: [Bool] = []
@@ -32,7 +32,7 @@ final class SharedColumn: Sendable {
         self.state = Mutex(state)
     }
 
-    /// Puts values of the column's type where `rows` says.
+    /// Puts values of the column's type at the places in `rows`.
     func place(_ column: Column, at rows: [Int32]) {
         state.withLock { state in
             if let valid = column.validity, type.layout != .bytes {

@@ -3,8 +3,8 @@ internal import FeatureLanguage
 /// Numbers the distinct tuples of some columns: entities by their keys, facts by their ids.
 ///
 /// Open addressing with linear probing over a power of two of slots, at most half full. Tuples are compared column by
-/// column, never glued together; floats by value, so that −0.0 equals 0.0 and NaN itself. A tuple with a NULL has no
-/// number (−1).
+/// column, never concatenated, and floats by value, so that −0.0 equals 0.0 and NaN equals itself. A tuple with a NULL
+/// has no number (−1).
 struct TupleTable {
     private let keys: [TupleColumn]
     private var slots: [Int32]
@@ -14,7 +14,7 @@ struct TupleTable {
     private(set) var numbers: [Int32] = []
 
     /// - Parameters:
-    ///   - columns: the parts of the tuples; none make every row the one empty tuple.
+    ///   - columns: the parts of the tuples; without any, every row is the one empty tuple.
     ///   - count: the number of rows.
     init(_ columns: [Column], count: Int) {
         keys = columns.map { TupleColumn($0) }
@@ -41,7 +41,7 @@ struct TupleTable {
 
     var count: Int { representatives.count }
 
-    /// The numbers of other rows' tuples by this table's count; −1 where it has none such.
+    /// The numbers that this table gives to other rows' tuples; −1 for a tuple that it doesn't have.
     func find(_ columns: [Column], count: Int) -> [Int32] {
         let others = columns.map { TupleColumn($0) }
         var found: [Int32] = []
@@ -83,13 +83,14 @@ struct TupleColumn {
         texts = nil
     }
 
-    /// The hash of each of `count` tuples, 0 where a part is NULL. What buckets of segments go by: it never changes.
+    /// The hash of each of `count` tuples, 0 if a part is NULL. The buckets of segments depend on it, so it never
+    /// changes.
     static func hashes(_ columns: [Column], count: Int) -> [UInt64] {
         let parts = columns.map { TupleColumn($0) }
         return (0..<count).map { TupleColumn.hash(parts, $0) ?? 0 }
     }
 
-    /// Where each run of equal tuples begins. Of no columns all rows are one run.
+    /// Where each run of equal tuples begins. Without columns, all rows are one run.
     static func runs(_ columns: [Column], count: Int) -> [Int32] {
         guard count > 0 else { return [] }
         var starts: [Int32] = [0]
@@ -104,7 +105,7 @@ struct TupleColumn {
         return starts
     }
 
-    /// Nil where a part is NULL.
+    /// Nil if a part is NULL.
     static func hash(_ columns: [TupleColumn], _ row: Int) -> UInt64? {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
         for column in columns {
@@ -118,7 +119,7 @@ struct TupleColumn {
         return hash
     }
 
-    /// The finaliser of splitmix64 (Steele, Lea, Flood 2014).
+    /// The finalizer of splitmix64 (Steele, Lea, Flood 2014).
     private static func mix(_ word: UInt64) -> UInt64 {
         var word = word
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -126,7 +127,7 @@ struct TupleColumn {
         return word ^ (word >> 31)
     }
 
-    /// The order of segments: part by part, numbers and times by value (NaN last), texts by their bytes.
+    /// The order of rows in segments: part by part, numbers and times by value (NaN last), texts by their bytes.
     static func precedes(_ columns: [TupleColumn], _ left: Int, _ right: Int) -> Bool {
         for column in columns {
             if let texts = column.texts {

@@ -1,6 +1,7 @@
 package import FeatureLanguage
 
-/// Rows that were just committed, the first versions of their facts: batch after batch, from an offset on.
+/// Rows that were just committed, all first versions of their facts: batch after batch, beginning right after an
+/// offset.
 package struct CommittedRows: Sendable {
     package var source: Source
     package var after: Int64
@@ -11,6 +12,6 @@ package struct CommittedRows: Sendable {
         (self.source, self.after, self.rows, self.knownAt) = (source, after, rows, knownAt)
     }
 
-    /// The offset of the last of them.
+    /// The offset of the last row.
     package var end: Int64 { rows.reduce(after) { $0 + Int64($1.rowCount) } }
 }

@@ -2,18 +2,20 @@ public import FeatureLanguage
 
 /// Finds rows that say nothing new: equal, in every declared column, to the version of their fact just before them.
 ///
-/// Decided in commit order: a row is held against everything committed and the rows of its own batch before it. "Just
-/// before" is by (`known_at`, offset), so a late version is held against the one it would follow. Floats are compared
-/// by their bits, NULL equals NULL. A version whose `known_at` alone is NULL makes no duplicate: the new row says since
-/// when the fact is known.
+/// Rows are decided in commit order: each is compared with everything committed and the rows of its own batch before
+/// it. "Just before" means by (`known_at`, offset), so a late version is compared with the one it would follow. Floats
+/// are compared by their bits, and NULL equals NULL. A version whose `known_at` alone is NULL makes no duplicate: the
+/// new row says since when the fact has been known.
 public struct Duplicates: Sendable {
-    /// True where the row is a duplicate, to be dropped.
+    /// True where a row is a duplicate, to be dropped.
     public private(set) var isDuplicate: [Bool]
-    /// For a static source, the first row that says something else of an id that is taken; such a batch is refused.
+    /// For a static source, the first row that contradicts what an id already stands for; such a batch is refused. Nil
+    /// if there is none.
     public private(set) var conflict: Int?
 
     /// - Parameters:
-    ///   - rows: in commit order: first `committed` rows that are kept already, then those to decide. Every declared
+    ///   - rows: in commit order: first `committed` rows that are stored already, then those to decide. Every declared
+    ///     column must be there.
     ///     column is there.
     ///   - source: without `id` nothing is a duplicate.
     public init(_ rows: SourceRows, of source: Source, committed: Int = 0) {
@@ -58,6 +60,8 @@ extension Column {
 
 extension SourceRows {
     /// These rows without the duplicates among them.
+    ///
+    /// - Throws: `StaticConflict` if rows of a static source contradict each other.
     public func withoutDuplicates(of source: Source) throws(StaticConflict) -> SourceRows {
         let duplicates = Duplicates(self, of: source)
         if let row = duplicates.conflict { throw StaticConflict(row: row) }
@@ -67,8 +71,8 @@ extension SourceRows {
     }
 }
 
-/// A row says something else of an id of a static source, whose rows are facts for all time.
+/// A row contradicts another one of the same id in a static source, whose rows are facts for all time.
 public struct StaticConflict: Error, Sendable {
-    /// Counted from 0.
+    /// The row's place, counted from 0.
     public var row: Int
 }

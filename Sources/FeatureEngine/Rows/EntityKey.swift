@@ -1,13 +1,13 @@
 package import FeatureLanguage
 
-/// An entity's key by value, so that −0.0 is 0.0, and texts by their bytes.
+/// An entity's key, compared by value, so that −0.0 equals 0.0; texts are compared by their bytes.
 package enum EntityKey: Hashable {
     case word(UInt64)
     case text([UInt8])
     /// A key of several parts, or none.
     case tuple([EntityKey])
 
-    /// Nil where a part is NULL: no entity has that key.
+    /// Nil if a part is NULL: no entity has that key.
     package init?(_ columns: [Column], _ row: Int) {
         if columns.count == 1 {
             self.init(columns[0], row)
@@ -32,7 +32,8 @@ package enum EntityKey: Hashable {
         }
     }
 
-    /// As bytes, from which it can be read again: a word's eight, or a text's length and its own, part after part.
+    /// The key as bytes, from which it can be read again: part after part, a word's eight bytes, or a text's length and
+    /// bytes.
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         switch self {
@@ -45,7 +46,7 @@ package enum EntityKey: Hashable {
         return bytes
     }
 
-    /// - Parameter types: of its parts. Nil where the bytes aren't such a key's.
+    /// Reads a key whose parts have these types; nil if the bytes are anything else.
     package init?(bytes: [UInt8], _ types: [ValueType]) {
         var parts: [EntityKey] = [], rest = bytes[...]
         func number(_ count: Int) -> UInt64? {
@@ -67,7 +68,7 @@ package enum EntityKey: Hashable {
         self = parts.count == 1 ? parts[0] : .tuple(parts)
     }
 
-    /// The keys as columns.
+    /// The keys as columns, one for each part.
     package static func columns(_ keys: [EntityKey], _ types: [ValueType]) -> [Column] {
         types.enumerated().map { place, type in
             var builder = ColumnBuilder(type)
@@ -87,14 +88,14 @@ package enum EntityKey: Hashable {
     }
 }
 
-/// Entities of a group whose rows are to be read up to a cut, as far as windows reach them from an instant on.
+/// Entities of a group whose rows are to be read: up to a cut, and back as far as windows reach from an instant.
 package struct WantedEntities: Sendable {
     package var group: Plan.Group
     package private(set) var keys: [EntityKey]
     /// A column for each of the group's keys.
     package private(set) var keyColumns: [Column]
     package var cut: Int64
-    /// Microseconds since 1970.
+    /// The instant from which windows reach back, in microseconds since 1970.
     package var from: Int64
 
     package init(_ group: Plan.Group, _ keys: [EntityKey], cut: Int64, from: Int64) {
@@ -105,12 +106,12 @@ package struct WantedEntities: Sendable {
         self.from = from
     }
 
-    /// Others of the same group.
+    /// A request for other entities of the same group.
     package func asking(for keys: [EntityKey]) -> WantedEntities { WantedEntities(group, keys, cut: cut, from: from) }
 }
 
 extension Plan.Group {
-    /// How far its windows reach back, in microseconds; `Int64.max` from the beginning.
+    /// How far back its windows reach, in microseconds; `Int64.max` for all history.
     package var reach: Int64 {
         let olders = aggregates.map(\.frame.older?.microseconds)
         return olders.contains(nil) ? .max : olders.compactMap { $0 }.max() ?? 0

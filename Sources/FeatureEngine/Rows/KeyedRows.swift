@@ -2,9 +2,9 @@ public import FeatureLanguage
 
 /// Rows by key, as segments hold them: the rows of one key are complete in themselves.
 extension SourceRows {
-    /// These rows without those whose key has a NULL, by key and then by (`event_time`, `known_at`, offset).
+    /// These rows sorted by key, then by (`event_time`, `known_at`, offset), without those whose key has a NULL.
     ///
-    /// - Parameter keys: the columns that make the key; none make all rows one.
+    /// - Parameter keys: the columns that make up the key; without any, all rows have one key.
     public func sorted(by keys: [String]) -> SourceRows {
         if isSorted { return self }
         let columns = keys.map { self.columns[$0]! }
@@ -13,7 +13,7 @@ extension SourceRows {
         let byKey = (0..<Int32(entities.count)).sorted {
             TupleColumn.precedes(parts, Int(entities.representatives[Int($0)]), Int(entities.representatives[Int($1)]))
         }
-        // Counting sort by entity, which leaves each entity's rows as they come: mostly in order.
+        // A counting sort by entity leaves each entity's rows in the order they come: mostly sorted.
         var sizes = Array(repeating: 0, count: entities.count)
         for number in entities.numbers where number >= 0 { sizes[Int(number)] += 1 }
         var places = Array(repeating: 0, count: entities.count)
@@ -41,7 +41,7 @@ extension SourceRows {
         return sorted
     }
 
-    /// The order of latest and earliest: (`event_time`, `known_at`, offset).
+    /// The order in which `latest` and `earliest` see rows: (`event_time`, `known_at`, offset).
     func precedes(_ a: Int, _ b: Int) -> Bool {
         if !eventTimes.isEmpty, eventTimes[a] != eventTimes[b] { return eventTimes[a] < eventTimes[b] }
         return (knownAt[a], offset(a)) < (knownAt[b], offset(b))
@@ -49,12 +49,13 @@ extension SourceRows {
 
     /// For each version of a fact, a row under its key for every greater version that has another key or a NULL in it.
     ///
-    /// Read with the rows of that key alone, they tell when the fact left it: a retraction is admitted as the version
-    /// it stands for. Only id, key, event time, `known_at` and offset mean anything in it; other columns are NULL.
+    /// Read with the rows of that key alone, they tell when the fact left it: a retraction is admitted whenever the
+    /// version it stands for is. Only its id, key, event time, `known_at` and offset mean anything; other columns are
+    /// NULL.
     ///
     /// - Parameters:
-    ///   - keys: the columns that make the key.
-    ///   - after: of pairs of a key and a version, only those that the rows up to this offset don't make.
+    ///   - keys: the columns that make up the key.
+    ///   - after: leaves out pairs of a key and a version that the rows up to this offset make already.
     public func retractions(of source: Source, keys: [String], after: Int64) -> SourceRows {
         let keyColumns = keys.map { columns[$0]! }
         let facts = TupleTable(source.id.map { columns[$0]! }, count: count)
@@ -66,7 +67,7 @@ extension SourceRows {
         while start < order.count {
             var end = start + 1
             while end < order.count, facts.numbers[order[end]] == facts.numbers[order[start]] { end += 1 }
-            // The fact's keys so far, mostly one: a row of each, and the first offset of the fact under it.
+            // The fact's keys so far, mostly one: a row of each, and the first offset that the fact has under it.
             var known: [(entity: Int32, row: Int32, first: Int64)] = []
             for place in start..<end {
                 let version = order[place], entity = entities.numbers[version], offset = offsets[version]
@@ -94,7 +95,8 @@ extension SourceRows {
         return result
     }
 
-    /// Whether two of these rows are versions of one fact under one key, or one stands for a version under another.
+    /// Whether two of these rows are versions of one fact under one key, or a row stands for a version under another
+    /// key.
     public func hasVersions(of source: Source, keys: [String]) -> Bool {
         !source.id.isEmpty && !source.isStatic
             && (isRetraction != nil || TupleTable((source.id + keys).map { columns[$0]! }, count: count).count < count)

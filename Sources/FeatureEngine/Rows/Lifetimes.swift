@@ -1,26 +1,26 @@
 internal import FeatureLanguage
 
-/// For each row, the instants between which it stands, before its event time is looked at.
+/// For each row, the instants between which it stands, regardless of its event time.
 ///
-/// This is where corrections end: of the admitted versions of a fact only the one with the greatest (`known_at`,
-/// offset) stands, so as served a version stands from its own `known_at` to that of the next one, and in hindsight only
-/// the last one stands. A tombstone hides the others and never stands itself; nor does a retraction.
+/// Corrections are settled here: of a fact's admitted versions, only the one with the greatest (`known_at`, offset)
+/// stands. So as served, a version stands from its own `known_at` to that of the next one, and in hindsight only the
+/// last one stands. A tombstone hides the others and never stands itself; nor does a retraction.
 ///
 ///     known_at   1        5            9
 ///     v1         ├────────┤                      as served: three lifetimes
 ///     v2                  ├────────────┤
 ///     v3                               ├───────▶  hindsight: v3 alone, always
 struct Lifetimes {
-    /// First instant of standing; `Int64.min` for always.
+    /// The first instant at which each row stands; `Int64.min` for always.
     var from: [Int64]
-    /// First instant of no longer standing; `Int64.max` for never. A row with `until <= from` never stands. Nil: no row
-    /// ends standing.
+    /// The first instant at which each row no longer stands; `Int64.max` for never. A row with `until <= from` never
+    /// stands. Nil if no row ever stops standing.
     var until: [Int64]?
-    /// Whether anything of the row is known at some instant, standing or not; nil where that holds of all.
+    /// Whether each row is known at some instant, whether or not it stands; nil if all are.
     var isAdmitted: [Bool]?
 
-    /// - Parameter keys: the columns by which sorted rows are complete in themselves: versions under another key are
-    ///   there as retractions.
+    /// - Parameter keys: the columns of the key for which sorted rows are complete: versions under another key are
+    ///   present as retractions.
     init(_ rows: SourceRows, of source: Source, keys: [String] = [], reading: Reading) {
         let cut = reading.cuts[source.name] ?? .max
         // A static source's rows are admitted by cut alone.
@@ -51,7 +51,7 @@ struct Lifetimes {
     }
 
     private static func admitted(_ rows: SourceRows, upTo cut: Int64, asServed: Bool, knownBy: Int64?) -> [Bool]? {
-        // Mostly all rows are, and a scan of what is known says so.
+        // Mostly all rows are admitted, and a scan of their `known_at` shows it.
         let isCut = cut < .max && rows.offsets.contains { $0 > cut }
         if !isCut, knownBy == nil, !asServed || !rows.knownAt.contains(SourceRows.unknown) { return nil }
         func isAdmitted(_ row: Int) -> Bool {
@@ -65,7 +65,7 @@ struct Lifetimes {
 }
 
 extension SourceRows {
-    /// Rows sorted by (fact, `known_at`, offset): each fact's versions in the order they replace each other.
+    /// Rows sorted by (fact, `known_at`, offset): each fact's versions in the order in which they replace each other.
     func orderByVersion(_ rows: [Int], facts: [Int32]) -> [Int] {
         rows.sorted { (facts[$0], knownAt[$0], offsets[$0]) < (facts[$1], knownAt[$1], offsets[$1]) }
     }

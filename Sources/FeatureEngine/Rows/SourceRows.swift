@@ -1,22 +1,24 @@
 public import FeatureLanguage
 
-/// A column that lies elsewhere, in a form of its own.
+/// A column that is stored elsewhere, in a form of its own.
 public protocol DeferredColumn: Sendable {
     /// The values at `rows`, in that order; NULL where a row is negative.
     func gathered(_ rows: [Int32]) -> Column
+    /// All values, in the order of rows.
     func whole() -> Column
 }
 
 extension Column: DeferredColumn {
+    /// The column itself, which isn't stored elsewhere.
     public func whole() -> Column { self }
 }
 
-/// Columns one after the other, wherever each lies.
+/// Columns one after another, wherever each is stored.
 private struct ChainedColumn: DeferredColumn {
     let parts: [(column: any DeferredColumn, count: Int)]
 
     func gathered(_ rows: [Int32]) -> Column {
-        // Rows come in order, mostly: runs of one part are read together. A row that isn't there may be read in any.
+        // Rows mostly come in order, so runs from one part are read together. A negative row can be read from any part.
         var runs: [Column] = []
         var place = 0
         while place < rows.count {
@@ -41,30 +43,33 @@ private struct ChainedColumn: DeferredColumn {
     func whole() -> Column { Column(concatenating: parts.map { $0.column.whole() }) }
 }
 
-/// Rows of one source as the engine reads them: the declared columns asked for, and what the store knows of each row.
+/// Rows of one source as the engine reads them: the declared columns asked for, and what the store knows about each
+/// row.
 public struct SourceRows: Sendable {
     /// Declared columns by name; those that no plan reads may be left out.
     public var columns: [String: Column]
-    /// Columns that lie elsewhere, of which single values are read where that is enough.
+    /// Columns that are stored elsewhere, from which single values are read if those are enough.
     public var deferred: [String: any DeferredColumn] = [:]
     /// Microseconds since 1970; empty for a static source.
     public var eventTimes: [Int64]
-    /// When each row became known, microseconds since 1970; `unknown` where it never was.
+    /// When each row became known, in microseconds since 1970; `unknown` if it never was.
     public var knownAt: [Int64]
-    /// Positions in the source's log. May be left out (empty) where no two versions of a fact are there and all are up
-    /// to the cut.
+    /// Positions in the source's log. May be left out (empty) if no two rows are versions of one fact and all lie
+    /// within the cut.
     public var offsets: [Int64]
+    /// The number of rows.
     public let count: Int
-    /// Whether each key's rows stand together, in the order of (`event_time`, `known_at`, offset).
+    /// Whether each key's rows are contiguous and in the order of (`event_time`, `known_at`, offset).
     public var isSorted = false
     /// Whether no two rows are versions of one fact, so that nothing is corrected.
     public var isOneVersionEach = false
-    /// Marks rows that only say that a greater version of a fact has other keys; nil where there are none.
+    /// Marks rows that only say that a greater version of a fact has other keys; nil if there are none.
     public var isRetraction: [Bool]?
 
-    /// A `known_at` of NULL: before every time there is.
+    /// Stands for a `known_at` of NULL: before every time there is.
     public static let unknown = Int64.min
 
+    /// Rows given as arrays of one length; `eventTimes` and `offsets` may be empty.
     public init(columns: [String: Column], eventTimes: [Int64], knownAt: [Int64], offsets: [Int64]) {
         self.columns = columns
         self.eventTimes = eventTimes
@@ -73,14 +78,14 @@ public struct SourceRows: Sendable {
         count = knownAt.count
     }
 
-    /// A column, wherever it lies.
+    /// A column, wherever it is stored.
     func resolvedColumn(_ name: String) -> Column { columns[name] ?? deferred[name]!.whole() }
 
     func offset(_ row: Int) -> Int64 { offsets.isEmpty ? 0 : offsets[row] }
 
-    /// Rows as an import reads them: event time and `known_at` by the source's settings, offsets from 1.
+    /// Rows as an import reads them: event time and `known_at` by the source's settings, offsets counted from 1.
     ///
-    /// - Parameter table: every declared column; event times without NULL.
+    /// - Parameter table: has every declared column, and no NULL among the event times.
     public init(importing table: Table, into source: Source) {
         columns = Dictionary(uniqueKeysWithValues: zip(table.names, table.columns))
         offsets = (0..<Int64(table.rowCount)).map { $0 + 1 }
@@ -101,10 +106,10 @@ public struct SourceRows: Sendable {
         return gathered(order.map { Int32($0) })
     }
 
-    /// These rows and then others with the same columns.
+    /// These rows, followed by others with the same columns.
     public func followed(by others: SourceRows) -> SourceRows { SourceRows(concatenating: [self, others]) }
 
-    /// The rows of several, one after the other, with the columns of the first.
+    /// The rows of several, one after another, with the columns of the first.
     public init(concatenating parts: [SourceRows]) {
         if parts.count == 1 {
             self = parts[0]
@@ -133,6 +138,8 @@ public struct SourceRows: Sendable {
     }
 
     /// The rows at `rows`, in that order.
+    ///
+    /// - Parameter names: the columns to keep; nil for all.
     public func gathered(_ rows: [Int32], columns names: Set<String>? = nil) -> SourceRows {
         func pick(_ values: [Int64]) -> [Int64] { values.isEmpty ? [] : values.picked(rows) }
         var result = SourceRows(
@@ -149,7 +156,7 @@ public struct SourceRows: Sendable {
 }
 
 extension Array {
-    /// The elements at some places, in their order.
+    /// The elements at `places`, in that order.
     func picked(_ places: [Int32]) -> [Element] {
         let elements = span
         var picked: [Element] = []
@@ -160,10 +167,10 @@ extension Array {
 }
 
 extension Source {
-    /// A column of an exported file that says when each row was known, whatever the source's setting.
+    /// The column of an exported file that says when each row was known, whatever the source's setting.
     public static let knownAtColumn = "firn_known_at"
 
-    /// When imported rows count as known.
+    /// When each imported row counts as known, in microseconds since 1970; `SourceRows.unknown` for never.
     public func knownAt(eventTimes: [Int64], columns: [String: Column]) -> [Int64] {
         if let said = columns[Source.knownAtColumn] { return said.knownTimes }
         return switch knownAt {
@@ -176,7 +183,7 @@ extension Source {
 }
 
 extension Int64 {
-    /// The sum, or the end of the range it would pass.
+    /// The sum, or the end of the range if it would pass that.
     func addingClamped(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other > 0 ? .max : .min) : sum
@@ -184,7 +191,7 @@ extension Int64 {
 }
 
 extension Column {
-    /// Times at which rows became known: `SourceRows.unknown` for NULL.
+    /// When each row became known: `SourceRows.unknown` for NULL.
     package var knownTimes: [Int64] {
         guard let validity else { return integers }
         return zip(integers, validity).map { $1 ? $0 : SourceRows.unknown }

@@ -1,39 +1,48 @@
 internal import FeatureLanguage
 
-/// `extract` and `date_trunc`, in UTC and the Gregorian calendar.
-func calendar(_ operation: Operation, _ arguments: [Column]) -> Column {
-    let times = arguments[1]
-    let field = arguments[0].count == 0 ? "" : arguments[0].texts[0]
-    if operation == .extract {
-        let (values, validity) = map(times.integers, times.validity, 0.0) { extract(field, $0) }
-        return Column(.float64, values, validity: validity)
-    }
-    let (values, validity) = map(times.integers, times.validity, 0) { time -> Int64? in
-        let start = truncate(field, time)
+// `extract` and `date_trunc`, in UTC and the Gregorian calendar.
+
+/// - Parameter pair: the name of a field, and times.
+func extract(_ pair: [Column]) -> Column {
+    guard let field = constant(pair[0], TimeField.init(rawValue:)) else { return Column(.float64, [Double]()) }
+    let (values, validity) = map(pair[1].integers, pair[1].validity, 0.0) { extract(field, $0) }
+    return Column(.float64, values, validity: validity)
+}
+
+/// - Parameter pair: the name of a unit, and times.
+func truncate(_ pair: [Column]) -> Column {
+    guard let unit = constant(pair[0], TimeUnit.init(rawValue:)) else { return Column(.timestamp, [Int64]()) }
+    let (values, validity) = map(pair[1].integers, pair[1].validity, 0) { time -> Int64? in
+        let start = truncate(unit, time)
         return Instant.range.contains(Instant(microseconds: start)) ? start : nil
     }
     return Column(.timestamp, values, validity: validity)
 }
 
+/// What a column that repeats one text names; nil if it has no rows.
+private func constant<Name>(_ texts: Column, _ name: (String) -> Name?) -> Name? {
+    texts.count == 0 ? nil : name(texts.texts[0])
+}
+
 private let day: Int64 = 86_400_000_000
 
-private func extract(_ field: String, _ time: Int64) -> Double {
+private func extract(_ field: TimeField, _ time: Int64) -> Double {
     let (days, rest) = time.flooredQuotientAndRemainder(dividingBy: day)
     let date = CivilDate(daysSinceEpoch: days)
     switch field {
     // There is no year 0: the year before 1 is 1 BC, which PostgreSQL extracts as −1.
-    case "year": return Double(date.year > 0 ? date.year : date.year - 1)
-    case "quarter": return Double((date.month - 1) / 3 + 1)
-    case "month": return Double(date.month)
-    case "week": return Double(isoWeek(days))
-    case "day": return Double(date.day)
-    case "dow": return Double(isoWeekday(days) % 7)
-    case "isodow": return Double(isoWeekday(days))
-    case "doy": return Double(days - CivilDate(year: date.year, month: 1, day: 1).daysSinceEpoch + 1)
-    case "hour": return Double(rest / 3_600_000_000)
-    case "minute": return Double(rest / 60_000_000 % 60)
-    case "second": return Double(rest % 60_000_000) / 1_000_000
-    default: return seconds(Int128(time))
+    case .year: return Double(date.year > 0 ? date.year : date.year - 1)
+    case .quarter: return Double((date.month - 1) / 3 + 1)
+    case .month: return Double(date.month)
+    case .week: return Double(isoWeek(days))
+    case .day: return Double(date.day)
+    case .dow: return Double(isoWeekday(days) % 7)
+    case .isodow: return Double(isoWeekday(days))
+    case .doy: return Double(days - CivilDate(year: date.year, month: 1, day: 1).daysSinceEpoch + 1)
+    case .hour: return Double(rest / 3_600_000_000)
+    case .minute: return Double(rest / 60_000_000 % 60)
+    case .second: return Double(rest % 60_000_000) / 1_000_000
+    case .epoch: return seconds(Int128(time))
     }
 }
 
@@ -49,7 +58,7 @@ private func isoWeek(_ days: Int64) -> Int64 {
     return (thursday - CivilDate(year: year, month: 1, day: 1).daysSinceEpoch) / 7 + 1
 }
 
-private func truncate(_ unit: String, _ time: Int64) -> Int64 {
+private func truncate(_ unit: TimeUnit, _ time: Int64) -> Int64 {
     let days = time.flooredQuotientAndRemainder(dividingBy: day).quotient
     let date = CivilDate(daysSinceEpoch: days)
     func start(_ year: Int64, _ month: Int64) -> Int64 {
@@ -57,15 +66,15 @@ private func truncate(_ unit: String, _ time: Int64) -> Int64 {
     }
     func floor(_ unit: Int64) -> Int64 { time - time.flooredQuotientAndRemainder(dividingBy: unit).remainder }
     switch unit {
-    case "year": return start(date.year, 1)
-    case "quarter": return start(date.year, (date.month - 1) / 3 * 3 + 1)
-    case "month": return start(date.year, date.month)
-    case "week": return (days - isoWeekday(days) + 1) * day
-    case "day": return days * day
-    case "hour": return floor(3_600_000_000)
-    case "minute": return floor(60_000_000)
-    case "second": return floor(1_000_000)
-    case "milliseconds": return floor(1000)
-    default: return time
+    case .year: return start(date.year, 1)
+    case .quarter: return start(date.year, (date.month - 1) / 3 * 3 + 1)
+    case .month: return start(date.year, date.month)
+    case .week: return (days - isoWeekday(days) + 1) * day
+    case .day: return days * day
+    case .hour: return floor(3_600_000_000)
+    case .minute: return floor(60_000_000)
+    case .second: return floor(1_000_000)
+    case .milliseconds: return floor(1000)
+    case .microseconds: return time
     }
 }

@@ -1,23 +1,25 @@
 internal import FeatureLanguage
 
-/// A decimal number as it came: a whole number's digits, and how many of them stand after the point.
+/// A decimal number as it was given: the digits of a whole number, and how many of them come after the point.
 ///
-/// One rule says what it is as a float64, whatever it came in (CSV, JSON, Arrow's decimals, PostgreSQL's numeric):
-/// nothing is rounded without a word.
+/// One rule decides which float64 it is, whatever it came in (CSV, JSON, Arrow's decimals, PostgreSQL's numeric):
+/// nothing is silently rounded.
 public struct DecimalDigits: Sendable, Hashable {
-    /// Each 0 to 9, without zeros in front.
+    /// Each 0 to 9, without leading zeros; empty for zero.
     public let digits: [UInt8]
-    /// How many digits stand after the point; below 0 so many zeros follow.
+    /// How many digits come after the point; below 0, that many zeros follow the digits.
     public let scale: Int
+    /// Whether it has a minus sign, which zero may have too.
     public let isNegative: Bool
 
-    /// - Parameter digits: each 0 to 9.
+    /// - Parameter digits: each 0 to 9; leading zeros are dropped.
     public init(_ digits: some Sequence<UInt8>, scale: Int, isNegative: Bool) {
         self.digits = Array(digits.drop { $0 == 0 })
         self.scale = scale
         self.isNegative = isNegative
     }
 
+    /// The number `unscaled`·10^−`scale`.
     public init(_ unscaled: Int128, scale: Int) {
         self.init(String(unscaled.magnitude).utf8.map { $0 &- 0x30 }, scale: scale, isNegative: unscaled < 0)
     }
@@ -40,7 +42,7 @@ public struct DecimalDigits: Sendable, Hashable {
                 }
             case 0x30...0x39 where isExponent:
                 hasExponent = true
-                // More than any number of ours has, and no overflow.
+                // Larger than any exponent of ours, and far from overflow.
                 exponent = min(exponent * 10 + Int(byte - 0x30), 1 << 40)
             case 0x30...0x39:
                 hasDigit = true
@@ -60,18 +62,19 @@ public struct DecimalDigits: Sendable, Hashable {
         self.init(digits, scale: scale - (isExponentNegative ? -exponent : exponent), isNegative: isNegative)
     }
 
-    /// The nearest float64 where, written with this scale, it gives the same digits again (so an integer has to be
-    /// exact); nil where something would be lost.
+    /// The nearest float64, if it gives the same digits again when written with this scale (so an integer has to be
+    /// exact); nil if something would be lost.
     ///
-    /// 19.90 is one, and so is every number of at most 15 digits in a float64's range; most of twenty digits are none.
+    /// 19.90 has one, and so has every number of at most 15 digits within the range of a float64; most numbers of
+    /// twenty digits have none.
     public var float64: Double? {
         if digits.isEmpty { return isNegative ? -0.0 : 0 }
         if digits.count <= 15, (0...22).contains(scale) {
-            // Both are exact, and so the quotient is rounded once (Clinger 1990).
+            // Both are exact, so the quotient is rounded only once (Clinger 1990).
             let value = digits.reduce(0.0) { $0 * 10 + Double($1) } / DecimalDigits.powers[scale]
             return isNegative ? -value : value
         }
-        // No float64 reaches further on either side, or has more digits after its point.
+        // No float64 goes further at either end, or has more digits after its point.
         guard digits.count - scale <= 309, scale - digits.count < 324 else { return nil }
         guard digits.count <= 2000, let value = Double((digits.map { String($0) }.joined()) + "e\(-scale)"),
             value.isFinite, value != 0
@@ -80,7 +83,7 @@ public struct DecimalDigits: Sendable, Hashable {
         return isNegative ? -value : value
     }
 
-    /// The whole number that it is; nil where it is none, or beyond 64 bits.
+    /// The number as a whole number; nil if it isn't one or lies beyond 64 bits.
     public var int64: Int64? {
         if digits.isEmpty { return 0 }
         guard digits.suffix(max(0, scale)).allSatisfy({ $0 == 0 }), digits.count > scale, digits.count - scale <= 19
@@ -108,7 +111,7 @@ public struct DecimalDigits: Sendable, Hashable {
         for _ in 0..<max(0, -scale) { right.multiply(by: 10) }
         for _ in 0..<max(0, exponent) { left.multiply(by: 2) }
         for _ in 0..<max(0, -exponent) { right.multiply(by: 2) }
-        // A unit of the last digit, in the same measure.
+        // A unit of the last digit, on the same scale.
         var unit = Magnitude(1)
         for _ in 0..<max(0, -exponent) { unit.multiply(by: 2) }
         for _ in 0..<max(0, -scale) { unit.multiply(by: 10) }
@@ -121,7 +124,7 @@ public struct DecimalDigits: Sendable, Hashable {
     private static let powers: [Double] = (0...22).map { power in (0..<power).reduce(1.0) { value, _ in value * 10 } }
 }
 
-/// A whole number of any size, in digits of 32 bits, the least first and no zeros at the end.
+/// A whole number of any size, in digits of 32 bits, the lowest first and the highest not 0.
 private struct Magnitude: Hashable {
     var words: [UInt32]
 
@@ -172,8 +175,8 @@ extension DecimalDigits: CustomStringConvertible {
 }
 
 extension Double {
-    /// A number's text as it comes in for a float64: one with a point or an exponent is the nearest, a whole number's
-    /// only where it is exact. NaN and the infinities have their names. Nil for anything else.
+    /// Reads a number's text as a float64: with a point or an exponent, the nearest one; without, only if it is exact.
+    /// NaN and the infinities have their names. Nil for anything else.
     public init?(incoming text: some StringProtocol) {
         if text.utf8.count > 15,
             text.utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") })

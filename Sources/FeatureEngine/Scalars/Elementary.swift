@@ -1,23 +1,11 @@
 internal import FeatureLanguage
 
 // ln, log, exp and power from IEEE additions, multiplications and divisions alone, so that every machine and every
-// release gives the same bits; a C library's last bits differ. Computed in pairs of doubles to some 2^−90 and rounded
-// once, a result is the correctly rounded one but where the true value lies that close to the middle between two: the
-// error is below 0.5 + 2^−30 units in the last place.
+// release gives the same bits; C libraries differ in the last bits. Results are computed in pairs of doubles to about
+// 2^−90 and rounded once, so they are correctly rounded unless the true value lies that close to the middle between two
+// doubles: the error is below 0.5 + 2^−30 units in the last place.
 
-/// `ln log exp power`: NULL outside their domains, infinite beyond the range, 0 below it.
-func elementary(_ operation: Operation, _ arguments: [Column]) -> Column {
-    let valid = operation == .power ? bothValid(arguments[0], arguments[1]) : arguments[0].validity
-    let values = arguments[0].floats
-    let (result, validity) =
-        switch operation {
-        case .ln: map(values, valid, 0) { logarithm($0)?.rounded }
-        case .log: map(values, valid, 0) { logarithm($0).map { ($0 / .ln10).rounded } }
-        case .exp: map(values, valid, 0) { exponential(DoubleDouble($0)) }
-        default: map(values, arguments[1].floats, valid, 0, power)
-        }
-    return Column(.float64, result, validity: validity)
-}
+// NULL outside their domains, infinite beyond the range, 0 below it.
 
 /// The unevaluated sum of two doubles, the second at most half a unit in the last place of the first: some 106 bits.
 ///
@@ -32,13 +20,13 @@ struct DoubleDouble {
         self.low = low
     }
 
-    /// The sum of any two doubles, exact.
+    /// The exact sum of any two doubles.
     private static func sum(_ a: Double, _ b: Double) -> DoubleDouble {
         let sum = a + b, share = sum - a
         return DoubleDouble(sum, (a - (sum - share)) + (b - share))
     }
 
-    /// The exact sum of two numbers, where `a` is 0 or not the smaller.
+    /// The exact sum of two numbers, if `a` is 0 or not the smaller.
     private static func fastSum(_ a: Double, _ b: Double) -> DoubleDouble {
         let sum = a + b
         return DoubleDouble(sum, b - (sum - a))
@@ -77,12 +65,12 @@ struct DoubleDouble {
     static let ln10 = DoubleDouble(0x1.26bb1bbb55516p+1, -0x1.f48ad494ea3e9p-53)
 }
 
-/// The natural logarithm; nil below and at 0. An infinity or NaN stays one.
-private func logarithm(_ x: Double) -> DoubleDouble? {
+/// The natural logarithm; nil at and below 0. Infinity and NaN stay what they are.
+func logarithm(_ x: Double) -> DoubleDouble? {
     if x <= 0 { return nil }
     if !x.isFinite { return DoubleDouble(x) }
-    // x = m · 2^k with m near 1, then m = m₀ (1 + r) with m₀ from a table: the nearer to 1, the fewer terms of the
-    // series.
+    // x = m · 2^k with m near 1, then m = m₀ (1 + r) with m₀ from a table: the closer to 1, the fewer terms the series
+    // needs.
     var k = Double(x.exponent), m = x.significand
     if m > 1.4140625 {
         m /= 2
@@ -100,7 +88,7 @@ private func logarithm(_ x: Double) -> DoubleDouble? {
 private func areaTangent(_ numerator: Double, over denominator: DoubleDouble) -> DoubleDouble {
     let s = DoubleDouble(numerator) / denominator
     let square = s * s
-    // |s| < 0.18, or 2^−7.9 with the table: as many terms as bring the next below 2^−110 of the first.
+    // |s| < 0.18, or 2^−7.9 with the table: enough terms to bring the next one below 2^−110 of the first.
     var terms = 0, size = 1.0
     while size > 0x1p-110 {
         size *= square.high
@@ -128,7 +116,7 @@ private struct LogarithmTable {
 }
 
 /// e to the power of `x`, rounded once.
-private func exponential(_ x: DoubleDouble) -> Double {
+func exponential(_ x: DoubleDouble) -> Double {
     if x.high.isNaN { return x.high }
     if x.high > 710 { return .infinity }
     if x.high < -746 { return 0 }
@@ -143,21 +131,21 @@ private func exponential(_ x: DoubleDouble) -> Double {
     return scaled(e + DoubleDouble(1), Int(k))
 }
 
-/// `value`·2^`exponent` for a value between 0.7 and 1.5, rounded once though it be subnormal.
+/// `value`·2^`exponent` for a value between 0.7 and 1.5, rounded once even if it is subnormal.
 private func scaled(_ value: DoubleDouble, _ exponent: Int) -> Double {
     if exponent >= -1021 || exponent == -1022 && value.high >= 1 {
         return Double(sign: .plus, exponent: exponent, significand: value.rounded)
     }
-    // Beside this number the last bit is the one that a subnormal keeps.
+    // Added to this number, a value keeps exactly the bits that a subnormal keeps.
     let coarse = Double(sign: .plus, exponent: -1022 - exponent, significand: 1)
     let sum = coarse + value.high
     let kept = sum + ((value.high - (sum - coarse)) + value.low)
     return Double(sign: .plus, exponent: exponent, significand: kept - coarse)
 }
 
-/// `base` to the power of `exponent`, as C's pow: nil where PostgreSQL refuses, which is 0 to a negative power and a
+/// `base` to the power of `exponent`, like C's pow; nil where PostgreSQL refuses, which is 0 to a negative power and a
 /// negative base to a fraction.
-private func power(_ base: Double, _ exponent: Double) -> Double? {
+func power(_ base: Double, _ exponent: Double) -> Double? {
     if exponent == 0 || base == 1 { return 1 }
     if base.isNaN || exponent.isNaN { return .nan }
     let isInteger = exponent == exponent.rounded(.towardZero)
@@ -171,13 +159,13 @@ private func power(_ base: Double, _ exponent: Double) -> Double? {
     if magnitude.isInfinite || magnitude == 0 { return sign * (magnitude.isInfinite == (exponent > 0) ? .infinity : 0) }
     if isInteger, let exact = product(magnitude, Int64(exactly: exponent) ?? .max) { return sign * exact }
     let logarithm = logarithm(magnitude)!
-    // Far outside the range the product's low part would be infinite minus infinite.
+    // Far outside the range, the product's low part would be infinity minus infinity.
     if (logarithm.high * exponent).magnitude > 1000 { return sign * (logarithm.high * exponent > 0 ? .infinity : 0) }
     return sign * exponential(logarithm * DoubleDouble(exponent))
 }
 
-/// A small whole power as the product it is, so that what fits 106 bits is exact before it is rounded; nil where it
-/// isn't small or gets near the range's ends.
+/// A small whole power by multiplication, so that whatever fits in 106 bits is exact before it is rounded; nil if the
+/// exponent isn't small or the result gets near the ends of the range.
 private func product(_ base: Double, _ exponent: Int64) -> Double? {
     guard exponent.magnitude <= 64, Double(base.exponent.magnitude + 1) * Double(exponent.magnitude) < 900 else {
         return nil

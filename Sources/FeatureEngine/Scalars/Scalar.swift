@@ -2,8 +2,8 @@ public import FeatureLanguage
 
 /// An expression over numbered input columns, ready to be computed for many rows at once.
 ///
-/// What the leaves of an `Expression` are (a source's columns, a spine's request inputs, an aggregate's results) is
-/// settled when it is compiled, so that one evaluator serves the rows and the spine.
+/// Compiling settles what the leaves of an `Expression` are (a source's columns, a spine's request inputs, an
+/// aggregate's results), so one evaluator serves both rows and the spine.
 public indirect enum Scalar: Sendable, Hashable {
     case literal(Literal, ValueType)
     case input(Int, ValueType)
@@ -15,7 +15,7 @@ public indirect enum Scalar: Sendable, Hashable {
         case .literal(let literal, let type): self = .literal(literal, type)
         case .call(let operation, let arguments, let type):
             self = .call(operation, arguments.map { Scalar($0, leaf: leaf) }, type)
-        default: self = leaf(expression)
+        case .column, .request, .asOf, .aggregate, .feature: self = leaf(expression)
         }
     }
 
@@ -28,7 +28,7 @@ public indirect enum Scalar: Sendable, Hashable {
         }
     }
 
-    /// The value for each of `count` rows. Total: what SQL would refuse is NULL.
+    /// The value for each of `count` rows. It never fails: what SQL would refuse is NULL.
     func evaluate(_ inputs: [Column], count: Int) -> Column {
         switch self {
         case .literal(let literal, let type): return Column(repeating: literal, type: type, count: count)
@@ -39,24 +39,61 @@ public indirect enum Scalar: Sendable, Hashable {
     }
 }
 
+/// Each operation's kernel.
 private func compute(_ operation: Operation, _ arguments: [Column], _ type: ValueType, _ count: Int) -> Column {
     switch operation {
-    case .add, .subtract, .multiply, .divide, .modulo, .negate, .addSpan: arithmetic(operation, arguments)
-    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .isDistinct, .between, .in:
-        compare(operation, arguments)
-    case .and, .or, .not, .isNull: logic(operation, arguments)
-    case .cases, .coalesce, .nullif, .greatest, .least: choose(operation, arguments, count)
+    case .add: sum(arguments)
+    case .subtract: difference(arguments)
+    case .multiply: product(arguments)
+    case .divide: quotient(arguments)
+    case .modulo: remainder(arguments)
+    case .negate: negative(arguments[0])
+    case .addSpan: moved(arguments)
+    case .equal: compare(arguments) { $0 == 0 }
+    case .notEqual: compare(arguments) { $0 != 0 }
+    case .less: compare(arguments) { $0 < 0 }
+    case .lessOrEqual: compare(arguments) { $0 <= 0 }
+    case .greater: compare(arguments) { $0 > 0 }
+    case .greaterOrEqual: compare(arguments) { $0 >= 0 }
+    case .isDistinct: isDistinct(arguments)
+    case .between: isBetween(arguments)
+    case .in: isIn(arguments)
+    case .like: isLike(arguments)
+    case .and: join(arguments, decisive: false)
+    case .or: join(arguments, decisive: true)
+    case .not: Column(.bool, arguments[0].bools.map { !$0 }, validity: arguments[0].validity)
+    case .isNull: Column(.bool, (0..<count).map(arguments[0].isNull))
+    case .cases: firstCase(arguments, count)
+    case .coalesce: firstPresent(arguments, count)
+    case .nullif: nullWhereEqual(arguments, count)
+    case .greatest: extreme(arguments, count) { $0 > 0 }
+    case .least: extreme(arguments, count) { $0 < 0 }
     case .cast: cast(arguments[0], to: type)
-    case .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt: rounding(operation, arguments[0])
-    case .ln, .log, .exp, .power: elementary(operation, arguments)
-    case .concatenate, .concat, .lower, .upper, .length, .substring, .like: text(operation, arguments)
-    case .extract, .dateTruncate: calendar(operation, arguments)
+    case .abs: magnitude(arguments[0])
+    case .round: floats(arguments[0]) { $0.rounded(.toNearestOrEven) }
+    case .floor: floats(arguments[0]) { $0.rounded(.down) }
+    case .ceil: floats(arguments[0]) { $0.rounded(.up) }
+    case .trunc: floats(arguments[0]) { $0.rounded(.towardZero) }
+    case .sign: floats(arguments[0]) { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
+    case .sqrt: floats(arguments[0]) { $0 < 0 ? nil : $0.squareRoot() }
+    case .ln: floats(arguments[0]) { logarithm($0)?.rounded }
+    case .log: floats(arguments[0]) { logarithm($0).map { ($0 / .ln10).rounded } }
+    case .exp: floats(arguments[0]) { exponential(DoubleDouble($0)) }
+    case .power: floats(arguments, power)
+    case .concatenate: concatenation(arguments, skipsNull: false)
+    case .concat: concatenation(arguments, skipsNull: true)
+    case .lower: lowercased(arguments)
+    case .upper: uppercased(arguments)
+    case .length: length(arguments)
+    case .substring: substring(arguments)
+    case .extract: extract(arguments)
+    case .dateTruncate: truncate(arguments)
     }
 }
 
 // MARK: Loops that the kernels share
 
-/// Both valid; nil where all are.
+/// Where both are valid; nil if all are.
 func bothValid(_ left: Column, _ right: Column) -> [Bool]? {
     switch (left.validity, right.validity) {
     case (nil, nil): nil
@@ -65,7 +102,7 @@ func bothValid(_ left: Column, _ right: Column) -> [Bool]? {
     }
 }
 
-/// A result for each value, NULL where the value is or the kernel gives nil.
+/// A result for each value, NULL if the value is or the kernel returns nil.
 func map<T, U>(_ values: [T], _ validity: [Bool]?, _ none: U, _ body: (T) -> U?) -> ([U], [Bool]?) {
     var result: [U] = []
     result.reserveCapacity(values.count)
@@ -87,6 +124,18 @@ func map<T, U>(_ values: [T], _ validity: [Bool]?, _ none: U, _ body: (T) -> U?)
 /// Maps pairs of values, with NULL where either is.
 func map<T, U, V>(_ left: [T], _ right: [U], _ validity: [Bool]?, _ none: V, _ body: (T, U) -> V?) -> ([V], [Bool]?) {
     map(Array(left.indices), validity, none) { body(left[$0], right[$0]) }
+}
+
+/// A float64 for each float64; nil is NULL.
+func floats(_ operand: Column, _ body: (Double) -> Double?) -> Column {
+    let (result, validity) = map(operand.floats, operand.validity, 0, body)
+    return Column(.float64, result, validity: validity)
+}
+
+/// A float64 for each pair of them; nil is NULL.
+func floats(_ pair: [Column], _ body: (Double, Double) -> Double?) -> Column {
+    let (result, validity) = map(pair[0].floats, pair[1].floats, bothValid(pair[0], pair[1]), 0, body)
+    return Column(.float64, result, validity: validity)
 }
 
 extension Column {

@@ -1,44 +1,78 @@
 internal import FeatureLanguage
 
-/// `||`, `concat`, `lower`, `upper`, `length`, `substring`, `like`. Texts are runs of Unicode scalars, never normalised
-/// or folded.
-func text(_ operation: Operation, _ arguments: [Column]) -> Column {
+// Texts are runs of Unicode scalars, never normalized or folded.
+
+/// Each row's arguments joined; a NULL makes the result NULL, or is left out if `skipsNull`.
+func concatenation(_ arguments: [Column], skipsNull: Bool) -> Column {
+    rows(arguments, .string, skipsNull: skipsNull) { row, builder in
+        var joined: [UInt8] = []
+        for argument in arguments where !argument.isNull(row) {
+            joined += argument.texts.bytes[argument.texts.range(row)]
+        }
+        builder.append(bytes: joined)
+    }
+}
+
+/// Changes ASCII letters only.
+func lowercased(_ arguments: [Column]) -> Column {
+    let texts = arguments[0].texts
+    return rows(arguments, .string) { row, builder in
+        builder.append(bytes: texts.bytes[texts.range(row)].map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0 })
+    }
+}
+
+/// Changes ASCII letters only.
+func uppercased(_ arguments: [Column]) -> Column {
+    let texts = arguments[0].texts
+    return rows(arguments, .string) { row, builder in
+        builder.append(bytes: texts.bytes[texts.range(row)].map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 })
+    }
+}
+
+/// Counts Unicode scalars.
+func length(_ arguments: [Column]) -> Column {
+    let texts = arguments[0].texts
+    return rows(arguments, .int64) { row, builder in
+        builder.append(Int64(texts.bytes[texts.range(row)].count { $0 & 0xC0 != 0x80 }))
+    }
+}
+
+func isLike(_ arguments: [Column]) -> Column {
+    let texts = arguments[0].texts, patterns = arguments[1].texts
+    return rows(arguments, .bool) { row, builder in
+        if let matches = like(Array(texts[row].unicodeScalars), Array(patterns[row].unicodeScalars)) {
+            builder.append(matches)
+        } else {
+            builder.appendNull()
+        }
+    }
+}
+
+func substring(_ arguments: [Column]) -> Column {
+    let texts = arguments[0].texts
+    return rows(arguments, .string) { row, builder in
+        let length = arguments.count == 3 ? arguments[2].integers[row] : nil
+        if let part = substring(Array(texts[row].unicodeScalars), from: arguments[1].integers[row], length: length) {
+            builder.append(bytes: String(String.UnicodeScalarView(part)).utf8)
+        } else {
+            builder.appendNull()
+        }
+    }
+}
+
+/// - Parameter body: appends a row's value. It isn't called for rows with a NULL argument, whose result is NULL, unless
+///   `skipsNull`.
+private func rows(
+    _ arguments: [Column], _ type: ValueType, skipsNull: Bool = false, _ body: (Int, inout ColumnBuilder) -> Void
+) -> Column {
     let count = arguments[0].count
-    var builder = ColumnBuilder(operation == .length ? .int64 : operation == .like ? .bool : .string)
+    var builder = ColumnBuilder(type)
     builder.reserve(count)
     for row in 0..<count {
-        if operation != .concat, arguments.contains(where: { $0.isNull(row) }) {
+        if !skipsNull, arguments.contains(where: { $0.isNull(row) }) {
             builder.appendNull()
-            continue
-        }
-        let first = arguments[0].texts
-        switch operation {
-        case .concatenate, .concat:
-            var joined: [UInt8] = []
-            for argument in arguments where !argument.isNull(row) {
-                joined += argument.texts.bytes[argument.texts.range(row)]
-            }
-            builder.append(bytes: joined)
-        case .lower:
-            builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 : $0 })
-        case .upper:
-            builder.append(bytes: first.bytes[first.range(row)].map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 })
-        case .length: builder.append(Int64(first.bytes[first.range(row)].count { $0 & 0xC0 != 0x80 }))
-        case .like:
-            let pattern = arguments[1].texts
-            if let matches = like(Array(first[row].unicodeScalars), Array(pattern[row].unicodeScalars)) {
-                builder.append(matches)
-            } else {
-                builder.appendNull()
-            }
-        default:
-            let length = arguments.count == 3 ? arguments[2].integers[row] : nil
-            if let part = substring(Array(first[row].unicodeScalars), from: arguments[1].integers[row], length: length)
-            {
-                builder.append(bytes: String(String.UnicodeScalarView(part)).utf8)
-            } else {
-                builder.appendNull()
-            }
+        } else {
+            body(row, &builder)
         }
     }
     return builder.finish()
@@ -57,14 +91,14 @@ private func substring(_ text: [Unicode.Scalar], from start: Int64, length: Int6
     return text[Int(begin - 1)..<Int(end - 1)]
 }
 
-/// `%` any run, `_` any one scalar, backslash escapes. Greedy with one point of return: O(N·M).
+/// `%` matches any run, `_` any one scalar, and a backslash escapes. Greedy, with one point to go back to: O(N·M).
 ///
-/// Nil where PostgreSQL refuses: where matching comes to an escape that ends the pattern with text left to match.
+/// Nil where PostgreSQL refuses: when matching gets to an escape that ends the pattern, with text left to match.
 private func like(_ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar]) -> Bool? {
     var escapes = 0
     while escapes < pattern.count, pattern[pattern.count - 1 - escapes] == "\\" { escapes += 1 }
     let dangling = escapes % 2 == 1 ? pattern.count - 1 : -1
-    /// Whether nothing but wildcards stands before the dangling escape, and the text is long enough for them.
+    /// Whether only wildcards come before the dangling escape, and the text is long enough for them.
     func reachesDangling(_ t: Int, _ p: Int) -> Bool {
         var t = t, p = p
         while p < pattern.count, pattern[p] == "%" || pattern[p] == "_" {

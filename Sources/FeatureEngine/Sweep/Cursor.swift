@@ -1,27 +1,27 @@
 internal import FeatureLanguage
 
-/// The sweep's state for one entity after another: takes its rows, advances from instant to instant, and reads every
-/// aggregate there.
+/// The sweep's state for one entity after another: it takes the entity's rows, advances from instant to instant, and
+/// reads every aggregate there.
 ///
-/// Training advances it through the instants of a spine, a lookup to a single one. The same code, so the same bits.
-/// Where an entity's frames are runs of its rows, aggregates read them as such (`Windows`); the others, and all after
-/// late rows and corrections, go row by row (`Timeline`).
+/// Training advances it through the instants of a spine, a lookup to a single one: the same code, so the same bits. If
+/// an entity's frames are runs of its rows, aggregates that can read them as such do (`Windows`); the others, and all
+/// of an entity with late rows or corrections, go row by row (`Timeline`).
 struct Cursor {
     private let rows: SourceRows
-    /// The states that are in no family.
+    /// The states that belong to no family.
     private var alone: [Int] = []
     private let lifetimes: Lifetimes
-    /// One of each for each frame, shared by the aggregates that have it.
+    /// One of each per frame, shared by the aggregates that have that frame.
     private var frames: [Frame] = []
     private var timelines: [Timeline] = []
     private var windows: [Windows] = []
     private var states: [(state: any AggregateState, frame: Int)] = []
-    /// Minima and maxima that are found together: over the same values, in frames that end alike.
+    /// Minima or maxima that are found together: over the same values, in frames with the same newer edge.
     private var families: [(family: ExtremeFamily, newer: TimeSpan, members: [(state: ExtremeState, frame: Int)])] = []
 
     /// - Parameters:
     ///   - rows: sorted by entity, then by (event time, `known_at`, offset).
-    ///   - aggregates: each with what it needs of `rows`.
+    ///   - aggregates: each with what it needs from `rows`.
     ///   - instants: how many will be asked for in all.
     init(
         _ rows: SourceRows, _ lifetimes: Lifetimes, _ aggregates: [(aggregate: Aggregate, input: AggregateInput)],
@@ -52,7 +52,7 @@ struct Cursor {
         }
     }
 
-    /// Takes an entity's rows and records every aggregate's value at each of its instants, which ascend.
+    /// Takes an entity's rows and records every aggregate's value at each of its instants, which must ascend.
     mutating func record(_ range: Range<Int>, at instants: ArraySlice<Int64>) {
         var waiting = Array(states.indices)
         if Windows.areRuns(rows, lifetimes, range) {
@@ -81,13 +81,13 @@ struct Cursor {
 
     // MARK: Entities whose rows come in parts
 
-    /// What must be kept of an entity's rows once no instant before `from` will be asked for; the others are taken into
-    /// the aggregates that see all history, and never looked at again.
+    /// What must be kept of an entity's rows once no instant before `from` will be asked for. The aggregates that see
+    /// all history take in the other rows, which are never looked at again.
     func carry(_ range: Range<Int>, from: Int64) -> SourceRows {
         let unbounded = states.filter { frames[$0.frame].older == nil }
         var settled: [Int32] = [], kept: [Int32] = []
         for row in range {
-            // What never stands, such as a tombstone of nothing, is neither needed nor counted.
+            // Rows that never stand, such as a tombstone of nothing, are neither needed nor counted.
             if let until = lifetimes.until, until[row] <= lifetimes.from[row] { continue }
             let time = rows.eventTimes.isEmpty ? Int64.min : rows.eventTimes[row]
             let isSettled = frames.allSatisfy { frame in
@@ -104,18 +104,18 @@ struct Cursor {
         return rows.gathered((pinned.map { $0 + Int32(range.lowerBound) } + kept).sorted())
     }
 
-    /// What was taken in, by aggregate; the next entity has nothing of it.
+    /// Hands over what each aggregate has taken in; the next entity begins without it.
     mutating func handOver() -> [Any?] {
         let absorbed = states.map { $0.state.absorbed }
         inherit(absorbed.map { _ in nil })
         return absorbed
     }
 
-    /// Goes on with what another cursor over the same aggregates took in.
+    /// Continues with what another cursor over the same aggregates took in.
     func inherit(_ absorbed: [Any?]) {
         for ((state, _), absorbed) in zip(states, absorbed) { state.absorbed = absorbed }
     }
 
-    /// The values recorded, a column for each aggregate.
+    /// The values recorded, one column for each aggregate.
     func finish() -> [Column] { states.map { $0.state.finish() } }
 }

@@ -1,32 +1,33 @@
 internal import FeatureLanguage
 
-/// The rows to get features for: keys, instants, request inputs.
+/// The rows to compute features for: keys, instants, request inputs.
 public struct Spine: Sendable {
     /// Key columns and request inputs, under the names that the plan gives them.
     public var columns: [String: Column]
     /// Microseconds since 1970, one per row.
     public var instants: [Int64]
 
+    /// Every column must have as many rows as there are instants.
     public init(columns: [String: Column], instants: [Int64]) {
         self.columns = columns
         self.instants = instants
     }
 }
 
-/// What a plan gives for a spine: one row for each of the spine's, in its order.
+/// What a plan computes for a spine: one row for each of the spine's, in its order.
 public struct Outputs: Sendable {
     /// The plan's outputs, in its order.
     public var columns: [Column]
-    /// For each group of the plan and row, whether its entity has a row known at the instant among those the group was
-    /// given. Empty where the rows came in buckets: only lookups ask.
+    /// For each group of the plan and each row, whether the entity has a row known at the instant among those that the
+    /// group was given. Empty if the rows came in buckets, since only lookups ask.
     public var isFound: [[Bool]]
-    /// For each row, the first instant after its own at which a value may change though no row arrives; `Int64.max` for
-    /// never. Empty where nobody asked.
+    /// For each row, the first instant after its own at which a value may change even if no row arrives; `Int64.max`
+    /// for never. Empty unless asked for.
     public var nextChanges: [Int64] = []
     /// The aggregates' values, group after group.
     public private(set) var aggregates: [Column] = []
 
-    /// Values computed before.
+    /// Values that were computed before and kept.
     public init(kept columns: [Column]) {
         self.columns = columns
         isFound = []
@@ -43,9 +44,11 @@ extension Plan {
     /// Computes every output for every row of the spine.
     ///
     /// - Parameters:
-    ///   - spine: one row a value is wanted for, in any order; duplicates stay.
-    ///   - reading: which rows there are.
+    ///   - spine: one row for each value that is wanted, in any order; duplicates stay.
+    ///   - reading: which rows are seen.
     ///   - rows: the rows of a group's source, without duplicates: at least those of the spine's entities that its
+    ///     windows reach, and every version of their facts. Called for one group after another, so that only one
+    ///     group's rows are held.
     ///     windows reach, and every version of their facts. Asked for group after group, so that only one group's
     ///     rows are held.
     /// - Complexity: O(R log R + N log N) for R rows and N spine rows.
@@ -66,17 +69,17 @@ extension Plan {
         return outputs(spine, reading, aggregates, isFound, threads: 1)
     }
 
-    /// Evaluates the plan over rows in buckets, several of them at once: as many as there are threads are held.
+    /// Evaluates the plan over rows in buckets, several of them at once: as many are held as there are threads.
     ///
     /// - Parameters:
     ///   - wantsChanges: whether `nextChanges` is asked for.
-    ///   - progress: which share of the rows is swept; called from several threads.
+    ///   - progress: told which share of the work is done, between 0 and 1; called from several threads.
     public func evaluate(
         _ spine: Spine, _ reading: Reading, from supply: some RowSupply, threads: Int, wantsChanges: Bool = false,
         progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) throws -> Outputs {
         var aggregates: [Column] = []
-        // What reads the instant itself may change at the next one.
+        // Outputs that read the instant itself may change at the next one.
         let readsInstant = outputs.contains { $0.scalar.reads(input: 0) }
         var nextChanges = wantsChanges ? spine.instants.map { readsInstant ? $0 + 1 : .max } : []
         for (index, group) in groups.enumerated() {
@@ -101,7 +104,7 @@ extension Plan {
         let columns = parallel(outputs.count, threads: threads) { index in
             let output = outputs[index]
             var column = output.scalar.evaluate(inputs, count: count)
-            // A NULL in any of the feature's keys, and a label whose future isn't known yet.
+            // NULL if any of the feature's keys is, or if a label's future isn't known yet.
             for key in output.keys {
                 if let validity = spine.columns[key]!.validity { column.mark(validity) }
             }
@@ -116,16 +119,16 @@ extension Plan {
 }
 
 extension Plan.Group {
-    /// How its rows are read for a request: labels in hindsight.
+    /// How its rows are read for a request; labels in hindsight.
     func reading(_ request: Reading) -> Reading {
         var reading = request
         if hindsight { reading.mode = .hindsight }
         return reading
     }
 
-    /// What each aggregate needs of the rows.
+    /// What each aggregate needs from the rows.
     func inputs(_ rows: SourceRows) -> [(aggregate: Aggregate, input: AggregateInput)] {
-        // Without an id a tombstone takes back no fact: only a plain latest sees it.
+        // Without an id, a tombstone takes back no fact: only a plain latest sees it.
         let tombstones =
             source.id.isEmpty ? source.tombstone.map { (rows.columns[$0] ?? rows.deferred[$0]!.whole()).truths } : nil
         var shared = SharedInputs(rows, tombstones: tombstones)
@@ -188,7 +191,7 @@ private struct SharedInputs {
         let chosen = Chosen(
             argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones,
             skipsNull: skipsNull)
-        // Of a column that lies elsewhere, the rows that win are enough.
+        // From a column that is stored elsewhere, only the rows that win are needed.
         var elsewhere: (any DeferredColumn)?
         if !skipsNull, case .column(let name, _)? = aggregate.argument, columns[name] == nil {
             elsewhere = deferred[name]
@@ -225,13 +228,13 @@ private struct SharedInputs {
 }
 
 extension Column {
-    /// True where it is true; NULL and false are not.
+    /// True where the value is true, false where it is false or NULL.
     var truths: [Bool] {
         guard let validity else { return bools }
         return zip(bools, validity).map { $0 && $1 }
     }
 
-    /// Makes NULL what isn't valid here.
+    /// Makes values NULL where `valid` is false.
     mutating func mark(_ valid: [Bool]) {
         validity = validity.map { zip($0, valid).map { $0 && $1 } } ?? valid
     }

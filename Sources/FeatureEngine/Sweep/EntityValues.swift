@@ -1,17 +1,18 @@
 public import FeatureLanguage
 
-/// What a group's aggregates come to for some entities at one instant, and how long that holds.
+/// The values of a group's aggregates for some entities at one instant, and how long they hold.
 public struct EntityValues: Sendable {
-    /// A column for each aggregate, a row for each entity.
+    /// One column for each aggregate, with a row for each entity.
     public var columns: [Column]
-    /// The first instant at which a row of the entity is known; `Int64.max` where none will be.
+    /// For each entity, the first instant at which a row of it is known; `Int64.max` if none ever is.
     public var foundFrom: [Int64]
-    /// The first instant after this one at which some value may be another though no row arrives; `Int64.max` for
-    /// never.
+    /// For each entity, the first instant after this one at which some value may change even if no row arrives;
+    /// `Int64.max` for never.
     public var until: [Int64]
 }
 
 extension Plan.Group {
+    /// A group of features' aggregates, such as a table of online memory has.
     public init(source: Source, keys: [(spine: String, column: String)], aggregates: [Aggregate]) {
         self.init(source: source, keys: keys, hindsight: false, aggregates: aggregates)
     }
@@ -19,8 +20,9 @@ extension Plan.Group {
     /// Computes the aggregates of some entities at an instant, as served.
     ///
     /// - Parameters:
-    ///   - keys: a column for each of the group's keys, in their order; a row for each entity.
-    ///   - rows: the entities' rows that windows reach at the instant or later, each entity's complete in themselves:
+    ///   - keys: one column for each of the group's keys, in their order, with a row for each entity.
+    ///   - rows: the entities' rows that windows reach at the instant or later. Each entity's are complete: if a
+    ///     version of a fact went to another key, a retraction says so.
     ///     where a version of a
     ///     fact has gone to another key, a retraction says so.
     public func values(of keys: [Column], count: Int, at instant: Int64, rows: SourceRows) -> EntityValues {
@@ -40,7 +42,7 @@ extension Plan.Group {
 }
 
 extension Plan {
-    /// The aggregate that an output is, where it is nothing but one: its group, and its place there.
+    /// The group and the place there of an output that is just one aggregate; nil for any other output.
     public func aggregate(of output: Output) -> (group: Int, index: Int)? {
         guard case .input(let slot, _) = output.scalar, let group = slots.lastIndex(where: { $0 <= slot }) else {
             return nil
@@ -48,7 +50,7 @@ extension Plan {
         return (group, slot - slots[group])
     }
 
-    /// The outputs of aggregates that were computed group by group, for a plan without labels.
+    /// Computes the outputs from aggregates that were computed before, group after group, for a plan without labels.
     public func outputs(_ spine: Spine, of aggregates: [Column]) -> [Column] {
         outputs(spine, Reading(), aggregates, [], threads: 1).columns
     }

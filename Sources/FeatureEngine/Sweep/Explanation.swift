@@ -2,22 +2,22 @@ public import FeatureLanguage
 
 /// Why an aggregate has its value for one entity at one instant: the rows that counted, and the nearest that didn't.
 public struct Explanation: Sendable {
-    /// What became of a row, in the order in which the rules of time ask.
+    /// What became of a row: that it counted, or the first of the rules of time that kept it out.
     public enum Verdict: Sendable, Hashable {
         case counted
-        /// It counts, but its value is NULL, which the aggregate passes over.
+        /// It counts, but its value is NULL, which the aggregate skips.
         case skipped
-        /// A tombstone without an id, which a plain latest sees: where it is the newest row, the value is NULL.
+        /// A tombstone of a source without `id`, which a plain latest sees: if it is the newest row, the value is NULL.
         case takesBack
         /// Its `known_at` is NULL.
         case neverKnown
         case notYetKnown
-        /// Known only after the *known by* asked for.
+        /// Known only after the *known by* that was asked for.
         case knownAfter(Instant)
         /// Another version of its fact stands: the one at this offset, which may be a tombstone.
         case replaced(offset: Int64, isTombstone: Bool)
         case isTombstone
-        /// The version that stands has other keys: the fact has left the entity, or not come to it.
+        /// It is the version that stands, but has other keys: the fact has left the entity, or hasn't come to it.
         case otherEntity
         case tooOld
         case tooNew
@@ -28,37 +28,46 @@ public struct Explanation: Sendable {
     public struct Row: Sendable {
         /// Nil in a static source.
         public var eventTime: Instant?
-        /// Nil where it was never known.
+        /// Nil if it was never known.
         public var knownAt: Instant?
+        /// Its place in the source's log.
         public var offset: Int64
         /// The declared columns that the plan reads, in the source's order.
         public var values: [(name: String, value: Literal)]
+        /// Whether it counted, and why not if it didn't.
         public var verdict: Verdict
     }
 
+    /// The aggregate that is explained.
     public var aggregate: Aggregate
+    /// The source whose rows it reads.
     public var source: Source
-    /// Which column of the source is held against which value.
+    /// The source's key columns, each with the entity's value.
     public var keys: [(column: String, value: Literal)]
+    /// How the rows were read: in hindsight for labels, else as asked for.
     public var mode: Reading.Mode
+    /// The aggregate's value, possibly NULL.
     public var value: Literal
-    /// The event times that the frame covers: after `after`, up to `upTo`. Nil: no bound.
+    /// The frame covers event times after this one; nil if it has no beginning.
     public var after: Instant?
+    /// The last event time that the frame covers.
     public var upTo: Instant
+    /// How many rows counted, of which `counted` may list only some.
     public var countedTotal: Int
-    /// Rows that counted: those that make a minimum or maximum first, then the newest first; of `earliest` the oldest.
+    /// Rows that counted: first those with the value itself (a minimum, maximum or mode), then the newest first; for
+    /// `earliest` the oldest first.
     public var counted: [Row]
-    /// Rows that didn't, those whose event time is nearest to the frame first.
+    /// Rows that didn't count, those with event times nearest to the frame first.
     public var missed: [Row]
 }
 
 extension Plan {
-    /// Takes each aggregate's value apart.
+    /// Explains each aggregate's value.
     ///
     /// - Parameters:
     ///   - spine: one row.
-    ///   - limit: of the rows given of each sort.
-    ///   - rows: as `evaluate` takes them; its errors are thrown on. What isn't there can't be named as missed.
+    ///   - limit: how many rows of each kind, counted and missed, are listed at most.
+    ///   - rows: as `evaluate` takes them; its errors are rethrown. Rows that it leaves out can't be listed as missed.
     /// - Returns: the outputs, and an explanation for each aggregate in the order of the plan's outline.
     public func explain(_ spine: Spine, _ reading: Reading, limit: Int, rows: (Group) throws -> SourceRows) rethrows
         -> (outputs: Outputs, explanations: [Explanation])
@@ -80,7 +89,8 @@ extension Plan {
 }
 
 extension Plan {
-    /// What makes every value of an output NULL whatever its aggregates are: a NULL key, a future that isn't known yet.
+    /// What makes an output NULL whatever its aggregates are, in words: a NULL key, or a future that isn't known yet.
+    /// Empty if nothing does.
     ///
     /// - Parameter spine: one row.
     public func overrides(_ output: Int, _ spine: Spine, _ reading: Reading) -> [String] {
@@ -98,14 +108,14 @@ extension Plan {
     }
 }
 
-/// What became of a group's rows at one instant, as far as all its aggregates agree.
+/// What became of a group's rows at one instant, as far as it is the same for all its aggregates.
 private struct Fates {
     let group: Plan.Group
     let rows: SourceRows
     let spine: Spine
     let mode: Reading.Mode
-    /// For each row why it can't count whatever the frame and the filter; `counted` where it can. Nil for rows of facts
-    /// that never had this entity's keys, and beyond the cut.
+    /// For each row, why it can't count, whatever the frame and the filter; `counted` if it can. Nil for rows beyond
+    /// the cut, and of facts that never had this entity's keys.
     let verdicts: [Explanation.Verdict?]
     let tombstones: [Bool]?
     /// The columns to show, in the source's order.
@@ -131,7 +141,7 @@ private struct Fates {
             (lifetimes.isAdmitted?[row] ?? true) && (always || lifetimes.from[row] <= instant)
         }
 
-        // The version of each fact that is the last one admitted, and whether any version was ever ours.
+        // Each fact's last admitted version, and whether any of its versions was ever ours.
         var last: [Int] = Array(0..<rows.count)
         var concerns = isOurs
         if !source.id.isEmpty, !source.isStatic {
@@ -203,7 +213,7 @@ private struct Fates {
             default: missed.append((row, verdict))
             }
         }
-        // The rows that decide are shown, however few are asked for.
+        // The rows that decide come first, so they are shown however few are asked for.
         counted.sort { isNewer($0.row, $1.row) }
         switch entry.decides {
         case .all, .newest: break

@@ -1,15 +1,14 @@
 internal import FeatureLanguage
 internal import Synchronization
 
-/// What a group's sweep says of each spine row.
+/// What a group's sweep finds for each spine row.
 struct Swept: Sendable {
     /// The aggregates' values.
     let columns: [SharedColumn]
-    /// The first instant at which a row of the row's entity is known, `Int64.max` where none will be; nil where nobody
-    /// asks.
+    /// The first instant at which a row of the spine row's entity is known, `Int64.max` if none ever is; nil unless
+    /// asked for.
     let foundFrom: SharedColumn?
-    /// The first instant after the row's at which a source's row comes into a frame or leaves one; nil where nobody
-    /// asks.
+    /// The first instant after the spine row's at which a source's row enters or leaves a frame; nil unless asked for.
     let nextChanges: SharedColumn?
 
     init(_ group: Plan.Group, count: Int, threads: Int = 1, wantsFound: Bool = false, wantsChanges: Bool = false) {
@@ -41,7 +40,7 @@ struct GroupSweep {
         let assigned = Buckets.assign(keys, count: count, buckets: buckets.count)
         let members = Buckets.members(assigned, buckets: buckets.count)
         let visited = Atomic(0)
-        // The largest first, so that none is left for the end.
+        // The largest first, so that none of them is left for the end.
         let order = members.indices.sorted { members[$0].count > members[$1].count }
         _ = try parallel(buckets.count, threads: threads) { place in
             let bucket = order[place]
@@ -69,13 +68,13 @@ struct GroupSweep {
         while let given = current {
             var rows = given
             var next = try part()
-            // What is asked of whole entities needs them whole.
+            // Questions about whole entities need all of their rows.
             while swept.foundFrom != nil || swept.nextChanges != nil, let more = next {
                 rows = rows.inOrder(before: more)
                 next = try part()
             }
             let prepared = Prepared(group, carried?.rows.inOrder(before: rows) ?? rows, entities, reading)
-            // The entity that goes on in the next part, and from when on that part's rows may count.
+            // The entity that continues in the next part, and from when on that part's rows may count.
             let first = carried?.entity
             let continuing = next.flatMap { group.continuing(prepared, $0, entities, carried: first) }
             var taken = visits.take(of: prepared.ranges, first: first, last: continuing?.entity, isAll: next == nil)
@@ -91,7 +90,7 @@ struct GroupSweep {
             var places: [Int32] = [], foundFrom: [Int64] = [], nextChanges: [Int64] = []
             places.reserveCapacity(count)
             for (entity, visited) in taken {
-                // Rows with a NULL key belong to none: an entity without rows.
+                // Spine rows with a NULL key belong to no entity, so they have no rows.
                 let range = entity < 0 ? 0..<0 : prepared.ranges[entity]
                 cursor.record(range, at: visits.instants[visited])
                 places += visits.rows[visited]
@@ -119,7 +118,7 @@ struct GroupSweep {
         }
     }
 
-    /// What is kept of an entity whose rows go on in the next part: the rows that may still be seen, and what the
+    /// What is kept of an entity whose rows continue in the next part: the rows that may still be seen, and what the
     /// others came to.
     private struct Carried {
         var entity: Int
@@ -127,7 +126,7 @@ struct GroupSweep {
         var absorbed: [Any?]
     }
 
-    /// The first instant after another at which one of an entity's rows begins or ceases to count in some frame.
+    /// The first instant after `instant` at which one of an entity's rows begins or ceases to count in some frame.
     private func nextChange(_ prepared: Prepared, _ range: Range<Int>, after instant: Int64) -> Int64 {
         var next = Int64.max
         for frame in Set(group.aggregates.map(\.frame)) {
@@ -142,14 +141,14 @@ struct GroupSweep {
 }
 
 extension Plan.Group {
-    /// The entity with which one part ends and the next begins, and the first instant that the next one's rows may
-    /// matter to; nil where it is another.
+    /// The entity that one part ends with and the next one begins with, and the first instant at which the next one's
+    /// rows may matter; nil if the next one begins with another entity.
     fileprivate func continuing(_ part: Prepared, _ next: SourceRows, _ entities: TupleTable, carried: Int?) -> (
         entity: Int, from: Int64
     )? {
         guard next.count > 0 else { return nil }
         let number = Int(entities.find(keys.map { next.resolvedColumn($0.column).gathered([0]) }, count: 1)[0])
-        // Of an entity that was carried here there may be no row that is admitted.
+        // An entity that was carried here may have no admitted row.
         guard number >= 0, !part.ranges[number].isEmpty || number == carried else { return nil }
         let newest = aggregates.map(\.frame.newer.microseconds).min() ?? 0
         return (number, next.eventTimes.isEmpty ? .min : next.eventTimes[0].addingClamped(newest))
@@ -157,8 +156,8 @@ extension Plan.Group {
 }
 
 extension SourceRows {
-    /// These rows and the next part of the same bucket: sorted throughout, and no two rows of it are versions of one
-    /// fact.
+    /// These rows, followed by the next part of the same bucket, which is sorted throughout; no two of its rows are
+    /// versions of one fact.
     fileprivate func inOrder(before next: SourceRows) -> SourceRows {
         var all = SourceRows(concatenating: [self, next])
         all.isSorted = true
@@ -171,14 +170,14 @@ extension SourceRows {
 private struct Visits {
     private(set) var rows: [Int32]
     private(set) var instants: [Int64]
-    /// Each entity (−1: none, a key is NULL) with its visits.
+    /// Each entity with its visits; −1 stands for no entity, where a key is NULL.
     private(set) var ranges: [(entity: Int, visits: Range<Int>)] = []
 
     /// Hands out the visits of entities that have rows, or of all that are left.
     ///
     /// - Parameters:
-    ///   - first: comes first, being carried from the part before.
-    ///   - last: comes last, to be carried on.
+    ///   - first: comes first, because it is carried over from the part before.
+    ///   - last: comes last, to be carried over to the next part.
     mutating func take(of rows: [Range<Int>], first: Int?, last: Int?, isAll: Bool) -> [(
         entity: Int, visits: Range<Int>
     )] {
@@ -213,7 +212,7 @@ private struct Visits {
     }
 
     init(_ entities: TupleTable, _ spine: [Int64]) {
-        // Counting sort by entity keeps the order of rows; then each entity's by instant, mostly a few.
+        // A counting sort by entity keeps the order of rows; then each entity's few rows are sorted by instant.
         var starts = Array(repeating: 0, count: entities.count + 2)
         for number in entities.numbers { starts[Int(number) + 2] += 1 }
         for entity in 1..<starts.count { starts[entity] += starts[entity - 1] }
@@ -234,12 +233,12 @@ private struct Visits {
     }
 }
 
-/// Rows as a cursor takes them: those of the spine's entities that are admitted, each entity's in the order that latest
-/// and earliest go by.
+/// Rows as a cursor takes them: those of the spine's entities that are admitted, each entity's in the order in which
+/// `latest` and `earliest` see them.
 private struct Prepared {
     let rows: SourceRows
     let lifetimes: Lifetimes
-    /// By entity; empty where it has no rows.
+    /// By entity; empty if it has no rows.
     private(set) var ranges: [Range<Int>]
 
     init(_ group: Plan.Group, _ given: SourceRows, _ entities: TupleTable, _ reading: Reading) {

@@ -1,23 +1,25 @@
 public import FeatureLanguage
 
-/// A set compiled: which aggregates to compute from which sources, and how outputs follow from them.
+/// A compiled set: which aggregates to compute from which sources, and how outputs follow from them.
 ///
 /// Features share equal aggregates over the same source and keys; features they refer to are inlined. A plan depends on
 /// definitions alone.
 public struct Plan: Sendable {
     /// Aggregates over one source for one choice of spine columns as its keys, read in one mode.
     public struct Group: Sendable {
+        /// The source whose rows are aggregated.
         public var source: Source
-        /// Which spine column holds the entity's part that each source column is held against.
+        /// The spine column that each of the source's key columns is compared with.
         public var keys: [(spine: String, column: String)]
-        /// Labels read in hindsight, whatever the request says.
+        /// Whether it belongs to labels, which are read in hindsight whatever the request says.
         public var hindsight: Bool
+        /// The aggregates, each once, in the order of their values.
         public var aggregates: [Aggregate]
 
         /// The declared columns that it reads.
         public var columns: Set<String> { valueColumns.union(source.id) }
 
-        /// Those that it reads where no fact has several versions.
+        /// The declared columns that it reads if no fact has several versions.
         public var valueColumns: Set<String> {
             var names = Set(keys.map(\.column))
             if let tombstone = source.tombstone { names.insert(tombstone) }
@@ -25,7 +27,7 @@ public struct Plan: Sendable {
             return names
         }
 
-        /// The columns of which `latest` and `earliest` give single values, and nothing else is made.
+        /// The columns that only `latest` and `earliest` read, as single values, and nothing else is computed from.
         public var pickedColumns: Set<String> {
             var picked: Set<String> = [], computed = Set(keys.map(\.column)).union(source.id)
             if let tombstone = source.tombstone { computed.insert(tombstone) }
@@ -42,12 +44,16 @@ public struct Plan: Sendable {
         }
     }
 
+    /// One column of the result: a feature or a label.
     public struct Output: Sendable {
+        /// The name of its column, unique within the set.
         public var name: String
+        /// The type of its values.
         public var type: ValueType
+        /// Whether it is a feature or a label.
         public var kind: FunctionKind
         var scalar: Scalar
-        /// Spine columns of which a NULL makes the value NULL.
+        /// Spine columns in which a NULL makes the value NULL.
         var keys: [String]
         /// The groups whose aggregates it reads.
         public fileprivate(set) var groups: [Int]
@@ -55,21 +61,24 @@ public struct Plan: Sendable {
         var forward: [(source: String, span: Int64)]
     }
 
+    /// What is read and aggregated; each source, choice of keys and mode makes one group.
     public private(set) var groups: [Group] = []
+    /// The set's features and then its labels, each in the order of its definition.
     public private(set) var outputs: [Output] = []
     /// Spine columns that carry keys.
     public let keys: [ColumnDefinition]
+    /// The request inputs that a spine has to carry.
     public let requests: [ColumnDefinition]
     /// Where each group's aggregates begin among the inputs of the outputs.
     private(set) var slots: [Int] = []
-    /// For each group, which of its aggregates counts the rows that are younger than the bound on freshness; nil
-    /// without a bound, and for static sources.
+    /// For each group, which of its aggregates counts the rows younger than the bound on freshness; nil without a
+    /// bound, and for static sources.
     public private(set) var freshness: [Int?] = []
 
     /// - Parameters:
     ///   - set: what to compute.
     ///   - catalog: holds the features that the set's features refer to.
-    ///   - fresh: asks, beside the outputs, whether each group's entity has a row younger than this.
+    ///   - fresh: a bound on freshness; with one, each group also counts the rows younger than it.
     public init(_ set: FeatureSet, in catalog: Catalog, fresh: TimeSpan? = nil) {
         keys = set.keys
         requests = set.requests
@@ -104,8 +113,7 @@ public struct Plan: Sendable {
     }
 }
 
-/// An expression whose leaves know their place: references are replaced by what they refer to, aggregates by their
-/// slot.
+/// An expression whose leaves are resolved: references are replaced by what they refer to, aggregates by their slots.
 private indirect enum Inlined {
     case literal(Literal, ValueType)
     case asOf
@@ -121,7 +129,7 @@ private indirect enum Inlined {
         }
     }
 
-    /// Inputs of an output: the instant, the request inputs by name, then each group's aggregates.
+    /// The inputs of an output are the instant, the request inputs by name, then each group's aggregates.
     func scalar(requests: [String: Int], slots: [Int]) -> Scalar {
         switch self {
         case .literal(let literal, let type): .literal(literal, type)
@@ -148,7 +156,8 @@ private struct Compiler {
     }
 
     /// - Parameters:
-    ///   - keys: the spine column for each entity key. A feature that is referred to has keys among these, under the
+    ///   - keys: the spine column for each entity key. A feature that is referred to has keys among these, with the
+    ///     same names.
     ///     same names.
     ///   - hindsight: everything that a label reaches is read in hindsight.
     mutating func inline(_ function: Function, keys: [String: String], hindsight: Bool) -> Compiled {
@@ -200,8 +209,8 @@ private struct Compiler {
 }
 
 extension Plan {
-    /// For each group and row, whether all its entity has are rows older than the bound on freshness; empty without a
-    /// bound.
+    /// For each group and row, whether the entity has rows, but none younger than the bound on freshness; empty without
+    /// a bound.
     ///
     /// - Parameter aggregates: every group's, group after group.
     public func isStale(_ aggregates: [Column], isFound: [[Bool]]) -> [[Bool]] {

@@ -1,20 +1,22 @@
 public import FeatureLanguage
 
-/// A plan in words: what is computed from which rows, and what that asks of memory.
+/// A plan in words: what is computed from which rows, and how much memory that takes.
 public struct PlanOutline: Sendable {
+    /// One aggregate of a group.
     public struct Step: Sendable {
-        /// `a1`, `a2`, …: how the outputs call it.
+        /// `a1`, `a2`, …: what outputs call it.
         public var id: String
-        /// The aggregate as an expression has it.
+        /// The aggregate as it stands in an expression.
         public var text: String
         /// The event times it sees at an instant `t`.
         public var window: String
         /// The outputs that read it.
         public var usedBy: [String]
+        /// How much a cursor keeps for it.
         public var state: State
     }
 
-    /// What a cursor keeps of an entity to go on from one instant to the next.
+    /// What a cursor keeps of an entity between one instant and the next.
     public enum State: Sendable, Hashable {
         /// As much after a thousand rows as after one.
         case constant
@@ -22,29 +24,37 @@ public struct PlanOutline: Sendable {
         case window
         /// The rows that are too new for a window without a beginning.
         case waiting
-        /// More with every row there ever was, for the reason given.
+        /// More with every row, for the reason given.
         case history(String)
     }
 
     /// Aggregates over one source for one choice of spine columns as its keys, read in one mode.
     public struct Group: Sendable {
+        /// The source's name.
         public var source: String
-        /// Which spine column each of the source's key columns is held against.
+        /// The spine column that each of the source's key columns is compared with.
         public var keys: [(column: String, spine: String)]
+        /// How its rows are read: labels in hindsight, all else as served.
         public var mode: Reading.Mode
+        /// Its aggregates, in the plan's order.
         public var steps: [Step]
     }
 
+    /// One column of the result, as an expression over steps.
     public struct Output: Sendable {
+        /// The name of its column.
         public var name: String
+        /// Whether it is a feature or a label.
         public var kind: FunctionKind
+        /// The type of its values.
         public var type: ValueType
-        /// Its expression over the steps, every feature it refers to replaced by what that means.
+        /// Its expression over the steps, with every feature that it refers to written out.
         public var text: String
         /// The ids of its steps that grow with history.
         public var growing: [String]
     }
 
+    /// The plan's groups, in its order.
     public var groups: [Group] = []
     /// The plan's outputs, in its order.
     public var outputs: [Output] = []
@@ -87,7 +97,7 @@ extension Plan {
 }
 
 extension Scalar {
-    /// The numbers of the inputs it reads.
+    /// The indices of the inputs it reads.
     fileprivate var inputs: Set<Int> {
         switch self {
         case .literal: []

@@ -3,16 +3,16 @@ internal import FeatureLanguage
 /// Where a plan's rows come from: segments, tables, files, tests.
 public protocol RowSupply {
     /// The rows of a group's source: at least those of the spine's entities that its windows reach, and every version
-    /// of their facts. Asked for group after group, so that only one group's rows are held.
+    /// of their facts. Called for one group after another, so that only one group's rows are held.
     func buckets(for group: Plan.Group) throws -> any RowBuckets
 }
 
 /// A group's rows in buckets by hash of their keys, each bucket complete in itself.
 public protocol RowBuckets: Sendable {
-    /// A power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
+    /// How many buckets there are, a power of two. Bucket `i` holds the rows whose hash begins with the bits of `i`.
     var count: Int { get }
-    /// The source's columns by whose hash rows are divided, in their order; each is held against a column of the spine
-    /// by the group.
+    /// The source's columns whose hash assigns rows to buckets, in their order; the group compares each with a column
+    /// of the spine.
     var keys: [String] { get }
 
     /// A bucket's rows. Called from several threads at once, for buckets in which the spine has entities.
@@ -29,13 +29,17 @@ public protocol BucketRows {
 /// All rows in one bucket.
 public struct OneBucket: RowBuckets {
     private let all: SourceRows
+    /// Always 1.
     public let count = 1
+    /// Empty: nothing has to be hashed.
     public let keys: [String] = []
 
+    /// Takes all rows of a group, in any order.
     public init(_ rows: SourceRows) {
         all = rows
     }
 
+    /// All rows, in one part.
     public func rows(ofBucket bucket: Int) -> any BucketRows { OnePart(all) }
 }
 
@@ -43,6 +47,7 @@ public struct OneBucket: RowBuckets {
 public struct OnePart: BucketRows {
     private var rows: SourceRows?
 
+    /// Takes a whole bucket, which may be empty.
     public init(_ rows: SourceRows) {
         self.rows = rows
     }
@@ -55,7 +60,7 @@ public struct OnePart: BucketRows {
 
 /// How keys are divided into buckets.
 public enum Buckets {
-    /// The bucket of each of `count` tuples of key columns; those with a NULL go to the first.
+    /// The bucket of each of `count` tuples of key columns; tuples with a NULL go to the first bucket.
     ///
     /// - Parameter buckets: how many there are, a power of two.
     public static func assign(_ keys: [Column], count: Int, buckets: Int) -> [Int32] {
@@ -65,7 +70,7 @@ public enum Buckets {
         return TupleColumn.hashes(keys, count: count).map { Int32(truncatingIfNeeded: $0 >> shift) }
     }
 
-    /// The rows of each bucket, ascending.
+    /// The rows of each bucket, in ascending order.
     public static func members(_ assigned: [Int32], buckets: Int) -> [[Int32]] {
         var counts = Array(repeating: 0, count: buckets)
         for bucket in assigned { counts[Int(bucket)] += 1 }

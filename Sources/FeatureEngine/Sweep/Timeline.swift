@@ -4,7 +4,7 @@ internal import FeatureLanguage
 ///
 /// Rows that come and go between two instants appear in neither list.
 struct Timeline {
-    /// First instant at which each row counts, and first at which it no longer does.
+    /// The first instant at which each row counts, and the first at which it no longer does.
     private(set) var starts: [Int64] = []
     private(set) var ends: [Int64] = []
     private var byStart: [Int32] = []
@@ -16,7 +16,7 @@ struct Timeline {
     private(set) var entering: [Int32] = []
     private(set) var leaving: [Int32] = []
 
-    /// Rows of one entity, `range` of arrays that hold the rows of all.
+    /// Begins with the rows of one entity: `range` of arrays that hold the rows of all.
     mutating func begin(_ range: Range<Int>, _ rows: SourceRows, _ lifetimes: Lifetimes, _ frame: Frame) {
         starts.removeAll(keepingCapacity: true)
         ends.removeAll(keepingCapacity: true)
@@ -42,8 +42,8 @@ struct Timeline {
         if !endsAscend { byEnd.sort { ends[Int($0)] < ends[Int($1)] } }
     }
 
-    /// Goes on to `instant`, which must not lie before the one of the last call: fills `entering` and `leaving` with
-    /// rows counted from the range's start.
+    /// Advances to `instant`, which must not lie before that of the last call, and fills `entering` and `leaving` with
+    /// rows numbered from the range's start.
     mutating func advance(to instant: Int64) {
         entering.removeAll(keepingCapacity: true)
         leaving.removeAll(keepingCapacity: true)
@@ -52,7 +52,7 @@ struct Timeline {
             nextStart += 1
         }
         while nextEnd < byEnd.count, ends[Int(byEnd[nextEnd])] <= instant {
-            // Only what had entered by the instant before can leave now.
+            // Only rows that had entered by the previous instant can leave now.
             if let previous, starts[Int(byEnd[nextEnd])] <= previous { leaving.append(byEnd[nextEnd]) }
             nextEnd += 1
         }

@@ -1,11 +1,10 @@
 internal import FeatureLanguage
 
-/// Where a frame begins and ends among an entity's rows at each of some instants: rows `first ..< end`, counted from
+/// Where a frame begins and ends among an entity's rows at each of several instants: rows `first ..< end`, counted from
 /// the entity's first.
 ///
-/// That a frame covers a run of rows holds where rows become known in the order of their event times and no version is
-/// replaced: then rows enter and leave in the order they stand in. Late rows and corrections go through a `Timeline`
-/// instead.
+/// A frame covers a run of rows if rows become known in the order of their event times and no version is replaced,
+/// because then they enter and leave in that order. Late rows and corrections go through a `Timeline` instead.
 struct Windows {
     private(set) var firsts: [Int32] = []
     private(set) var ends: [Int32] = []
@@ -35,23 +34,23 @@ struct Windows {
         let isTimed = times.count > 0
         var first = range.lowerBound, end = range.lowerBound
         for instant in instants {
-            // The last event time that has come, and the first that hasn't gone.
+            // The newest event time in the frame, and below the newest one that has left it.
             let upTo = instant.addingClamped(-newer)
             while end < range.upperBound, from[end] <= instant, !isTimed || times[end] <= upTo { end += 1 }
             if let older = frame.older?.microseconds, isTimed {
                 let after = instant.addingClamped(-older)
                 while first < range.upperBound, times[first] <= after { first += 1 }
             }
-            // Frames with the same newer edge end alike, also where nothing lies in one.
+            // Frames with the same newer edge have the same ends, even if one of them is empty.
             firsts.append(Int32(min(first, end) - range.lowerBound))
             ends.append(Int32(end - range.lowerBound))
         }
         (self.firsts, self.ends) = (firsts, ends)
     }
 
-    /// Each window with the number of rows taken in it.
+    /// Calls `body` for each window with the number of rows taken in it.
     ///
-    /// - Parameter counts: how many rows before each are taken; empty where all are.
+    /// - Parameter counts: how many rows before each are taken; empty if all are.
     @inline(__always)
     func forEachCount(_ counts: [Int32], _ body: (_ first: Int, _ end: Int, _ count: Int) -> Void) {
         let firsts = firsts.span, ends = ends.span, counts = counts.span

@@ -1,36 +1,47 @@
 /// A feature or label that has been checked: typed, with everything it refers to resolved.
 public struct Function: Sendable {
+    /// The function as its author wrote it.
     public var definition: FunctionDefinition
+    /// The definition's expression, with a type for every part.
     public var expression: Expression
+    /// The entity it describes.
     public var entity: Entity
-    /// Nil where it reads no rows itself.
+    /// The source whose rows it aggregates; nil if it reads no rows itself.
     public var source: Source?
-    /// Request inputs it needs, through the features it refers to as well.
+    /// The request inputs it needs, including those of the features it refers to.
     public var requests: [String: ValueType]
-    /// The fingerprints of the features it refers to.
+    /// The features it refers to directly, with their fingerprints.
     public var references: [VersionedName: Fingerprint]
+    /// The hash of `canonical`, which tells a changed function from the registered one.
     public internal(set) var fingerprint: Fingerprint
-    /// Levels of features below and with this one, and parts of its expression with every reference replaced by what it
-    /// means.
+    /// How many levels of features it comes to, itself included, and how many parts its expression has with every
+    /// reference expanded.
     var depth = 1
     var size = 1
 
+    /// The name and version it is registered under.
     public var name: VersionedName { definition.name }
+    /// Whether it is a feature or a label.
     public var kind: FunctionKind { definition.kind }
+    /// The type of its values.
     public var type: ValueType { expression.type }
 
-    /// The source's column that holds an entity key.
+    /// The source's column that holds an entity key: the one that `join` names, or else one with the key's name.
     public func sourceColumn(of key: String) -> String { definition.join[key] ?? key }
 }
 
-/// A set that has been checked: its outputs, and what a spine or lookup must bring.
+/// A set that has been checked: its outputs, and what a spine or lookup must provide.
 public struct FeatureSet: Sendable {
+    /// One output of a set, with its function resolved.
     public struct Entry: Sendable {
+        /// The feature or label that computes the output.
         public var function: Function
+        /// The name of the output's column, unique within the set.
         public var output: String
         /// The entity's keys, each with the spine column that carries it.
         public var keys: [(key: ColumnDefinition, column: String)]
 
+        /// An output whose keys come in the order of the entity's.
         public init(function: Function, output: String, keys: [(key: ColumnDefinition, column: String)]) {
             self.function = function
             self.output = output
@@ -38,11 +49,16 @@ public struct FeatureSet: Sendable {
         }
     }
 
+    /// The set as its author wrote it.
     public var definition: SetDefinition
+    /// The features, in the order of the definition.
     public var features: [Entry]
+    /// The labels, in the order of the definition; a lookup leaves them out.
     public var labels: [Entry]
+    /// The hash of `canonical`, which tells a changed set from the registered one.
     public internal(set) var fingerprint: Fingerprint
 
+    /// A set whose entries have been resolved; its fingerprint is computed from them.
     public init(definition: SetDefinition, features: [Entry], labels: [Entry]) {
         self.definition = definition
         self.features = features
@@ -62,7 +78,7 @@ public struct FeatureSet: Sendable {
         return keys
     }
 
-    /// Request inputs of its features and labels, by name.
+    /// The request inputs of its features and labels, sorted by name.
     public var requests: [ColumnDefinition] {
         var types: [String: ValueType] = [:]
         for entry in features + labels { types.merge(entry.function.requests) { first, _ in first } }
@@ -72,29 +88,33 @@ public struct FeatureSet: Sendable {
     /// This set without its labels, as a lookup serves it.
     public var served: FeatureSet { FeatureSet(definition: definition, features: features, labels: []) }
 
-    /// The spine's column of instants, unless a caller says otherwise.
+    /// The name of the spine's column of instants, unless a caller gives another.
     public static let instantColumn = "event_timestamp"
 }
 
-/// Every definition known, checked against each other. A value: reading it never changes it.
+/// All known definitions, checked against each other. A value: reading it never changes it.
 public struct Catalog: Sendable {
+    /// Entities by name.
     public private(set) var entities: [String: Entity] = [:]
+    /// Sources by name, each with its registered columns before those that documents add.
     public private(set) var sources: [String: Source] = [:]
+    /// Features and labels by name; the two share one namespace.
     public private(set) var functions: [VersionedName: Function] = [:]
+    /// Sets by name.
     public private(set) var sets: [VersionedName: FeatureSet] = [:]
 
     public init() {}
 
-    /// What is registered, checked again. Definitions may come in any order.
+    /// Registered definitions, checked again. They may come in any order.
     public init(_ definitions: [Definition]) throws(DefinitionError) {
         try self.init(base: Catalog(), items: definitions.map { CatalogItem(definition: $0, places: nil, text: nil) })
     }
 
-    /// The definitions of documents on top of what is registered.
+    /// The definitions of documents on top of those that are registered.
     ///
-    /// A document's definition hides a registered one of the same name (`RegistrationPlan` says whether it may); a
-    /// source's columns are joined.
-    /// - Throws: everything that is wrong with the documents, each fault with file, line, column and advice.
+    /// A document's definition hides a registered one of the same name (`RegistrationPlan` decides whether it may). A
+    /// source keeps its registered columns and gains the document's new ones.
+    /// - Throws: everything wrong with the documents, each fault with file, line, column and advice.
     public init(base: Catalog = Catalog(), documents: [DefinitionDocument]) throws(DefinitionError) {
         let items = documents.flatMap { document in
             document.items.map { CatalogItem(definition: $0.definition, places: $0.places, text: document.source) }
@@ -115,10 +135,10 @@ public struct Catalog: Sendable {
 }
 
 extension Catalog {
-    /// The set's definition as this catalog resolves it, for sets made up on the spot: `features` of a lookup or an
+    /// Resolves a set in this catalog, such as one made up on the spot from the `features` of a lookup or an
     /// evaluation.
     ///
-    /// - Throws: unknown names and names that clash.
+    /// - Throws: unknown names, and names that clash.
     public func resolve(_ set: SetDefinition) throws(DefinitionError) -> FeatureSet {
         var checker = CatalogChecker(catalog: self, items: [])
         return try checker.resolve(set)
@@ -135,7 +155,8 @@ extension Catalog {
         return columns
     }
 
-    /// A set made up on the spot of features and labels alone, each output under its full reference.
+    /// A set made up on the spot from the names of features and labels, each output under its full reference. A name
+    /// may also be a set's output as Feast writes it.
     public func resolve(features names: [String]) throws -> FeatureSet {
         var set = SetDefinition(name: VersionedName(name: "features", version: 1), features: [])
         var seen: Set<String> = []
@@ -156,7 +177,7 @@ extension Catalog {
         return try resolve(set)
     }
 
-    /// A set's output as Feast writes it, `fraud_v1:spend_7d`; nil for what is written otherwise.
+    /// A set's output as Feast writes it, `fraud_v1:spend_7d`; nil for any other form.
     private func output(_ text: String) throws(UnknownName) -> SetEntry? {
         let parts = text.split(separator: ":", maxSplits: 1)
         guard parts.count == 2 else { return nil }
@@ -170,7 +191,7 @@ extension Catalog {
         return entry
     }
 
-    /// A set's name where `_` may stand for the dot: Feast's names have none.
+    /// A set's name, given one in which `_` may stand for the dot, since Feast's names have no dots.
     public static func setName(ofView view: String) -> String {
         guard !view.contains("."), let underscore = view.lastIndex(of: "_"), view[underscore...].hasPrefix("_v") else {
             return view
@@ -178,7 +199,7 @@ extension Catalog {
         return view[..<underscore] + "." + view[view.index(after: underscore)...]
     }
 
-    /// A registered set, or an error that names the nearest.
+    /// A registered set, or an error that suggests the nearest name.
     public func set(named text: String) throws(UnknownName) -> FeatureSet {
         guard let name = VersionedName(text), let set = sets[name] else {
             throw UnknownName("set", text, among: sets.keys.map(\.description), plural: "sets")
@@ -186,7 +207,7 @@ extension Catalog {
         return set
     }
 
-    /// A registered source, or an error that names the nearest.
+    /// A registered source, or an error that suggests the nearest name.
     public func source(named name: String) throws(UnknownName) -> Source {
         guard let source = sources[name] else {
             throw UnknownName("source", name, among: Array(sources.keys), plural: "sources")
@@ -195,8 +216,9 @@ extension Catalog {
     }
 }
 
-/// A name that nothing is registered under, with the nearest that is.
+/// A name under which nothing is registered, with the nearest one that exists.
 public struct UnknownName: Error, Sendable, CustomStringConvertible {
+    /// What is unknown, followed in parentheses by the nearest name or a list of known ones.
     public let description: String
 
     init(_ what: String, _ name: String, among known: [String], plural: String) {

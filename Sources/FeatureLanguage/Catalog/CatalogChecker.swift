@@ -1,21 +1,21 @@
-/// One definition to check, with its places where it comes from a file.
+/// One definition to check, with its places if it comes from a file.
 struct CatalogItem {
     var definition: Definition
     var places: DefinitionDocument.Places?
     var text: SourceText?
 }
 
-/// Checks definitions against each other, in the order they depend on each other, and gathers what is wrong.
+/// Checks definitions against each other, in the order of their dependencies, and gathers everything wrong with them.
 struct CatalogChecker {
     private var catalog: Catalog
     private let items: [CatalogItem]
     private var diagnostics: [Diagnostic] = []
     private var pending: [VersionedName: CatalogItem] = [:]
-    /// The features being checked, outermost first: a reference back into it is a cycle.
+    /// The features being checked, outermost first: a reference back to one of them is a cycle.
     private var path: [VersionedName] = []
     private var broken: Set<VersionedName> = []
 
-    /// Bounds of a feature with everything it refers to: far beyond what people write, and well within a stack.
+    /// Bounds on a feature with everything it refers to: far beyond what people write, and well within a stack.
     private static let maximumDepth = 50
     private static let maximumSize = 20_000
 
@@ -51,7 +51,7 @@ struct CatalogChecker {
     private mutating func refuseDuplicates() {
         var seen: [String: CatalogItem] = [:]
         for item in items {
-            // Features and labels share one list of names: a set or an expression couldn't tell them apart.
+            // Features and labels share one namespace: a set or an expression couldn't tell them apart.
             let kind = item.definition.kind == .label ? .feature : item.definition.kind
             let key = "\(kind.rawValue) \(item.definition.name)"
             if let first = seen[key] {
@@ -111,7 +111,7 @@ struct CatalogChecker {
             for reference in node.references { checkReference(reference) }
             expression = try TypeChecker.check(node, in: scope(of: definition, entity, source))
         } catch {
-            // A fault of a feature it refers to is reported there, once.
+            // A fault in a feature it refers to is reported there, once.
             if !(error.message.isEmpty) {
                 report(
                     item, item.places?.expression?.place(offset: error.offset), located(error, definition, item),
@@ -150,13 +150,13 @@ struct CatalogChecker {
         return function
     }
 
-    /// A fault in an expression that came without places names the expression instead.
+    /// The message of a fault; if the expression came without places, it names the function and the byte.
     private func located(_ error: SyntaxError, _ definition: FunctionDefinition, _ item: CatalogItem) -> String {
         item.places == nil ? "\(definition.name), at byte \(error.offset): \(error.message)" : error.message
     }
 
     private mutating func checkReference(_ name: VersionedName) {
-        // What lies deeper stays unknown to its referrer, which is then refused.
+        // Anything deeper stays unchecked, and the feature that refers to it is refused.
         if !path.contains(name), path.count <= CatalogChecker.maximumDepth { check(name) }
     }
 
@@ -343,7 +343,7 @@ extension Syntax.Node {
 }
 
 extension Source {
-    /// This source with the columns of a registered one before its own new ones: a column never changes its place.
+    /// This source with the columns of a registered one ahead of its own new ones: a column never changes its position.
     func joining(_ registered: Source) -> Source {
         var joined = self
         joined.columns = registered.columns + columns.filter { registered.column($0.name) == nil }

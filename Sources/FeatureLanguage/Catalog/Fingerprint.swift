@@ -2,6 +2,7 @@ internal import Crypto
 
 /// SHA-256 of a canonical form, as 64 hexadecimal digits.
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible, Codable {
+    /// The 64 digits, in lower case.
     public let description: String
 
     /// The fingerprint of a canonical text.
@@ -35,20 +36,25 @@ extension Sequence<UInt8> {
 }
 
 // The canonical forms. Each begins with the version of the language, holds everything that can change a value, and
-// nothing else. `firn 1` never changes: a new meaning is `firn 2`, and what was written under `firn 1` keeps its own.
+// nothing else. `firn 1` never changes: a new meaning would be `firn 2`, and anything written under `firn 1` keeps its
+// meaning.
 
 extension Entity {
+    /// The keys, one line each, sorted by name. The entity's own name isn't part of it.
     public var canonical: String { "firn 1\nentity\n" + keys.canonicalLines("key") }
 
+    /// The hash of `canonical`: entities with the same keys share it.
     public var fingerprint: Fingerprint { Fingerprint(of: canonical) }
 }
 
 extension Source {
+    /// The source's name and settings, then its columns, one line each, sorted by name.
     public var canonical: String { "firn 1\nsource\n" + canonicalSettings + columns.canonicalLines("column") }
 
+    /// The hash of `canonical`, which changes when the source gains a column.
     public var fingerprint: Fingerprint { Fingerprint(of: canonical) }
 
-    /// Name, times, id and tombstone: what decides which rows there are.
+    /// Name, times, id and tombstone: everything that decides which rows there are.
     fileprivate var canonicalSettings: String {
         var text = "source \(canonicalText(name))\n"
         text += "event_time \(eventTime.map(canonicalText) ?? "none")\n"
@@ -62,7 +68,7 @@ extension Source {
         return text
     }
 
-    /// The columns that settings name, which every reader of the source reads.
+    /// The columns named in the settings, which every reader of the source reads.
     var settingColumns: [String] {
         var names = id
         if let eventTime { names.append(eventTime) }
@@ -73,15 +79,15 @@ extension Source {
 }
 
 extension Function {
-    /// The columns of its source that its value depends on: those it names, its keys', and those that say when a row
-    /// counts.
+    /// The columns of its source that its value depends on: those it names, those of its keys, and those that decide
+    /// when a row counts.
     public var usedColumns: [ColumnDefinition] {
         guard let source else { return [] }
         let used = expression.columns.union(entity.keys.map { sourceColumn(of: $0.name) }).union(source.settingColumns)
         return source.columns.filter { used.contains($0.name) }
     }
 
-    /// What the fingerprint is the hash of.
+    /// The text that the fingerprint is the hash of. The function's own name isn't part of it.
     public var canonical: String {
         var text = "firn 1\n\(definition.kind.rawValue)\n"
         text += entity.keys.canonicalLines("key")
@@ -101,6 +107,8 @@ extension Function {
 }
 
 extension FeatureSet {
+    /// The outputs in order, one line each: name, the function's fingerprint, and the columns of its keys. The set's
+    /// own name isn't part of it.
     public var canonical: String {
         func lines(_ kind: String, _ entries: [Entry]) -> String {
             entries.map { entry in
@@ -115,17 +123,18 @@ extension FeatureSet {
 }
 
 extension [ColumnDefinition] {
-    /// One line a column, sorted by name: their order changes no value.
+    /// One line per column, sorted by name, because their order changes no value.
     fileprivate func canonicalLines(_ what: String) -> String {
         sorted { $0.name < $1.name }.map { "\(what) \(canonicalText($0.name)) \($0.type.rawValue)\n" }.joined()
     }
 }
 
 extension [UInt8] {
-    /// Two digits for each byte; nil where they aren't.
+    /// Reads two digits for each byte; nil if they don't parse.
     package init?(hexadecimal text: some StringProtocol) {
         let digits = Array<UInt8>(text.utf8)
-        guard digits.count.isMultiple(of: 2) else { return nil }
+        let isSigned = digits.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "-") }
+        guard digits.count.isMultiple(of: 2), !isSigned else { return nil }
         self = []
         for index in stride(from: 0, to: digits.count, by: 2) {
             guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {

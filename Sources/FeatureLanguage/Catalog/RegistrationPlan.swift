@@ -1,44 +1,56 @@
 /// What registering documents would do.
 public struct RegistrationPlan: Sendable {
+    /// What registering one definition would do.
     public enum Change: Sendable, Hashable {
         /// Not registered yet.
         case new
-        /// Registered with this very meaning; nothing to do.
+        /// Already registered with this very meaning; nothing to do.
         case unchanged
-        /// Registered with this meaning and other notes: the new ones are recorded.
+        /// Already registered with this meaning but other notes; the new notes are recorded.
         case notes
         /// A registered source that gains nullable columns.
         case extended(columns: [String])
-        /// Registered with another meaning, which never changes.
+        /// Already registered with another meaning, which never changes.
         case refused(reason: String, advice: String)
     }
 
+    /// One definition of the documents, and what registering it would do.
     public struct Step: Sendable {
+        /// The definition as the document has it: a source without the columns registered before, unless it repeats
+        /// them.
         public var definition: Definition
+        /// The document's notes; if empty, the registered ones stay as they are.
         public var notes: Notes
+        /// What registering the definition would do.
         public var change: Change
+        /// The fingerprint it has or would get; that of a source covers the registered columns too.
         public var fingerprint: Fingerprint
-        /// Where in its life it is, if it isn't active any more: `retired on …`.
+        /// Its stage of life, such as `retired on …`; nil while it is active.
         public var stage: String?
     }
 
+    /// One step for each definition, in the order of the documents.
     public var steps: [Step]
-    /// What is registered and stands in none of the documents, as kind and name.
+    /// What is registered but in none of the documents, as kind and name.
     public private(set) var unlisted: [String] = []
     /// Registered and planned definitions together.
     public var catalog: Catalog
+    /// What people should know, one sentence each; a warning doesn't keep a definition from being registered.
     public var warnings: [String]
 
+    /// Whether any step is refused, in which case nothing gets registered.
     public var isRefused: Bool { steps.contains { if case .refused = $0.change { true } else { false } } }
 
-    /// Whether there is anything to register.
+    /// Whether every definition is registered already, so that there is nothing to do.
     public var isEmpty: Bool { steps.allSatisfy { $0.change == .unchanged } }
 
+    /// Compares documents with what is registered.
+    ///
     /// - Parameters:
-    ///   - documents: what people wrote.
+    ///   - documents: the documents as people wrote them.
     ///   - registered: what the registry holds.
     ///   - notes: the newest notes by kind and name (`feature spend_7d.v1`).
-    /// - Throws: everything that is wrong with the documents.
+    /// - Throws: everything wrong with the documents.
     public init(documents: [DefinitionDocument], registered: Catalog, notes: [String: Notes] = [:])
         throws(DefinitionError)
     {
@@ -92,7 +104,7 @@ public struct RegistrationPlan: Sendable {
             let new = catalog.functions[function.name]
             let fingerprint = new?.fingerprint ?? Fingerprint(of: "")
             guard let old = registered.functions[function.name] else { return (fingerprint, .new) }
-            // Where the text is the same, what it refers to has changed: that is refused, and this isn't at fault.
+            // If the text is the same, something it refers to has changed: that is refused, and this isn't at fault.
             if old.fingerprint == fingerprint || old.definition == function { return (old.fingerprint, .unchanged) }
             let highest =
                 registered.functions.keys.filter { $0.name == function.name.name }.map(\.version).max()
@@ -139,7 +151,7 @@ public struct RegistrationPlan: Sendable {
 }
 
 extension Catalog {
-    /// Everything in it as kind and name, in their order.
+    /// Everything in it as kind and name, kind after kind, each sorted by name.
     fileprivate var names: [String] {
         let functions = functions.values.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map {
             "\($0.kind.rawValue) \($0.name)"
@@ -168,7 +180,7 @@ extension [ColumnDefinition] {
 }
 
 extension Source {
-    /// Why `new` can't take the place of this registered source; nil where it can.
+    /// Why `new` can't take the place of this registered source; nil if it can.
     func conflict(with new: Source) -> String? {
         for column in new.columns {
             if let old = self.column(column.name), old.type != column.type {
@@ -187,7 +199,7 @@ extension Source {
 }
 
 extension FunctionDefinition {
-    /// Both texts, for people.
+    /// Both texts, for people to compare.
     func difference(from new: FunctionDefinition) -> String {
         if expression != new.expression {
             return "\(name) is registered as\n      \(expression)\n    and the file says\n      \(new.expression)"
@@ -196,7 +208,7 @@ extension FunctionDefinition {
             "\(name) is registered with another entity, source, join, request or referred feature\n    registered:\n\(block(version: name.version))\n    file:\n\(new.block(version: name.version))"
     }
 
-    /// The YAML to paste for another version.
+    /// The YAML to paste for registering another version.
     func block(version: Int) -> String {
         var text = "  \(name.name).v\(version):\n    entity: \(entity)\n"
         if let source { text += "    source: \(source)\n" }

@@ -1,22 +1,26 @@
 internal import Yams
 
-/// The definitions of one YAML file, each with the places its parts were written at.
+/// The definitions of one YAML file, each with the places of its parts.
 public struct DefinitionDocument: Sendable {
+    /// The definitions, in the order of the file.
     public var items: [Item]
     var source: SourceText
 
+    /// One definition of the document, with its notes.
     public struct Item: Sendable {
+        /// The definition; only its form has been checked.
         public var definition: Definition
+        /// What the document notes about it, empty if nothing.
         public var notes: Notes
         var places: Places
     }
 
-    /// Where the parts of one definition stand, for errors found later.
+    /// Where the parts of one definition are, for errors found later.
     struct Places: Sendable {
         var name: Place
-        /// By key of the definition (`entity`, `source`, `join.customer_id`, …).
+        /// By key of the definition or entry of a set (`entity`, `join`, `features.0`, …).
         var parts: [String: Place] = [:]
-        /// Where each byte of the expression stands.
+        /// Where each byte of the expression is; nil for definitions without one.
         var expression: ExpressionPlaces?
 
         func place(_ part: String) -> Place { parts[part] ?? name }
@@ -30,8 +34,8 @@ public struct DefinitionDocument: Sendable {
     /// - Parameters:
     ///   - text: the document.
     ///   - file: its name, for errors.
-    /// - Throws: everything that is wrong with the document's form, each with line, column and advice. Names that refer
-    ///   to other definitions and expressions are checked by `Catalog`.
+    /// - Throws: everything wrong with the document's form, each fault with line, column and advice. `Catalog` checks
+    ///   expressions, and names that refer to other definitions.
     public init(yaml text: String, file: String) throws(DefinitionError) {
         source = SourceText(file: file, text: text)
         guard text.utf8.count <= DefinitionDocument.maximumBytes else {
@@ -70,7 +74,7 @@ struct SourceText: Sendable {
         return Diagnostic(file: file, place: place, message: message, advice: advice, excerpt: excerpt)
     }
 
-    /// What the YAML parser says, in our form.
+    /// The YAML parser's error, in our form.
     func diagnostic(yaml error: any Error) -> Diagnostic {
         guard let error = error as? YamlError else { return diagnostic(nil, "not YAML: \(error)") }
         switch error {
@@ -92,17 +96,17 @@ struct SourceText: Sendable {
     }
 }
 
-/// Maps bytes of an expression back to places of the file, through YAML's quoting, folding and indentation.
+/// Maps bytes of an expression back to places in the file, through YAML's quoting, folding and indentation.
 struct ExpressionPlaces: Sendable {
     private var places: [Place]
 
-    /// Walks the file from where the scalar begins, matching it byte by byte; white space matches loosely, since YAML
-    /// folds it.
+    /// Walks the file from where the scalar begins, matching character by character; white space matches loosely, since
+    /// YAML folds it.
     init(scalar: String, start: Place, in source: SourceText) {
         let text = Array(scalar.unicodeScalars)
         places = []
         var line = start.line - 1
-        // A text that isn't found (it comes from elsewhere, by an alias or escapes) isn't looked for in the whole file.
+        // A text that isn't here (it comes from an alias, or has escapes) must not be searched for in the whole file.
         let end = min(source.lines.count, start.line + text.count + 64)
         var column = start.column - 1
         var here = line < end ? Array(source.lines[line].unicodeScalars) : []
@@ -113,11 +117,11 @@ struct ExpressionPlaces: Sendable {
             if !isSpace {
                 let before = (line, column, here)
                 defer {
-                    // Written otherwise, as an escape: what follows is looked for from here.
+                    // Written differently, for example as an escape: the search for what follows goes on from here.
                     if line >= end { (line, column, here) = before }
                 }
                 while line < end, column >= here.count || here[column] != scalar {
-                    // Quotes doubled or escaped inside a quoted scalar, line ends and indentation are passed over.
+                    // Skips doubled or escaped quotes inside a quoted scalar, line ends and indentation.
                     if column + 1 < here.count {
                         column += 1
                     } else {

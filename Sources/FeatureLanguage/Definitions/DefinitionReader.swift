@@ -1,6 +1,6 @@
 internal import Yams
 
-/// Reads definitions from YAML nodes and gathers what is wrong with their form.
+/// Reads definitions from YAML nodes, and gathers everything wrong with their form.
 struct DefinitionReader {
     let source: SourceText
     var diagnostics: [Diagnostic] = []
@@ -45,7 +45,7 @@ struct DefinitionReader {
         }
         let notes = notes(kind, &fields)
         for (key, _) in fields.rest {
-            // The rest of an expression that YAML cut at a comma.
+            // Probably the rest of an expression that YAML cut at a comma.
             let isCut = !Identifier.isPlain(key.text) && fields.asked.contains("expression")
             report(
                 key.place, "unknown key '\(key.text.prefix(80))' in \(kind.rawValue) \(name.text)",
@@ -103,7 +103,7 @@ struct DefinitionReader {
         _ source: Source, eventTime: Word, id: [Word], tombstone: Word?, knownAt: Place?, _ name: Word, namesID: Bool
     ) -> Bool {
         let before = diagnostics.count
-        // PostgreSQL's tables have 1,600 at most, and the store adds its own.
+        // PostgreSQL allows 1,600 columns in a table, and the store adds its own.
         if source.columns.count > 1500 {
             report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500")
         }
@@ -125,7 +125,7 @@ struct DefinitionReader {
                 name.place, "id of source \(name.text) names no column",
                 "name the columns that tell facts apart, or leave id: away")
         }
-        // PostgreSQL's indexes have 32 columns at most.
+        // PostgreSQL allows 32 columns in an index.
         if source.id.count > 32 { report(id[0].place, "id names \(source.id.count) columns", "at most 32") }
         if Set(source.id).count < source.id.count { report(id[0].place, "id names a column twice", nil) }
         if let tombstone { expect(tombstone.text, .bool, tombstone.place, "tombstone") }
@@ -311,13 +311,13 @@ struct DefinitionReader {
 
     // MARK: Nodes
 
-    /// A text with the place it stands at.
+    /// A text with its place.
     struct Word {
         var text: String
         var place: Place
     }
 
-    /// The keys of one mapping, taken one by one; what is left is unknown.
+    /// The keys of one mapping, taken one by one; any that are left over are unknown.
     private struct Fields {
         var rest: [(Word, Node)]
         var places: DefinitionDocument.Places
@@ -346,7 +346,7 @@ struct DefinitionReader {
         var seen: Set<String> = []
         for (key, value) in mapping {
             guard let word = text(key, "a key") else { continue }
-            // YAML tells 1 and "1" apart; a name doesn't.
+            // YAML tells 1 from "1", but as names they are the same.
             guard seen.insert(word.text).inserted else {
                 report(word.place, "duplicate name: \(word.text)", "each name stands once")
                 continue
@@ -374,7 +374,7 @@ struct DefinitionReader {
 }
 
 extension Node {
-    /// Nothing was written: `features:` without a value.
+    /// Whether nothing was written, as in `features:` without a value.
     fileprivate var isEmpty: Bool {
         guard let scalar else { return false }
         return scalar.style == .plain && (scalar.string.isEmpty || scalar.string == "~" || scalar.string == "null")

@@ -1,8 +1,11 @@
 /// A named column or key with its type.
 public struct ColumnDefinition: Sendable, Hashable, Codable {
+    /// Any name of up to 63 bytes; an expression puts one that isn't plain in double quotes.
     public var name: String
+    /// The type of its values.
     public var type: ValueType
 
+    /// A column, key or request input of this name and type.
     public init(_ name: String, _ type: ValueType) {
         self.name = name
         self.type = type
@@ -11,22 +14,25 @@ public struct ColumnDefinition: Sendable, Hashable, Codable {
 
 /// What features describe: typed key columns, or none for one global series.
 public struct Entity: Sendable, Hashable, Codable {
+    /// A plain name, such as `customer`.
     public var name: String
+    /// Up to 16 keys, in the order they are written; empty for one global series.
     public var keys: [ColumnDefinition]
 
+    /// Takes the parts unchecked; reading a `DefinitionDocument` checks them.
     public init(name: String, keys: [ColumnDefinition]) {
         self.name = name
         self.keys = keys
     }
 }
 
-/// When the store learns of an imported row.
+/// When an imported row is known.
 public enum KnownAt: Sendable, Hashable, Codable {
     /// At its event time: the default.
     case eventTime
     /// A fixed delay after its event time.
     case after(microseconds: Int64)
-    /// At the instant in a declared column; NULL there is never known.
+    /// At the instant in a declared column; a row with NULL there is never known.
     case column(String)
 
     package var isColumn: Bool { if case .column = self { true } else { false } }
@@ -34,15 +40,20 @@ public enum KnownAt: Sendable, Hashable, Codable {
 
 /// A named, typed, append-only stream of rows.
 public struct Source: Sendable, Hashable, Codable {
+    /// A plain name, such as `payments`.
     public var name: String
+    /// The declared columns; those that a registered source gains come after the ones it had.
     public var columns: [ColumnDefinition]
-    /// The column that holds it; nil makes a static source, whose rows count at every instant.
+    /// The column that holds the event time; nil for a static source, whose rows count at every instant.
     public var eventTime: String?
-    /// Columns that name the fact; empty where every row stands for itself.
+    /// The columns that identify a fact, of which rows are versions; empty if every row stands for itself.
     public var id: [String]
+    /// The bool column that is true in a tombstone, a row that takes its fact back; nil if there is none.
     public var tombstone: String?
+    /// When imported rows are known. Pushed rows are known once they are committed, whatever this says.
     public var knownAt: KnownAt
 
+    /// Takes the settings unchecked; reading a `DefinitionDocument` checks them.
     public init(
         name: String, columns: [ColumnDefinition], eventTime: String?, id: [String] = [], tombstone: String? = nil,
         knownAt: KnownAt = .eventTime
@@ -55,11 +66,13 @@ public struct Source: Sendable, Hashable, Codable {
         self.knownAt = knownAt
     }
 
+    /// Whether its rows have no event time and count at every instant.
     public var isStatic: Bool { eventTime == nil }
 
+    /// The declared column of this name; nil if there is none.
     public func column(_ name: String) -> ColumnDefinition? { columns.first { $0.name == name } }
 
-    /// Columns that may hold NULL in no row; of the others an absent one is NULL.
+    /// The columns that are never NULL: those of the id, and the event time. Any other may be absent, which means NULL.
     public var requiredColumns: [String] {
         var required = id
         if let eventTime, !required.contains(eventTime) { required.append(eventTime) }
@@ -67,22 +80,29 @@ public struct Source: Sendable, Hashable, Codable {
     }
 }
 
-/// Whether a function of rows looks back, and is served, or forward and in hindsight.
+/// Whether a function looks back and is served, or may look forward and is read in hindsight.
 public enum FunctionKind: String, Sendable, Hashable, Codable {
     case feature, label
 }
 
 /// A feature or label as its author wrote it.
 public struct FunctionDefinition: Sendable, Hashable, Codable {
+    /// The name and version it is registered under.
     public var name: VersionedName
+    /// Whether it is a feature or a label.
     public var kind: FunctionKind
+    /// The name of the entity it describes.
     public var entity: String
+    /// The name of the source whose rows it aggregates; nil if it reads none.
     public var source: String?
-    /// Entity key to the source's column that holds it, where the names differ.
+    /// Maps an entity key to the source's column that holds it, where the names differ.
     public var join: [String: String]
+    /// The request inputs it declares, which the expression reads as `request.name`.
     public var request: [ColumnDefinition]
+    /// The text of the expression, as written.
     public var expression: String
 
+    /// Takes the parts unchecked; making a `Catalog` checks them.
     public init(
         name: VersionedName, kind: FunctionKind = .feature, entity: String, source: String? = nil,
         join: [String: String] = [:],
@@ -100,11 +120,14 @@ public struct FunctionDefinition: Sendable, Hashable, Codable {
 
 /// One output of a set: which feature or label, under which name, and which spine columns carry its keys.
 public struct SetEntry: Sendable, Hashable, Codable {
+    /// The name of the feature or label.
     public var function: VersionedName
+    /// The name of the output's column, unique within the set.
     public var output: String
-    /// Entity key to spine column, where the names differ.
+    /// Maps an entity key to the spine column that carries it, where the names differ.
     public var keys: [String: String]
 
+    /// Without a name of its own, the output is named after the function, leaving out the version.
     public init(function: VersionedName, output: String? = nil, keys: [String: String] = [:]) {
         self.function = function
         self.output = output ?? function.name
@@ -114,10 +137,14 @@ public struct SetEntry: Sendable, Hashable, Codable {
 
 /// A named, versioned list of pinned features and labels: what a model takes in.
 public struct SetDefinition: Sendable, Hashable, Codable {
+    /// The name and version it is registered under.
     public var name: VersionedName
+    /// The features, in the order of the outputs.
     public var features: [SetEntry]
+    /// The labels, whose outputs come after the features'; a lookup leaves them out.
     public var labels: [SetEntry]
 
+    /// Takes the entries unchecked; a `Catalog` resolves them.
     public init(name: VersionedName, features: [SetEntry], labels: [SetEntry] = []) {
         self.name = name
         self.features = features
@@ -125,14 +152,18 @@ public struct SetDefinition: Sendable, Hashable, Codable {
     }
 }
 
-/// What people say of a definition. Notes change no value and no fingerprint.
+/// What people say about a definition. Notes change no value and no fingerprint.
 public struct Notes: Sendable, Hashable, Codable {
+    /// What the definition means, in words; nil if nobody said.
     public var description: String?
+    /// Who answers for the definition, as free text; nil if nobody said.
     public var owner: String?
+    /// Words by which the catalog can be filtered, in the order they are written.
     public var tags: [String]
-    /// A set's bound on age: values that come from older rows are served as stale.
+    /// A set's bound on age: values that come from older rows are served as stale. Nil for no bound.
     public var fresh: TimeSpan?
 
+    /// Notes that hold what is given and nothing else.
     public init(description: String? = nil, owner: String? = nil, tags: [String] = [], fresh: TimeSpan? = nil) {
         self.description = description
         self.owner = owner
@@ -140,6 +171,7 @@ public struct Notes: Sendable, Hashable, Codable {
         self.fresh = fresh
     }
 
+    /// Whether nothing is noted. Empty notes leave those registered earlier as they are.
     public var isEmpty: Bool { description == nil && owner == nil && tags.isEmpty && fresh == nil }
 }
 
@@ -150,6 +182,7 @@ public enum Definition: Sendable, Hashable, Codable {
     case function(FunctionDefinition)
     case set(SetDefinition)
 
+    /// The kind it is registered under: a function counts as a feature or a label.
     public var kind: DefinitionKind {
         switch self {
         case .entity: .entity
@@ -159,6 +192,7 @@ public enum Definition: Sendable, Hashable, Codable {
         }
     }
 
+    /// The name it is registered under, with the version if it has one.
     public var name: String {
         switch self {
         case .entity(let entity): entity.name
@@ -169,6 +203,7 @@ public enum Definition: Sendable, Hashable, Codable {
     }
 }
 
+/// The kinds of definitions, by the names that the registry and messages use.
 public enum DefinitionKind: String, Sendable, Hashable, Codable, CaseIterable {
     case entity, source, feature, label, set
 

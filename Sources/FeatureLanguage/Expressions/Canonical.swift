@@ -1,18 +1,19 @@
-/// The canonical text of an expression: what the fingerprint covers, equal exactly where two spellings mean one
+/// The canonical text of an expression, which the fingerprint covers. Two spellings share it exactly if they mean one
 /// function.
 ///
-/// Prefix notation, every part with its type: `(avg:float64 (column:float64 "amount") filter … over (7d 0s])`. Keyword
-/// case, white space, redundant parentheses, quoting and the spellings of types and windows are gone; nothing is
-/// reordered or folded.
+/// It is in prefix notation, with a type for every part and windows in microseconds, as in
+/// `(avg:float64 (column:float64 "amount") filter … over 604800000000 0)`. Keyword case, white space, redundant
+/// parentheses, quoting and the spellings of types and windows are gone; nothing is reordered or folded.
 extension Expression {
+    /// The canonical text, in which a feature reference is the feature's name and type.
     public var canonical: String {
         var text = ""
         write(to: &text) { "feature:\($1.rawValue) \($0)" }
         return text
     }
 
-    /// The canonical text with each feature reference replaced by what `reference` says of it (its fingerprint, for a
-    /// fingerprint).
+    /// The canonical text with each feature reference replaced by what `reference` makes of it: for a fingerprint, the
+    /// feature's own fingerprint.
     func canonical(reference: (VersionedName, ValueType) -> String) -> String {
         var text = ""
         write(to: &text, reference)
@@ -60,7 +61,7 @@ extension Literal {
     }
 }
 
-/// A text between double quotes, with only the quote and the backslash escaped: no two texts look the same.
+/// A text in double quotes, with only the quote and the backslash escaped, so that no two texts look the same.
 func canonicalText(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {

@@ -1,10 +1,10 @@
-/// An expression whose every part has a type: what the engine compiles and the fingerprint covers.
+/// An expression in which every part has a type. The engine compiles it, and the fingerprint covers it.
 public indirect enum Expression: Sendable, Hashable {
-    /// A constant; `.null` of a type is a constant too.
+    /// A constant, which may be `.null` of a type.
     case literal(Literal, ValueType)
-    /// A column of the source's row. Only inside aggregates.
+    /// A column of the source's row; only inside aggregates.
     case column(String, ValueType)
-    /// A value that the caller brings.
+    /// A request input: a value that the caller provides.
     case request(String, ValueType)
     /// The instant asked for.
     case asOf
@@ -15,6 +15,7 @@ public indirect enum Expression: Sendable, Hashable {
     /// An operator or function over values of one row.
     case call(Operation, [Expression], ValueType)
 
+    /// The type of its value.
     public var type: ValueType {
         switch self {
         case .literal(_, let type), .column(_, let type), .request(_, let type), .feature(_, let type),
@@ -26,42 +27,22 @@ public indirect enum Expression: Sendable, Hashable {
     }
 }
 
-/// The operators and functions over values, each with the types it was resolved to.
-public enum Operation: String, Sendable, Hashable, CaseIterable {
-    case add = "+", subtract = "-", multiply = "*", divide = "/", modulo = "%", negate
-    /// Timestamp and a span in microseconds.
-    case addSpan = "add_span"
-    case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
-    case and, or, not
-    case isNull = "is_null", isDistinct = "is_distinct"
-    case between, `in`, like
-    /// Arguments: when, then, when, then, …, else.
-    case cases = "case"
-    case coalesce, nullif, greatest, least
-    case cast
-    case abs, round, floor, ceil, trunc, sign, sqrt
-    /// The natural logarithm and that to base 10.
-    case ln, log
-    case exp, power
-    case concatenate = "||", concat
-    case lower, upper, length, substring
-    /// First argument: the field, a literal string.
-    case extract
-    case dateTruncate = "date_trunc"
-}
-
 /// A reduction of the rows that count for an entity at an instant.
 public struct Aggregate: Sendable, Hashable {
+    /// Which reduction it is; `median`, for one, is a percentile with a parameter.
     public var `operator`: AggregateOperator
-    /// Over the row's columns; nil for `count(*)`.
+    /// An expression over the row's columns; nil for `count(*)`.
     public var argument: Expression?
-    /// What its operator takes behind the argument, as `percentile` which: as many as its entry says.
+    /// The constants after the argument, such as which percentile: as many as the operator's entry says.
     public var parameters: [Literal]
-    /// Rows for which it isn't true don't count.
+    /// A condition that rows have to meet to count: false and NULL leave a row out. Nil lets all rows count.
     public var filter: Expression?
+    /// The event times it sees, relative to the instant.
     public var frame: Frame
+    /// The type of its value.
     public var type: ValueType
 
+    /// An aggregate over all history unless `frame` says otherwise; nothing is checked here.
     public init(
         _ operator: AggregateOperator, _ argument: Expression?, parameters: [Literal] = [], filter: Expression? = nil,
         frame: Frame = .allHistory, type: ValueType
@@ -76,7 +57,7 @@ public struct Aggregate: Sendable, Hashable {
 }
 
 extension Expression {
-    /// The parts directly below.
+    /// The parts directly below it.
     public var children: [Expression] {
         switch self {
         case .call(_, let arguments, _): arguments

@@ -1,17 +1,20 @@
-/// Which event times an aggregate sees at an instant `t`: those in `(t − older, t − newer]`.
+/// The event times an aggregate sees at an instant `t`: those in `(t − older, t − newer]`.
 public struct Frame: Sendable, Hashable {
-    /// Nil: all history.
+    /// How far before `t` it begins, exclusively; nil for all history.
     public var older: TimeSpan?
-    /// Zero up to `t` itself; negative for a label, which looks forward.
+    /// How far before `t` it ends, inclusively: zero for `t` itself, negative for a label that looks forward.
     public var newer: TimeSpan
 
+    /// The frame `(t − older, t − newer]`, unchecked: `older` should be greater than `newer`.
     public init(older: TimeSpan?, newer: TimeSpan) {
         self.older = older
         self.newer = newer
     }
 
+    /// Everything up to and including `t`.
     public static let allHistory = Frame(older: nil, newer: .zero)
 
+    /// `(t − span, t]`.
     public static func last(_ span: TimeSpan) -> Frame { Frame(older: span, newer: .zero) }
 
     /// `(t, t + span]`.
@@ -19,6 +22,7 @@ public struct Frame: Sendable, Hashable {
         Frame(older: .zero, newer: TimeSpan(microseconds: -span.microseconds))
     }
 
+    /// Whether it ends after `t`, as only a label's frame may.
     public var looksForward: Bool { newer < .zero }
 
     private var upper: String {
@@ -26,9 +30,9 @@ public struct Frame: Sendable, Hashable {
     }
     private var lower: String? { older.map { $0 == .zero ? "t" : "t − \($0)" } }
 
-    /// The edges as mathematicians write them: `(t − 7d, t]`.
+    /// The edges in mathematical notation: `(t − 7d, t]`.
     public var edges: String { "(\(lower ?? "beginning"), \(upper)]" }
 
-    /// The edges, and in words: `(t − 7d, t]: after t − 7d, up to and including t`.
+    /// The edges, then in words: `(t − 7d, t]: after t − 7d, up to and including t`.
     public var description: String { "\(edges): \(lower.map { "after \($0)," } ?? "all") up to and including \(upper)" }
 }

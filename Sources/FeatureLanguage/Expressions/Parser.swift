@@ -1,4 +1,4 @@
-/// A recursive-descent parser of the expression language, with PostgreSQL's precedences:
+/// A recursive-descent parser for the expression language, with PostgreSQL's precedences, loosest first.
 ///
 ///     or ◂ and ◂ not ◂ is ◂ comparison ◂ between in like ◂ || ◂ + - ◂ * / % ◂ unary - ◂ ::
 struct Parser {
@@ -6,7 +6,7 @@ struct Parser {
     private var position = 0
     private var depth = 0
 
-    /// The deepest and the largest tree accepted.
+    /// The most levels and the most parts that a tree may have.
     static let maximumDepth = 200
     static let maximumSize = 20_000
 
@@ -99,7 +99,7 @@ struct Parser {
         if negated { position += 1 }
         var node = left
         if take(word: "between") != nil {
-            // Before the and even a comparison may stand.
+            // Even a comparison may come before the and.
             var low = try concatenation()
             if let (symbol, place) = take(symbols: Parser.comparisons) {
                 low = try call(symbol, [low, try concatenation()], place)
@@ -141,7 +141,7 @@ struct Parser {
 
     private mutating func sign() throws(SyntaxError) -> Syntax.Node {
         guard let (symbol, offset) = take(symbols: ["-", "+"]) else { return try casting() }
-        // The one literal whose digits alone don't fit.
+        // The one literal whose digits don't fit without the sign.
         if symbol == "-", token.kind == .integer("9223372036854775808"), tokens[position + 1].kind != .symbol("::") {
             position += 1
             return Syntax.Node(syntax: .integer(.min), offset: offset)
@@ -205,7 +205,7 @@ struct Parser {
         case "as_of": return Syntax.Node(syntax: .asOf, offset: offset)
         case "case": return try caseExpression(offset)
         case "not":
-            // Behind an operator: it takes all that binds closer than itself.
+            // After an operator, it takes everything that binds tighter than itself.
             position -= 1
             return try negation()
         case "interval":
@@ -328,7 +328,7 @@ struct Parser {
         }
     }
 
-    /// Expressions up to the closing parenthesis, which is taken too.
+    /// Expressions up to the closing parenthesis, which is consumed too.
     private mutating func list() throws(SyntaxError) -> [Syntax.Node] {
         var items = [try expression()]
         while take(symbols: [","]) != nil { items.append(try expression()) }
@@ -401,7 +401,7 @@ struct Parser {
         return Frame(older: older, newer: newer)
     }
 
-    /// `interval '…' preceding`, or nil for the two words given.
+    /// Reads `interval '…' preceding`, or the two words given, for which it returns nil.
     private mutating func bound(_ first: String, _ second: String) throws(SyntaxError) -> TimeSpan? {
         if take(word: first) != nil {
             try expect(word: second)
@@ -430,7 +430,7 @@ struct Parser {
 
     // MARK: Words
 
-    /// Words that mean something of their own where a value is expected.
+    /// Words with a meaning of their own where a value is expected.
     static let meaningful: Set<String> = [
         "as_of", "interval", "timestamp", "timestamptz", "request", "current_timestamp", "current_date",
         "localtimestamp",

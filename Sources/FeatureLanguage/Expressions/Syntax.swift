@@ -20,12 +20,12 @@ indirect enum Syntax: Sendable {
 
     struct Node: Sendable {
         var syntax: Syntax
-        /// The byte of the expression's text where it begins; of an operator, where the operator stands.
+        /// The byte of the expression's text where it begins; for an operator, where the operator is.
         var offset: Int
-        /// Levels of the tree below and with this node: bounded, since everything after the parser recurses.
+        /// Levels of the tree from this node down, bounded because everything after the parser recurses.
         var depth = 1
-        /// Parts of the tree below and with this node, those counted again that one spelling stands for twice (`case x
-        /// when …`).
+        /// Parts of the tree from this node down. A part that is written once but used more than once counts each time
+        /// (`case x when …`).
         var size = 1
     }
 
@@ -38,7 +38,7 @@ indirect enum Syntax: Sendable {
         var frame = Frame.allHistory
     }
 
-    /// What it says, if it is a number, a text or a truth as it stands.
+    /// Its value, if it is a number, text or bool written as a literal.
     var constant: Literal? {
         switch self {
         case .bool(let value): .bool(value)
@@ -52,15 +52,18 @@ indirect enum Syntax: Sendable {
 
 /// The name of a feature, label or set with its version: `spend_7d.v1`.
 public struct VersionedName: Sendable, Hashable, Comparable, CustomStringConvertible, Codable {
+    /// The plain name, without the version.
     public var name: String
+    /// The version, from 1 to 1,000,000.
     public var version: Int
 
+    /// Takes both parts unchecked; reading them from a text checks them.
     public init(name: String, version: Int) {
         self.name = name
         self.version = version
     }
 
-    /// Reads `name.vN`, N from 1 without leading zeros.
+    /// Reads `name.vN`, with N from 1 to 1,000,000 and no leading zeros. Nil for anything else.
     public init?(_ text: some StringProtocol) {
         guard let dot = text.lastIndex(of: "."), text[text.index(after: dot)...].first == "v" else { return nil }
         let digits = text[text.index(dot, offsetBy: 2)...]
@@ -91,7 +94,7 @@ public struct VersionedName: Sendable, Hashable, Comparable, CustomStringConvert
     }
 }
 
-/// What may be a name.
+/// The rules for names.
 public enum Identifier {
     /// `[a-z][a-z0-9_]*`, at most 63 bytes: entities, sources, features, labels and sets.
     public static func isPlain(_ name: some StringProtocol) -> Bool {
@@ -105,7 +108,7 @@ public enum Identifier {
 
     private static let systemColumns: Set<String> = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"]
 
-    /// Why `name` can't name a column or key; nil where it can.
+    /// Why `name` can't name a column or key; nil if it can.
     public static func faultOfColumn(_ name: String) -> String? {
         if name.isEmpty { return "a column needs a name" }
         if name.utf8.count > 63 { return "the column name '\(name.prefix(20))…' is longer than 63 bytes" }
@@ -115,7 +118,7 @@ public enum Identifier {
         return nil
     }
 
-    /// Whether an unquoted spelling in an expression means this name.
+    /// Whether no unquoted spelling in an expression means this name, keywords aside.
     static func needsQuotes(_ name: String) -> Bool {
         !isPlain(name)
             && !name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") }

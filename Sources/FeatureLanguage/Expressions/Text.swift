@@ -1,7 +1,8 @@
 /// The text of a checked expression: SQL that reads back as the same expression, for people who ask what is computed.
 ///
-/// What the type checker added is spelled out: casts, types of literals, `case` for a `nullif` of two types.
+/// Everything the type checker added is spelled out: casts, and the types of literals.
 extension Expression {
+    /// The expression by itself, without parentheses around it.
     public var text: String {
         switch self {
         case .literal(let literal, let type): literal.text(type)
@@ -14,73 +15,54 @@ extension Expression {
         }
     }
 
-    /// Between parentheses where it is more than a name, a literal or a call.
-    private var operand: String {
+    /// The text as an operand: in parentheses if it is more than a name, a literal or a call.
+    var operand: String {
         switch self {
-        case .literal, .column, .request, .asOf, .feature: return text
-        // A window stands behind an aggregate: what follows would seem to belong to it.
+        case .literal, .column, .request, .asOf, .feature: text
+        // A filter or window comes last in an aggregate, and anything after it would seem to belong to it.
         case .aggregate(let aggregate):
-            return aggregate.filter == nil && aggregate.frame == .allHistory ? text : "(\(text))"
+            aggregate.filter == nil && aggregate.frame == .allHistory ? text : "(\(text))"
         case .call(let operation, _, _):
-            switch operation {
-            case .coalesce, .nullif, .greatest, .least, .cast, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln,
-                .log, .exp, .power, .concat, .lower, .upper, .length,
-                .substring, .extract, .dateTruncate:
-                return text
-            default: return "(\(text))"
+            switch operation.entry.form {
+            case .function, .cast, .own(isOperand: true, _): text
+            case .infix, .own(isOperand: false, _): "(\(text))"
             }
         }
     }
 
     private static func text(_ operation: Operation, _ arguments: [Expression], _ type: ValueType) -> String {
-        // Each part is written once: as an operand here, or as it is.
-        func operand(_ index: Int) -> String { arguments[index].operand }
-        switch operation {
-        case .add, .subtract, .multiply, .divide, .modulo, .equal, .notEqual, .less, .lessOrEqual, .greater,
-            .greaterOrEqual, .and, .or, .like, .concatenate:
-            return "\(operand(0)) \(operation.rawValue) \(operand(1))"
-        case .negate: return "- \(operand(0))"
-        case .not: return "not \(operand(0))"
-        case .addSpan:
-            guard case .literal(.int64(let span), _) = arguments[1] else { preconditionFailure("a span is a literal") }
-            return "\(operand(0)) \(span < 0 ? "-" : "+") interval '\(TimeSpan(microseconds: abs(span)))'"
-        case .isNull: return "\(operand(0)) is null"
-        case .isDistinct: return "\(operand(0)) is distinct from \(operand(1))"
-        case .between: return "\(operand(0)) between \(operand(1)) and \(operand(2))"
-        case .in: return "\(operand(0)) in (\(arguments.dropFirst().map(\.text).joined(separator: ", ")))"
-        case .cases:
-            var text = "case"
-            for pair in 0..<(arguments.count / 2) {
-                text += " when \(arguments[pair * 2].text) then \(arguments[pair * 2 + 1].text)"
-            }
-            return text + " else \(arguments[arguments.count - 1].text) end"
+        switch operation.entry.form {
+        case .function: return "\(operation.entry.names[0])(\(list(arguments)))"
+        case .infix: return "\(arguments[0].operand) \(operation.entry.names[0]) \(arguments[1].operand)"
         case .cast:
-            // A quoted literal would take the type itself.
+            // A quoted literal would take the type on itself.
             let isQuoted = if case .literal(.string, _) = arguments[0] { true } else { false }
-            return "\(operand(0))\(isQuoted ? "::string" : "")::\(type.rawValue)"
-        case .extract, .dateTruncate:
-            guard case .literal(.string(let field), _) = arguments[0] else {
-                preconditionFailure("a field is a literal")
-            }
-            return operation == .extract
-                ? "extract(\(field) from \(arguments[1].text))" : "date_trunc('\(field)', \(arguments[1].text))"
-        case .coalesce, .nullif, .greatest, .least, .abs, .round, .floor, .ceil, .trunc, .sign, .sqrt, .ln, .log, .exp,
-            .power, .concat, .lower, .upper, .length, .substring:
-            return "\(operation.rawValue)(\(arguments.map(\.text).joined(separator: ", ")))"
+            return "\(arguments[0].operand)\(isQuoted ? "::string" : "")::\(type.rawValue)"
+        case .own(_, let write): return write(arguments)
         }
+    }
+
+    static func list(_ expressions: some Sequence<Expression>) -> String {
+        expressions.map(\.text).joined(separator: ", ")
+    }
+
+    /// The text of a literal that names a field or a unit.
+    var constantText: String {
+        guard case .literal(.string(let text), _) = self else { preconditionFailure("a field is a literal") }
+        return text
     }
 }
 
 extension Aggregate {
-    /// The name that says its parameters, where there is one; else its operator's.
+    /// The name that implies its parameters, such as `median`, if there is one; otherwise the operator's own.
     public var name: String { preset ?? `operator`.rawValue }
 
-    /// `median` of a percentile.
+    /// The name that implies its parameters; nil if there is none.
     private var preset: String? {
         `operator`.entry.presets.first { $0.value == parameters && !parameters.isEmpty }?.key
     }
 
-    /// `sum(amount) filter (where status = 'settled') over last_7d`.
+    /// The aggregate as an expression writes it: `sum(amount) filter (where status = 'settled') over last_7d`.
     public var text: String {
         let entry = `operator`.entry
         let arguments = [argument?.text ?? "*"] + (preset == nil ? parameters.map(\.parameterText) : [])
@@ -93,7 +75,7 @@ extension Aggregate {
 }
 
 extension Frame {
-    /// What stands after `over`.
+    /// What follows `over` in an expression.
     public var text: String {
         if let older, newer == .zero { return "last_\(older)" }
         if looksForward { return "next_\(TimeSpan(microseconds: -newer.microseconds))" }
@@ -103,7 +85,7 @@ extension Frame {
 }
 
 extension Literal {
-    /// As it is written behind an aggregate's argument.
+    /// Its text as a parameter after an aggregate's argument.
     fileprivate var parameterText: String {
         switch self {
         case .float64(let bits): "\(Double(bitPattern: bits))"
@@ -112,14 +94,14 @@ extension Literal {
         }
     }
 
-    /// A literal that is of the type wherever it stands.
+    /// Its text in a form that has the type wherever it is.
     fileprivate func text(_ type: ValueType) -> String {
         self == .null ? "null::\(type.rawValue)" : type.rules.expression(self)
     }
 }
 
 extension Identifier {
-    /// A name as an expression writes it.
+    /// A name as an expression writes it, quoted if it has to be.
     fileprivate static func text(_ name: String) -> String {
         needsQuotes(name) || Parser.reserved.contains(name) || Parser.meaningful.contains(name)
             ? "\"\(name.replacing("\"", with: "\"\""))\"" : name

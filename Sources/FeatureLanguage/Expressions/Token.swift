@@ -1,4 +1,4 @@
-/// One word of an expression, with the byte where it begins.
+/// One token of an expression, with the byte where it begins.
 struct Token: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
         case word(String)  // an unquoted name or keyword, as written
@@ -12,18 +12,18 @@ struct Token: Sendable, Equatable {
 
     var kind: Kind
     var offset: Int
-    /// Whether white space or a comment stands before it: `spend.v1` is one name, `spend .v1` is not.
+    /// Whether white space or a comment comes before it: `spend.v1` is one name, `spend .v1` is not.
     var follows: Bool
 }
 
-/// A fault in an expression, with the byte offset of the place.
+/// A fault in an expression, with its byte offset.
 struct SyntaxError: Error {
     var offset: Int
     var message: String
     var advice: String?
 }
 
-/// Splits an expression into words, as PostgreSQL does.
+/// Splits an expression into tokens, as PostgreSQL does.
 struct Lexer {
     private let bytes: [UInt8]
     private var position = 0
@@ -122,7 +122,7 @@ struct Lexer {
         let start = position
         var isDecimal = false
         while isDigit(peek()) { position += 1 }
-        // A name behind the point would be a version; an exponent is none.
+        // A name after the point would be a version; an exponent isn't one.
         if peek() == UInt8(ascii: "."),
             !isNameStart(peek(1)) || peek(1) | 0x20 == UInt8(ascii: "e") && (isDigit(peek(2)) || isDigit(peek(3)))
         {
@@ -181,7 +181,7 @@ struct Lexer {
 }
 
 extension StringProtocol {
-    /// Keywords and unquoted names, folded as PostgreSQL does: A to Z only.
+    /// The text as PostgreSQL folds keywords and unquoted names: A to Z only.
     var asciiLowercased: String {
         String(
             decoding: utf8.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 0x20 : $0 }, as: UTF8.self)

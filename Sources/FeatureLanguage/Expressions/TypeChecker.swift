@@ -1,11 +1,11 @@
 /// Gives every part of a parsed expression its type, or says what is wrong and where.
 ///
-/// Quoted literals and NULL begin without a type and take that of what they stand beside, as in PostgreSQL; an int64
-/// beside a float64 becomes float64.
+/// Quoted literals and NULL start without a type and take that of what they appear next to, as in PostgreSQL; an int64
+/// next to a float64 becomes a float64.
 struct TypeChecker {
     /// What the expression may name.
     struct Scope {
-        /// The columns of the feature's source by name; nil where the feature has no source.
+        /// The types of the source's columns by name; nil if the feature has no source.
         var columns: [String: ValueType]?
         var source: String?
         var requests: [String: ValueType]
@@ -20,7 +20,7 @@ struct TypeChecker {
         var advice: String?
     }
 
-    /// An expression on the way: without a type while it is a bare NULL or a quoted literal.
+    /// An expression being checked: it has no type while it is a bare NULL or a quoted literal.
     private enum Typed {
         case known(Expression)
         case unknown(String?)
@@ -47,7 +47,7 @@ struct TypeChecker {
 
     // MARK: Resolution
 
-    /// The expression with a type: `type` for a literal without one, string where nothing else is asked.
+    /// The expression with a type: a literal without one gets `type`, or string if nothing is asked for.
     private func resolve(_ typed: Typed, as type: ValueType?, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         switch typed {
         case .known(let expression): return expression
@@ -67,19 +67,19 @@ struct TypeChecker {
         }
     }
 
-    /// How two types that don't go together may: by a cast that there is.
+    /// How two types that don't go together can be made to: by a cast that exists.
     private static func advice(mixing one: ValueType, _ other: ValueType) -> String {
         let pair: Set<ValueType> = [one, other]
         if pair.contains(.timestamp), !pair.contains(.string) {
             return "a timestamp goes with timestamps ('2024-05-01') and intervals (+ interval '1 day')"
         }
         if pair == [.bool, .float64] { return "write case when … then 1.0 else 0.0 end" }
-        // A string or a bool becomes the other type.
+        // The string or bool is cast to the other type.
         let weak: ValueType = pair.contains(.string) ? .string : .bool
         return "cast the \(weak.rawValue): …::\((one == weak ? other : one).rawValue)"
     }
 
-    /// The one type that all take: the first known one, float64 where int64 and float64 meet.
+    /// Gives all parts one type: the first known one, or float64 where int64 and float64 meet.
     private func unify(_ typed: [Typed], _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError) -> [Expression] {
         var common: ValueType?
         for (part, node) in zip(typed, nodes) {
@@ -103,7 +103,7 @@ struct TypeChecker {
         return result
     }
 
-    /// The implicit conversion of an int64 beside a float64.
+    /// The implicit conversion of an int64 next to a float64.
     private func convert(_ expression: Expression, to type: ValueType) -> Expression {
         expression.type == .int64 && type == .float64 ? .call(.cast, [expression], .float64) : expression
     }
@@ -172,10 +172,10 @@ struct TypeChecker {
             }
         case .cast(let operand, let type): return try cast(operand, to: type, node)
         case .extract(let field, let operand):
-            guard TypeChecker.fields.contains(field) else {
+            guard TimeField(rawValue: field) != nil else {
                 throw SyntaxError(
                     offset: node.offset, message: "unknown field '\(field)'",
-                    advice: suggestion(for: field, among: TypeChecker.fields, what: "fields"))
+                    advice: suggestion(for: field, among: TimeField.allCases.map(\.rawValue), what: "fields"))
             }
             let time = try resolve(try typed(operand), as: .timestamp, operand)
             guard time.type == .timestamp else {
@@ -187,7 +187,7 @@ struct TypeChecker {
             return .call(.extract, [.literal(.string(field), .string), time], .float64)
         case .cases(let cases, let otherwise): return try caseExpression(cases, otherwise)
         case .aggregate(let call): return try aggregate(call, node)
-        case .call(let name, let arguments): return try self.call(name, arguments, node)
+        case .call(let name, let arguments): return try self.call(Call(name: name, arguments: arguments, node: node))
         }
     }
 
@@ -308,7 +308,7 @@ struct TypeChecker {
             Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
     }
 
-    /// What follows the argument: constants as they stand, or those that the name means.
+    /// The constants after the argument: those written out, or those that the name implies.
     private func parameters(
         of operator: AggregateOperator, _ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node
     ) throws(SyntaxError) -> [Literal] {
@@ -335,22 +335,7 @@ struct TypeChecker {
 
     // MARK: Operators and functions
 
-    static let fields = [
-        "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "second", "epoch",
-    ]
-    static let truncations = [
-        "year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds",
-    ]
-
-    /// What the scalar functions are called.
-    private static let functions: Set<String> = [
-        "coalesce", "nullif", "greatest", "least", "abs", "round", "floor", "ceil", "ceiling", "trunc", "sign", "sqrt",
-        "ln", "log", "log10", "exp",
-        "power", "pow", "lower", "upper", "length", "char_length", "character_length", "substring", "substr", "concat",
-        "date_trunc", "cast", "extract",
-    ]
-
-    /// What people write who know other dialects, and what it is here.
+    /// What people who know other dialects write, and how to write it here.
     private static let foreign = [
         "if": "case when … then … else … end", "iff": "case when … then … else … end",
         "lag": "latest(x) over (range between … ), a frame that ends before t",
@@ -364,119 +349,74 @@ struct TypeChecker {
         "cbrt": "power(x, 1.0 / 3)",
     ]
 
-    private mutating func call(_ name: String, _ arguments: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError)
-        -> Expression
-    {
-        func arity(_ range: ClosedRange<Int>) throws(SyntaxError) {
-            guard !range.contains(arguments.count) else { return }
-            let wanted =
-                range.count == 1
-                ? "\(range.lowerBound)"
-                : range.upperBound == .max
-                    ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw SyntaxError(
-                offset: node.offset,
-                message: "\(name) takes \(wanted) argument\(range == 1...1 ? "" : "s"), not \(arguments.count)",
-                advice: nil)
+    /// A call to an operation: the name as written, the arguments, and the whole node.
+    struct Call {
+        let name: String
+        let arguments: [Syntax.Node]
+        let node: Syntax.Node
+    }
+
+    private mutating func call(_ call: Call) throws(SyntaxError) -> Expression {
+        let name = call.name, arguments = call.arguments
+        if name == "plus" { return try number(arguments[0], "+") }
+        guard let operation = Operation.spellings[name] else {
+            throw TypeChecker.unknown(name, call.node.offset)
+                ?? SyntaxError(offset: call.node.offset, message: "\(name) is no function of values", advice: nil)
         }
-        switch name {
-        case "+", "-", "*", "/", "%": return try arithmetic(name, arguments, node)
-        case "plus": return try number(arguments[0], "+")
-        case "negate":
-            let operand = try number(arguments[0], "-")
-            return .call(.negate, [operand], operand.type)
-        case "=", "<>", "<", "<=", ">", ">=": return try comparison(Operation(rawValue: name)!, arguments, "'\(name)'")
-        case "is distinct from": return try comparison(.isDistinct, arguments, name)
-        case "between": return try between(arguments)
-        case "in": return try comparison(.in, arguments, name)
-        case "and":
-            return .call(.and, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
-        case "or":
-            return .call(.or, [try expect(arguments[0], .bool, name), try expect(arguments[1], .bool, name)], .bool)
-        case "not": return .call(.not, [try expect(arguments[0], .bool, name)], .bool)
-        case "is unknown": return .call(.isNull, [try expect(arguments[0], .bool, name)], .bool)
-        case "is null": return .call(.isNull, [try resolve(try typed(arguments[0]), as: nil, arguments[0])], .bool)
-        case "like":
-            return .call(
-                .like, [try expect(arguments[0], .string, name), try expect(arguments[1], .string, name)], .bool)
-        case "coalesce", "greatest", "least":
-            try arity(1...(.max))
-            let values = try unify(try all(arguments), arguments, name)
-            return .call(Operation(rawValue: name)!, values, values[0].type)
-        case "nullif":
-            try arity(2...2)
-            return try nullif(arguments)
-        case "power", "pow":
-            try arity(2...2)
-            return .call(
-                .power,
-                [
-                    convert(try number(arguments[0], name), to: .float64),
-                    convert(try number(arguments[1], name), to: .float64),
-                ], .float64)
-        case "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "sqrt", "ln", "log", "log10", "exp":
-            if name == "round" || name == "trunc", arguments.count == 2 {
-                throw SyntaxError(
-                    offset: arguments[1].offset, message: "\(name) to a number of digits is not exact in float64",
-                    advice: "write \(name)(x * 100) / 100")
-            }
-            if name == "log", arguments.count == 2 {
-                throw SyntaxError(
-                    offset: node.offset, message: "log is the logarithm to base 10",
-                    advice: "to base b it is ln(x) / ln(b)")
-            }
-            try arity(1...1)
-            let operand = try number(arguments[0], name)
-            if name == "abs" { return .call(.abs, [operand], operand.type) }
-            return .call(
-                Operation(rawValue: ["ceiling": "ceil", "log10": "log"][name] ?? name)!,
-                [convert(operand, to: .float64)], .float64)
-        case "||", "concat":
-            try arity(1...(.max))
-            return try concatenation(name, arguments)
-        case "lower", "upper":
-            try arity(1...1)
-            return .call(Operation(rawValue: name)!, [try expect(arguments[0], .string, name)], .string)
-        case "length", "char_length", "character_length":
-            try arity(1...1)
-            return .call(.length, [try expect(arguments[0], .string, name)], .int64)
-        case "substring", "substr":
-            try arity(2...3)
-            var parts = [try expect(arguments[0], .string, name)]
-            for argument in arguments.dropFirst() { parts.append(try expect(argument, .int64, name)) }
-            return .call(.substring, parts, .string)
-        case "date_trunc":
-            try arity(2...2)
-            guard case .string(let unit) = arguments[0].syntax else {
-                throw SyntaxError(
-                    offset: arguments[0].offset, message: "date_trunc begins with a unit between quotes",
-                    advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
-            }
-            guard TypeChecker.truncations.contains(unit.lowercased()) else {
-                throw SyntaxError(
-                    offset: arguments[0].offset, message: "unknown unit '\(unit.prefix(40))'",
-                    advice: "one of \(TypeChecker.truncations.joined(separator: ", "))")
-            }
-            return .call(
-                .dateTruncate,
-                [.literal(.string(unit.lowercased()), .string), try expect(arguments[1], .timestamp, name)], .timestamp)
-        default:
-            throw TypeChecker.unknown(name, node.offset)
-                ?? SyntaxError(offset: node.offset, message: "\(name) is no function of values", advice: nil)
+        let entry = operation.entry
+        if let second = entry.second, arguments.count == 2 {
+            throw SyntaxError(
+                offset: second.isAtArgument ? arguments[1].offset : call.node.offset, message: second.message,
+                advice: second.advice)
+        }
+        try TypeChecker.require(entry.count, call)
+        switch entry.takes {
+        case .alike(let type):
+            let values = try unify(try all(arguments), arguments, quoted(name))
+            return .call(operation, values, type ?? values[0].type)
+        case .exactly(let types, let type):
+            var values: [Expression] = []
+            for (argument, type) in zip(arguments, types) { values.append(try expect(argument, type, name)) }
+            return .call(operation, values, type)
+        case .number:
+            let operand = try number(arguments[0], operation == .negate ? "-" : name)
+            return .call(operation, [operand], operand.type)
+        case .floats:
+            var values: [Expression] = []
+            for argument in arguments { values.append(convert(try number(argument, name), to: .float64)) }
+            return .call(operation, values, .float64)
+        case .own(let check): return try check(&self, call)
+        case .unnamed: preconditionFailure("\(name) has no call")
         }
     }
 
-    /// What to say of a function that isn't there; nil of one that is.
+    /// The name for use in a message, where a symbol is put in quotes.
+    private func quoted(_ name: String) -> String { name.first?.isLetter ?? true ? name : "'\(name)'" }
+
+    private static func require(_ count: ClosedRange<Int>, _ call: Call) throws(SyntaxError) {
+        guard !count.contains(call.arguments.count) else { return }
+        let wanted =
+            count.count == 1
+            ? "\(count.lowerBound)"
+            : count.upperBound == .max
+                ? "at least \(count.lowerBound)" : "\(count.lowerBound) to \(count.upperBound)"
+        throw SyntaxError(
+            offset: call.node.offset,
+            message: "\(call.name) takes \(wanted) argument\(count == 1...1 ? "" : "s"), not \(call.arguments.count)",
+            advice: nil)
+    }
+
+    /// The error for a function that doesn't exist; nil for one that does.
     static func unknown(_ name: String, _ offset: Int) -> SyntaxError? {
-        if functions.contains(name) || AggregateOperator.spellings[name] != nil { return nil }
+        if Operation.functions.contains(name) || AggregateOperator.spellings[name] != nil { return nil }
         if let own = foreign[name] {
             return SyntaxError(offset: offset, message: "unknown function '\(name)'", advice: "write \(own)")
         }
-        // Of three letters nearly every other three are near.
+        // Nearly any three letters are close to any other three.
         let near =
             name.utf8.count < 4
             ? nil
-            : nearestName(to: name, among: functions.union(AggregateOperator.spellings.keys)).map {
+            : nearestName(to: name, among: Operation.functions.union(AggregateOperator.spellings.keys)).map {
                 "did you mean \($0)? "
             }
         return SyntaxError(
@@ -490,21 +430,32 @@ struct TypeChecker {
         return result
     }
 
-    private mutating func comparison(_ operation: Operation, _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError)
-        -> Expression
-    {
-        .call(operation, try unify(try all(nodes), nodes, what), .bool)
+    /// `is null` of anything, `is unknown` of a bool.
+    mutating func isNull(_ call: Call) throws(SyntaxError) -> Expression {
+        let argument = call.arguments[0]
+        let operand =
+            call.name == "is unknown"
+            ? try expect(argument, .bool, call.name) : try resolve(try typed(argument), as: nil, argument)
+        return .call(.isNull, [operand], .bool)
     }
 
-    private mutating func nullif(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
-        let pair = try unify(try all(nodes), nodes, "nullif")
-        return .call(.nullif, pair, pair[0].type)
+    mutating func truncation(_ call: Call) throws(SyntaxError) -> Expression {
+        let unit = call.arguments[0], units = "one of \(TimeUnit.allCases.map(\.rawValue).joined(separator: ", "))"
+        guard case .string(let text) = unit.syntax else {
+            throw SyntaxError(
+                offset: unit.offset, message: "date_trunc begins with a unit between quotes", advice: units)
+        }
+        guard TimeUnit(rawValue: text.lowercased()) != nil else {
+            throw SyntaxError(offset: unit.offset, message: "unknown unit '\(text.prefix(40))'", advice: units)
+        }
+        let time = try expect(call.arguments[1], .timestamp, call.name)
+        return .call(.dateTruncate, [.literal(.string(text.lowercased()), .string), time], .timestamp)
     }
 
-    /// Two comparisons, each with types of its own: an int64 bound is compared as an int64, though the other one is a
+    /// Two comparisons, each with types of its own: an int64 bound is compared as an int64 even if the other is a
     /// float64.
-    private mutating func between(_ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
-        let parts = try all(nodes)
+    mutating func between(_ call: Call) throws(SyntaxError) -> Expression {
+        let nodes = call.arguments, parts = try all(nodes)
         guard case .known(let operand) = parts[0], operand.type.isNumber else {
             return .call(.between, try unify(parts, nodes, "between"), .bool)
         }
@@ -516,10 +467,11 @@ struct TypeChecker {
         return .call(.between, [operand] + bounds, .bool)
     }
 
-    private mutating func concatenation(_ name: String, _ nodes: [Syntax.Node]) throws(SyntaxError) -> Expression {
+    mutating func concatenation(_ call: Call, _ operation: Operation) throws(SyntaxError) -> Expression {
+        let nodes = call.arguments
         var parts: [Expression] = []
         for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
-        if name == "||", !parts.contains(where: { $0.type == .string }) {
+        if operation == .concatenate, !parts.contains(where: { $0.type == .string }) {
             throw SyntaxError(
                 offset: nodes[0].offset,
                 message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)",
@@ -528,21 +480,19 @@ struct TypeChecker {
         let texts = parts.map { part -> Expression in
             switch part.type {
             case .string: part
-            // concat prints a bool as PostgreSQL's output does, || as its cast to text does.
-            case .bool where name == "concat":
+            // concat prints a bool like PostgreSQL's output, || like its cast to text.
+            case .bool where operation == .concat:
                 .call(
                     .substring,
                     [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
             case .bool, .int64, .float64, .timestamp: .call(.cast, [part], .string)
             }
         }
-        return .call(name == "||" ? .concatenate : .concat, texts, .string)
+        return .call(operation, texts, .string)
     }
 
-    private mutating func arithmetic(_ symbol: String, _ nodes: [Syntax.Node], _ node: Syntax.Node) throws(SyntaxError)
-        -> Expression
-    {
-        let sides = try all(nodes)
+    mutating func arithmetic(_ call: Call) throws(SyntaxError) -> Expression {
+        let symbol = call.name, nodes = call.arguments, sides = try all(nodes)
         let operation = Operation(rawValue: symbol)!
         switch (sides[0], sides[1]) {
         case (let side, .span(let span)) where symbol == "+" || symbol == "-":
@@ -562,7 +512,7 @@ struct TypeChecker {
                 advice: expression.type == .string && symbol == "+" ? "strings are joined with ||" : nil)
         }
         if operation == .modulo, pair[0].type != .int64 {
-            throw SyntaxError(offset: node.offset, message: "'%' takes int64s", advice: "cast with ::int64")
+            throw SyntaxError(offset: call.node.offset, message: "'%' takes int64s", advice: "cast with ::int64")
         }
         return .call(operation, pair, pair[0].type)
     }

@@ -1,5 +1,5 @@
-/// The aggregates. Everything the language and the engine must know about one stands in its entry of the table below,
-/// but for its state.
+/// The aggregates. Everything the language and the engine need to know about one is in its entry in the table below,
+/// except for its state.
 public enum AggregateOperator: String, Sendable, Hashable, CaseIterable {
     case count
     case countDistinct = "count_distinct"
@@ -14,7 +14,7 @@ extension AggregateOperator {
     /// This aggregate's entry in the table of functions.
     public var entry: AggregateEntry { AggregateOperator.table[self]! }
 
-    // One dictionary, made once: the engine asks for entries while it compiles plans.
+    // Built once, because the engine looks entries up while it compiles plans.
     private static let table = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeEntry()) })
 
     private func makeEntry() -> AggregateEntry {
@@ -58,7 +58,7 @@ extension AggregateOperator {
             AggregateEntry(
                 ["var_pop"], AggregateEntry.number, keeps: .constant, example: "var_pop(amount)", "31.48046875")
         case .percentile:
-            // Between the two nearest values, as PostgreSQL's percentile_cont.
+            // Interpolates between the two nearest values, like PostgreSQL's percentile_cont.
             AggregateEntry(
                 ["percentile"], AggregateEntry.number, asFloats: true, parameters: [.fraction],
                 presets: ["median": [.float64(0.5)]],
@@ -80,54 +80,56 @@ extension AggregateOperator {
         }
     }
 
-    /// What may be called: for each name the operator, or two where `distinct` tells them apart.
+    /// The operators by the names an expression may call: one each, or two that `distinct` tells apart.
     static let spellings: [String: [AggregateOperator]] = allCases.reduce(into: [:]) { spellings, each in
         for name in each.entry.names + each.entry.presets.keys { spellings[name, default: []].append(each) }
     }
 }
 
-/// What is to be known of an aggregate by those who parse, type, plan, run and explain it.
+/// What parsing, typing, planning, running and explaining an aggregate need to know about it.
 public struct AggregateEntry: Sendable {
-    /// What it is called, the name that is written out first.
+    /// Its names in expressions; the first is the one that gets printed.
     public let names: [String]
-    /// The type of its values by that of its argument; nil where it doesn't take such a one.
+    /// The type of its value, given the type of its argument; nil if it doesn't take such an argument.
     let result: @Sendable (ValueType) -> ValueType?
-    /// Whether it stands for `name(distinct x)`.
+    /// Whether it is written `name(distinct x)`.
     public let isDistinct: Bool
-    /// Whether `name(*)` counts rows.
+    /// Whether it may be written `name(*)`, which counts rows.
     let takesRows: Bool
-    /// Whether an int64 argument is converted before the aggregate sees it.
+    /// Whether an int64 argument is converted to float64 before the aggregate sees it.
     let asFloats: Bool
-    /// What follows the argument.
+    /// The parameters that follow the argument, in order.
     public let parameters: [AggregateParameter]
-    /// Names that stand for parameters.
+    /// Names with the parameters built in, such as `median`.
     let presets: [String: [Literal]]
-    /// What aggregates over the same rows and argument have in common.
+    /// What it shares with other aggregates over the same rows and argument.
     public let shares: Shared
+    /// Which of the rows that count determine the value; `firn why` lists these first.
     public let decides: Deciding
+    /// How large its state grows while no row leaves the frame, as `firn show --plan` reports.
     public let keeps: Memory
-    /// An expression of docs/language.md, and its value there.
+    /// An example from docs/language.md, with the value it has there.
     public let example: (expression: String, value: String)
 
     /// What is computed once for all aggregates of the same argument and filter.
     public enum Shared: Sendable { case nothing, sums, minima, maxima }
 
-    /// Which of the rows that count make the value.
+    /// Which of the rows that count determine the value.
     public enum Deciding: Sendable {
         case all
-        /// Those whose argument is the value.
+        /// Those whose argument equals the value.
         case equal
-        /// One, by time, whatever its argument is.
+        /// One row, chosen by time, whatever its argument is.
         case newest, oldest
     }
 
-    /// What its state comes to where no row can leave: a value, or all there were.
+    /// The size of its state where no row can leave: a single value, or every row so far, with the reason.
     public enum Memory: Sendable {
         case constant
         case rows(String)
     }
 
-    /// Whether it passes over rows whose argument is NULL. One row's value may be NULL.
+    /// Whether it skips rows whose argument is NULL. An aggregate that takes one row's value doesn't.
     public var skipsNull: Bool {
         switch decides {
         case .all, .equal: true
@@ -135,7 +137,7 @@ public struct AggregateEntry: Sendable {
         }
     }
 
-    /// Whether a tombstone of a source without `id` is a row to it.
+    /// Whether it treats a tombstone of a source without `id` as a row.
     public var seesTombstones: Bool {
         switch decides {
         case .newest: true
@@ -143,7 +145,7 @@ public struct AggregateEntry: Sendable {
         }
     }
 
-    /// The result of what gives float64s of numbers.
+    /// The `result` of aggregates that take numbers and give a float64.
     fileprivate static let number: @Sendable (ValueType) -> ValueType? = { $0.isNumber ? .float64 : nil }
 
     fileprivate init(
@@ -167,15 +169,15 @@ public struct AggregateEntry: Sendable {
     }
 }
 
-/// What an aggregate takes behind its argument: a constant that is written out.
+/// A parameter that follows an aggregate's argument: a constant, written out as a literal.
 public struct AggregateParameter: Sendable {
-    /// As in `percentile takes a value and …`.
+    /// Completes the message `percentile takes a value and …`.
     let phrase: String
     let example: String
-    /// Its value; nil of what can't be one.
+    /// The parameter's value; nil for a literal that can't be one.
     let read: @Sendable (Literal) -> Literal?
 
-    /// From 0 to 1.
+    /// A number from 0 to 1, both included.
     static let fraction = AggregateParameter(phrase: "a number from 0 to 1", example: "0.9") { literal in
         let number: Double? =
             switch literal {

@@ -1,13 +1,15 @@
-/// A point in time: microseconds since 1970-01-01T00:00:00Z, before it negative. As PostgreSQL's `timestamptz`.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z, like PostgreSQL's `timestamptz`.
 public struct Instant: Sendable, Hashable, Comparable {
+    /// Microseconds since 1970-01-01T00:00:00Z, negative before it.
     public var microseconds: Int64
 
+    /// Takes any number of microseconds, even one outside `range`.
     public init(microseconds: Int64) {
         self.microseconds = microseconds
     }
 
-    /// What both 64 bits of microseconds and PostgreSQL's `timestamptz` hold: 4714-11-24 BC to the end of the year
-    /// 294246.
+    /// The instants that both 64 bits of microseconds and PostgreSQL's `timestamptz` can hold: 4714-11-24 BC to the end
+    /// of the year 294246.
     public static let range =
         Instant(microseconds: -210_866_803_200_000_000)...Instant(microseconds: 106_751_982 * 86_400_000_000 - 1)
 
@@ -17,32 +19,34 @@ public struct Instant: Sendable, Hashable, Comparable {
 }
 
 extension Instant {
-    /// Reads RFC 3339, also with a space for the `T`, without a zone (then UTC), or a bare date (then midnight UTC).
+    /// Reads RFC 3339, or a bare date, which means midnight UTC. A space may stand for the `T`, and without a zone the
+    /// time is UTC.
     ///
-    /// At most six digits of a second; years of four digits or more, before the year 1 as RFC 3339 would count on
-    /// (`-0043`) or as PostgreSQL prints them (`0044-… BC`). Nil for anything else, February 30th included.
+    /// Seconds have at most six decimals, and years four digits or more. Years before 1 are written with a minus, as
+    /// RFC 3339 would count on (`-0043`), or as PostgreSQL prints them (`0044-… BC`). Nil for anything else, February
+    /// 30th included.
     public init?(text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard let read = Instant.parse(bytes.span, isIncoming: false) else { return nil }
         self = read.instant
     }
 
-    /// Reads an instant from UTF-8.
+    /// Reads what `init(text:)` reads, from UTF-8.
     public init?(utf8 bytes: Span<UInt8>) {
         guard let read = Instant.parse(bytes, isIncoming: false) else { return nil }
         self = read.instant
     }
 
-    /// A time in what comes in, also as warehouses write it: a space before the zone, which may be `UTC`, and more
-    /// digits of a second where they are zero.
+    /// Reads a time in incoming data, including what warehouses write: a space before the zone, which may be `UTC`, and
+    /// further decimals of a second if they are zero.
     ///
-    /// Casts don't read these: what they mean is registered.
+    /// Casts don't accept these forms, because a registered cast keeps its meaning.
     public init?(incoming bytes: Span<UInt8>) {
         guard let read = Instant.parse(bytes, isIncoming: true), read.nanoseconds == 0 else { return nil }
         self = read.instant
     }
 
-    /// Reads an instant, and what is beyond its microseconds, 0 to 999 nanoseconds.
+    /// Reads an instant, and the 0 to 999 nanoseconds beyond its microseconds.
     package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? {
         parse(bytes, isIncoming: true)
     }
@@ -95,14 +99,14 @@ extension Instant {
 }
 
 extension Instant: CustomStringConvertible {
-    /// RFC 3339 in UTC; the fraction only where there is one (`2024-05-01T09:30:00.000001Z`).
+    /// RFC 3339 in UTC, with a fraction of a second only if there is one (`2024-05-01T09:30:00.000001Z`).
     public var description: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Appends the description, straight into bytes.
+    /// Appends the description directly as bytes.
     package func append(to bytes: inout [UInt8]) {
         let date = date
         if date.year < 0 { bytes.append(UInt8(ascii: "-")) }
@@ -110,7 +114,7 @@ extension Instant: CustomStringConvertible {
         bytes.append(UInt8(ascii: "Z"))
     }
 
-    /// As PostgreSQL casts it to text in UTC (`2024-05-01 09:30:00.5+00`); there the year before 1 is 1 BC.
+    /// The text that PostgreSQL casts it to in UTC (`2024-05-01 09:30:00.5+00`), where the year before 1 is 1 BC.
     package var sqlText: String {
         let date = date
         var bytes: [UInt8] = []
@@ -123,7 +127,7 @@ extension Instant: CustomStringConvertible {
             daysSinceEpoch: microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient)
     }
 
-    /// Without a zone. The fraction of a second is without trailing zeros.
+    /// Appends date and time without a zone, and without trailing zeros in the fraction of a second.
     private func append(_ date: CivilDate, year: Int64, separator: UInt8, to bytes: inout [UInt8]) {
         let rest = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).remainder
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
@@ -176,7 +180,7 @@ private struct DigitReader {
         return count >= digits.lowerBound ? value : nil
     }
 
-    /// One to `digits` digits after the point, scaled as if all were there.
+    /// Reads one to `digits` digits after the point, scaled as if all were there.
     mutating func fraction(digits: Int, _ bytes: Span<UInt8>) -> Int64? {
         let start = position
         guard var value = number(digits: 1...digits, bytes) else { return nil }
@@ -184,7 +188,8 @@ private struct DigitReader {
         return value
     }
 
-    /// Three more digits and any number of zeros after six of a second; nil where another comes.
+    /// Reads the digits after six decimals of a second as nanoseconds: three, then any number of zeros. Nil if another
+    /// digit follows.
     mutating func beyondMicroseconds(_ bytes: Span<UInt8>) -> Int? {
         var nanoseconds: Int64 = 0, count = 0
         while position < bytes.count, let digit = Self.digit(bytes[position]) {
@@ -199,9 +204,9 @@ private struct DigitReader {
         return Int(nanoseconds)
     }
 
-    /// `Z`, `+02:00`, `+0200`, `+02` or nothing: seconds east of UTC.
+    /// Reads `Z`, `+02:00`, `+0200`, `+02` or nothing, as seconds east of UTC.
     ///
-    /// - Parameter isIncoming: takes a space before it, and `UTC`.
+    /// - Parameter isIncoming: accepts a space before the zone, and then also `UTC`.
     mutating func zone(_ bytes: Span<UInt8>, isIncoming: Bool) -> Int64? {
         if isIncoming, take(UInt8(ascii: " "), bytes) {
             guard position < bytes.count else { return nil }

@@ -1,25 +1,28 @@
-/// An elapsed time in microseconds. A day is 24 hours, a week 7 days; there are no months.
+/// A length of time in microseconds. A day is 24 hours and a week 7 days; there are no months.
 public struct TimeSpan: Sendable, Hashable, Comparable {
+    /// The length in microseconds, which may be negative.
     public var microseconds: Int64
 
+    /// Takes any number of microseconds, negative ones included.
     public init(microseconds: Int64) {
         self.microseconds = microseconds
     }
 
+    /// No time at all.
     public static let zero = TimeSpan(microseconds: 0)
 
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool {
         left.microseconds < right.microseconds
     }
 
-    /// The units of windows, the largest first.
+    /// The units of windows, largest first.
     static let units: [(name: String, microseconds: Int64)] = [
         ("w", 604_800_000_000), ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000),
         ("ms", 1000),
         ("us", 1),
     ]
 
-    /// Reads `<n><unit>`, as in `7d`, `90m` or `250ms`. Nil for anything else, and beyond 64 bits.
+    /// Reads `<n><unit>`, as in `7d`, `90m` or `250ms`. Nil for anything else, and for spans beyond 64 bits.
     public init?(text: some StringProtocol) {
         let digits = text.prefix { $0 >= "0" && $0 <= "9" }
         guard let count = Int64(digits),
@@ -30,8 +33,8 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
         microseconds = product
     }
 
-    /// Reads the text of an SQL interval of weeks and smaller: `14 days`, `1 week 2 hours`, `1d 12h`, `-90 seconds`,
-    /// `02:30:00`.
+    /// Reads the text of an SQL interval in weeks and smaller units, such as `14 days`, `1 week 2 hours`, `1d 12h`,
+    /// `-90 seconds` or `02:30:00`. Nil for anything else.
     public init?(interval text: some StringProtocol) {
         var total: Int64 = 0
         var words = text.lowercased().split(separator: " ")[...]
@@ -42,7 +45,7 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
             guard !overflow else { return nil }
             total = sum
         }
-        // Its negative must exist too.
+        // The negated span must fit too.
         guard total != .min else { return nil }
         microseconds = total
     }
@@ -73,7 +76,7 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
         return overflow ? nil : negative ? -value : value
     }
 
-    /// `02:30`, `02:30:00`, `02:30:00.5`.
+    /// Reads `02:30`, `02:30:00` or `02:30:00.5` as microseconds.
     private static func clock(_ text: Substring) -> Int64? {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false)
         var fraction: Int64 = 0
@@ -104,7 +107,7 @@ public struct TimeSpan: Sendable, Hashable, Comparable {
     }
 }
 
-/// As text, such as `7d`.
+/// Coded as text, such as `7d`.
 extension TimeSpan: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
@@ -122,7 +125,7 @@ extension TimeSpan: Codable {
 }
 
 extension TimeSpan: CustomStringConvertible {
-    /// The shortest spelling in one unit: `1w` and `7d` are both `7d`, 90 minutes are `90m`.
+    /// The largest unit that divides the span, weeks aside: `1w` and `7d` are both `7d`, and 90 minutes are `90m`.
     public var description: String {
         if microseconds == 0 { return "0s" }
         let unit = TimeSpan.units.dropFirst().first { microseconds % $0.microseconds == 0 } ?? ("us", 1)
@@ -131,7 +134,7 @@ extension TimeSpan: CustomStringConvertible {
 }
 
 extension TimeSpan {
-    /// For people: in its two largest units, as in `30d 5h`.
+    /// For people: cut to its two largest units, weeks aside, as in `30d 5h`.
     public var rough: String {
         var rest = microseconds.magnitude, parts: [String] = []
         for unit in TimeSpan.units.dropFirst() where parts.count < 2 {

@@ -4,7 +4,7 @@ extension TypeRules {
         narrowSpellings: ["real", "float4", "float32"], phrase: "a float64", isNumber: true,
         isContinuous: true,
         sqlName: "double precision",
-        // Large integers where they are exact, decimals where their digits come back.
+        // Large integers if they are exact, decimals if their digits come back.
         sqlNumbers: [20, 21, 23, 700, 701, 1700], literalAdvice: "write a number, as in '4.2', or 'NaN' or 'inf'",
         numberAdvice: nil,
         castAdvice: ".astype(\"float64\") in pandas, .cast(pl.Float64) in Polars, ::double precision in SQL",
@@ -20,8 +20,8 @@ extension Literal {
 }
 
 extension Double {
-    /// Decimal digits with an optional point and exponent, or NaN, inf, infinity in any case. No hexadecimal, nothing
-    /// beyond the range at either end.
+    /// Reads decimal digits with an optional point and exponent, or NaN, inf or infinity in any case. Nil for anything
+    /// else, including hexadecimal digits and numbers beyond the range at either end.
     public init?(sqlText text: some StringProtocol) {
         let lower = text.lowercased()
         switch lower {
@@ -39,8 +39,8 @@ extension Double {
         }
     }
 
-    /// The shortest digits that read back to the same bits, laid out as PostgreSQL does: an exponent below −4 or from
-    /// 15 digits on.
+    /// The shortest digits that read back to the same bits, laid out like PostgreSQL's: scientific if the exponent is
+    /// below −4 or at least 15.
     package var sqlText: String {
         let value = self
         if value.isNaN { return "NaN" }
@@ -73,11 +73,11 @@ extension Double {
     }
 }
 
-/// Where the shortest digits lie exactly in the middle between two doubles: the shortest that don't, as PostgreSQL
-/// prints. Nil elsewhere.
+/// If the shortest digits lie exactly halfway between two doubles, the shortest that don't, which is what PostgreSQL
+/// prints. Nil otherwise.
 ///
-/// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but so it does
-/// only by a tie's rule.
+/// Only integers from 2^53 on have such digits: 129007199254741000 reads back as 129007199254740992, but only because
+/// of the rule for ties.
 private func digitsInside(_ value: Double, unlike digits: String, _ exponent: Int) -> (digits: String, exponent: Int)? {
     let zeros = exponent + 1 - digits.count
     guard value >= 0x1p53, value < 0x1p127, zeros > 0 else { return nil }

@@ -7,9 +7,10 @@ public enum Literal: Sendable, Hashable {
     case string(String)
     case timestamp(Instant)
 
+    /// A float64 constant with the bits of `value`.
     public static func float64(_ value: Double) -> Literal { .float64(bits: value.bitPattern) }
 
-    /// The type of which it is a value; nil for NULL, which is one of any.
+    /// The type it is a value of; nil for NULL, which is a value of any.
     public var type: ValueType? {
         switch self {
         case .null: nil
@@ -21,8 +22,8 @@ public enum Literal: Sendable, Hashable {
         }
     }
 
-    // Swift's String equality folds canonical equivalents; ours goes by scalars, so strings are told apart by their
-    // bytes.
+    // Swift's String equality ignores the difference between canonical equivalents; here strings are told apart by
+    // their bytes.
     public static func == (left: Literal, right: Literal) -> Bool {
         switch (left, right) {
         case (.null, .null): true
@@ -35,12 +36,12 @@ public enum Literal: Sendable, Hashable {
         }
     }
 
-    /// As files and messages have it; nothing for NULL.
+    /// Its text in files and messages; empty for NULL.
     package var fileText: String { type?.rules.text(self) ?? "" }
 
-    /// As PostgreSQL casts it to text, with times in UTC; nothing for NULL.
+    /// Its text as PostgreSQL casts it, with times in UTC; empty for NULL.
     package var sqlText: String { type.map { $0.rules.sqlText?(self) ?? $0.rules.text(self) } ?? "" }
 
-    /// As a quantity; nil where it is none.
+    /// Its value as a quantity; nil if it isn't one.
     package var number: Double? { type?.rules.number?(self) }
 }

@@ -1,6 +1,6 @@
 extension Literal {
-    /// Reads a text as PostgreSQL reads an input of the type: surrounding white space is ignored but for strings. Nil
-    /// where it doesn't parse.
+    /// Reads a text as PostgreSQL reads input of the type, ignoring surrounding white space except in strings. Nil if
+    /// it doesn't parse.
     public init?(text: String, as type: ValueType) {
         let trimmed =
             type.layout == .bytes

@@ -1,8 +1,8 @@
-/// The types of columns, keys, request inputs and features. What one is stands in its rules, a file for each.
+/// The types of columns, keys, request inputs and features. What makes a type is in its rules, one file for each.
 public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
     case bool, int64, float64, string, timestamp
 
-    /// What is to be known of it.
+    /// Everything that is particular to the type.
     public var rules: TypeRules {
         switch self {
         case .bool: .bool
@@ -16,18 +16,18 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
     /// How its values lie in memory.
     public var layout: PhysicalLayout { rules.layout }
 
-    /// Reads our name of a type or one of PostgreSQL's, in any case (`BIGINT`, `double precision`).
+    /// Reads our name for a type or one of PostgreSQL's, in any case (`BIGINT`, `double precision`).
     ///
     /// PostgreSQL's narrower types (`real`, `smallint`) are left out on purpose: a cast to one would round or overflow
-    /// otherwise than ours.
+    /// differently from ours.
     public init?(spelling: String) {
         let lower = spelling.lowercased()
         guard let type = ValueType.allCases.first(where: { $0.rules.spellings.contains(lower) }) else { return nil }
         self = type
     }
 
-    /// Reads the type of a column, key or request input, which may come as `real`, `float4` or `float32`: each of these
-    /// is a float64.
+    /// Reads the type of a column, key or request input, which may also be written `real`, `float4` or `float32`: each
+    /// of these means float64.
     public init?(columnSpelling text: String) {
         let lower = text.lowercased()
         guard
@@ -42,60 +42,62 @@ public enum ValueType: String, Sendable, Hashable, CaseIterable, Codable {
     /// "an int64", "a string": for the errors that say what a value is not.
     package var phrase: String { rules.phrase }
 
+    /// Whether its values are numbers: true for int64 and float64.
     public var isNumber: Bool { rules.isNumber }
 }
 
-/// How values lie in memory, in files and on their way: what columns, digests, copies and memory switch over. Several
-/// logical types share one.
+/// How values lie in memory, in files and in transit, which is what columns, digests, copies and memory switch over.
+/// Several logical types share a layout.
 public enum PhysicalLayout: Sendable, CaseIterable {
     /// True or false.
     case bits
-    /// 64 bits with a sign: integers, and microseconds since 1970.
+    /// Signed 64 bits: integers, and microseconds since 1970.
     case words
     /// 64 bits of IEEE 754.
     case floats
-    /// Bytes of any number: texts in UTF-8.
+    /// Any number of bytes: texts in UTF-8.
     case bytes
 }
 
-/// What a logical type is: its names, how its values are read and written, and what they are elsewhere. Kernels over
-/// its values are the engine's.
+/// What makes a logical type: its names, how its values are read and written, and what it is called elsewhere. The
+/// kernels over its values belong to the engine.
 public final class TypeRules: Sendable {
+    /// How its values lie in memory; types with the same layout are told apart by their rules alone.
     public let layout: PhysicalLayout
-    /// Our name, and PostgreSQL's for it, in lower case.
+    /// Our name, and PostgreSQL's names for it, in lower case.
     let spellings: [String]
-    /// Names of narrower types, all of whose values are this one's: what comes in may have them, and no cast may.
+    /// Names of narrower types whose values all belong to this one too: incoming data may use them, but no cast may.
     let narrowSpellings: Set<String>
-    /// With its article.
+    /// The name with its article, as in "an int64".
     package let phrase: String
-    /// Whether one computes with its values.
+    /// Whether its values are numbers.
     public let isNumber: Bool
-    /// Whether no value of it is expected to come often: statistics count none.
+    /// Whether no value is expected to occur often, in which case statistics list no frequent ones.
     package let isContinuous: Bool
-    /// As JSON has its values: as what they are, or in a text.
+    /// Whether JSON holds its values in a string rather than bare.
     package let isTextInJSON: Bool
-    /// PostgreSQL's type, and the numbers in `pg_type` of those whose every value is one of this type, or can be told
-    /// not to be; nil for all.
+    /// PostgreSQL's type; and the numbers in `pg_type` of the types whose values all belong to this one, or can be
+    /// recognized if they don't. Nil means every type.
     package let sqlName: String
     package let sqlNumbers: Set<UInt32>?
-    /// What to write where a text isn't a value of it.
+    /// What to write if a text isn't a value of it.
     let literalAdvice: String?
-    /// What to write where a number is wanted.
+    /// What to write if a number is wanted.
     let numberAdvice: String?
-    /// How a column is cast to it where data comes from: pandas, Polars, SQL.
+    /// How to cast a column to it where data comes from: in pandas, Polars and SQL.
     package let castAdvice: String
-    /// Reads what PostgreSQL reads as an input of the type; white space around it is gone.
+    /// Reads what PostgreSQL reads as input of the type, with surrounding white space already removed.
     let read: @Sendable (_ text: Substring) -> Literal?
-    /// The value as files, JSON and messages have it.
+    /// The value as it appears in files, JSON and messages.
     package let text: @Sendable (Literal) -> String
-    /// The value as PostgreSQL casts it to text, in UTC; nil where that is `text`.
+    /// The value as PostgreSQL casts it to text, in UTC; nil if that is the same as `text`.
     package let sqlText: (@Sendable (Literal) -> String)?
-    /// The value as an expression writes it, so that it is of the type wherever it stands.
+    /// The value as an expression writes it, in a form that has this type wherever it is.
     let expression: @Sendable (Literal) -> String
-    /// The value where the layout is words, and its word.
+    /// The value for a word, and the word for a value, if the layout is words.
     private let fromWord: (@Sendable (Int64) -> Literal)?
     private let toWord: (@Sendable (Literal) -> Int64?)?
-    /// The value as a model takes it in, and as statistics describe it; nil where it is no quantity.
+    /// The value as models take it in and statistics describe it; nil if it is no quantity.
     package let number: (@Sendable (Literal) -> Double?)?
 
     init(
@@ -131,12 +133,12 @@ public final class TypeRules: Sendable {
         self.number = number
     }
 
-    /// The value that a word stands for. Only types of words have any.
+    /// The value that a word stands for; only types whose layout is words have any.
     package func literal(word: Int64) -> Literal {
         guard let fromWord else { preconditionFailure("a word for \(phrase)") }
         return fromWord(word)
     }
 
-    /// The word of a value; nil where it is none of a type of words.
+    /// The word for a value; nil if the value is of another type or the layout isn't words.
     package func word(_ literal: Literal) -> Int64? { toWord?(literal) }
 }

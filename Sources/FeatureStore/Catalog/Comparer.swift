@@ -7,12 +7,12 @@ public import Tables
 
 /// Which rows two functions are compared on.
 public enum ComparisonSample: Sendable {
-    /// So many values: of entities that have rows, each as of its newest rows; or of entities all at one instant.
+    /// A number of values of entities that have rows: as of each entity's newest rows, or all at one instant.
     case values(Int, asOf: Instant?)
-    /// The rows of a file, which also brings request inputs.
+    /// The rows of a spine file, which also brings request inputs.
     case file(String, timestamp: String, options: ReadOptions)
 
-    /// As many as a lookup's rows are read by key.
+    /// The most values that may be asked for: up to this many keys, rows are looked up by key.
     public static let maximum = RowLoader.fewKeys
 }
 
@@ -30,8 +30,8 @@ extension StoreCatalog {
         }
     }
 
-    /// Compares functions that a plan would add with the newest registered version of their names: the values of the
-    /// first few only, and nothing of a plan that is refused.
+    /// Compares each function that a plan would add with the newest registered version of its name. Only the first few
+    /// have their values compared, and a refused plan has no comparisons.
     public func comparisons(_ plan: RegistrationPlan) async throws -> [Comparison] {
         if plan.isRefused { return [] }
         return try await withCatalog { connection, registered in
@@ -66,10 +66,10 @@ private struct Comparer {
     static let sampleOfPlan = 500
     static let mostOfPlan = 10
     private static let exampleCount = 5
-    /// Instants of one entity.
+    /// The most instants taken of one entity.
     private static let mostPerEntity = 100
 
-    /// - Parameter registered: what has tables, where `catalog` holds more.
+    /// - Parameter registered: the definitions that have tables, where `catalog` holds more than those.
     func compare(_ left: Function, _ right: Function, on sample: ComparisonSample, registered: Catalog? = nil) throws
         -> Comparison
     {
@@ -88,7 +88,7 @@ private struct Comparer {
         }
         do {
             return try connection.transaction(.repeatableReadOnly) {
-                // A comparison is a glance: it may not hold the database for long.
+                // A comparison is a glance: it mustn't occupy the database for long.
                 try connection.execute("set local statement_timeout = '10s'")
                 let heads = try Heads(plan.sources, connection)
                 guard let spine = try spine(sample, plan, heads, &comparison) else { return comparison }
@@ -96,7 +96,7 @@ private struct Comparer {
                 let columns = try plan.evaluate(
                     spine, Reading(cuts: heads.cuts, newestCommits: heads.newestCommits), rows: loader.load
                 ).columns
-                // A plan's features stand before its labels.
+                // In a plan, features come before labels, whichever was named first.
                 func column(_ function: Function) -> Column {
                     columns[plan.outputs.firstIndex { $0.name == function.name.description }!]
                 }
@@ -110,7 +110,7 @@ private struct Comparer {
         }
     }
 
-    /// Nil, with the obstacle named, where there is nothing to compare on.
+    /// Draws the sample; nil, with the obstacle named, where there is nothing to compare on.
     private func spine(_ sample: ComparisonSample, _ plan: Plan, _ heads: Heads, _ comparison: inout Comparison) throws
         -> Spine?
     {
@@ -141,10 +141,10 @@ private struct Comparer {
         }
     }
 
-    /// Entities by a hash of their keys: each as of its newest rows, the newest of all first until there are enough, or
-    /// all at one instant.
+    /// Picks entities by a hash of their keys: each as of its newest rows, every entity's newest first until there are
+    /// enough, or all at one instant.
     ///
-    /// A sample of entities; a large source is searched for them in a part of its pages.
+    /// In a large source, only some of the pages are searched for entities.
     private func spine(
         of plan: Plan, _ group: Plan.Group, _ count: Int, ofNewestRows: Bool, _ instant: Int64, _ heads: Heads
     ) throws -> Spine {
@@ -152,7 +152,7 @@ private struct Comparer {
         let total = try connection.execute(
             "select coalesce(sum(count - duplicates), 0)::bigint from firn.batches where source = \(source.name)"
         ).single().int64(0)
-        // Some fifty rows for each entity wanted.
+        // Aims at some fifty rows for each entity wanted.
         let percent = min(100, 5000 * Double(count) / Double(max(total, 1)))
         let keys = group.keys.map { key -> SQL in "r.\(identifier: key.column)" }
         let names = group.keys.indices.map { SQL(raw: "k\($0)") }
@@ -196,7 +196,7 @@ private struct Comparer {
         for request in plan.requests {
             columns[request.name] = Column(repeating: .null, type: request.type, count: rows.count)
         }
-        // A label is looked at from so early that its future has come.
+        // Moves instants back so far that a label's future has come.
         let forward =
             ofNewestRows ? max(0, plan.groups.flatMap(\.aggregates).map { -$0.frame.newer.microseconds }.max() ?? 0) : 0
         let instants = try rows.map { row in try RowLoader.clamped(row.timestamp(group.keys.count), minus: forward) }
@@ -205,7 +205,7 @@ private struct Comparer {
 }
 
 extension Plan {
-    /// What the plan reads and no table holds yet; nil where all is there.
+    /// The first thing that the plan reads and no table holds yet, in words; nil where everything is there.
     fileprivate func missing(in registered: Catalog) -> String? {
         for group in groups {
             guard let source = registered.sources[group.source.name] else {
@@ -245,20 +245,20 @@ extension Comparison {
 }
 
 extension Literal {
-    /// As SQL's `is not distinct from` has it, an int64 beside a float64 becoming one.
+    /// Equality in the sense of SQL's `is not distinct from`; an int64 beside a float64 becomes one.
     fileprivate func isSame(as other: Literal) -> Bool {
         if case .int64 = self, case .int64 = other { return self == other }
         guard let x = amount, let y = other.amount else { return self == other }
         return x == y || x.isNaN && y.isNaN
     }
 
-    /// How far two numbers are apart; nil where one is none.
+    /// The distance of two numbers, infinite beside a NaN; nil where either isn't a number.
     fileprivate func distance(to other: Literal) -> Double? {
         if case .int64(let x) = self, case .int64(let y) = other { return Double((Int128(x) - Int128(y)).magnitude) }
         guard let x = amount, let y = other.amount else { return nil }
         return x.isNaN || y.isNaN ? .infinity : (x - y).magnitude
     }
 
-    /// The number that it is; nil of what is none.
+    /// Its number; nil where it isn't one.
     private var amount: Double? { type?.isNumber ?? false ? number : nil }
 }

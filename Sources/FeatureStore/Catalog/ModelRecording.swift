@@ -3,7 +3,8 @@ internal import Foundation
 public import StoreRecord
 
 extension StoreCatalog {
-    /// Records a model, once: the same again is the same, and another under its name is refused.
+    /// Records a model, once: recording the same again returns the first record, and a different one under its name is
+    /// refused.
     ///
     /// - Throws: unknown snapshots or sets; a set with features that none of the snapshots has, since the model can't
     ///   have learned from them.
@@ -41,8 +42,11 @@ extension StoreCatalog {
         }
     }
 
-    /// Every model, by name.
+    /// Every recorded model, sorted by name.
     public func models() async throws -> [Model] { try await governance().models.values.sorted { $0.name < $1.name } }
 
+    /// A recorded model by its name, such as `churn.v3`.
+    ///
+    /// - Throws: `notFound` for an unknown name.
     public func model(_ name: String) async throws -> Model { try await governance().model(named: name) }
 }

@@ -23,7 +23,7 @@ extension StoreCatalog {
     ///
     /// - Parameters:
     ///   - commit: the revision of the files they come from, which goes into the ledger.
-    ///   - permit: is shown what would be registered, and refuses what the caller may not.
+    ///   - permit: is given the plan, and throws where the caller may not register it.
     /// - Throws: everything that is wrong with the documents, or `definitionRefused` where one would change what is
     ///   registered.
     public func apply(
@@ -48,7 +48,7 @@ extension StoreCatalog {
                 try plan.checkWidths()
                 try permit(plan)
                 guard !plan.isRefused else { throw StoreError(.definitionRefused, plan.refusal, advice: nil) }
-                // Tables and indexes first: they may have to wait for an import, and nobody is to wait for the ledger
+                // Tables and indexes first: they may have to wait for an import, and nobody should wait for the ledger
                 // meanwhile.
                 for step in plan.steps { try registry.prepare(step, plan.catalog) }
                 try registry.index(plan.catalog)
@@ -58,14 +58,14 @@ extension StoreCatalog {
         }
     }
 
-    /// The newest notes of a definition.
+    /// The newest notes of each definition that has some, by kind and name (`feature spend_7d.v1`).
     public func notes() async throws -> [String: Notes] {
         try await pool.run { try Registry($0).notes() }
     }
 }
 
 extension RegistrationPlan {
-    /// Documents by themselves, as if nothing were registered.
+    /// Plans documents by themselves, as if nothing were registered.
     ///
     /// - Throws: everything that is wrong with them.
     public init(checking documents: [DefinitionDocument]) throws {
@@ -105,7 +105,7 @@ extension RegistrationPlan {
         }
     }
 
-    /// Refuses sources of which a row may be more than PostgreSQL stores.
+    /// Refuses sources whose rows may be wider than PostgreSQL can store.
     fileprivate func checkWidths() throws {
         for step in steps {
             guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else {
@@ -121,7 +121,7 @@ extension RegistrationPlan {
         }
     }
 
-    /// The refused steps, for people.
+    /// The refused steps as text for people, each with its reason and advice; empty where none is refused.
     public var refusal: String {
         steps.compactMap { step in
             guard case .refused(let reason, let advice) = step.change else { return nil }
@@ -131,7 +131,7 @@ extension RegistrationPlan {
 }
 
 extension Registry {
-    /// The table of a new source, and the columns of one that gains some.
+    /// Creates the table of a new source, and adds the columns that a known one gains.
     func prepare(_ step: RegistrationPlan.Step, _ catalog: Catalog) throws {
         guard case .source(let source) = step.definition, let joined = catalog.sources[source.name] else { return }
         switch step.change {
@@ -141,7 +141,7 @@ extension Registry {
         }
     }
 
-    /// An index for each choice of key columns in use, so that a lookup finds its entity's rows of a window.
+    /// Makes an index for each choice of key columns in use, so that a lookup finds its entity's rows in a window.
     func index(_ catalog: Catalog) throws {
         for function in catalog.functions.values {
             guard let source = function.source, !function.entity.keys.isEmpty else { continue }

@@ -17,8 +17,8 @@ enum ValuesHolding: Holding {
             catalog, atMost: work.sampleOfEntities, work.training, &work.check, work.connection)
     }
 
-    /// Empties the tables of sets that read rows that are gone; gives those that are empty, of an earlier erasure that
-    /// was interrupted too.
+    /// Empties the tables of sets that read rows that are gone. Returns every set whose table is empty, including those
+    /// left so by an earlier erasure that was interrupted.
     private static func clear(_ gone: GoneRows, _ catalog: Catalog) throws -> [String] {
         let connection = gone.connection
         let kept = try connection.execute(
@@ -48,7 +48,7 @@ enum ResultHolding: Holding {
     }
 }
 
-/// What is kept of entities for servers.
+/// Online state: what is kept of entities for servers.
 enum OnlineHolding: Holding {
     static let tables = ["firn_cache.online_sets", "firn_cache.online_tables", "firn_cache.online_entities"]
     static let vacuumed = ["firn_cache.online_entities"]

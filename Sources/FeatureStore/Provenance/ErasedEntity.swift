@@ -6,17 +6,17 @@ internal import StoreRecord
 internal import StoreRows
 internal import Tables
 
-/// Whose rows go: an entity's keys, and where they may stand.
+/// The entity whose rows go: its keys, and where they may be found.
 struct ErasedEntity {
     let entity: Entity
-    /// A value for each of its keys: as columns of one row, and to bind.
+    /// A value for each of its keys: as columns of one row, and as parameters to bind.
     let key: [Column]
     let parameters: [Parameter]
-    /// It stands in the ledger for ever.
+    /// Stays in the ledger forever.
     let reason: String
     let catalog: Catalog
-    /// Sources that may have rows of it, each with the columns that carry its keys, in their order: by their names, or
-    /// as a `join` says.
+    /// Sources that may have rows of it, each with the lists of columns that carry its keys, in the keys' order:
+    /// columns with the keys' names, or those that a `join` names.
     let carriers: [(source: Source, columns: [[String]])]
 
     var sources: [String] { carriers.map(\.source.name) }
@@ -48,7 +48,7 @@ struct ErasedEntity {
             guard let literal = value.literal(as: key.type), literal != .null else {
                 throw StoreError(.invalidRequest, "the value of '\(key.name)' is not \(key.type.phrase)")
             }
-            // A short number may stand in any sentence by chance.
+            // A short text may occur in any sentence by chance.
             if case .string(let text) = literal, text.utf8.count > 3, reason.contains(text) {
                 throw StoreError(
                     .invalidRequest, "the reason holds the value of '\(key.name)'",
@@ -83,8 +83,8 @@ struct ErasedEntity {
         other.keys.allSatisfy { entity.keys.contains($0) }
     }
 
-    /// The spine's columns that carry the entity's keys in a set, in their order: those of its features, and whatever
-    /// columns have the keys' names.
+    /// The lists of spine columns that carry the entity's keys in a set, in the keys' order: those of its features and
+    /// labels, and columns with the keys' names.
     func carriers(in set: FeatureSet) -> [[String]] {
         let columns = set.keys + set.requests
         let named = entity.keys.allSatisfy(columns.contains) ? [entity.keys.map(\.name)] : []
@@ -96,12 +96,12 @@ struct ErasedEntity {
         return Array(Set(lists))
     }
 
-    /// Rows of a spine that have the entity's keys in columns of their names, though the set doesn't read them: these
-    /// only pass through.
+    /// Rows of a spine, from 0, that have the entity's keys in columns with the keys' names, even if the set doesn't
+    /// read those and they only pass through.
     func passing(_ file: SpineFile) throws -> [Int] {
         var rows = Array(0..<file.rowCount)
         for (index, definition) in entity.keys.enumerated() {
-            // What is bytes is no key.
+            // A column of bytes holds no key.
             guard let texts = (try? file.texts(of: definition.name)) ?? nil else { return [] }
             rows = rows.filter {
                 !texts.isNull($0) && Literal(incoming: texts[$0].plainText, as: definition.type) == key[index][0]
@@ -112,6 +112,6 @@ struct ErasedEntity {
 }
 
 extension Literal {
-    /// Its text; empty if it is no text.
+    /// Its text; empty if it isn't one.
     fileprivate var plainText: String { if case .string(let text) = self { text } else { "" } }
 }

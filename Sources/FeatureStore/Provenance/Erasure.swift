@@ -4,38 +4,44 @@ public import ServingMemory
 internal import StoreRecord
 internal import StoreRows
 
-/// What an erasure took away; of whom, nothing.
+/// What an erasure removed, without saying whose it was.
 public struct Erasure: Sendable {
+    /// The name of the kind of entity, such as `customer`.
     public var entity: String
-    /// By source.
+    /// How many rows went, by source; sources that lost none are absent.
     public var rows: [String: Int] = [:]
+    /// How many batches lost rows, and have new digests.
     public var batches = 0
-    /// Rows of kept spines, and the snapshots that read something of what is gone.
+    /// How many rows of kept spines lost something.
     public var spineRows = 0
+    /// Ids of the snapshots that have or read something that is gone, the oldest first.
     public var snapshots: [String] = []
+    /// How many receipts of lookups went.
     public var receipts = 0
-    /// Sets whose current values were computed again, and stretches of sealed rows that were sealed again.
+    /// Sets whose current values were emptied, and then computed again.
     public var values: [String] = []
+    /// How many stretches of sealed rows were dropped, and then sealed again.
     public var runs = 0
-    /// The ledger's entry of it; nil where there was nothing to erase.
+    /// The number of its ledger entry, which doesn't exist after a trial; nil where there was nothing to erase.
     public var entry: Int64?
 
+    /// Whether there was nothing to erase: no rows in sources or kept spines, and no receipts.
     public var isEmpty: Bool { rows.isEmpty && spineRows == 0 && receipts == 0 }
 }
 
 extension StoreProvenance {
     /// Erases an entity: its rows in every source, through `join` too, its rows in kept spines, receipts of lookups,
-    /// and all that was derived of them.
+    /// and everything that was derived from them.
     ///
-    /// Facts that belong to it by their newest version go with all their versions; of others its versions go. The
-    /// batches touched get new salted digests, and the ledger says what went, but not whose it was. All of it is one
-    /// transaction; segments and current values are made again after it, and where that is interrupted, the same
-    /// erasure again, or `materialize`, ends it. The database's user has to own the tables.
+    /// A fact whose newest version belongs to it goes with all its versions; any other fact loses only the entity's
+    /// versions. The batches touched get new salted digests, and the ledger says what went, but not whose it was. All
+    /// of this is one transaction. Segments and current values are made again after it; if that is interrupted, the
+    /// same erasure again, or `materialize`, completes it. The database's user has to own the tables.
     ///
     /// - Parameters:
     ///   - keys: a value for each of the entity's keys.
-    ///   - reason: it stands in the ledger for ever, so it must not hold the keys.
-    ///   - isTried: does it, counts, and takes it back.
+    ///   - reason: stays in the ledger forever, so it must not contain the keys.
+    ///   - isTried: carries it out, counts, and rolls it back.
     public func erase(_ entity: String, _ keys: [String: LookupRequest.Value], reason: String, isTried: Bool = false)
         async throws -> Erasure
     {
@@ -44,7 +50,7 @@ extension StoreProvenance {
         let (erasure, sources) = try await withCatalog { connection, _ in
             do {
                 return try connection.transaction {
-                    // Nothing is registered meanwhile: what is read of the registry now is all there is.
+                    // Nothing is registered meanwhile: what the registry says now is all there is.
                     try connection.execute(Lock.statement(Lock.registry))
                     let whom = try ErasedEntity(entity, keys, reason, Registry(connection).load())
                     let erasure = try ErasureWork(whom: whom, connection: connection).run(actor)
@@ -59,10 +65,10 @@ extension StoreProvenance {
         return erasure
     }
 
-    /// Makes again what was derived of rows that are gone, and has PostgreSQL forget what its pages and statistics
+    /// Makes again what was derived from rows that are gone, and has PostgreSQL forget what its pages and statistics
     /// still hold.
     private func tidy(_ sources: [String], _ erasure: Erasure) async throws {
-        // Also what an erasure before this one, which was interrupted, took apart.
+        // Also what an earlier erasure took apart before it was interrupted.
         let isSealed = try await withCatalog { connection, _ in
             try connection.execute(
                 "select exists (select from firn_cache.runs where source = any(\(.array(.text, sources.map { .text($0) }))))"
@@ -81,8 +87,7 @@ extension StoreProvenance {
                 .single().bool(0)
             for table in tables + valueTables {
                 try connection.execute("vacuum (analyze) \(SQL(raw: table))")
-                // Of a table without rows, and of what its indexes compute, PostgreSQL keeps the statistics that it
-                // had.
+                // PostgreSQL keeps the old statistics of a table that is empty now, and of what its indexes compute.
                 guard mayForget, try connection.execute("select from \(SQL(raw: table)) limit 1").count == 0 else {
                     continue
                 }
@@ -105,8 +110,8 @@ private struct ErasureWork {
 
     func run(_ actor: String) throws -> Erasure {
         let sources = whom.sources
-        // Whoever makes something of these rows just now ends first, and others begin after it: segments, online state,
-        // current values.
+        // Work on segments, online state or current values that is under way for these rows ends first, and new work
+        // begins after this.
         let making =
             sources.flatMap { [Lock.segments(of: $0), Lock.online(of: $0)] }
             + whom.catalog.sets.keys.map { Lock.segments(of: $0.description) }
@@ -125,7 +130,7 @@ private struct ErasureWork {
             if rows > 0 { done.erasure.rows[carrier.source.name] = rows }
         }
         let gone = GoneRows(Set(done.erasure.rows.keys), connection)
-        // What follows from rows goes before they do: it is found by them.
+        // What follows from rows goes before they do, since it is found through them.
         for holding in Holdings.all.reversed() { try holding.erase(gone, of: whom, &done) }
         if done.erasure.isEmpty { return done.erasure }
         let record = ErasureRecord(

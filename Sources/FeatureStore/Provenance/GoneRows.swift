@@ -26,7 +26,7 @@ final class GoneRows {
                 "firn_gone g on g.source = \(source.name) and g.firn_batch = r.firn_batch and g.firn_position = r.firn_position"
         var query: SQL = "select \(list)min(b.base_offset + r.firn_position) from \(table.rows) join \(gone)"
         if !source.id.isEmpty {
-            // A version that is gone had replaced others of its fact, which stand longer now, whosever they are.
+            // A version that is gone had replaced others of its fact, which now stand longer, whoever they belong to.
             query = """
                 select \(list)min(f.first) from \(table.name) r join (select \(table.ids), min(b.base_offset + r.firn_position) as first from \(table.rows) join \(gone)
                     group by \(table.ids)) f on \(table.equal(source.id, to: source.id.map { "f.\(identifier: $0)" }))

@@ -3,16 +3,18 @@ internal import Postgres
 public import StoreRecord
 
 extension StoreProvenance {
-    /// Recomputes the ledger's chain, every fingerprint, the chains of the logs and the digests of their rows, and of
-    /// what is derived some or all; and looks at what guards the tables of truth.
+    /// Recomputes the ledger's chain, every fingerprint, the logs' chains, the digests of their rows, and some or all
+    /// of what is derived; and checks what guards the tables of truth.
     ///
-    /// It finds any change that doesn't rewrite all that follows it, and with a head that was written down elsewhere
-    /// also that.
+    /// Finds any change that doesn't rewrite everything after it; with a head that was written down elsewhere, it finds
+    /// that too.
+    ///
     /// - Parameters:
-    ///   - heads: hashes that the ledger or a log had once, in hexadecimal: the past up to each has to be there.
-    ///   - all: every snapshot is computed again, every segment sealed again and all that is kept for lookups compared,
-    ///     not a sample.
-    ///   - progress: what is checked, and how many of its rows were read.
+    ///   - heads: hashes that were once the head of the ledger or of a log, in hexadecimal: the past up to each has to
+    ///     be there.
+    ///   - all: computes every snapshot again, seals every segment again and compares everything kept for lookups,
+    ///     instead of a sample.
+    ///   - progress: called with what is being checked, and how many of its rows have been read.
     public func checkHistory(
         expecting heads: [String] = [], all: Bool = false,
         progress: @escaping @Sendable (String, Int) -> Void = { _, _ in }
@@ -45,7 +47,7 @@ extension StoreProvenance {
         return check
     }
 
-    /// What of a snapshot doesn't come back, or is kept of it and isn't what its rows make.
+    /// What doesn't come back of a snapshot, and what is kept of it but isn't what its rows make.
     private func faults(ofSnapshot id: String) async throws -> [String] {
         let manifest = try await training.snapshot(id),
             (rows, verification, damage) = try await training.rebuild(manifest, mends: false)

@@ -4,21 +4,21 @@ internal import Postgres
 internal import SegmentFormat
 internal import StoreRecord
 
-/// Whoever keeps rows or values: which tables are its own, how the rows of an entity leave them, and how what they hold
-/// is verified.
+/// An owner of tables that hold rows or values: which tables are its own, how the rows of an entity leave them, and how
+/// their content is verified.
 ///
-/// `erase` and `checkHistory` ask each in its turn, inside their transaction; a test demands one owner for each table
-/// of the database.
+/// `erase` and `checkHistory` ask each holding in turn, inside their transaction; a test requires one owner for each
+/// table of the database.
 protocol Holding {
-    /// Its tables, as `schema.name`; `schema.*` for all of a schema.
+    /// Its tables, as `schema.name`; `schema.*` stands for all of a schema.
     static var tables: [String] { get }
-    /// Tables whose pages still hold what was deleted: PostgreSQL is told to forget it.
+    /// Tables whose pages still hold what was deleted, until PostgreSQL vacuums them.
     static var vacuumed: [String] { get }
 
-    /// Takes away what is kept of rows that are gone, and says what it took.
+    /// Removes what is kept of rows that are gone, and adds what it removed to `done`.
     static func erase(_ gone: GoneRows, of whom: ErasedEntity, _ done: inout ErasedSoFar) throws
 
-    /// Looks whether what is kept is what it was, or what its rows make.
+    /// Checks whether what is kept is what it was, or what its rows make.
     static func verify(_ work: inout HistoryWork) throws
 }
 
@@ -28,8 +28,7 @@ extension Holding {
     static func verify(_ work: inout HistoryWork) throws {}
 }
 
-/// All that keep something, from what others follow from to what follows: verified in this order, erased in the
-/// reverse.
+/// All holdings, each after those that it follows from: verified in this order, erased in reverse.
 package enum Holdings {
     static var all: [any Holding.Type] {
         [
@@ -51,29 +50,29 @@ struct ErasedSoFar {
     var runs: [ErasureRecord.Run] = []
 }
 
-/// A verification of the history, and what was found so far.
+/// A verification of the history, and what it has found so far.
 struct HistoryWork {
     let connection: Connection
-    /// Hashes that the ledger or a log had once.
+    /// Hashes that were once the head of the ledger or of a log.
     let heads: [String]
-    /// Everything is compared, not a sample.
+    /// Whether everything is compared, instead of a sample.
     let all: Bool
     let threads: Int
     let temporaryDirectory: String
     let training: StoreTraining
     let progress: (String, Int) -> Void
     var check = HistoryCheck()
-    /// Nil until the registry was found to be one.
+    /// The registry; nil until it has been read.
     var catalog: Catalog?
-    /// Snapshots that are computed again once the transaction has ended.
+    /// Snapshots to be computed again once the transaction has ended.
     var snapshots: [String] = []
-    /// Whether what comes next can't be computed of what was found.
+    /// Whether what was found makes it impossible to check the rest.
     var isOver = false
 
-    /// How many entities and values are compared; nil for all.
+    /// How many entities or values are compared; nil for all.
     var sampleOfEntities: Int? { all ? nil : 200 }
 
-    /// Runs `body`; a NULL where there can be none is a fault like any other.
+    /// Runs `body`; a NULL where there can't be one is a fault like any other.
     mutating func noting(_ body: (inout HistoryWork) throws -> Void) throws {
         do { try body(&self) } catch let error as PostgresError where error.isDamagedValue {
             check.faults.append(error.message)

@@ -8,14 +8,18 @@ internal import Tables
 
 /// What something is made of, and what is made of it: columns, features, sets, snapshots, models, pointers, receipts.
 public struct Lineage: Sendable {
+    /// A thing in the graph, known by its kind and name (`feature spend_7d.v1`).
     public struct Node: Sendable, Hashable, CustomStringConvertible {
+        /// What a node can be; the raw value is its word in descriptions, in JSON, and before a name (`set:fraud.v1`).
         public enum Kind: String, Sendable, CaseIterable {
             case source, column, entity, feature, label, set, snapshot, model, pointer
-            /// One lookup that is kept, or all that are of a set.
+            /// One kept lookup, or all kept lookups of a set or of a model.
             case receipt, receipts
         }
 
+        /// What the node is.
         public var kind: Kind
+        /// The id of a snapshot or receipt, `source.column` of a column; of anything else, its name.
         public var name: String
 
         init(_ kind: Kind, _ name: String) {
@@ -26,17 +30,19 @@ public struct Lineage: Sendable {
         public var description: String { "\(kind.rawValue) \(name)" }
     }
 
-    /// What was asked for; several where a name means several things.
+    /// The nodes that were asked for; several where a name means several things.
     public fileprivate(set) var roots: [Node] = []
-    /// What a node is made of, and what is made of it, each in their order.
+    /// What a node is made of, in the order in which it was added; nodes made of nothing are absent.
     public fileprivate(set) var parents: [Node: [Node]] = [:]
+    /// What is made of a node, in the order in which it was added; nodes of which nothing is made are absent.
     public fileprivate(set) var children: [Node: [Node]] = [:]
-    /// What a node says of itself: a feature its expression, a snapshot its rows.
+    /// What is said of a node in one line: a feature's expression, a snapshot's rows.
     public fileprivate(set) var texts: [Node: String] = [:]
 
+    /// `up` leads from a node to what it is made of, `down` to what is made of it.
     public enum Direction: String, Sendable, CaseIterable { case up, down }
 
-    /// All that is reached from the roots in some directions, the roots first.
+    /// All nodes reached from the roots in the given directions, the roots first.
     public func reached(_ directions: [Direction]) -> [Node] {
         var found = roots, known = Set(roots)
         for direction in directions {
@@ -66,8 +72,8 @@ extension StoreProvenance {
     ///
     /// - Parameters:
     ///   - name: `set:fraud.v1` says which, where a name means several things.
-    ///   - asOf: as it was then; nil for now.
-    /// - Throws: unknown names.
+    ///   - asOf: the graph as it was then; nil for now.
+    /// - Throws: `notFound` for an unknown name.
     public func lineage(_ name: String, asOf: Instant? = nil) async throws -> Lineage {
         try await withCatalog { connection, catalog in
             try connection.transaction(.repeatableReadOnly) {
@@ -77,12 +83,13 @@ extension StoreProvenance {
         }
     }
 
-    /// Why each feature of a kept lookup had its value, for one of the entities that it asked for: the rows that
-    /// counted then, as `why` says them.
+    /// Why each feature of a kept lookup had its value, for one of the entities it asked for: the rows that count at
+    /// its instant, as `why` explains them.
     ///
     /// - Parameters:
     ///   - row: which of its entities, from 0.
-    ///   - rows: how many rows of each sort are given.
+    ///   - rows: how many rows are given of those that counted, and of those that didn't.
+    /// - Throws: `notFound` for an unknown receipt, `invalidRequest` for an entity that it doesn't have.
     public func why(receipt: String, row: Int = 0, rows: Int = WhyRequest.usualRows) async throws -> [(
         output: String, answer: WhyAnswer
     )] {
@@ -122,7 +129,7 @@ extension StoreProvenance {
     }
 }
 
-/// Puts the lineage together: of definitions all, of the rest what is there.
+/// Builds the graph of all definitions, snapshots, models, pointers and receipts that there were at `asOf`.
 private struct LineageGraph {
     let catalog: Catalog
     let connection: Connection
@@ -232,7 +239,8 @@ private struct LineageGraph {
         }
     }
 
-    /// One lookup: it hangs on the model that it asked for, else on the set, and models that take that set in.
+    /// Adds one lookup. It hangs on its set and on the model that its pointer led to; without such a model, on all
+    /// models that took the set in. A lookup of features hangs on those.
     private mutating func addReceipt(_ receipt: String, _ governance: Governance) throws {
         guard
             let row = try connection.execute(
@@ -276,7 +284,7 @@ private struct LineageGraph {
                 && $0.kind != .receipts
         }
         if found.isEmpty, kind == nil || kind == .snapshot {
-            // A snapshot's name stands for the newest that has it.
+            // A snapshot's name means the newest snapshot with that name.
             let id = try connection.execute(
                 "select id from firn.snapshots where name = \(name.utf8.contains(0) ? "" : name) and created_at <= \(.timestamp(limit)) order by entry desc limit 1"
             ).first?.text(0)

@@ -3,7 +3,7 @@ internal import FeatureLanguage
 internal import Postgres
 internal import ServingMemory
 
-/// Lookups that were kept.
+/// Receipts of lookups.
 enum ReceiptHolding: Holding {
     static let tables = ["firn_log.*"]
     static let vacuumed = ["firn_log.lookups"]
@@ -12,13 +12,14 @@ enum ReceiptHolding: Holding {
         done.erasure.receipts = try delete(gone, whom)
     }
 
-    /// What receipts asked for, and the columns of it that carry the entity's keys.
+    /// What receipts asked for, compiled, and the columns in it that carry the entity's keys.
     private struct Asked {
         var plan: Plan
         var own: [[String]]
     }
 
-    /// Receipts that asked for the entity, or whose values came of rows that are gone: they can't be computed again.
+    /// Deletes receipts that asked for the entity, or whose values came from rows that are gone and can't be computed
+    /// again; returns how many.
     private static func delete(_ gone: GoneRows, _ whom: ErasedEntity) throws -> Int {
         let connection = gone.connection, catalog = whom.catalog
         var after = LoggedLookup.first, count = 0, sets: [LookupRequest.Target: Asked] = [:]

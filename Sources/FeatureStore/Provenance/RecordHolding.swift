@@ -5,7 +5,7 @@ internal import Postgres
 internal import StoreRecord
 internal import Tables
 
-/// The ledger, what it registered and decided, and which store this is. Of anybody's rows or keys it holds nothing.
+/// The ledger, what it registered and decided, and which store this is. It holds nobody's rows or keys.
 enum RecordHolding: Holding {
     static let tables = [
         "firn.ledger", "firn.definitions", "firn.notes", "firn.tokens", "firn.token_revocations", "firn.store",
@@ -21,7 +21,7 @@ enum RecordHolding: Holding {
     }
 }
 
-/// The ledger's chain, and the registry held against it.
+/// Checks the ledger's chain, and the registry against it.
 private struct LedgerCheck {
     let connection: Connection
 
@@ -29,7 +29,7 @@ private struct LedgerCheck {
         self.connection = connection
     }
 
-    /// - Returns: the registry; nil where it isn't one any more.
+    /// - Returns: the registry; nil where it can't be read any more.
     func run(expecting heads: [String], _ check: inout HistoryCheck) throws -> Catalog? {
         for head in heads {
             guard let hash = [UInt8](hexadecimal: head.lowercased()), hash.count == 32 else {
@@ -77,7 +77,7 @@ private struct LedgerCheck {
             let what = try "\(row.text(0)) \(row.text(1))", body = try row.text(3), fingerprint = try row.text(2)
             let recorded = "\"definition\":\(body),\"fingerprint\":\"\(fingerprint)\"}",
                 entry = try bodies[row.int64(4)] ?? ""
-            // Before it there may be the commit that it came from.
+            // The commit that it came from may precede it.
             var isWhole = entry == "{\(recorded)" || entry.hasPrefix("{\"commit\":") && entry.hasSuffix("," + recorded)
             if isWhole, let catalog {
                 let definition = try? JSONDecoder().decode(Definition.self, from: Data(body.utf8))
@@ -96,7 +96,7 @@ private struct LedgerCheck {
         return catalog
     }
 
-    /// Without a ledger there is nothing that it would be of, unless not all of it was restored.
+    /// An empty ledger has to mean an empty store; otherwise only part of the store was restored.
     private func checkEmpty(_ check: inout HistoryCheck) throws {
         let recorded = ["batches", "definitions", "notes", "snapshots", "spines", "tokens", "token_revocations"].map {
             "firn.\($0)"
@@ -110,7 +110,7 @@ private struct LedgerCheck {
         }
     }
 
-    /// What the ledger says was recorded has to be there, and as it was.
+    /// Checks that what the ledger says was recorded is there, and as it was.
     private func checkRecords(_ check: inout HistoryCheck) throws {
         if (try? StoreContext.identity(connection)) == nil {
             check.faults.append("firn.store doesn't say any more which store this is")

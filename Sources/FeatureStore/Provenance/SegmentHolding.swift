@@ -29,7 +29,7 @@ enum SegmentHolding: Holding {
         try work.noting { try segments.checkBodies(atMost: $0.all ? .max : sampleOfBlocks, &$0.check) }
     }
 
-    /// Forgets runs from the first that holds a row that is gone: runs follow each other, so what comes after is sealed
+    /// Deletes runs from the first that holds a row that is gone: runs follow each other, so later ones are sealed
     /// again too.
     private static func delete(_ gone: GoneRows) throws -> [ErasureRecord.Run] {
         let connection = gone.connection
@@ -54,7 +54,7 @@ enum SegmentHolding: Holding {
     }
 }
 
-/// What is sealed, held against its addresses and against the rows.
+/// Checks what is sealed against its addresses and against the rows.
 private struct SegmentCheck {
     let connection: Connection
     let threads: Int
@@ -62,7 +62,7 @@ private struct SegmentCheck {
 
     private static let sampleOfBuckets = 20
 
-    /// A bucket of a run, with the columns that it has.
+    /// A bucket of a run, with the columns that the run has.
     private struct Bucket {
         var source: Source
         var keys: [String]
@@ -71,8 +71,8 @@ private struct SegmentCheck {
         var columns: Set<String>
     }
 
-    /// Looks at every list of segments, and seals what it lists again: of some buckets what their blocks hold, or of
-    /// all runs the rows.
+    /// Checks every list of segments, and seals again what it lists: some buckets from what their blocks hold, or with
+    /// `all` every run from the rows.
     func run(_ catalog: Catalog, all: Bool, _ check: inout HistoryCheck, _ progress: (String, Int) -> Void) throws {
         var buckets: [Bucket] = []
         for row in try connection.execute(
@@ -118,7 +118,7 @@ private struct SegmentCheck {
         }
     }
 
-    /// Reads blocks' contents, some taken by chance, and hashes them.
+    /// Reads the contents of blocks, chosen at random, and hashes them.
     func checkBodies(atMost limit: Int, _ check: inout HistoryCheck) throws {
         let addresses = try connection.execute(
             "select address from firn_cache.bodies where address in (select address from firn_cache.blocks) order by random() limit \(limit)"
@@ -139,7 +139,7 @@ private struct SegmentCheck {
         }
     }
 
-    /// The columns of a run's blocks, also of those whose content was dropped.
+    /// The columns of a run's blocks, including blocks whose content was dropped.
     private func dropped(_ run: Run) throws -> Set<String> {
         Set(
             try connection.execute("select distinct column_name from firn_cache.blocks where run = \(run.number)").map {
@@ -147,7 +147,7 @@ private struct SegmentCheck {
             })
     }
 
-    /// Seals a run again from the rows, and compares all that is listed.
+    /// Seals a run again from the rows, and compares everything that is listed.
     private func sealAgain(
         _ source: Source, _ keys: [String], _ run: Run, _ columns: Set<String>, _ check: inout HistoryCheck,
         _ progress: (Int) -> Void
@@ -181,9 +181,9 @@ private struct SegmentCheck {
         }
     }
 
-    /// Seals what a bucket's blocks hold again.
+    /// Seals a bucket again from what its blocks hold.
     ///
-    /// - Returns: what isn't what is listed.
+    /// - Returns: the first thing that isn't as listed; nil where everything is.
     private func sealAgain(_ bucket: Bucket, _ check: inout HistoryCheck) throws -> SegmentDamage? {
         let (source, run) = (bucket.source, bucket.run),
             layout = SegmentLayout(source, keys: bucket.keys, columns: bucket.columns)

@@ -3,7 +3,7 @@ internal import Postgres
 internal import StoreRecord
 internal import StoreRows
 
-/// Logs of rows: the sources' tables, and the chain of their batches.
+/// Logs of rows: the sources' tables, and the chains of their batches.
 enum SourceHolding: Holding {
     static let tables = ["firn_source.*", "firn.batches"]
     static let vacuumed = ["firn.batches"]
@@ -30,11 +30,11 @@ enum SourceHolding: Holding {
                 if try log.hasTable(&work.check) { try log.run(&work.check) { progress(source.name, $0) } }
             }
         }
-        // What can't be read any more is said above; nothing can be computed of it.
+        // What can't be read any more has been noted above; nothing can be computed from it.
         work.isOver = work.check.faults.contains { $0.hasSuffix(LogCheck.unreadable) }
     }
 
-    /// Marks a source's rows of the entity; gives how many there are.
+    /// Marks the entity's rows in a source; returns how many there are.
     static func mark(_ carrier: (source: Source, columns: [[String]]), of whom: ErasedEntity, _ connection: Connection)
         throws -> Int
     {
@@ -59,7 +59,7 @@ enum SourceHolding: Holding {
                 .int64(0))
     }
 
-    /// Takes a source's rows away, and gives the batches they came with new digests.
+    /// Deletes a source's marked rows, and gives the batches they came with new salts and digests.
     private static func delete(_ source: Source, _ connection: Connection) throws -> [ErasureRecord.Batch] {
         let touched = try connection.execute(
             """
@@ -85,7 +85,7 @@ enum SourceHolding: Holding {
             .array(.int64, touched.map { .int64($0.batch.number) }), .array(.bytes, salts.map { .bytes($0) }),
             .array(.bytes, digests.map { .bytes($0) })
         )
-        // A body's digest isn't salted, and a key may be somebody's.
+        // A body's digest isn't salted, and an idempotency key may identify somebody.
         try connection.unguarded("firn.batches") {
             """
             update firn.batches b set salt = n.salt, rows_digest = n.digest, request_digest = null, idempotency_key = null
@@ -105,7 +105,7 @@ enum SourceHolding: Holding {
 }
 
 extension Connection {
-    /// Runs a statement that a table's guard refuses to everybody else.
+    /// Runs a statement that a table's guard would refuse, with the guard disabled meanwhile.
     func unguarded(_ table: SQL, _ statement: () -> SQL) throws {
         try execute("alter table \(table) disable trigger firn_guard")
         try execute(statement())
@@ -113,13 +113,13 @@ extension Connection {
     }
 }
 
-/// A source's chain of batches, and their rows.
+/// Checks a source's chain of batches, and their rows.
 private struct LogCheck {
     let source: Source
     let erasures: Erasures
     let connection: Connection
 
-    /// How the fault of a source ends whose rows can't be read.
+    /// How the fault of a source with unreadable rows ends.
     static let unreadable = "can't be read"
 
     /// Whether its table is there, with the columns that were registered.
@@ -150,7 +150,7 @@ private struct LogCheck {
         return false
     }
 
-    /// A batch, and how many of its rows are there.
+    /// A batch, and how many of its rows have to be there.
     private typealias Batch = (recorded: BatchLog.Recorded, kept: Int)
 
     func run(_ check: inout HistoryCheck, progress: (Int) -> Void) throws {
@@ -161,11 +161,11 @@ private struct LogCheck {
             check.batches += 1
             let batch = try BatchLog.Recorded(row), computed = batch.computedHash(source.name),
                 erased = erasures.batches[batch.number]
-            // Where rows were erased, salt and digest are new ones, and the ledger vouches for them.
+            // Where rows were erased, salt and digest are new, and the ledger vouches for them.
             let isWhole =
                 erased.map { $0.seal == ErasureRecord.seal(hash: batch.hash, now: computed) }
                 ?? (computed == batch.hash)
-            // A batch of an older form after one of a newer would hide what the older doesn't cover.
+            // A batch of an older form after one of a newer form would hide what the older form doesn't cover.
             guard batch.baseOffset == end, batch.previous == previous, isWhole, batch.version >= version else {
                 check.faults.append(
                     "the batch of \(source.name) at offset \(end) isn't what it was when it was written")
@@ -179,7 +179,7 @@ private struct LogCheck {
         try checkRows(batches, &check, progress)
     }
 
-    /// Reads the rows in the order of the log, and holds each batch's against its digest.
+    /// Reads the rows in the order of the log, and compares each batch's with its digest.
     private func checkRows(_ batches: [Batch], _ check: inout HistoryCheck, _ progress: (Int) -> Void) throws {
         let strays = try connection.execute(
             "select exists (select from \(SourceTable(source).name) r where not exists (select from firn.batches b where b.batch = r.firn_batch and b.source = \(source.name)))"

@@ -5,7 +5,7 @@ internal import Postgres
 internal import StoreRecord
 internal import Tables
 
-/// Training sets: what was asked for, and the spines that are kept of them.
+/// Training sets: their manifests, and the spines kept with them.
 enum SpineHolding: Holding {
     static let tables = ["firn.snapshots", "firn.spines"]
     static let vacuumed = ["firn.spines"]
@@ -31,19 +31,19 @@ enum SpineHolding: Holding {
         var pieces: [[UInt8]]
     }
 
-    /// A kept spine and what is found in it; several snapshots may have it.
+    /// A kept spine and what was found in it; several snapshots may share it.
     private struct FoundSpine {
-        /// One of the snapshots.
+        /// Any one of the snapshots that share it.
         var manifest: Manifest
-        /// The entity's rows, of which only instants stay; and rows of others in which its keys pass through, of which
-        /// stays what sets read.
+        /// The entity's rows, of which only instants stay; and rows of others that carry its keys in columns that pass
+        /// through, of which only what sets read stays.
         var own: Set<Int> = []
         var passing: Set<Int> = []
         var instants: Set<String> = []
         var read: Set<String> = []
     }
 
-    /// The snapshots that have or read rows that are gone, and kept spines without the entity's rows.
+    /// The snapshots that have or read rows that are gone, and kept spines with the entity's rows taken out.
     private static func readers(_ gone: GoneRows, _ whom: ErasedEntity) throws -> (
         [ErasureRecord.Snapshot], [ChangedSpine]
     ) {
@@ -78,7 +78,7 @@ enum SpineHolding: Holding {
             changed.append(ChangedSpine(record: record, pieces: pieces))
             addresses[address] = record.to
         }
-        // Rows that go from a spine go from all snapshots that have it.
+        // What is taken out of a spine is gone from all snapshots that share it.
         let snapshots = readers.compactMap { reader -> ErasureRecord.Snapshot? in
             let blocks = reader.blocks.union(spines[reader.address]!.own.map { $0 / blockRows })
             return blocks.isEmpty && addresses[reader.address] == nil
@@ -96,7 +96,7 @@ enum SpineHolding: Holding {
     }
 }
 
-/// Rows of a spine: those of the entity itself, and those that read rows that are gone.
+/// Rows of a spine, from 0: the entity's own, and all that belong to it or read rows that are gone.
 struct SpineReaders {
     var own: [Int] = []
     var all: [Int] = []

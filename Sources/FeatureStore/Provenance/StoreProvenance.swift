@@ -14,9 +14,9 @@ extension StoreProvenance {
     ///
     /// - Parameters:
     ///   - subject: what they are about (`feature spend_7d.v1`), or its name alone; nil for all.
-    ///   - kind: nil for all.
-    ///   - before: only entries of smaller numbers, to go on from.
-    ///   - count: at most so many.
+    ///   - kind: such as `register` or `import`; nil for all.
+    ///   - before: only entries with smaller numbers, to continue from an earlier call; nil for all.
+    ///   - count: at most this many.
     public func ledger(subject: String? = nil, kind: String? = nil, before: Int64? = nil, count: Int = 100) async throws
         -> [LedgerEntry]
     {

@@ -9,18 +9,21 @@ internal import StoreRows
 public struct RefreshedValues: Sendable {
     /// The table's name, as SQL writes it.
     public var table: String
-    /// Entities whose values were computed: those with news or an expiry since the last time.
+    /// How many entities had their values computed: those with news or an expiry since the last time.
     public var refreshed: Int
+    /// How many rows, one for each entity, the table has now.
     public var entities: Int
+    /// The instant for which values were computed.
     public var asOf: Instant
 }
 
 extension StoreServing {
     /// Brings the table of a set's current values up to date: a row for each entity that a source has rows of.
     ///
-    /// `firn_values.<set>_v<N>` has the set's keys, `as_of`, its features, and `changes_at`: when a value changes next
-    /// though no row arrives, NULL for never. A row stands from its `as_of` on until then, or until a row of its entity
+    /// `firn_values.<set>_v<N>` has the set's keys, `as_of`, its features, and `changes_at`: when a value next changes
+    /// even if no row arrives, NULL for never. A row holds from its `as_of` until then, or until a row of its entity
     /// arrives.
+    ///
     /// - Throws: for a set with request inputs, or none of whose features has all its keys.
     public func refreshValues(of name: String) async throws -> RefreshedValues {
         let training = training, lastNow = context.lastNow, damage = FoundDamage()
@@ -28,7 +31,7 @@ extension StoreServing {
             let catalog = known.catalog, set = try catalog.set(named: known.governance.set(named: name).set).served
             let plan = Plan(set, in: catalog)
             let values = try CurrentValues(set, plan, connection)
-            // Before the transaction, so that it sees what was done while it waited.
+            // The lock comes before the transaction, which then sees what was done while it waited.
             defer { training.mend(damage, connection) }
             return try Lock.holding(values.lock, connection) {
                 try connection.transaction(.repeatableRead) {
@@ -59,7 +62,7 @@ struct CurrentValues {
     private let served: FeatureSet
     private let plan: Plan
     private let connection: Connection
-    /// Groups in which an entity of the set is a row's: they have all keys.
+    /// Groups that have all of the set's keys: each row belongs to one entity of the set.
     private let whole: [Plan.Group]
     let name: String
 
@@ -89,7 +92,7 @@ struct CurrentValues {
         self.plan = plan
         self.connection = connection
         var table = "\(set.definition.name.name)_v\(set.definition.name.version)"
-        // PostgreSQL would cut it, and two versions might share one table.
+        // PostgreSQL would cut the name, and two versions might share one table.
         if table.utf8.count > 63 { table = SourceTable.name(String(table.prefix(48)), [table]) }
         name = "firn_values." + SQL.quoted(table)
     }
@@ -122,7 +125,7 @@ struct CurrentValues {
             parts.append("primary key (\(keyList))")
         }
         try connection.execute("create table \(table) (\(SQL.joined(parts, by: ", ")))")
-        // No primary key holds a text of any length.
+        // A primary key can't hold a text of any length.
         if hasTexts {
             let index = SourceTable.name("values", [name]),
                 keys = Parameter.array(.text, plan.keys.map { .text($0.name) })
@@ -135,7 +138,7 @@ struct CurrentValues {
         try connection.execute("delete from firn_cache.current_values where set_name = \(setName)")
     }
 
-    /// Empties the table: the next refresh fills it anew. Without cuts, that is how it is told.
+    /// Empties the table, and the cuts with it: their absence tells the next refresh to fill it anew.
     func clear() throws {
         if try connection.execute("select to_regclass(\(name)) is not null").single().bool(0) {
             try connection.execute("truncate \(table)")
@@ -143,8 +146,8 @@ struct CurrentValues {
         try connection.execute("update firn_cache.current_values set cuts = '{}' where set_name = \(setName)")
     }
 
-    /// How far each source was read the last time; nil where there was none, or what is written can't be so: then all
-    /// is computed again.
+    /// How far each source was read the last time; nil where there was no last time, or the record can't be true. Then
+    /// everything is computed again.
     func cuts(within heads: [String: Int64]) throws -> [String: Int64]? {
         guard
             let row = try connection.execute(
@@ -168,8 +171,8 @@ struct CurrentValues {
 
     func count() throws -> Int { Int(try connection.execute("select count(*) from \(table)").single().int64(0)) }
 
-    /// The keys of the entities to compute, a column for each of the plan's: all that are new, have news, or whose time
-    /// has come.
+    /// The keys of the entities to compute, a column for each of the plan's: all that are new, have new rows, or whose
+    /// `changes_at` has come.
     func entities(since last: [String: Int64]?, upTo cuts: [String: Int64], now: Int64) throws -> [Column] {
         guard !plan.keys.isEmpty else { return [] }
         var parts: [SQL] = []
@@ -185,7 +188,7 @@ struct CurrentValues {
         return builders.indices.map { builders[$0].finish() }
     }
 
-    /// The set's entities of which a group has new rows, and those that lost a fact to them.
+    /// The set's entities that a group has new rows of, and those that lost a fact to such rows.
     private func touched(_ group: Plan.Group, _ after: Int64, _ upTo: Int64) -> SQL {
         let rows = SourceTable(group.source).touched(after: after, upTo: upTo)
         let notNull = SQL.joined(group.keys.map { "r.\(identifier: $0.column) is not null" }, by: " and ")
@@ -194,7 +197,8 @@ struct CurrentValues {
                 plan.keys.map { key in "r.\(identifier: group.keys.first { $0.spine == key.name }!.column)" }, by: ", ")
             return "select \(list) from \(rows) and \(notNull)"
         }
-        // Some keys only: the entities that have them. Those that are new come from the groups with all keys.
+        // The group has only some of the keys: these are the known entities that have them. New ones come from the
+        // groups with all keys.
         let keys = SQL.joined(group.keys.map { "v.\(identifier: $0.spine)" }, by: ", ")
         let list = SQL.joined(plan.keys.map { "v.\(identifier: $0.name)" }, by: ", ")
         if group.keys.isEmpty { return "select \(list) from \(table) v where exists (select from \(rows))" }
@@ -230,7 +234,7 @@ extension CurrentValues {
     /// How many rows are computed again at once.
     private static let page = 50_000
 
-    /// Computes current values again, some taken by chance or all, each row as of its own instant.
+    /// Computes current values again, a random sample or all, each row as of its own instant.
     static func check(
         _ catalog: Catalog, atMost limit: Int?, _ training: StoreTraining, _ check: inout HistoryCheck,
         _ connection: Connection
@@ -246,7 +250,7 @@ extension CurrentValues {
             }
             let plan = Plan(set, in: catalog), values = try CurrentValues(set, plan, connection),
                 heads = try Heads(plan.sources, connection).cuts
-            // What was dropped is made anew; what was emptied is filled.
+            // A dropped table is made anew, and an emptied one is filled, by the next refresh.
             guard try connection.execute("select to_regclass(\(values.name)) is not null").single().bool(0) else {
                 continue
             }

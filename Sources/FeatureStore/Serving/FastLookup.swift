@@ -4,13 +4,13 @@ internal import ServingMemory
 public import StoreRecord
 
 extension StoreServing {
-    /// Answers a lookup's body at once, where it is plain and memory has everything: the same bytes that the long way
-    /// gives. Nil sends it that way.
+    /// Answers a lookup's body at once if it is plain and memory has everything, with the same bytes that the long way
+    /// gives. Nil means that it has to go the long way.
     ///
     /// - Parameters:
     ///   - actor: who asks, for the lookup log; nil for the store's own.
-    ///   - bounds: what is asked for beyond them goes the long way, where it is refused.
-    ///   - tell: hears which set was asked for.
+    ///   - bounds: a request beyond them goes the long way, where it is refused.
+    ///   - tell: called with the set that was asked for.
     public func answerFromMemory(
         _ body: [UInt8], actor: String? = nil, bounds: TokenBounds = .none, tell: (String?) -> Void = { _ in }
     ) -> [UInt8]? {

@@ -6,36 +6,50 @@ internal import StoreRecord
 public import StoreRows
 internal import Synchronization
 
-/// What a store says of how it is, for those who watch it. Nothing here asks the database.
+/// How a store is doing, for monitoring. Nothing here asks the database.
 public struct Figures: Sendable {
+    /// How memory is doing, and how well it keeps up with the database.
     public struct Memory: Sendable {
+        /// What memory holds, and how many lookups it could answer.
         public var counts: OnlineMemory.Counts
+        /// The most bytes that entities may take up; beyond that, the least recently used are evicted.
         public var maximumBytes: Int
+        /// How many values of each set and feature memory has served, by status.
         public var tallies: [OnlineMemory.Tally]
-        /// How long ago the database was heard of.
+        /// How long ago the database last answered.
         public var silence: Duration
-        /// How far it was behind its primary then.
+        /// How far the database was behind its primary then; zero where it is the primary.
         public var lag: Duration
-        /// How far this machine's clock and the database's are apart, at least.
+        /// How far apart this machine's clock and the database's are, at least.
         public var disagreement: Duration
     }
 
+    /// How busy a pool of connections is.
     public struct Connections: Sendable {
+        /// `general`, `push` or `lookup`.
         public var name: String
+        /// Connections in use.
         public var busy: Int
+        /// Connections that are open and unused.
         public var idle: Int
+        /// Callers that are waiting for a connection.
         public var waiting: Int
     }
 
+    /// Nil where lookups aren't answered from memory.
     public var memory: Memory?
-    /// How long ago each source's newest batch was committed, of those that are followed.
+    /// How long ago the newest batch of each followed source was committed, sorted by source.
     public var ages: [(source: String, age: Duration)] = []
+    /// The pools of connections, `general` and `push` first.
     public var pools: [Connections] = []
+    /// What became of pushes, for each source that got any, sorted by source.
     public var pushes: [PushFigures] = []
+    /// What became of receipts.
     public var receipts: Receipts.Counts
 }
 
 extension StoreServing {
+    /// Collects the figures from what this process knows.
     public func figures() async -> Figures {
         var figures = Figures(receipts: receipts.counts)
         var pools = [("general", pool), ("push", pushes.pool)]
@@ -61,20 +75,21 @@ extension StoreServing {
         return figures
     }
 
-    /// Whether lookups here are what they promise to be.
+    /// Whether lookups here are as good as promised.
     public enum Readiness: Sendable, Hashable {
         case ready
         /// The database is away or a standby is far behind: what memory has is served as stale.
         case stale(age: Duration)
-        /// Lookups are served, but nothing can be written: why, as SQLSTATE has it.
+        /// Lookups are served, but nothing can be written: the SQLSTATE says why.
         case readOnly(code: String)
-        /// This machine's clock and the database's are further apart than a second.
+        /// This machine's clock and the database's are more than a second apart.
         case disagrees(by: Duration)
-        /// The database wasn't heard of yet.
+        /// The database hasn't been heard from yet.
         case unknown
     }
 
-    /// Whether it can serve, by what is known: nothing here asks the database, which may hang. `keepWatch` looks.
+    /// Whether the store can serve, by what is known already: it doesn't ask the database, which may hang. `keepWatch`
+    /// does.
     ///
     /// - Throws: what keeps it from serving at all.
     public func readiness() throws -> Readiness {
@@ -88,7 +103,7 @@ extension StoreServing {
             try seen.reading.get()
             return .unknown
         }
-        // Where the logs are heard of, all connections may only have been in use.
+        // While the logs are still heard of, all connections may just have been in use.
         if case .failure(let error) = seen.reading,
             !((error as? PostgresError).map { $0.isConnectionLost || $0.isTimeout } ?? false)
         {
@@ -100,8 +115,8 @@ extension StoreServing {
         return seen.unwritable.map { .readOnly(code: $0) } ?? .ready
     }
 
-    /// Looks every second whether the database can be read, and now and then whether it can be written, until it is
-    /// cancelled.
+    /// Checks every second whether the database can be read, and every few seconds whether it can be written, until it
+    /// is cancelled.
     public func keepWatch() async {
         await online?.follower.start()
         while !Task.isCancelled {
@@ -120,18 +135,18 @@ extension StoreServing {
     }
 }
 
-/// What was seen of the database last.
+/// What was last seen of the database.
 final class Watch: Sendable {
     struct Seen: Sendable {
         var reading: Result<Void, any Error>
-        /// Why nothing can be written, as SQLSTATE has it; nil where it can, or nobody can tell.
+        /// Why nothing can be written, as an SQLSTATE; nil where it can, or nobody can tell.
         var unwritable: String?
     }
 
     private let pool: Pool
     private let state = Mutex<(seen: Seen?, nextWriting: ContinuousClock.Instant)>((nil, .now))
 
-    /// A database that wasn't heard of for so long hangs.
+    /// A database that hasn't been heard from for this long hangs.
     static let mostSilence = Duration.seconds(3)
     private static let pause = Duration.seconds(5)
 
@@ -159,13 +174,13 @@ final class Watch: Sendable {
         state.withLock { $0.seen = Seen(reading: reading, unwritable: unwritable) }
     }
 
-    /// Has a file grow by a page, and shrink again: that is what fails where a disk is full. It changes no table of
+    /// Has a file grow by a page and shrink again, which is what fails when a disk is full. It changes no table of
     /// ours. Nil where nobody can tell.
     private func write() async -> Written? {
         do {
             try await Deadline.within(.seconds(5)) {
                 try await pool.run { connection in
-                    // So a database is told to be that has no room, by whoever runs it.
+                    // Whoever runs a database makes it read-only when it has no room.
                     guard
                         try connection.execute("select current_setting('transaction_read_only') = 'off'").first?.bool(0)
                             ?? true
@@ -183,7 +198,7 @@ final class Watch: Sendable {
         } catch let error as PostgresError where !error.isConnectionLost && !error.isTimeout {
             return .refused(code: error.code)
         } catch {
-            // That it is away, or hangs, is seen by reading.
+            // Reading shows whether it is away, or hangs.
             return nil
         }
     }

@@ -10,18 +10,19 @@ actor Follower {
     private let memory: OnlineMemory
     private var following: Task<Void, Never>?
     private var isReading = false
-    /// Who waits for the next reading, and all who weren't answered yet.
+    /// Callers that wait for the next reading, and all that haven't been answered yet.
     private var waiting: [Int] = []
     private var turns: [Int: CheckedContinuation<Void, any Error>] = [:]
     private var numbers = 0
-    /// The primary of the standby that is followed.
+    /// The primary of the standby that is followed; nil where a primary is followed.
     private let primary: Pool?
     private var beating: Task<Void, Never>?
 
-    /// News of more rows than this isn't read: what is in memory is asked for again.
+    /// If more rows than this have come to a source, they aren't read: its entities leave memory, and are read again as
+    /// lookups ask for them.
     private static let mostRows = SourceTable.shortStretch
 
-    /// - Parameter primary: where `pool` is a standby's.
+    /// - Parameter primary: the primary, where `pool` is a standby's.
     init(pool: Pool, memory: OnlineMemory, primary: Pool? = nil) {
         self.pool = pool
         self.memory = memory
@@ -40,13 +41,13 @@ actor Follower {
         primary?.close()
     }
 
-    /// Follows the logs from now on, as long as there is somebody who holds it.
+    /// Follows the logs from now on, for as long as somebody holds the follower.
     func start() {
         guard following == nil else { return }
         beat()
         following = Task.detached { [weak self] in
             while !Task.isCancelled {
-                // PostgreSQL may be away; it is asked again.
+                // PostgreSQL may be away; the next round asks again.
                 try? await self?.catchUp()
                 try? await Task.sleep(for: .milliseconds(10))
             }
@@ -54,7 +55,7 @@ actor Follower {
     }
 
     /// Has the primary commit something twice a second, so that a standby that is up to date can be told from one that
-    /// isn't although nothing happens. It changes no table, and waits for no disk.
+    /// lags even if nothing happens. It changes no table, and waits for no disk.
     private func beat() {
         guard let primary else { return }
         beating = Task.detached {
@@ -69,8 +70,8 @@ actor Follower {
         }
     }
 
-    /// Sees to it that memory isn't older than a moment, or says that it is: a database that does not answer within
-    /// three seconds is away.
+    /// Returns once memory is no older than a moment, or the database counts as away, since it hasn't answered within
+    /// three seconds.
     nonisolated func hear() async throws {
         if memory.isFresh { return }
         Task.detached { [self] in try await catchUp() }
@@ -83,7 +84,7 @@ actor Follower {
 
     /// Returns once memory has everything that was committed before the call.
     ///
-    /// - Throws: why that can't be read, or that the task's deadline has passed: others go on waiting.
+    /// - Throws: why that can't be read, or that the task's deadline has passed; others go on waiting.
     func catchUp() async throws {
         numbers += 1
         let id = numbers
@@ -96,7 +97,7 @@ actor Follower {
         defer { timer?.cancel() }
         try await withCheckedThrowingContinuation { turn in
             turns[id] = turn
-            // What is read just now may have begun too early.
+            // The reading under way may have begun too early.
             waiting.append(id)
             guard !isReading else { return }
             isReading = true
@@ -150,7 +151,7 @@ actor Follower {
     {
         let table = SourceTable(group.source), keys = group.keys.map(\.column)
         let rows = try table.news(group.columns.sorted(), keys: keys, after: after, upTo: upTo, connection)
-        // An import may bring a version that one stands before which memory never had, since no window reached it.
+        // An import may bring a version that is already superseded by one memory never had, since no window reached it.
         let evicts =
             try !group.source.id.isEmpty
             && connection.execute(

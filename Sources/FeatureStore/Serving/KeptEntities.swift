@@ -10,28 +10,28 @@ internal import Tables
 /// What the database keeps of entities for servers: their rows as memory holds them, up to some offset. A server adds
 /// what it remembers of the log since.
 ///
-/// Which tables are kept is decided by what servers were asked for; `OnlineWork` brings them up to date.
+/// What servers were asked for decides which tables are kept; `OnlineWork` brings them up to date.
 struct KeptEntities: Sendable {
-    /// Bytes that one answer of the database takes up: beyond its share of them, an entity's rows are read from the
-    /// source.
+    /// The most bytes of one answer from the database: an entity with more than its share of them is read from the
+    /// source's rows.
     private static let mostBytes = 256 << 20
 
-    /// Keys of more bytes aren't kept: no index holds them.
+    /// Keys with more bytes aren't kept, since no index holds them.
     static let longestKey = 2000
 
-    /// Tables of memory for which something is kept, by their generations: others aren't asked for.
+    /// The generations of memory's tables for which something is kept; others aren't asked for.
     private let known = SharedSet()
-    /// Hears of what isn't what it was when it was kept.
+    /// Called when something isn't what it was when it was kept.
     private let reportDamage: @Sendable (String) -> Void
 
-    /// Entities that are marked with this number of rows are read again by `OnlineWork`.
+    /// Entities marked with this number of rows are read again by `OnlineWork`.
     static let damaged = -2
 
     init(reportDamage: @escaping @Sendable (String) -> Void) {
         self.reportDamage = reportDamage
     }
 
-    /// Reads entities that memory lacks, one round trip for all; gives those that have to be read otherwise.
+    /// Reads entities that memory lacks, in one round trip for all; returns those that have to be read some other way.
     func read(_ missing: [MissingEntities], _ memory: OnlineMemory, _ connection: Connection) throws
         -> [MissingEntities]
     {
@@ -40,7 +40,7 @@ struct KeptEntities: Sendable {
         let entities = asked.reduce(0) { $0 + $1.wanted.keys.count }
         let answers = try connection.pipeline(
             asked.map { KeptEntities.query($0, ofEach: KeptEntities.mostBytes / max(entities, 1)) })
-        // As they came, and as they are taken out.
+        // Twice: as they came, and as they are taken out.
         try RowMemory.current?.take(2 * answers.reduce(0) { $0 + $1.bytes })
         var rest = missing.filter { !known.contains($0.generation) }
         for (missing, answer) in zip(asked, answers) {
@@ -58,16 +58,16 @@ struct KeptEntities: Sendable {
             """
     }
 
-    /// Over `t`: it has the columns and the rows that a group needs.
+    /// A condition over `t`: whether it has the columns and the rows that a group needs.
     private static func suffices(_ group: Plan.Group) -> SQL {
         let columns: Parameter = .array(.text, group.columns.sorted().map { .text($0) })
         return "t.columns @> \(columns) and (t.reach is null or t.reach >= \(group.reach))"
     }
 
-    /// What is asked of `t`, a table.
+    /// What is selected from `t`, a table.
     private static let tableColumns: SQL = "t.online, t.covered, to_json(t.columns)::text, t.reach, t.checksum"
 
-    /// What is asked of `t`, a table, and of `e`, its entities: one of more bytes says no number of rows.
+    /// What is selected from `t`, a table, and `e`, its entities: one with more bytes comes as -1 rows without a body.
     private static func columns(ofEach most: Int) -> SQL {
         "\(tableColumns), e.entity, case when octet_length(e.body) <= \(Int64(most)) then e.rows else -1 end, case when octet_length(e.body) <= \(Int64(most)) then e.body end"
     }
@@ -92,14 +92,14 @@ struct KeptEntities: Sendable {
         "online state of \(group.source.name) by \(group.keys.isEmpty ? "no key" : group.keys.map(\.column).joined(separator: ", "))"
     }
 
-    /// Takes what was kept; gives the entities that are left.
+    /// Takes what was kept into memory; returns the entities that are left, nil where none are.
     private func take(_ missing: MissingEntities, _ answer: Rows, _ memory: OnlineMemory, _ connection: Connection)
         -> MissingEntities?
     {
         let group = missing.wanted.group, types = group.keyTypes
         guard let first = answer.first, let table = table(first, group) else { return missing }
         let form = RowForm(group.source, columns: Set(table.columns))
-        // One that is ahead of this server's cut would show rows from behind it.
+        // A table that is ahead of this server's cut would show rows from beyond it.
         guard table.covered <= missing.wanted.cut,
             memory.remembers(missing.table, missing.generation, since: table.covered)
         else { return missing }
@@ -118,7 +118,7 @@ struct KeptEntities: Sendable {
             }
         }
         if !damaged.isEmpty { mark(damaged, table, group, connection) }
-        // Who isn't kept has no row.
+        // An entity that isn't kept has no row.
         var taken = missing
         taken.wanted = missing.wanted.asking(for: missing.wanted.keys.filter { !left.contains($0) })
         taken.wanted.cut = table.covered
@@ -132,7 +132,7 @@ struct KeptEntities: Sendable {
         return rest
     }
 
-    /// Has damaged entities read again. That it can't be said just now, or on a standby, keeps nobody from looking up.
+    /// Has damaged entities read again. If they can't be marked just now, or on a standby, lookups go on all the same.
     private func mark(_ entities: [[UInt8]], _ table: KeptTable, _ group: Plan.Group, _ connection: Connection) {
         reportDamage(
             "\(KeptEntities.place(group)): entities (\(entities.count)) aren't what they were when they were kept; their rows are read instead, and they are kept anew"
@@ -146,8 +146,8 @@ struct KeptEntities: Sendable {
 
     func isConnected(_ need: TableNeed) -> Bool { known.contains(need.generation) }
 
-    /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or what it would take
-    /// is too much.
+    /// Has memory remember the log back to what is kept for a table; false where nothing is kept, or there is too much
+    /// to remember.
     func connect(_ need: TableNeed, _ memory: OnlineMemory, _ connection: Connection) throws -> Bool {
         let group = need.group
         let row = try connection.execute(
@@ -189,7 +189,7 @@ struct KeptEntities: Sendable {
     }
 }
 
-/// Numbers that are only ever added.
+/// A set of numbers that only grows.
 private final class SharedSet: Sendable {
     private let numbers = Mutex<Set<Int>>([])
 
@@ -198,8 +198,8 @@ private final class SharedSet: Sendable {
 }
 
 extension StoreServing {
-    /// Has the database keep what a set needs from now on, and uses what is kept already. That it can't just now keeps
-    /// nobody from looking up.
+    /// Has the database keep what a set needs from now on, and uses what is kept already. If that fails just now,
+    /// lookups go on all the same.
     func keep(_ prepared: ServingPlan, in online: Online) async {
         let needs = online.memory.needs(of: prepared)
         if let set = prepared.asked.target.set {
@@ -210,7 +210,7 @@ extension StoreServing {
         await connect(needs, in: online)
     }
 
-    /// Looks again whether something is kept by now of what memory has.
+    /// Checks again whether something is kept by now for the tables in memory. A server calls it now and then.
     public func connectKept() async {
         guard let online else { return }
         await connect(online.memory.needs.filter { !online.kept.isConnected($0) }, in: online)
@@ -226,7 +226,7 @@ extension StoreServing {
     }
 
     /// Prepares the sets that servers were asked for, and takes what is kept of their entities into memory until it is
-    /// nearly full.
+    /// nearly full. Does nothing without memory.
     public func warmUp() async throws {
         guard let online else { return }
         let memory = online.memory, kept = online.kept

@@ -3,13 +3,15 @@ internal import Foundation
 internal import Postgres
 internal import ServingMemory
 
-/// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has a checksum of its
-/// own, so that one is put behind the others without a look at them, and none is damaged unseen.
+/// How the database keeps an entity's rows: in pieces, one for each time that rows came. Each has its own checksum, so
+/// that a piece can be appended without looking at the others, and no damage goes unseen.
 ///
 ///     piece = u64 checksum of the entity and of what follows  u32 bytes of rows  u32 rows  i64 known_from  rows
 enum KeptPieces {
     private static let head = 24
 
+    /// Packs rows as one piece.
+    ///
     /// - Parameters:
     ///   - online: the number of the table that it is kept in.
     ///   - from: the first instant at which one of the rows is known.
@@ -24,7 +26,9 @@ enum KeptPieces {
         return piece + content
     }
 
-    /// - Parameter count: how many rows are said to be kept.
+    /// Reads an entity's pieces, and checks them.
+    ///
+    /// - Parameter count: how many rows there should be.
     /// - Returns: the rows, and since when one is known; nil where they aren't what they were when they were kept.
     static func read(_ body: [UInt8], of entity: EntityKey, in online: Int64, count: Int, _ form: RowForm) -> (
         from: Int64, rows: EntityRows
@@ -63,7 +67,8 @@ enum KeptPieces {
     }
 }
 
-/// What a table of online state is believed to be: whole for some columns, so far back and up to an offset.
+/// What a table of online state claims to be: whole for some columns, as far back as `reach` (microseconds; nil for all
+/// history), up to the offset `covered`.
 struct KeptTable {
     var online: Int64
     var covered: Int64

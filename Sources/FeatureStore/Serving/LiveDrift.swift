@@ -4,13 +4,12 @@ internal import Postgres
 internal import StoreRecord
 
 extension StoreTraining {
-    /// How far what is served is from what was trained on: a snapshot's rows beside the lookups of its set that are
-    /// kept.
+    /// How far what is served is from what was trained on: a snapshot's rows beside the kept lookups of its set.
     ///
     /// - Parameters:
     ///   - set: what is served; nil for the snapshot's own set.
-    ///   - since: lookups from then on.
-    /// - Throws: where no lookup is kept.
+    ///   - since: only lookups answered for this instant or later.
+    /// - Throws: `notFound` where no lookup is kept.
     public func drift(_ id: String, live set: String? = nil, since: Instant) async throws -> Drift {
         let manifest = try await snapshot(id), own = try await statistics(ofSnapshot: manifest.id)
         let (served, columns) = try await withRegistry { connection, known in

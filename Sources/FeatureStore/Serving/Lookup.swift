@@ -8,8 +8,9 @@ internal import StoreRows
 extension StoreServing {
     /// Computes features for some entities at now, or as they were served at a past instant.
     ///
-    /// One *now* and one set of cuts for the whole answer, both given with it: the training row at that instant and
-    /// those cuts has the same bits.
+    /// The whole answer has one *now* and one set of cuts, and names them: the training row at that instant and those
+    /// cuts has the same bits.
+    ///
     /// - Throws: unknown names, missing or ill-typed values, `asOfInFuture`, `behind` where `minOffsets` aren't reached
     ///   within a second.
     public func lookup(_ request: LookupRequest) async throws -> LookupAnswer {
@@ -60,7 +61,7 @@ struct Online: Sendable {
     let follower: Follower
     /// Connections for entities that memory lacks.
     let pool: Pool
-    /// What is kept of entities in the database.
+    /// Online state, which the database keeps.
     let kept: KeptEntities
     let large = LargeEntities()
 }
@@ -118,10 +119,10 @@ extension StoreServing {
         return nil
     }
 
-    /// Waits until memory has what was pushed here before; on a standby for a second at most. Where the database went
-    /// away meanwhile, what memory says is stale anyhow.
+    /// Waits until memory has what was pushed here before, for at most a second, since a standby may lag. If the
+    /// database goes away meanwhile, memory's answer is stale anyway.
     private func seeOwnRows(_ sources: [String], in online: Online) async throws {
-        // Not what is pushed while it waits.
+        // What is pushed during the wait doesn't count.
         let owed = online.memory.owed(to: sources), started = ContinuousClock.now
         while !online.memory.hasReached(owed), !online.memory.isAway {
             guard ContinuousClock.now - started < .seconds(1) else {

@@ -7,7 +7,7 @@ extension Governance {
     /// What a target stands for, once pointers are followed.
     public func target(_ target: LookupRequest.Target) throws -> LookupRequest.Target { try resolve(target).target }
 
-    /// Follows pointers: `fraud@production`, and as Feast writes an output, `fraud@production:spend_7d`.
+    /// Follows pointers: `fraud@production`, or an output as Feast writes it, `fraud@production:spend_7d`.
     func resolve(_ target: LookupRequest.Target) throws -> LookupRequest.Resolved {
         switch target {
         case .set(let name):

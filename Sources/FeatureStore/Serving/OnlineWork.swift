@@ -6,20 +6,24 @@ internal import ServingMemory
 internal import StoreRecord
 internal import StoreRows
 
-/// What was brought up to date of online state.
+/// A part of online state that was brought up to date: one source's entities by one choice of key columns.
 public struct KeptOnline: Sendable {
+    /// The source whose rows are kept.
     public var source: String
+    /// The source's columns that make up the key, sorted; empty where all rows are one entity's.
     public var keys: [String]
-    /// Entities that got rows, and the offset up to which all are whole.
+    /// How many entities were written.
     public var entities: Int
+    /// The offset up to which all entities' rows are whole.
     public var upTo: Int64
 }
 
 extension StoreServing {
-    /// Brings online state up to date: of every set that a server was asked for, the rows of all entities as a server's
-    /// memory holds them.
+    /// Brings online state up to date: for every set that a server was asked for, the rows of all entities as a
+    /// server's memory holds them.
     ///
     /// - Parameter sets: kept from now on, too.
+    /// - Returns: the parts that had something new, and that no other process is working on.
     public func keepOnline(_ sets: [String] = []) async throws -> [KeptOnline] {
         try await withRegistry { connection, known in
             let catalog = known.catalog
@@ -33,28 +37,28 @@ extension StoreServing {
         }
     }
 
-    /// Forgets what is kept of entities for servers.
+    /// Deletes all online state. `keepOnline` builds it again, since the sets stay known.
     public func dropOnline() async throws {
         try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.online_tables") }
     }
 }
 
-/// Brings what is kept of one source's entities by one key up to date.
+/// Brings online state of one source's entities by one key up to date.
 struct OnlineWork {
-    /// Its keys go by the source's columns.
+    /// Its keys are named as the source's columns.
     let group: Plan.Group
     let connection: Connection
 
-    /// News of more rows than this is read entity by entity.
+    /// If more rows than this have come, their entities are read again instead.
     private static let mostNews: Int64 = 200_000
-    /// So much longer than windows reach, rows are kept: a server's clock may be behind.
+    /// Rows are kept this much longer than windows reach (microseconds), since a server's clock may be behind.
     private static let margin: Int64 = 60_000_000
 
     private var source: Source { group.source }
     private var keys: [String] { group.keys.map(\.column) }
     private var form: RowForm { RowForm(source, columns: group.columns) }
 
-    /// What the sets need that servers were asked for, each source and key once.
+    /// What the sets that servers were asked for need: each source and key once.
     static func needs(_ catalog: Catalog, _ connection: Connection) throws -> [Plan.Group] {
         let registry = Registry(connection)
         let plans = try connection.execute("select set_name from firn_cache.online_sets order by set_name").map {
@@ -82,7 +86,7 @@ struct OnlineWork {
 
     func run() throws -> KeptOnline? {
         try connection.transaction {
-            // One at a time; a second one leaves it to the first.
+            // One process at a time; a second one leaves it to the first.
             guard
                 try connection.execute(
                     "select pg_try_advisory_xact_lock(\(Lock.space)::int, \(Lock.online(of: source.name))::int)"
@@ -115,7 +119,8 @@ struct OnlineWork {
         }
     }
 
-    /// As it is kept; begun anew where that has other columns or too few rows, or isn't what it was.
+    /// The table as it is kept; begun anew where that has other columns, doesn't reach back far enough, or isn't what
+    /// it was.
     private func table() throws -> KeptTable {
         let names: Parameter = .array(.text, keys.map { .text($0) }), columns = group.columns.sorted(),
             list: Parameter = .array(.text, columns.map { .text($0) })
@@ -134,14 +139,14 @@ struct OnlineWork {
         return table
     }
 
-    /// Writes how far a table goes.
+    /// Records how far a table goes.
     private func put(_ table: KeptTable) throws {
         try connection.execute(
             "update firn_cache.online_tables set covered = \(table.covered), checksum = \(table.checksum(source.name, keys: keys)) where online = \(table.online)"
         )
     }
 
-    /// What is kept, and whether it is what it was; nil where nothing is.
+    /// The table that is kept, and whether it is what it was; nil where there is none.
     private func kept() throws -> (table: KeptTable, isWhole: Bool)? {
         let row = try connection.execute(
             """
@@ -160,14 +165,14 @@ struct OnlineWork {
         )
     }
 
-    /// Reads entities again that weren't what they were.
+    /// Reads entities again that aren't what they were.
     private func keepAnew(_ entities: [[UInt8]], upTo: Int64, _ online: Int64, at now: Int64) throws {
         try reload(entities.compactMap { EntityKey(bytes: $0, group.keyTypes) }, upTo: upTo, online, at: now)
     }
 
     // MARK: Entities anew
 
-    /// Reads every entity that got a row since, or lost one, and keeps it as it is now.
+    /// Reads every entity that has since gained or lost a row, and keeps it as it is now.
     private func reload(keysSince covered: Int64, upTo: Int64, _ online: Int64, at now: Int64) throws -> Int {
         let table = SourceTable(source)
         let notNull = SQL.joined(keys.map { "r.\(identifier: $0) is not null" } + ["true"], by: " and ")
@@ -238,8 +243,8 @@ struct OnlineWork {
         return packed
     }
 
-    /// Writes entities; gives those that have twice the rows they were read with, some of which no window reaches any
-    /// more.
+    /// Writes entities; returns those with more than twice the rows they were read with, some of which no window
+    /// reaches any more.
     @discardableResult
     private func write(_ kept: [Kept], _ online: Int64, replacing: Bool) throws -> [EntityKey] {
         let most = EntityTable.maximumEntityBytes,
@@ -255,7 +260,7 @@ struct OnlineWork {
                 zip(some, tooLarge).map {
                     .bytes($1 ? [] : KeptPieces.piece($0.entity, in: online, knownFrom: $0.from, $0.rows))
                 })
-            // What is damaged stays so until it is read again, whatever comes.
+            // A damaged entity stays marked until it is read again, whatever comes.
             let isTooLarge: SQL = "excluded.rows < 0 or length(e.body) + length(excluded.body) > \(most)"
             let update: SQL =
                 replacing
@@ -280,8 +285,8 @@ struct OnlineWork {
 }
 
 extension OnlineWork {
-    /// Holds what is kept of entities, some taken by chance or all, against their rows: what every aggregate comes to
-    /// now, and whether they are known.
+    /// Compares what is kept of entities, a random sample or all, with their rows: what every aggregate comes to now,
+    /// and whether they are known.
     static func check(_ catalog: Catalog, atMost limit: Int?, _ check: inout HistoryCheck, _ connection: Connection)
         throws
     {
@@ -298,7 +303,7 @@ extension OnlineWork {
             check.faults.append("\(place) isn't what it was when it was kept")
             return
         }
-        // Of another shape, it is begun anew before it is used.
+        // A table of another shape is begun anew before it is used.
         guard kept.columns == group.columns.sorted(), kept.covered > 0 else { return }
         let table = SourceTable(source), now = try log.state().clock
         let chosen: SQL = limit.map { "order by random() limit \($0)" } ?? ""
@@ -335,14 +340,14 @@ extension OnlineWork {
         }
     }
 
-    /// Whether entities come to the same as they are kept and by their rows.
+    /// Whether entities come to the same values from what is kept as from their rows.
     private func holds(_ entities: [EntityKey], _ table: KeptTable, at now: Int64) throws -> Bool {
         var kept: [EntityKey: (from: Int64, rows: EntityRows)] = [:], isElsewhere: Set<EntityKey> = []
         for row in try connection.execute(
             "select entity, rows, body from firn_cache.online_entities where online = \(table.online) and entity = any(\(.array(.bytes, entities.map { .bytes($0.bytes) })))"
         ).map({ $0 }) {
             guard let entity = try EntityKey(bytes: row.bytes(0), group.keyTypes) else { return false }
-            // Of one that has too many rows, or was found damaged, nothing is believed.
+            // Nothing is believed of an entity that has too many rows or was found damaged.
             if try row.int64(1) < 0 {
                 isElsewhere.insert(entity)
             } else if let rows = try KeptPieces.read(

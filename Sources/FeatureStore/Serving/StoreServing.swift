@@ -20,11 +20,11 @@ public struct StoreServing: StorePart {
     var online: Online? { live.online }
     var pushes: PushQueues { live.pushes }
     var watch: Watch { live.watch }
-    /// Lookups on their way into their log.
+    /// Lookups on their way into the lookup log.
     public var receipts: Receipts { live.receipts }
 
-    /// Runs `body` with what is registered and where pointers point, as it was known last: asks the database only where
-    /// something came since, or a name is unknown.
+    /// Runs `body` with what is registered and decided, as it was last known: asks the database only if something has
+    /// come since, or a name is unknown.
     public func withKnownCatalog<T: Sendable>(_ body: @escaping @Sendable (Catalog, Governance) throws -> T)
         async throws -> T
     {
@@ -35,14 +35,14 @@ public struct StoreServing: StorePart {
     }
 }
 
-/// What goes on beside single calls: pushes that share commits, lookups that are logged, memory that follows the logs,
-/// and the watch over the database.
+/// What outlives single calls: pushes that share commits, lookups that are logged, memory that follows the logs, and
+/// the watch over the database.
 final class LiveState: Sendable {
     let pushes: PushQueues
     let receipts: Receipts
     /// What lookups are answered from; nil where each asks the database.
     let online: Online?
-    /// Whether the database can be read and written, as it was seen last.
+    /// Whether the database can be read and written, as last seen.
     let watch: Watch
 
     init(_ context: StoreContext, _ memory: OnlineMemory?) {
@@ -60,7 +60,7 @@ final class LiveState: Sendable {
             role: context.role, statementTimeout: PushQueue.statementTimeout, readsByIndex: true)
         pushes = PushQueues(pool: Pool(uri: context.uri, size: min(context.connections, 4), pushing)) {
             source, rows, end in
-            // Memory takes what lies right behind what it has, and is owed the rest.
+            // Memory takes rows that directly follow what it has; the rest it is owed.
             if let memory, !(rows.map { memory.take($0) } ?? false) { memory.owe([source: end]) }
         }
         receipts = Receipts(pool: Pool(uri: context.uri, size: 1, quick))

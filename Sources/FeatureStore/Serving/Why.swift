@@ -5,18 +5,23 @@ public import ServingMemory
 internal import StoreRecord
 internal import StoreRows
 
-/// A value taken apart: the rows that counted, and the nearest that didn't with the reason.
+/// A value taken apart: the rows that counted, and the nearest that didn't, with the reason.
 public struct WhyAnswer: Sendable {
+    /// The feature or label that was explained.
     public var function: Function
-    /// The entity's keys and the request inputs it was asked for with.
+    /// The entity's keys and the request inputs that were given.
     public var inputs: [(name: String, value: Literal)]
+    /// The instant that the value is for.
     public var asOf: Instant
+    /// The value at that instant.
     public var value: Literal
-    /// What makes the value NULL whatever its aggregates are: a NULL key, a label's future that isn't known yet.
+    /// Reasons why the value is NULL whatever its aggregates are: a NULL key, a label's future that isn't known yet.
     public var overrides: [String]
+    /// By source: the last offset that was read.
     public var cuts: [String: Int64]
     /// What the value is computed from: an expression over `a1`, `a2`, …, the aggregates explained.
     public var plan: PlanOutline
+    /// One for each aggregate, in the order `a1`, `a2`, ….
     public var explanations: [Explanation]
 }
 
@@ -24,20 +29,23 @@ public struct WhyAnswer: Sendable {
 public struct WhyRequest: Sendable {
     /// The lookup whose value is doubted; it doesn't wait for `minOffsets`.
     public var lookup: LookupRequest
+    /// Whether rows count that became known only after the instant.
     public var isHindsight = false
+    /// Leaves out rows that became known later than this; nil leaves out none.
     public var knownBy: Instant?
-    /// How many of the rows that counted, and of those that didn't, are shown for each aggregate.
+    /// How many of the rows that counted, and of those that didn't, are shown for each aggregate: 1 to `maximumRows`.
     public var rows = WhyRequest.usualRows
 
-    /// Asks about a feature or label; `lookup` is still to be given keys and inputs.
+    /// Asks about a feature or label; keys and inputs are still to be added to `lookup`.
     public init(_ function: String) {
         lookup = LookupRequest(.features([function]), entities: [:])
     }
 
-    /// How many rows of each sort are given where nobody says otherwise, and at most.
+    /// How many rows of each sort are shown by default.
     public static let usualRows = 20
+    /// The most rows of each sort that can be asked for.
     public static let maximumRows = 1000
-    /// Rows of all aggregates together; a feature of many aggregates gets fewer of each.
+    /// The most rows of all aggregates together; a feature with many aggregates gets fewer of each.
     fileprivate static let maximumOfAll = 10_000
 }
 
@@ -83,7 +91,7 @@ extension StoreServing {
 }
 
 extension Explanation.Verdict {
-    /// The name that stays, for programs.
+    /// A stable name for programs.
     public var code: String {
         switch self {
         case .counted: "counted"
@@ -103,7 +111,7 @@ extension Explanation.Verdict {
 }
 
 extension Explanation {
-    /// In words, what became of a row.
+    /// What became of a row, in words.
     public func reason(_ row: Row) -> String {
         switch row.verdict {
         case .counted: "counted"

@@ -6,18 +6,19 @@ internal import StoreRecord
 internal import StoreRows
 internal import Tables
 
-/// A snapshot as one file: definitions, the rows that it reads, spine, manifest. From it alone its rows come back, with
-/// no database.
+/// A snapshot as one file: definitions, the rows that it reads, spine, manifest. Its rows come back from it alone,
+/// without a database.
 ///
 /// A tar archive:
 ///
 ///     README.txt         how to compute it by hand
-///     bundle.json        the engine's build, the ledger's entry, blocks that lost rows since to an erasure
+///     bundle.json        the engine's build, the ledger's entry, blocks that have since lost rows to an erasure
 ///     manifest.json      as it was recorded
 ///     definitions.yaml   the set and all it is made of, with the columns that are read
 ///     spine.csv.zst      or spine.arrows.zst
 ///     rows/SOURCE.arrows.zst
 public struct SnapshotBundle: Sendable {
+    /// The snapshot's manifest, as it was recorded.
     public let manifest: Manifest
     private let about: About
     private let directory: TemporaryDirectory
@@ -35,10 +36,10 @@ public struct SnapshotBundle: Sendable {
         static let format = "firn bundle 1"
     }
 
-    /// Unpacks one.
+    /// Unpacks a bundle.
     ///
-    /// - Parameter temporaryDirectory: where room for its content is made, as long as it is used.
-    /// - Throws: a file that is none.
+    /// - Parameter temporaryDirectory: where its content is unpacked, and stays as long as the bundle is used.
+    /// - Throws: `invalidRequest` for a file that isn't a bundle.
     public init(path: String, temporaryDirectory: String) throws {
         guard FileManager.default.isReadableFile(atPath: path) else {
             throw StoreError(.invalidRequest, "\(path) can't be read")
@@ -57,9 +58,9 @@ public struct SnapshotBundle: Sendable {
         self.manifest = recorded
     }
 
-    /// Computes the snapshot from the bundle alone, and holds it against the manifest's digest.
+    /// Computes the snapshot from the bundle alone, and compares it with the manifest's digest.
     ///
-    /// - Parameter threads: how many hash at once.
+    /// - Parameter threads: how many threads hash at once.
     public func evaluate(threads: Int) throws -> (TrainingSet, Verification) {
         let text = try String(contentsOfFile: directory.path + "/definitions.yaml", encoding: .utf8)
         let catalog = try Catalog(documents: [DefinitionDocument(yaml: text, file: "definitions.yaml")])
@@ -77,7 +78,7 @@ public struct SnapshotBundle: Sendable {
                     schema: .init(importing: source, keys: catalog.keyColumns(of: name)), options: ReadOptions())
                 return (name, SourceRows(importing: try reader.all(), into: source))
             })
-        // All rows of the cuts are here, and no others.
+        // All rows up to the cuts are here, and no others.
         var reading = manifest.reading
         reading.cuts = [:]
         let outputs = plan.evaluate(spine.spine, reading) { sources[$0.source.name]! }
@@ -93,7 +94,7 @@ public struct SnapshotBundle: Sendable {
 }
 
 extension StoreTraining {
-    /// Writes a snapshot's bundle; the file appears when it is whole.
+    /// Writes a snapshot's bundle; the file appears once it is complete.
     ///
     /// - Returns: how many rows of each source it holds: those of the spine's entities, with all versions of their
     ///   facts.
@@ -177,7 +178,7 @@ extension SnapshotBundle {
     }
 }
 
-/// A source's rows that a plan reads for a spine.
+/// The rows of one source that a plan reads for a spine.
 private struct BundledRows {
     private let source: Source
     private let groups: [Plan.Group]
@@ -222,7 +223,7 @@ private struct BundledRows {
         return count
     }
 
-    /// Over `r`: the rows of the spine's entities, and of facts with several versions all.
+    /// A condition over `r`: the rows of the spine's entities, with all versions of their facts.
     private func wanted() throws -> SQL {
         if groups.contains(where: { $0.keys.isEmpty }) { return "true" }
         var parts: [SQL] = []
@@ -321,7 +322,7 @@ extension JSON {
     }
 }
 
-/// A directory that is gone when nobody holds it any more.
+/// A directory that is removed once nothing holds this any more.
 private final class TemporaryDirectory: Sendable {
     let path: String
 

@@ -2,31 +2,35 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Tables
 
-/// What a training set's column looks like: how many values there are, where they lie, which come often.
+/// What a training set's column looks like: how many values there are, where they lie, which are frequent.
 ///
-/// Counts, mean and deviation are of all rows; quantiles, histogram and top values of at most 20,000 rows, evenly
+/// Counts, mean and deviation cover all rows; quantiles, histogram and top values cover at most 20,000 rows, evenly
 /// spaced.
 public struct ColumnStatistics: Sendable, Codable, Equatable {
+    /// A frequent value.
     public struct Top: Sendable, Codable, Equatable {
-        /// As text.
+        /// The value as text, cut short if it has more than 200 bytes.
         public var value: String
-        /// In the sample.
+        /// How often it occurs in the sample.
         public var count: Int
     }
 
+    /// How many rows the column has, NULLs included.
     public var rows = 0
+    /// How many of them are NULL.
     public var nulls = 0
-    /// Values that are no finite numbers: they count for nothing below.
+    /// How many numbers aren't finite; mean, deviation, quantiles and histogram leave them out.
     public var notFinite = 0
-    /// The mean of numbers; times are seconds since 1970.
+    /// The mean of the numbers, with times as seconds since 1970; nil where there are none.
     public var mean: Double?
-    /// The standard deviation of the whole population.
+    /// The standard deviation of the numbers, as a whole population; nil where there are none.
     public var deviation: Double?
-    /// The 0th, 1st, … 100th percentile.
+    /// The 0th, 1st, … 100th percentile; empty where there are no numbers.
     public var quantiles: [Double] = []
-    /// How many of the sample lie in each of 20 parts of the same width, from the smallest to the greatest.
+    /// How many sampled numbers lie in each of 20 parts of equal width, from the smallest number to the greatest; empty
+    /// where there are none.
     public var histogram: [Int] = []
-    /// The most frequent values of texts, bools and whole numbers.
+    /// The most frequent values of texts, bools and whole numbers: at most 10, the most frequent first.
     public var top: [Top] = []
     /// Rows of the sample that aren't NULL.
     public var sampled = 0
@@ -76,7 +80,7 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         guard let first = sorted.first, let last = sorted.last else { return }
         quantiles = (0...100).map { sorted[Int((Double(sorted.count - 1) * Double($0) / 100).rounded())] }
         var histogram = Array(repeating: 0, count: ColumnStatistics.bins)
-        // Halved, so that the width of all there is doesn't overflow.
+        // Halved, so that the width of the whole range can't overflow.
         let half = last / 2 - first / 2
         for value in sorted {
             let share = half > 0 ? (value / 2 - first / 2) / half : 0
@@ -90,9 +94,9 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         return text.utf8.count <= mostBytes ? text : String(text.prefix(mostBytes / 4)) + "…"
     }
 
-    /// The share of values, of those that are numbers, up to one.
+    /// The share of the numbers that are at most `value`, read off the percentiles.
     func share(upTo value: Double) -> Double {
-        // The last percentile that isn't beyond it.
+        // Finds the last percentile that isn't beyond it.
         var low = 0, high = quantiles.count
         while low < high {
             let middle = (low + high) / 2
@@ -101,7 +105,7 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         return low == 0 ? 0 : Double(low - 1) / Double(quantiles.count - 1)
     }
 
-    /// Whether it has what those that are computed have.
+    /// Whether its figures are possible ones, for statistics that are read back.
     var isWhole: Bool {
         rows >= 0 && (0...rows).contains(nulls) && sampled >= 0 && [0, 101].contains(quantiles.count)
             && [0, ColumnStatistics.bins].contains(histogram.count)

@@ -8,35 +8,43 @@ public import Tables
 
 /// How far two sets of rows are apart, feature by feature.
 public struct Drift: Sendable {
+    /// How far the values of one output are apart.
     public struct Feature: Sendable {
+        /// The output's name, which both sides have.
         public var name: String
-        /// Population stability index: 0 alike, beyond 0.2 much has moved. NULL is a part of its own.
+        /// Population stability index: 0 if alike; above 0.2, much has moved. NULL is a part of its own.
         public var stability: Double
-        /// Kolmogorov-Smirnov: the greatest distance of both distributions, of numbers alone.
+        /// Kolmogorov-Smirnov: the greatest distance between the two distributions, from 0 to 1; nil unless both have
+        /// numbers.
         public var distance: Double?
+        /// What the left side's values look like.
         public var left: ColumnStatistics
+        /// What the right side's values look like.
         public var right: ColumnStatistics
-        /// Where the outputs are other functions.
+        /// Whether the two sides compute the output by different functions.
         public var isRedefined: Bool
-        /// What both come to where two samples of these sizes are drawn from one distribution: the mean of the index,
-        /// and what one in twenty distances is beyond.
+        /// What two samples of these sizes, drawn from one distribution, would show: the mean of the index, and the
+        /// distance that one in twenty exceeds.
         public private(set) var chance: (stability: Double, distance: Double) = (0, 0)
     }
 
+    /// The id of the snapshot that is compared.
     public var left: String
+    /// The id of the snapshot that it is compared with; for lookups, which ones, in words.
     public var right: String
+    /// One for each output that both sides have.
     public var features: [Feature]
-    /// Outputs that only one has.
+    /// Outputs that only one side has, sorted by name.
     public var alone: [String] = []
 
-    /// Features beyond a bound, of those that have rows enough to tell.
+    /// Features beyond either bound, of those with enough rows to tell.
     public func beyond(stability: Double, distance: Double) -> [Feature] {
         features.filter {
             ($0.stability > stability || $0.distance ?? 0 > distance) && !$0.isOfTooFew(stability, distance)
         }
     }
 
-    /// Features of which there are so few rows that chance alone may be beyond a bound.
+    /// Features with so few rows that chance alone may exceed a bound.
     public func tooFew(stability: Double, distance: Double) -> [Feature] {
         features.filter { $0.isOfTooFew(stability, distance) }
     }
@@ -52,7 +60,7 @@ extension Drift.Feature {
         var shares: [(left: Double, right: Double)] = [(left.nullShare, right.nullShare)]
         let whole = (left: 1 - left.nullShare, right: 1 - right.nullShare)
         if !left.quantiles.isEmpty, !right.quantiles.isEmpty {
-            // Ten parts of the left, fewer where many values are the same.
+            // Ten parts of the left side, fewer where many values are the same.
             var before = (left: 0.0, right: 0.0), edges = Set<Double>()
             for decile in stride(from: 10, to: 100, by: 10) where edges.insert(left.quantiles[decile]).inserted {
                 let edge = left.quantiles[decile], upTo = (left: left.share(upTo: edge), right: right.share(upTo: edge))
@@ -83,7 +91,7 @@ extension Drift.Feature {
         chance = (
             Double(shares.count - 1) * sum { $0.rows }, distance == nil ? 0 : 1.36 * sum { $0.sampled }.squareRoot()
         )
-        // What never happened is taken for very rare, so that the logarithm is finite.
+        // What never occurs is taken to be very rare, so that the logarithm is finite.
         stability = shares.reduce(0) { sum, share in
             let left = max(share.left, 1e-4), right = max(share.right, 1e-4)
             return sum + (right - left) * ln(right / left)
@@ -98,7 +106,8 @@ extension Drift.Feature {
 }
 
 extension StoreTraining {
-    /// What each output of a snapshot looks like: as it was made, or of its rows computed again.
+    /// What each output of a snapshot looks like, in the manifest's order: as kept when it was made, else from its
+    /// rows, which are fetched for it.
     public func statistics(ofSnapshot id: String) async throws -> [(name: String, statistics: ColumnStatistics)] {
         let manifest = try await snapshot(id)
         let all: [String: ColumnStatistics]
@@ -132,7 +141,8 @@ extension StoreTraining {
         return kept?.statistics
     }
 
-    /// A snapshot's whole manifest as JSON, and what its outputs look like where that is kept.
+    /// A snapshot's whole manifest as members of a JSON object, with what its outputs look like as `statistics`: null
+    /// where that isn't kept.
     public func manifest(_ id: String) async throws -> [JSON.Member] {
         let manifest = try await snapshot(id), kept = try await keptStatistics(manifest)
         guard case .object(let members) = manifest.json(whole: true) else { return [] }
@@ -143,7 +153,7 @@ extension StoreTraining {
         return members + [JSON.Member("statistics", statistics ?? .null)]
     }
 
-    /// How far two snapshots are apart.
+    /// How far two snapshots, each by id or name, are apart.
     public func drift(_ left: String, _ right: String) async throws -> Drift {
         let left = try await snapshot(left), right = try await snapshot(right)
         let theirs = Dictionary(try await statistics(ofSnapshot: right.id).map { ($0.name, $0.statistics) }) {
@@ -159,8 +169,8 @@ extension StoreTraining {
         return drift
     }
 
-    /// The newest snapshot that has a feature or label, and what it looks like there; nil where none has, or it isn't
-    /// kept.
+    /// The newest snapshot that has a feature or label, and what it looks like there; nil where there is no such
+    /// snapshot, or its statistics aren't kept.
     public func statistics(of function: VersionedName) async throws -> (
         snapshot: Manifest, statistics: ColumnStatistics
     )? {
@@ -182,13 +192,13 @@ extension StoreTraining {
 }
 
 extension Drift {
-    /// Rows of lookups that are looked at.
+    /// Reading kept lookups ends once it has this many rows.
     static let mostLive = 200_000
 }
 
-/// What the outputs of a snapshot look like, as it is kept.
+/// A snapshot's statistics, as the store keeps them.
 struct KeptStatistics {
-    /// By output; nil where they aren't what they were when they were kept.
+    /// By output; nil where they aren't what was kept.
     let statistics: [String: ColumnStatistics]?
 
     var isDamaged: Bool { statistics == nil }
@@ -206,7 +216,7 @@ struct KeptStatistics {
             ? read : nil
     }
 
-    /// Keeps them, in the place of what may be there.
+    /// The statement that keeps them, replacing any that are there.
     static func keeping(_ statistics: [String: ColumnStatistics], of snapshot: String) throws -> SQL {
         let body = try canonicalJSON(statistics)
         return """

@@ -3,17 +3,17 @@ internal import FeatureLanguage
 internal import Postgres
 internal import StoreRows
 
-/// Outputs of a training set that say nothing in any row, though somebody will have meant them to.
+/// Finds outputs of a training set that say nothing in any row, though somebody will have meant them to.
 struct Emptiness {
     private let plan: Plan
     private let spine: Spine
     private let reading: Reading
     private let connection: Connection
 
-    /// Rows of the spine that are looked at again.
+    /// The most rows of the spine that are looked at again.
     private static let sample = 200
 
-    /// Inside the transaction that the training set was computed in.
+    /// For use inside the transaction in which the training set was computed.
     init(_ plan: Plan, _ spine: Spine, _ reading: Reading, _ connection: Connection) {
         self.plan = plan
         self.spine = spine
@@ -21,8 +21,8 @@ struct Emptiness {
         self.connection = connection
     }
 
-    /// What to say of features that are NULL, or 0 where they count, in all rows: their source is empty, has no rows of
-    /// these entities, or the rows were known too late.
+    /// Warnings about features that are NULL, or 0 if they count, in all rows: their source is empty, has no rows of
+    /// these entities, or its rows were known too late.
     func warnings(_ outputs: Outputs) throws -> [String] {
         let empty = plan.outputs.indices.filter {
             plan.outputs[$0].kind == .feature && !plan.outputs[$0].groups.isEmpty && outputs.columns[$0].saysNothing
@@ -32,7 +32,7 @@ struct Emptiness {
         let whose =
             spine.instants.count > Emptiness.sample
             ? "the entities of \(loader.spine.instants.count) of them" : "their entities"
-        // Asked once of each group and source, however many outputs read them.
+        // Each group and source is asked once, however many outputs read it.
         var warnings: [String] = [], delays: [String: SourceDelay?] = [:], known: [Int: Bool] = [:]
         func hasRows(_ group: Int) throws -> Bool {
             if let known = known[group] { return known }
@@ -72,7 +72,7 @@ struct Emptiness {
         return warnings
     }
 
-    /// Some rows of the spine, evenly spaced.
+    /// Loads rows for some of the spine, evenly spaced.
     private var loader: RowLoader {
         let step = max(1, (spine.instants.count + Emptiness.sample - 1) / Emptiness.sample)
         let rows = stride(from: 0, to: spine.instants.count, by: step).map { Int32($0) }
@@ -81,7 +81,7 @@ struct Emptiness {
         return RowLoader(spine: some, cuts: reading.cuts, connection: connection)
     }
 
-    /// The outputs as they are for them in hindsight.
+    /// The outputs of those rows in hindsight.
     private func hindsight(_ loader: RowLoader) throws -> Outputs {
         var reading = reading
         (reading.mode, reading.knownBy) = (.hindsight, nil)
@@ -90,7 +90,7 @@ struct Emptiness {
 }
 
 extension Column {
-    /// Whether it is NULL in each row, or in none and 0 in each.
+    /// Whether it is NULL in every row, or an int64 that is 0 in every row.
     fileprivate var saysNothing: Bool {
         if let validity { return !validity.contains(true) }
         return type == .int64 && integers.allSatisfy { $0 == 0 }

@@ -6,47 +6,68 @@ internal import Tables
 
 /// What differs between two snapshots.
 public struct SnapshotComparison: Sendable {
-    /// An output of both whose function isn't the same, or one that only one has.
+    /// An output that both have with different functions, or that only one has.
     public struct OutputChange: Sendable {
+        /// The output's name.
         public var name: String
+        /// The left function and its short fingerprint; nil where only the right has the output.
         public var left: String?
+        /// The right function and its short fingerprint; nil where only the left has the output.
         public var right: String?
     }
 
+    /// A source whose log the two snapshots read up to different offsets.
     public struct CutChange: Sendable {
+        /// The source's name.
         public var source: String
+        /// The last offset that the left snapshot read; 0 for none.
         public var left: Int64
+        /// The last offset that the right snapshot read; 0 for none.
         public var right: Int64
     }
 
-    /// How many rows of an output that both have differ, and the first of them, counted from 1 in the left spine.
+    /// An output that both have, and whose values differ in some of the rows that both have.
     public struct ValueChange: Sendable {
+        /// The output's name.
         public var output: String
+        /// In how many rows the values differ.
         public var rows: Int
+        /// The first of those rows, counted from 1 in the left spine.
         public var firstRow: Int
+        /// The left value in that row.
         public var left: Literal
+        /// The right value in that row.
         public var right: Literal
     }
 
+    /// The snapshot that was named first.
     public var left: Manifest
+    /// The snapshot that was named second.
     public var right: Manifest
-    /// What is asked differently: the mode, known by, the split.
+    /// Settings that differ, in words: the mode, known by, the split.
     public var settings: [String] = []
+    /// Outputs that differ, sorted by name.
     public var outputs: [OutputChange] = []
+    /// Cuts that differ, sorted by source.
     public var cuts: [CutChange] = []
-    /// Rows, by keys and instant, that only one spine has; and those that both have.
+    /// How many rows, by keys and instant, only the left spine has.
     public var onlyLeft = 0
+    /// How many rows, by keys and instant, only the right spine has.
     public var onlyRight = 0
+    /// How many rows, by keys and instant, both spines have.
     public var common = 0
+    /// Outputs whose values differ, in the left snapshot's order.
     public var values: [ValueChange] = []
 
+    /// Whether settings, outputs, cuts, rows and values are all the same.
     public var isSame: Bool {
         settings.isEmpty && outputs.isEmpty && cuts.isEmpty && onlyLeft == 0 && onlyRight == 0 && values.isEmpty
     }
 }
 
 extension StoreTraining {
-    /// What differs between two snapshots: definitions, cuts, rows, and the values of rows and outputs that both have.
+    /// What differs between two snapshots, each by id or name: definitions, cuts, rows, and the values of rows and
+    /// outputs that both have.
     public func compareSnapshots(_ left: String, _ right: String) async throws -> SnapshotComparison {
         let left = try await snapshot(left), right = try await snapshot(right)
         var comparison = SnapshotComparison(left: left, right: right)
@@ -81,7 +102,7 @@ extension StoreTraining {
 
     private func compareRows(_ comparison: inout SnapshotComparison) async throws {
         let (left, right) = (try await rows(comparison.left), try await rows(comparison.right))
-        // Rows are matched by their keys and instant; of several alike, in their order.
+        // Rows are matched by their keys and instant; several that are alike are matched in their order.
         let named = left.keys.map { ($0.name, $0.column) }.elementsEqual(right.keys.map { ($0.name, $0.column) }) {
             $0.0 == $1.0 && $0.1.type == $1.1.type
         }
@@ -125,7 +146,7 @@ extension StoreTraining {
 }
 
 extension Column {
-    /// Whether a value is that of another column of its type; NaN is one value.
+    /// Whether a value equals that of another column of its type; all NaNs are one value.
     fileprivate func isSame(_ row: Int, as other: Column, _ otherRow: Int) -> Bool {
         let a = self[row], b = other[otherRow]
         if case .float64(let x) = a, case .float64(let y) = b, Double(bitPattern: x).isNaN {

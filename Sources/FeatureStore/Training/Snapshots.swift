@@ -10,18 +10,26 @@ public import Tables
 
 /// What a snapshot is made of.
 public struct SnapshotRequest: Sendable {
+    /// The set's name, or that of a pointer (`fraud@production`).
     public var set: String
+    /// A name for the snapshot, of 1 to 200 bytes and not beginning with `snap_`; nil for none.
     public var name: String?
+    /// The spine's column that holds the instants.
     public var timestamp: String
+    /// Whether rows count as served or in hindsight.
     public var mode: Reading.Mode
+    /// Leaves out rows that became known later than this; nil leaves out none.
     public var knownBy: Instant?
+    /// How the spine is read: its word for NULL, the unit of integer times, CSV's delimiter.
     public var options: ReadOptions
-    /// A snapshot whose cuts are taken; nil takes the newest.
+    /// The id or name of a snapshot whose cuts are taken; nil takes the newest.
     public var at: String?
+    /// Adds a column that divides the rows into parts; nil adds none.
     public var split: Split?
-    /// Whether the rows are kept with it, for others to fetch.
+    /// Whether the values are kept in the store, so that fetching them needs no computing.
     public var keeps: Bool
 
+    /// Asks for a set as served, at the newest cuts, with nothing kept but the record, unless told otherwise.
     public init(
         set: String, name: String? = nil, timestamp: String = FeatureSet.instantColumn, mode: Reading.Mode = .asServed,
         knownBy: Instant? = nil,
@@ -39,11 +47,11 @@ public struct SnapshotRequest: Sendable {
     }
 }
 
-/// How far a training set is.
+/// How far the computation of a training set has come.
 public enum TrainingProgress: Sendable {
-    /// So many rows have come from a source's table: those that aren't sealed, or all that a small spine needs.
+    /// This many rows have come from a source's table: those that aren't sealed, or all that a small spine needs.
     case reading(source: String, rows: Int)
-    /// So many rows of the spine have their values.
+    /// This many rows of the spine have their values.
     case computing(rows: Int, of: Int)
 }
 
@@ -65,9 +73,11 @@ extension StoreTraining {
         }
     }
 
-    /// Makes a training set over a spine that isn't a file.
+    /// Computes and records a training set over a spine that needn't be a file.
     ///
-    /// - Parameter spine: reads it for a plan.
+    /// - Parameters:
+    ///   - name: what errors call the spine.
+    ///   - spine: reads the spine for a plan.
     public func createSnapshot(
         _ request: SnapshotRequest, name: String, output: String? = nil,
         progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
@@ -99,7 +109,9 @@ extension StoreTraining {
     /// Computes a training set without recording it: for what is computed often and never asked for again, such as a
     /// step of a pipeline.
     ///
-    /// - Parameter request: its name and whether it keeps rows mean nothing here.
+    /// - Parameters:
+    ///   - request: its name, and whether values are kept, mean nothing here.
+    ///   - name: what errors call the spine.
     public func trainingSet(
         _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile
@@ -168,7 +180,7 @@ extension StoreTraining {
             spine: Manifest.SpineRecord(
                 digest: prepared.spineDigest, timestamp: request.timestamp, null: request.options.null,
                 epoch: request.options.epoch?.rawValue,
-                layout: file.isArrow ? file.archiveLayout.rawValue : nil),
+                layout: file.isTyped ? file.archiveLayout.rawValue : nil),
             createdAt: Instant(microseconds: heads.now).description, actor: actor, engine: "firn 1")
         manifest.id = "snap_" + SHA256.hash(data: Array(try canonicalJSON(manifest).utf8)).hexadecimal.prefix(16)
         let record = manifest
@@ -182,7 +194,7 @@ extension StoreTraining {
                 > 0
             if !held {
                 for (index, piece) in pieces.enumerated() {
-                    // Somebody may keep the same spine at this moment.
+                    // Somebody else may be keeping the same spine at this moment.
                     try connection.execute(
                         "insert into firn.spines values (\(record.spine.digest), \(index)::int, \(piece)) on conflict do nothing"
                     )
@@ -226,10 +238,12 @@ extension StoreTraining {
         }
     }
 
-    /// A snapshot by its id, or the newest of a name.
+    /// A snapshot by its id, or the newest with that name.
+    ///
+    /// - Throws: `notFound`.
     public func snapshot(_ id: String) async throws -> Manifest {
         try await withCatalog { connection, _ in
-            // No name has one, and PostgreSQL takes none.
+            // No name contains a zero byte, and PostgreSQL takes none.
             let rows =
                 id.utf8.contains(0)
                 ? nil
@@ -251,16 +265,16 @@ private struct Computed {
     let plan: Plan
     let file: SpineFile
     let outputs: Outputs
-    /// The outputs as columns, and the split's.
+    /// The outputs as columns, and the split's column where there is one.
     let values: Table
     let heads: Heads
-    /// The snapshot whose cuts these are.
+    /// The id of the snapshot whose cuts these are; nil for the newest.
     let at: String?
     let warnings: [String]
 }
 
-/// What is made of a training set before it is recorded, each part for itself: the file, the digest, the spine as it is
-/// kept.
+/// What is made of a training set before it is recorded, in parts that don't depend on each other: the file, the
+/// digest, the spine as it is kept, statistics.
 private struct Prepared {
     let digest: FeatureEngine.Digest
     let spine: [[UInt8]]
@@ -275,7 +289,7 @@ private struct Prepared {
         case statistics(String, ColumnStatistics)
     }
 
-    /// - Parameter output: where the rows go; the file isn't published.
+    /// - Parameter output: where the rows go; the file isn't published yet.
     init(_ computed: Computed, _ output: OutputFile?, threads: Int) throws {
         let (file, values) = (computed.file, computed.values)
         let result = computed.plan.result(file.spine, computed.outputs)
@@ -319,7 +333,7 @@ private final class OutputFile: Sendable {
     func publish() throws { try writer.withLock { try $0.publish() } }
 }
 
-/// SHA-256 of a text as it goes by.
+/// SHA-256 of a text that comes in pieces.
 final class TextHash {
     private var hash = SHA256()
 

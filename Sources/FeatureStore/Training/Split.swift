@@ -5,32 +5,39 @@ internal import StoreRecord
 internal import Tables
 
 /// Divides a training set by a hash of some of the spine's columns, so that all rows of one customer, say, fall into
-/// the same part, whenever and wherever it is made.
+/// the same part, whenever and wherever the set is made.
 ///
 /// A row's place in 0 ..< 1 is the first 64 bits of SHA-256( "firn split 2\n" value… ) over 2^64, where value = u64
-/// length, UTF-8 of the value as `SpineFile.identities` has it, or 2^64−1 where it is NULL. The parts take their shares
-/// in order.
+/// length, UTF-8 of the value as `SpineFile.identities` spells it, or 2^64−1 where it is NULL. The parts take their
+/// shares in order.
 ///
 /// In `split 1`, which older snapshots have, a value is its text as CSV had it.
 public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
+    /// A part of the training set.
     public struct Part: Sendable, Codable, Hashable {
+        /// What rows of this part have in the column `split`.
         public var name: String
+        /// The share of rows that it is to get: above 0, up to 1.
         public var share: Double
     }
 
+    /// The parts in the order in which they take their shares, which come to 1.
     public var parts: [Part]
-    /// Columns of the spine.
+    /// The spine's columns whose values are hashed, in this order.
     public var by: [String]
-    /// How values are hashed; nil is `split 1`, of which manifests said nothing.
+    /// How values are hashed; nil is `split 1`, which manifests didn't mention.
     public var hash: String? = Split.newest
 
     /// The name of the column it adds.
     public static let column = "split"
     private static let newest = "split 2", oldest = "split 1"
 
+    /// Reads a split as people write it.
+    ///
     /// - Parameters:
     ///   - text: `train=0.8,valid=0.1,test=0.1`; the shares come to 1.
-    ///   - by: columns of the spine, with commas between.
+    ///   - by: columns of the spine, separated by commas.
+    /// - Throws: `invalidRequest` for anything else.
     public init(_ text: String, by columns: String) throws {
         parts = []
         for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -60,7 +67,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
             + (hash == Split.newest ? "" : " (\(hash ?? Split.oldest))")
     }
 
-    /// The part of each row.
+    /// The name of each row's part.
     func assign(_ file: SpineFile) throws -> Column {
         let name = hash ?? Split.oldest
         guard [Split.newest, Split.oldest].contains(name) else {

@@ -7,31 +7,31 @@ internal import StoreRecord
 internal import StoreRows
 public import Tables
 
-/// A training set's rows: the spine as it came, and the values of a set beside it.
+/// A training set's rows: the spine as it came, and a set's values beside it.
 public struct TrainingSet: Sendable {
     let file: SpineFile
-    /// Outputs, and the column of the split where there is one.
+    /// The outputs, and the split's column where there is one.
     let values: Table
-    /// What was to be said when it was computed.
+    /// Warnings from when it was computed.
     public var warnings: [String] = []
 
-    /// Writes it to a file, which appears then.
+    /// Writes the rows to a file, which appears once it is complete.
     public func write(to writer: TableWriter) throws {
         try writer.write(file, values)
         try writer.publish()
     }
 
-    /// The rows as an Arrow stream, piece by piece as it travels.
+    /// The rows as an Arrow stream, piece by piece as it is sent.
     public func arrowStream() -> some Sequence<[UInt8]> { file.arrowStream(values) }
 }
 
 extension Plan {
     /// Computes a training set's values.
     ///
-    /// Inside a transaction, so that what is sealed and what isn't fit together.
+    /// Runs inside a transaction, so that what is sealed and what isn't fit together.
     ///
-    /// - Parameter damage: takes the runs that aren't what they were when they were sealed; from such a one on, rows
-    ///   are read instead.
+    /// - Parameter damage: collects runs that aren't what they were when they were sealed; from such a run on, rows are
+    ///   read instead.
     func train(
         _ spine: Spine, _ reading: Reading, _ training: StoreTraining, _ connection: Connection,
         wantsChanges: Bool = false, damage: FoundDamage = FoundDamage(),
@@ -83,8 +83,8 @@ private struct TrainingRows: RowSupply {
 }
 
 extension StoreTraining {
-    /// A snapshot's rows again: as they were kept, or computed from the same spine at the same cuts, and then held
-    /// against its digest.
+    /// Gets a snapshot's rows again, as they were kept, or computed from the same spine at the same cuts; either way
+    /// they are checked against its digest.
     ///
     /// - Throws: `damaged` where they aren't the same.
     public func fetch(_ id: String) async throws -> (manifest: Manifest, rows: TrainingSet) {
@@ -99,10 +99,10 @@ extension StoreTraining {
         return (manifest, set)
     }
 
-    /// Computes a snapshot again and compares.
+    /// Computes a snapshot again, and compares it with its digest.
     public func verify(_ id: String) async throws -> Verification { try await rebuild(snapshot(id)).verification }
 
-    /// - Parameter mends: whether damaged segments, whose rows were read instead, are reported and taken away, so that
+    /// - Parameter mends: whether damaged segments, whose rows were read instead, are reported and dropped, so that
     ///   they are sealed again.
     func rebuild(_ manifest: Manifest, mends: Bool = true) async throws -> (
         rows: TrainingSet, verification: Verification, damage: [String]
@@ -119,7 +119,7 @@ extension StoreTraining {
                 verification.faults.append(.definition(output.function.description))
             }
             let plan = Plan(set, in: catalog), damage = FoundDamage()
-            // Spine and rows as they are at one moment: something may be erased just now.
+            // Spine and rows as of one moment, since an erasure may be under way.
             let (file, isWhole, erasures, outputs) = try connection.transaction(.repeatableReadOnly) {
                 let erasures = try Erasures(connection),
                     (file, isWhole) = try KeptSpine(manifest, erasures).read(plan, connection)
@@ -149,8 +149,8 @@ extension StoreTraining {
         }
     }
 
-    /// The kept rows of a snapshot; nil where there are none, or they aren't what they were: then they go, and are
-    /// computed again.
+    /// The kept rows of a snapshot; nil where there are none, or they aren't what they were. Those are deleted, since
+    /// they can be computed again.
     private func keptResult(_ manifest: Manifest) async throws -> TrainingSet? {
         do {
             return try await readKeptResult(manifest)
@@ -183,7 +183,7 @@ extension StoreTraining {
             var outputs: Outputs?
             do throws(TableError) {
                 let bytes = try ByteReader(pieces: { rest.popFirst() }, name: manifest.id, compression: .zstd)
-                // The split's column, where there is one, follows from the spine.
+                // The split's column, where there is one, follows from the spine and isn't read.
                 var reader = try TableReader(
                     bytes, layout: .arrows, name: manifest.id, schema: .init(columns),
                     options: ReadOptions(ignoresExtra: true))
@@ -209,6 +209,7 @@ extension Plan {
 
 /// What was found when a snapshot was computed again.
 public struct Verification: Sendable {
+    /// A way in which a snapshot isn't what was recorded.
     public enum Fault: Sendable, CustomStringConvertible {
         /// A definition isn't the one it was made with.
         case definition(String)
@@ -230,18 +231,20 @@ public struct Verification: Sendable {
         }
     }
 
+    /// The record of the snapshot that was computed again.
     public var manifest: Manifest
+    /// What differs that no erasure explains.
     public var faults: [Fault] = []
-    /// Rows, counted from 1, of blocks that differ and had or read rows which were erased since.
+    /// Ranges of rows, counted from 1, whose blocks differ and had or read rows that have been erased since.
     public var erased: [ClosedRange<Int>] = []
-    /// Whether all is as it was, but for what was erased.
+    /// Whether everything is as it was, apart from what was erased.
     public var isIdentical: Bool { faults.isEmpty }
 
     init(manifest: Manifest) {
         self.manifest = manifest
     }
 
-    /// - Parameter erased: blocks that may differ.
+    /// - Parameter erased: blocks, from 0, that may differ.
     mutating func compare(_ digest: FeatureEngine.Digest, _ outputs: [String], erased: Set<Int>) {
         guard digest.description != manifest.digest else { return }
         let rows = FeatureEngine.Digest.blockRows
@@ -259,10 +262,10 @@ public struct Verification: Sendable {
             if !hasFault { faults.append(.inputs) }
             return
         }
-        // Where nothing but inputs differs, it is in these blocks: the spine itself is held against its digest.
+        // Where only inputs differ, they differ in these blocks: the spine itself is checked against its digest.
         let blocks = differing.intersection(erased)
         for block in (blocks.isEmpty ? erased : blocks).sorted() {
-            // The ledger names the blocks, and the manifest says how many rows there are.
+            // Blocks come from the ledger and the number of rows from the manifest: they may not fit together.
             guard (0...1 << 40).contains(block), block * rows < manifest.rows else { continue }
             let range = block * rows + 1...min(manifest.rows, (block + 1) * rows)
             if let last = self.erased.last, last.upperBound + 1 == range.lowerBound {
@@ -283,10 +286,10 @@ public struct Verification: Sendable {
     }
 }
 
-/// A snapshot's spine as it is kept, by its digest.
+/// A snapshot's spine as it is kept, found by its digest.
 struct KeptSpine {
     private let record: Manifest.SpineRecord
-    /// Under which it is kept: its own digest, or what erasures left of it has another.
+    /// The digest that it is kept under: its own, or that of what erasures left of it.
     private let address: String
 
     init(_ manifest: Manifest, _ erasures: Erasures) {
@@ -294,7 +297,7 @@ struct KeptSpine {
         address = erasures.spine(of: manifest.id, first: manifest.spine.digest)
     }
 
-    /// As it is kept: a text compressed with zstd, in pieces.
+    /// The spine as it is kept: compressed with zstd, in pieces.
     func pieces(_ connection: Connection) throws -> [[UInt8]] {
         let pieces = try connection.execute("select body from firn.spines where digest = \(address) order by piece").map
         { try $0.bytes(0) }
@@ -302,7 +305,7 @@ struct KeptSpine {
         return pieces
     }
 
-    /// - Returns: the spine, and whether it is what its digest says.
+    /// - Returns: the spine, and whether it matches its digest.
     func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
         var rest = try pieces(connection)[...]
         let unpacked = try ByteReader(pieces: { rest.popFirst() }, name: "spine", compression: .zstd)
@@ -329,7 +332,7 @@ struct KeptSpine {
 }
 
 extension StoreTraining {
-    /// Says what was damaged, and sees to it that it is made again. Outside a transaction.
+    /// Reports what was damaged, and sees to it that it is made again. Not for use inside a transaction.
     func mend(_ damage: FoundDamage, _ connection: Connection) {
         damage.warnings.forEach(reportDamage)
         damage.forget(connection)

@@ -2,17 +2,17 @@ internal import Foundation
 
 /// A program run to its end.
 ///
-/// By posix_spawn rather than Foundation's Process, which on Linux waits until everything that the program started has
-/// ended too: for `pg_ctl start` that is the server itself.
+/// This uses posix_spawn because Foundation's Process on Linux also waits for everything that the program started: for
+/// `pg_ctl start` that is the server itself.
 struct Child {
     var status: Int32
     var text: String
 
     /// - Parameters:
-    ///   - command: the program's path and its arguments. It runs in `/`: its user may not be able to go where the
-    ///     caller stands.
-    ///   - keepsOutput: without it nothing is read, as for a program whose own children outlive it and hold its output
-    ///     open.
+    ///   - command: the program's path and its arguments. It runs in `/`, since its user may have no access to the
+    ///     caller's directory.
+    ///   - keepsOutput: whether to read its output; false for a program whose own children outlive it and hold its
+    ///     output open.
     static func run(_ command: [String], keepsOutput: Bool = true) throws(PostgresError) -> Child {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw fault(command) }
@@ -31,7 +31,8 @@ struct Child {
     }
 
     private static func spawn(_ command: [String], output: Int32?) throws(PostgresError) -> pid_t {
-        // A server outlives us: it must not hold open what our caller gave us, who may wait for its end.
+        // A server outlives us: it must not hold open what our caller passed to us, since the caller may wait for it to
+        // close.
         for descriptor in Int32(3)..<1024 where fcntl(descriptor, F_GETFD) >= 0 {
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
@@ -50,7 +51,7 @@ struct Child {
                 unsafe posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_WRONLY, 0)
             }
         }
-        // The shell changes the directory: posix_spawn's own way is not to be had everywhere.
+        // The shell changes the directory: posix_spawn's own way isn't available everywhere.
         let command = ["/bin/sh", "-c", "cd / && exec \"$@\"", "sh"] + command
         var arguments = unsafe command.map { unsafe strdup($0) }
         unsafe arguments.append(nil)

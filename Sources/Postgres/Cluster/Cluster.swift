@@ -3,29 +3,29 @@ internal import Foundation
 /// Firn's own PostgreSQL, in a project's `.firn` directory.
 ///
 ///     .firn/lock               held while a command creates, starts or stops the cluster
-///     .firn/cluster/data       the data directory; `cluster` is a link to /var/lib/firn/… where the server's user can't enter the project
+///     .firn/cluster/data       the data; `cluster` links to /var/lib/firn/… if its user can't enter the project
 ///     .firn/cluster/log        the server's log
-///     /tmp/firn-<16 digits>    the socket, in a directory of the server's user alone: a socket's path has 107 bytes at most
+///     /tmp/firn-<16 digits>    the socket, in a private directory: a socket's path has at most 107 bytes
 ///
-/// Only a unix socket, peer authentication with a map for the user who started it. It stays up between commands until
-/// `stop`.
+/// It listens only on a unix socket, with peer authentication and a map for the user who started it. It stays up
+/// between commands until `stop`.
 public struct Cluster: Sendable {
     /// The `.firn` directory.
     public let directory: String
     private let path: String
-    /// Gives up safety for speed; for clusters of tests, which nobody misses.
+    /// Trades safety for speed; for test clusters, which nobody misses.
     private let isThrowaway: Bool
 
     /// - Parameters:
     ///   - directory: the `.firn` directory, which need not exist yet.
-    ///   - path: where programs are looked for first, as in `PATH`.
+    ///   - path: where to look for programs first, in the form of `PATH`.
     public init(directory: String, path: String, isThrowaway: Bool = false) {
         self.directory = URL(fileURLWithPath: directory).standardizedFileURL.path
         self.path = path
         self.isThrowaway = isThrowaway
     }
 
-    /// The nearest `.firn` from a directory upwards, as Git finds `.git`.
+    /// The nearest `.firn` from a directory upwards, as Git finds `.git`; nil if there is none.
     public static func find(from directory: String, path: String) -> Cluster? {
         var place = URL(fileURLWithPath: directory).standardizedFileURL
         while true {
@@ -36,14 +36,16 @@ public struct Cluster: Sendable {
         }
     }
 
-    /// For psql, libpq and `FIRN_DATABASE_URL`.
+    /// The address for psql, libpq and `FIRN_DATABASE_URL`.
     ///
-    /// Asks for a server that runs as the right user: nobody else can pass for it by being first at the socket's path.
+    /// It asks for a server that runs as the right user, so that nobody else can pass for it by taking the socket's
+    /// path first.
     public var uri: String {
         let user = (try? ServerUser.current().name).map { "&requirepeer=\($0)" } ?? ""
         return "postgresql://firn@/firn?host=\(socketDirectory.replacing("/", with: "%2F"))\(user)"
     }
 
+    /// Whether the cluster was created, running or not.
     public var exists: Bool { FileManager.default.fileExists(atPath: data + "/PG_VERSION") }
 
     private var home: String { directory + "/cluster" }
@@ -61,22 +63,22 @@ public struct Cluster: Sendable {
 
     // MARK: Start and stop
 
-    /// Creates the cluster if there is none, and starts it if it isn't running. Two callers at once don't collide.
+    /// Creates the cluster if there is none, and starts it if it isn't running. Two simultaneous callers don't collide.
     public func start() throws {
         if exists, (try? Connection(uri: uri)) != nil { return }
         try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try withLock {
-            // Somebody may have been quicker.
+            // Somebody else may have been quicker.
             if exists, (try? Connection(uri: uri)) != nil { return }
             let user = try ServerUser.current()
             if !exists { try create(user) }
-            // A command that was killed may have left a server without its database.
+            // A killed command may have left a server without its database.
             if !isRunning { try launch(user) }
             try createDatabase()
         }
     }
 
-    /// Stops the server; false where it wasn't running.
+    /// Stops the server; false if it wasn't running.
     @discardableResult
     public func stop(immediately: Bool = false) throws -> Bool {
         guard exists else { return false }
@@ -95,7 +97,7 @@ public struct Cluster: Sendable {
         }
     }
 
-    /// Whether a server runs on the data directory.
+    /// Whether a server is running on the data directory.
     public var isRunning: Bool { postmaster.map(isAlive) ?? false }
 
     private func withLock<T>(_ body: () throws -> T) throws -> T {
@@ -121,7 +123,7 @@ public struct Cluster: Sendable {
             if try user.canEnter(directory) {
                 try user.makePrivate(home)
             } else {
-                // Root may be the only one who can enter the project: then the cluster lives where its user can go.
+                // Perhaps only root can enter the project: then the cluster lives where its user can go.
                 try FileManager.default.createDirectory(
                     atPath: "/var/lib/firn", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
                 let elsewhere = "/var/lib/firn/\(identity)"
@@ -129,7 +131,7 @@ public struct Cluster: Sendable {
                 try FileManager.default.createSymbolicLink(atPath: home, withDestinationPath: elsewhere)
             }
         }
-        // Made under another name, so that one killed half-way doesn't pass for a cluster.
+        // Created under another name, so that one whose creation was killed doesn't pass for a cluster.
         let unfinished = real(home) + "/data.new"
         try? FileManager.default.removeItem(atPath: unfinished)
         let child = try Child.run(
@@ -165,7 +167,7 @@ public struct Cluster: Sendable {
         try append(settings, to: data + "/postgresql.conf", replacing: false)
     }
 
-    /// As the caller, who may be root: the files stay the server user's.
+    /// Written as the caller, who may be root: the files still belong to the server's user.
     private func append(_ text: String, to file: String, replacing: Bool) throws {
         guard let handle = FileHandle(forUpdatingAtPath: file) else {
             throw fault("PostgreSQL's \(file) can't be written", "")
@@ -182,8 +184,8 @@ public struct Cluster: Sendable {
             programs.directory + "/pg_ctl", "start", "-D", real(data), "-l", real(home) + "/log", "-w", "-t", "60",
             "-s", "-o", "-k \(socketDirectory)",
         ])
-        // A postmaster killed with SIGKILL may stay a zombie for a while where its parent reaps slowly, and its lock
-        // file with it.
+        // A postmaster killed with SIGKILL may stay a zombie for a while if its parent reaps slowly, and its lock file
+        // stays with it.
         for attempt in 0..<20 {
             if attempt > 0 { Thread.sleep(forTimeInterval: 0.5) }
             if let pid = postmaster, isZombie(pid) {
@@ -200,7 +202,7 @@ public struct Cluster: Sendable {
         if try connection.execute("select 1 from pg_database where datname = 'firn'").count == 0 {
             try connection.run(script: "create database firn")
         }
-        // The user is called firn, too: what people make without naming a schema would land among the store's own
+        // The user is called firn too: what people create without naming a schema would land among the store's own
         // tables.
         let settings = try connection.execute(
             "select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = 'firn' and s.setrole = 0"
@@ -214,7 +216,7 @@ public struct Cluster: Sendable {
         (try? String(contentsOfFile: data + "/PG_VERSION", encoding: .utf8)).flatMap { Int($0.prefix { $0.isNumber }) }
     }
 
-    /// The process that postmaster.pid names, where the file speaks of this directory and not of one it was copied
+    /// The process that postmaster.pid names, if the file is about this directory and not about one that it was copied
     /// from.
     private var postmaster: pid_t? {
         guard
@@ -225,7 +227,7 @@ public struct Cluster: Sendable {
         return pid_t(lines[0])
     }
 
-    /// Whether the process lives and is a PostgreSQL: after a power loss the number may belong to anybody.
+    /// Whether the process is alive and is PostgreSQL: after a power loss the number may belong to anything.
     private func isAlive(_ pid: pid_t) -> Bool {
         guard kill(pid, 0) == 0 || errno == EPERM, !isZombie(pid) else { return false }
         guard let command = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8) else { return true }
@@ -244,7 +246,7 @@ public struct Cluster: Sendable {
         return text.split(separator: "\n").suffix(3).joined(separator: "\n")
     }
 
-    /// The path without links: the server's user may not be able to follow them.
+    /// The path with links resolved: the server's user may not be able to follow them.
     private func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
 
     private func fault(_ message: String, _ reason: String) -> PostgresError {

@@ -5,9 +5,9 @@ struct ServerPrograms {
     let directory: String
     let major: Int
 
-    /// The newest of at least version 14, or of just the version that a data directory needs.
+    /// The newest version, at least 14, or exactly the version that a data directory needs.
     ///
-    /// Looked for on PATH and where Debian, Homebrew and Red Hat put them.
+    /// Searches PATH and the places that Debian, Homebrew and Red Hat use.
     static func find(major wanted: Int? = nil, path: String) throws(PostgresError) -> ServerPrograms {
         var directories = path.split(separator: ":").map(String.init)
         directories += children(of: "/usr/lib/postgresql", below: "bin")

@@ -1,11 +1,11 @@
 internal import Foundation
 
-/// The user PostgreSQL's programs run as: the one who calls, or, since they refuse root, an unprivileged one.
+/// The user that PostgreSQL's programs run as: the caller or, since they refuse root, an unprivileged user.
 struct ServerUser {
     let name: String
     let uid: uid_t
     let gid: gid_t
-    /// Whether the caller is somebody else (root).
+    /// Whether this is somebody other than the caller (who is root).
     let isAnother: Bool
 
     static func current() throws(PostgresError) -> ServerUser {
@@ -29,7 +29,7 @@ struct ServerUser {
         return unsafe String(cString: entry.pointee.pw_name)
     }
 
-    /// The command to run a program as this user.
+    /// The command line that runs a program as this user.
     func command(_ command: [String]) throws(PostgresError) -> [String] {
         guard isAnother else { return command }
         #if os(Linux)
@@ -45,14 +45,14 @@ struct ServerUser {
         #endif
     }
 
-    /// Whether the user can go into a directory.
+    /// Whether the user can enter a directory.
     func canEnter(_ directory: String) throws(PostgresError) -> Bool {
         guard isAnother else { return true }
         let command = try command(["/bin/sh", "-c", "cd \"$1\"", "sh", directory])
         do { return try Child.run(command).status == 0 } catch { return false }
     }
 
-    /// Makes a directory that only this user (and root) can enter, or checks that an existing one is just that.
+    /// Creates a directory that only this user (and root) can enter, or checks that an existing one is like that.
     func makePrivate(_ directory: String) throws(PostgresError) {
         if unsafe mkdir(directory, 0o700) == 0 {
             if isAnother, unsafe chown(directory, uid, gid) != 0 {

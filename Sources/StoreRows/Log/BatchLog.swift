@@ -27,20 +27,21 @@ package struct BatchLog {
         return try rows.first.map { try Head(offset: $0.int64(0), hash: $0.bytes(1)) } ?? Head(offset: 0, hash: [])
     }
 
-    /// Holds the log until the transaction ends: nobody else appends meanwhile.
+    /// Holds the log until the transaction ends, so that nobody else appends meanwhile.
     func lock() { connection.later(Lock.statement(Lock.log(of: source.name))) }
 
     /// Where the log ends and what time it is.
     package struct State {
         package var head: Head
-        /// What was asked beside.
+        /// Whether the condition asked about holds.
         var holds: Bool
-        /// The database's clock, never behind an earlier push to the source.
+        /// The database's clock, but never behind an earlier push to the source.
         package var clock: Int64
         var committedAt: Int64
     }
 
-    /// Asks for all of it at once, and whether a condition holds. Under the lock it holds until the commit.
+    /// Asks for all of it at once, and whether a condition holds. Under the lock, the answer stays true until the
+    /// commit.
     package func state(_ condition: SQL = "false") throws -> State {
         let row = try connection.execute(
             prepared: """
@@ -51,7 +52,7 @@ package struct BatchLog {
                 """
         ).single()
         let now = try row.timestamp(2)
-        // No batch, or one with all that it has.
+        // No batch, or one with all its values.
         let head =
             row.isNull(0) && row.isNull(1)
             ? Head(offset: 0, hash: []) : Head(offset: try row.int64(0), hash: try row.bytes(1))
@@ -64,17 +65,17 @@ package struct BatchLog {
             head: head, holds: try row.bool(4), clock: max(now, try row.optionalTimestamp(3) ?? .min), committedAt: now)
     }
 
-    /// Who sent a batch, and what it is known by.
+    /// Who sent a batch, and what repeats of it are recognized by.
     struct Origin: Sendable {
         var actor: String
         var idempotencyKey: String?
         var requestDigest: [UInt8]?
         var fileDigest: [UInt8]?
-        /// Where its rows came from, in canonical JSON.
+        /// Where its rows came from, as canonical JSON.
         var origin = "{}"
     }
 
-    /// What a batch brings, but for its place in the log.
+    /// What a batch contains, apart from its place in the log.
     struct Entry {
         enum Kind: String { case `import`, push }
 
@@ -86,12 +87,12 @@ package struct BatchLog {
         var rows: RowsDigest
     }
 
-    /// Writes batches, one after the other: the last act before the commit, with which it is sent, under the lock.
-    /// Gives the log's end after each; one without rows leaves no trace. A function of the owner's holds them against
-    /// the log and the clock (migrations/0010_server_functions.sql).
+    /// Appends batches, one after another. This is the last act before the commit, under the lock, and travels with the
+    /// commit. Returns the log's end after each batch; one without rows leaves no trace. One of the owner's functions
+    /// checks them against the log and the clock (migrations/0010_server_functions.sql).
     func append(_ entries: [Entry], knownAt: Int64?, at state: State) -> [Int64] {
         var head = state.head, ends: [Int64] = []
-        // A parameter of the function each.
+        // One for each parameter of the function.
         var columns: [[Parameter]] = Array(repeating: [], count: BatchLog.appended.count)
         for entry in entries {
             guard entry.count > 0 else {
@@ -144,7 +145,7 @@ package struct BatchLog {
         package var count: Int64
         package var duplicates: Int64
         var kind: String
-        /// When pushed rows were known, in microseconds since 1970; nil for imported ones.
+        /// When pushed rows became known, in microseconds since 1970; nil for imported rows.
         package var knownAt: Int64?
         var committedAt: Int64
         var actor: String
@@ -159,7 +160,7 @@ package struct BatchLog {
         /// The version of the hash's form. A log never goes back to an older one.
         package var version = 2
 
-        /// The hash that it has if nothing of it was changed.
+        /// The hash that it has if nothing in it was changed.
         package func computedHash(_ source: String) -> [UInt8] { version == 1 ? firstHash(source) : secondHash(source) }
 
         private func firstHash(_ source: String) -> [UInt8] {
@@ -234,7 +235,7 @@ extension BatchLog.Recorded {
     }
 }
 
-/// The salted digest of a batch's rows, in their order: what the batch says of them for ever.
+/// The salted digest of a batch's rows, in their order: what the batch says about them forever.
 ///
 ///     SHA-256( salt  row… )
 ///     row   = u64 position  known_at  (u64 column's place, value) for each that isn't NULL  u64 2^64−1
@@ -252,7 +253,7 @@ package struct RowsDigest {
     }
 
     package static func randomSalt() -> [UInt8] {
-        // Two questions to the system, not one for each byte.
+        // Two requests to the system, rather than one for each byte.
         var generator = SystemRandomNumberGenerator()
         return [generator.next(), generator.next()].flatMap { (word: UInt64) in
             (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
@@ -260,7 +261,7 @@ package struct RowsDigest {
     }
 
     /// - Parameters:
-    ///   - positions: of each row in the batch, from 1.
+    ///   - positions: each row's position in the batch, from 1.
     ///   - columns: every declared column, in the source's order.
     mutating func add(_ columns: [Column], positions: some Collection<Int>, knownAt: [Int64]?) {
         for (row, position) in positions.enumerated() {
@@ -297,12 +298,12 @@ package struct RowsDigest {
 }
 
 extension SourceTable {
-    /// Digests of batches' rows as they are now, one after the other.
+    /// Digests of batches' rows as they are now, one batch after another.
     ///
     /// - Parameters:
     ///   - batches: in the order of the log.
     ///   - areAll: whether the log has no others, or hardly any.
-    ///   - take: called for each with how many rows it has, and their digest.
+    ///   - take: called for each batch with its number of rows and their digest.
     package func digests(
         of batches: [(batch: Int64, salt: [UInt8], isPushed: Bool)], areAll: Bool, _ connection: Connection,
         progress: (Int) -> Void = { _ in },

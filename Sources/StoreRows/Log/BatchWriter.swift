@@ -5,11 +5,11 @@ internal import StoreRecord
 internal import Tables
 
 /// Writes the rows of a batch, or of several that are committed together, and at the very end the batches themselves:
-/// rows first, then the log's lock, the batches, and the commit.
+/// first the rows, then the log's lock, the batches, and the commit.
 ///
-/// A source with `id` takes its rows through a staging table, so that duplicates are found before anything is written
-/// for good: decided first without the lock, and again under it where the log has moved on or the clock would decide
-/// otherwise.
+/// A source with an `id` takes its rows through a staging table, so that duplicates are found before anything is
+/// written for good. They are decided first without the lock, and again under it if the log has moved on or the clock
+/// would decide otherwise.
 final class BatchWriter {
     private let log: BatchLog
     private let table: SourceTable
@@ -18,7 +18,7 @@ final class BatchWriter {
     private var batches: [Batch]
 
     private struct Batch {
-        /// Ascending, in their order in the log.
+        /// Ascending, in the order that the batches have in the log.
         let number: Int64
         var count = 0
         var digest = RowsDigest(salt: RowsDigest.randomSalt())
@@ -26,10 +26,10 @@ final class BatchWriter {
         var digestLacksRows = false
     }
 
-    /// How long after they happened rows were known; nil where nobody asks.
+    /// How long after they happened rows were known; nil if nobody asks.
     private var delays: DelaySample?
 
-    /// A row on its way: its batch's place among those written together, and its position in it.
+    /// A row on its way: its batch's place among those written together, and its position in that batch.
     private struct Place: Hashable {
         var batch: Int
         var position: Int
@@ -44,9 +44,10 @@ final class BatchWriter {
     /// Inside a transaction, which the caller commits.
     ///
     /// - Parameters:
-    ///   - knownNow: rows are known from their commit on, whatever they say: pushes, and imports that ask for it.
-    ///   - numbers: of the batches that are written, ascending.
-    ///   - wantsDelay: whether `medianDelay` is asked for.
+    ///   - knownNow: whether rows count as known from their commit on, whatever they say: so for pushes, and for
+    ///     imports that ask for it.
+    ///   - numbers: the numbers of the batches to write, ascending.
+    ///   - wantsDelay: whether `medianDelay` will be asked for.
     init(_ source: Source, _ connection: Connection, knownNow: Bool, numbers: [Int64], wantsDelay: Bool = false) throws
     {
         delays = wantsDelay ? DelaySample() : nil
@@ -59,7 +60,7 @@ final class BatchWriter {
         connection.later("create temp table if not exists \(staging) (like \(table.name)) on commit delete rows")
     }
 
-    /// One for each shape of the source's table, so that a session makes it once.
+    /// One for each shape of the source's table, so that a session creates it only once.
     private var staging: SQL {
         "pg_temp.\(identifier: SourceTable.name("staging", [source.name] + source.columns.map(\.name)))"
     }
@@ -67,7 +68,7 @@ final class BatchWriter {
     /// Where rows go first.
     private var target: SQL { hasID ? staging : table.name }
 
-    /// Adds rows; what `next` throws takes back all.
+    /// Adds rows; if `next` throws, none of them are kept.
     ///
     /// - Parameter next: more rows; nil at the end.
     func write(_ next: () throws -> Table?) throws {
@@ -76,7 +77,7 @@ final class BatchWriter {
         }
     }
 
-    /// Adds the rows of each batch: few of them in one statement, which is sent with the next.
+    /// Adds the rows of each batch: few of them in one statement, which is sent with the next one.
     func write(_ tables: [Table]) throws {
         guard tables.reduce(0, { $0 + $1.rowCount }) <= BatchWriter.fewRows else {
             return try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
@@ -109,7 +110,7 @@ final class BatchWriter {
     /// Whether rows are looked up one by one.
     private var areFew: Bool { connection.readsByIndex || SourceTable.isShort(after: 0, upTo: Int64(count)) }
 
-    /// Up to so many rows one statement with arrays is faster than a copy.
+    /// Up to this many rows, one statement with arrays is faster than a copy.
     private static let fewRows = 4000
 
     private func copy(_ rows: Table, of place: Int, to writer: inout CopyWriter) throws {
@@ -117,7 +118,7 @@ final class BatchWriter {
         try table.write(rows, knownAt: knownAt, batch: batches[place].number, first: first, to: &writer)
     }
 
-    /// Counts rows to their batch, and gives when they are known; nil where that is their commit.
+    /// Counts rows toward their batch, and returns when they are known; nil if that is their commit.
     private func take(_ rows: Table, of place: Int) -> [Int64]? {
         let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
         if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.integers {
@@ -129,8 +130,8 @@ final class BatchWriter {
         return knownAt
     }
 
-    /// What a table can't hold, in the words of whoever sent the row: of a source that was registered before its width
-    /// was checked.
+    /// Explains what a table can't hold in terms of the row that was sent: it happens with sources that were registered
+    /// before their width was checked.
     static func explaining<T>(_ source: Source, _ body: () throws -> T) throws -> T {
         do {
             return try body()
@@ -155,19 +156,20 @@ final class BatchWriter {
         var lastOffset: Int64
     }
 
-    /// When the rows are known; nil where each says so itself.
+    /// When the rows are known; nil if each row says so itself.
     private(set) var knownAt: Int64?
-    /// How long after they happened the rows were known, half of them longer.
+    /// How long after they happened the rows were known: the median.
     var medianDelay: TimeSpan? { delays?.median(commit: knownAt ?? .max) }
-    /// Whether no fact of these rows has another version: once committed, they say all there is to say of it.
+    /// Whether no fact of these rows has another version: once committed, they say all there is to say about their
+    /// facts.
     private(set) var areFirstVersions = false
 
     /// Decides duplicates, takes the lock and writes the batches. Nothing but the commit may follow.
     ///
     /// - Parameters:
-    ///   - origins: of each batch. One without rows leaves no trace.
-    ///   - check: under the lock, with the log's last offset; what it throws takes back everything.
-    /// - Throws: `conflictingRow` where a static source's id is taken by another row.
+    ///   - origins: one for each batch. A batch without rows leaves no trace.
+    ///   - check: called under the lock with the log's last offset; if it throws, nothing is kept.
+    /// - Throws: `conflictingRow` if a static source's id is taken by another row.
     func finish(
         _ kind: BatchLog.Entry.Kind, _ origins: [BatchLog.Origin], beforeLock: () throws -> Void = {},
         check: (Int64) throws -> Void = { _ in }
@@ -217,16 +219,16 @@ final class BatchWriter {
 
     private var ids: SQL { SQL.joined(source.id.map { "\(identifier: $0)" }, by: ", ") }
 
-    /// Ids that come twice in these batches, and those that have a version which came before. Only they can have
-    /// duplicates; mostly there are none.
+    /// Ids that come twice in these batches, and ids that already have a committed version. Only these can have
+    /// duplicates, and mostly there are none.
     private var twice: SQL { "select \(ids) from \(staging) group by \(ids) having count(*) > 1" }
     private var committedToo: SQL {
-        // These rows may be in the table themselves by now.
+        // By now these rows may be in the table themselves.
         let sameID = table.equal(source.id, to: source.id.map { "s.\(identifier: $0)" })
         let own: Parameter = .array(.int64, batches.map { .int64($0.number) })
         let found: SQL = "select from \(table.name) r where \(sameID) and r.firn_batch <> all(\(own))"
-        // Of few rows each is looked up. What is asked with `exists` may be turned around, where nothing is known of a
-        // table, and then all of it is read.
+        // If there are few rows, each is looked up. PostgreSQL may turn `exists` around if it knows nothing about a
+        // table, and then it reads all of it.
         return areFew
             ? "select \(ids) from \(staging) s cross join lateral (\(found) limit 1) f"
             : "select \(ids) from \(staging) s where exists (\(found))"
@@ -252,7 +254,7 @@ final class BatchWriter {
                 few: names, from: table.withBatches(table.versions(of: "again f"), where: "true"), with: prefix,
                 connection)
             : table.read(names, where: "(\(table.ids)) in (select * from again)", with: prefix, connection)
-        // Beyond every offset there is: the batch above, the position in it below.
+        // Beyond every offset that exists: the batch in the upper bits, the position within it in the lower ones.
         let offset = Int64.max / 2, first = batches[0].number
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
         let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
@@ -284,7 +286,7 @@ final class BatchWriter {
         if count <= BatchWriter.fewRows { connection.later(move) } else { try connection.execute(move) }
     }
 
-    /// Over `s`, the staged rows. An anti-join, since there may be as many duplicates as rows.
+    /// A condition over `s`, the staged rows. It is an anti-join, since there may be as many duplicates as rows.
     private func isKept(_ duplicates: [Place]) -> SQL {
         guard !duplicates.isEmpty else { return "true" }
         let numbers: Parameter = .array(.int64, duplicates.map { .int64(batches[$0.batch].number) }),
@@ -293,7 +295,7 @@ final class BatchWriter {
             "not exists (select from unnest(\(numbers), \(positions)) d(batch, position) where d.batch = s.firn_batch and d.position = s.firn_position)"
     }
 
-    /// The digests cover the rows that are kept.
+    /// Digests cover only the rows that are kept.
     private func digestAgain(without duplicates: [Place]) throws {
         let lacking = Set(duplicates.map(\.batch))
         let declared = SQL.joined(source.columns.map { "\(identifier: $0.name)" }, by: ", ")

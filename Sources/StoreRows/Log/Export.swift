@@ -5,13 +5,13 @@ internal import StoreRecord
 internal import Tables
 
 extension StoreLog {
-    /// Writes all of a source's rows to a file, in commit order, each with when it was known: what an import of the
-    /// file takes in is the same history.
+    /// Writes all of a source's rows to a file, in commit order, each with the time it became known, so that importing
+    /// the file gives the same history.
     ///
     /// - Parameters:
     ///   - output: `.csv`, `.ndjson`, `.arrow` or `.arrows`; nil writes CSV to standard output.
-    ///   - progress: rows so far, and how many there are.
-    /// - Returns: how many rows.
+    ///   - progress: called with the rows so far and the total.
+    /// - Returns: how many rows were written.
     public func exportRows(
         of name: String, to output: String?, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) async throws -> Int {

@@ -4,9 +4,9 @@ package import Postgres
 internal import StoreRecord
 
 extension Heads {
-    /// Reads them in one statement.
+    /// Reads all of it in one statement.
     ///
-    /// - Throws: `damaged` where a log ends at an offset that no log reaches.
+    /// - Throws: `damaged` if a log ends at an offset that no log reaches.
     package init(_ sources: [String], _ connection: Connection) throws {
         self.init()
         let names = Parameter.array(.text, sources.map { .text($0) })
@@ -33,7 +33,7 @@ extension Heads {
             }
             (governed, erased) = try (row.int64(7), row.int64(8))
             if row.isNull(0) { continue }
-            // No batch, or one with all that it has.
+            // No batch, or one with all its values.
             let cut = row.isNull(1) && row.isNull(2) ? 0 : try row.int64(1)
             guard (0...Heads.lastOffset).contains(cut) else {
                 throw try StoreError(
@@ -45,10 +45,10 @@ extension Heads {
         }
     }
 
-    /// The lag of a standby that has replayed nothing yet.
+    /// The lag of a standby that hasn't replayed anything yet.
     private static let unknownLag = Duration.seconds(86_400)
 
-    /// The instant asked for: `now` unless it is a past one.
+    /// The instant asked for, which may not be later than `now`; without one, `now`.
     package static func instant(asOf: Instant?, now: Int64) throws -> Instant {
         guard let asOf else { return Instant(microseconds: now) }
         guard asOf.microseconds <= now else {

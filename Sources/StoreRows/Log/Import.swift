@@ -9,21 +9,28 @@ public import Tables
 extension StoreLog {
     /// What an import did.
     public struct Imported: Sendable {
+        /// How many rows were taken in.
         public var rows: Int
+        /// How many rows were dropped because they were there already; 0 for a source without an id.
         public var duplicates: Int
+        /// The end of the source's log after the import: a lookup with this cut sees its rows.
         public var lastOffset: Int64
+        /// Sentences for whoever ran the import: columns that are absent, rows held back, rows known late.
         public var warnings: [String]
-        /// The watermark of a query that went by one.
+        /// What became of a query's watermark; nil for an import without one.
         public var watermark: ImportedWatermark?
     }
 
+    /// How an import reads its rows, and when they count as known.
     public struct ImportOptions: Sendable {
+        /// How values are read: NULL, times as numbers, the delimiter, columns that the source doesn't declare.
         public var reading: ReadOptions
-        /// Rows are known from now on, as if they were pushed.
+        /// Whether rows count as known from now on, as if they were pushed.
         public var knownNow: Bool
-        /// Takes a file that was imported before.
+        /// Whether to take a file that was imported before.
         public var again: Bool
 
+        /// By default, rows are known when the source says, and a file is taken only once.
         public init(reading: ReadOptions = ReadOptions(), knownNow: Bool = false, again: Bool = false) {
             self.reading = reading
             self.knownNow = knownNow
@@ -33,7 +40,8 @@ extension StoreLog {
 
     /// Takes a file's rows into a source, in one transaction: all of them or none.
     ///
-    /// - Parameter progress: called now and then with rows so far, and bytes read of the file's.
+    /// - Parameter progress: called now and then with the rows so far, the bytes read, and the file's size if it is
+    ///   known.
     /// - Throws: the first bad row by line and column; `duplicateFile` for a file that was imported before.
     public func importFile(
         _ path: String, into name: String, options: ImportOptions = ImportOptions(),
@@ -42,11 +50,11 @@ extension StoreLog {
         try await take(from: FileOrigin(path), into: name, options: options, progress: progress)
     }
 
-    /// Imports rows that aren't in a file of this machine.
+    /// Imports rows that aren't in a file on this machine.
     ///
     /// - Parameters:
     ///   - file: what they are called in the ledger and in errors.
-    ///   - digest: SHA-256 of them; nil where they can't be told again.
+    ///   - digest: their SHA-256; nil if repeats can't be recognized.
     ///   - read: opens them for the source's columns.
     public func importRows(
         into name: String, file: String, digest: [UInt8]?, options: ImportOptions = ImportOptions(),
@@ -59,11 +67,11 @@ extension StoreLog {
         return try await take(from: origin, into: name, options: options, progress: progress)
     }
 
-    /// Takes the rows of an origin into a source, in one transaction: all of them or none.
+    /// Takes an origin's rows into a source, in one transaction: all of them or none.
     ///
-    /// - Parameter progress: called now and then with rows so far, bytes read, and how many there are.
+    /// - Parameter progress: called now and then with the rows so far, the bytes read, and the size if it is known.
     /// - Throws: the first bad row by line and column; `duplicateFile` for bytes that were imported before;
-    ///   `conflictingRow` where the log went on though it wasn't to.
+    ///   `conflictingRow` if the log went on although it wasn't supposed to.
     public func take(
         from origin: some RowOrigin, into name: String, options: ImportOptions = ImportOptions(),
         progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
@@ -104,7 +112,7 @@ extension StoreLog {
                         actor: actor, fileDigest: digest,
                         origin: JSON.object(origin.about.sorted { $0.key < $1.key }).description)
                     let written = try writer.finish(.import, [kept], beforeLock: ledger.lock) { head in
-                        // Another may have taken the same in since we looked.
+                        // Somebody else may have taken in the same bytes since we looked.
                         try refuseAgain(digest, path, source, options, connection)
                         if let expected = origin.expectedEnd, head != expected {
                             throw StoreError(
@@ -155,7 +163,7 @@ private func refuseAgain(
     }
 }
 
-/// What to say of a second import whose rows serving didn't have when they claim to be known.
+/// What to say about a second import whose rows claim to have been known when serving didn't have them.
 private func unknownTimes(_ source: Source, _ options: StoreLog.ImportOptions, _ connection: Connection) throws
     -> String?
 {

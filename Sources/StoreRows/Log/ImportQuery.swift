@@ -4,19 +4,21 @@ internal import Postgres
 internal import StoreRecord
 internal import Tables
 
-/// Rows to take from a PostgreSQL: this one's or another's.
+/// Rows to take from a PostgreSQL database: this one or another.
 public struct ImportQuery: Sendable {
-    /// A `select` whose columns have the names of the source's.
+    /// A `select` whose columns are named like the source's.
     public var sql: String
-    /// Where it runs; nil in the store's own database.
+    /// Where it runs; nil means the store's own database.
     public var uri: String?
-    /// A column of the source that rises with time: only rows beyond what was taken in before are asked for.
+    /// A column of the source that rises with time: only rows beyond those taken in before are asked for. Nil asks for
+    /// all.
     public var watermark: String?
-    /// How far before the greatest value that was taken in rows are asked for again, since some are committed late: a
-    /// duration such as `1h` for a timestamp, a number for an int64. Nil for an hour or 10,000. Only where the source
-    /// has an id, by which repeats are told.
+    /// How far before the greatest value taken in so far rows are asked for again, since some are committed late: a
+    /// duration such as `1h` for a timestamp, a number for an int64. Nil means an hour or 10,000. Only for a source
+    /// with an id, by which repeats are recognized.
     public var overlap: String?
 
+    /// A query that is checked when it is imported.
     public init(sql: String, uri: String? = nil, watermark: String? = nil, overlap: String? = nil) {
         self.sql = sql
         self.uri = uri
@@ -26,16 +28,16 @@ public struct ImportQuery: Sendable {
 }
 
 extension StoreLog {
-    /// Takes what a query gives into a source, in one transaction, as `importFile` takes a file.
+    /// Takes a query's rows into a source, in one transaction, as `importFile` does with a file's.
     ///
-    /// The query runs in a transaction that only reads. With a watermark only some of its rows are asked for: see
+    /// The query runs in a read-only transaction. With a watermark, only some of its rows are asked for: see
     /// `Watermark`.
     public func importQuery(
         _ query: ImportQuery, into name: String, options: ImportOptions = ImportOptions(),
         progress: @escaping @Sendable (Int, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> Imported {
         let other = try connection(of: query, options.reading.names)
-        // A user whose name is firn would find the store's own tables first.
+        // A user named firn would find the store's own tables first.
         try other.execute(
             "select set_config('search_path', coalesce(string_agg(quote_ident(s), ', '), ''), false) from unnest(current_schemas(false)) s where s <> 'firn'"
         )
@@ -78,7 +80,7 @@ extension StoreLog {
 }
 
 extension ImportQuery {
-    /// The select, without what may stand at its end.
+    /// The select, without a semicolon or spaces at its end.
     var text: SQL { SQL(raw: sql.trimmingEnd(of: [";", " ", "\n", "\t"])) }
 }
 
@@ -86,20 +88,20 @@ extension ImportQuery {
 final class QueryRows {
     private let connection: Connection
     private let columns: [ColumnDefinition]
-    /// What travels in place of each column's values.
+    /// What is sent in place of each column's values.
     private let numbers: [Numbers]
     private let watermark: String?
     private var copy: Connection.CopyOut?
 
     private enum Numbers {
         case asTheyAre
-        /// PostgreSQL's numeric as text, for a number of ours.
+        /// PostgreSQL's numeric as text, for one of our numbers.
         case decimals
         /// An int64 for a float64.
         case integers
     }
 
-    /// The columns of the source that it gives.
+    /// The source's columns that the query returns.
     var names: [String] { columns.map(\.name) }
 
     init(
@@ -109,13 +111,13 @@ final class QueryRows {
         self.connection = connection
         self.watermark = watermark?.name
         if watermark == nil { try connection.execute("begin isolation level repeatable read, read only") }
-        // Named as it was written; a fault is the query's own, and its text may be shown to who wrote it.
+        // Column names are as the author wrote them. A fault is the query's own, so its author may see its text.
         let given = try ofQuery { try connection.columns("select * from (\(query.text)\n) q limit 0") }
         let names = given.map(\.name)
         if !options.reading.ignoresExtra,
             let extra = names.first(where: { name in !source.columns.contains { $0.name == name } })
         {
-            throw TableReader.undeclared(extra, source.columns, options.reading, "query", line: nil)
+            throw TableReader.undeclared(extra, source.columns, options.reading, "query")
         }
         let schema = TableReader.Schema(importing: source, keys: keys)
         if let missing = schema.present.sorted().first(where: { !names.contains($0) }) {
@@ -186,14 +188,14 @@ final class QueryRows {
 
 extension QueryRows {
     static func check(_ given: (name: String, type: UInt32), _ column: ColumnDefinition) throws {
-        // A file's text would be a value of it, too, whatever the type is called here.
+        // In a file, text would do for this column, whatever the type is called here.
         guard !(column.type.rules.sqlNumbers?.contains(given.type) ?? true) else { return }
         throw TableError(
             file: "query", column: given.name, message: "is of a type that isn't \(column.type.phrase) without loss",
             advice: "cast it in the query, as in \(given.name)::\(column.type.sql.text)")
     }
 
-    /// A field of a row, as a value of the column where it is one without loss.
+    /// Appends a field of a row as a value of the column, if that loses nothing.
     private func append(_ row: inout RowReader, _ index: Int, to builder: inout ColumnBuilder) throws {
         switch numbers[index] {
         case .asTheyAre: return builder.append(&row)
@@ -226,7 +228,7 @@ extension QueryRows {
     }
 }
 
-/// Runs a part of somebody's query, whose faults are theirs.
+/// Runs part of somebody's query, so that faults in it are theirs.
 func ofQuery<T>(_ body: () throws -> T) throws -> T {
     do {
         return try body()
@@ -238,7 +240,7 @@ func ofQuery<T>(_ body: () throws -> T) throws -> T {
     }
 }
 
-/// Sendable: made in one task and read by one other, never at once.
+/// Sendable: created in one task and read by one other, never both at once.
 private final class SharedRows: @unchecked Sendable {
     private let rows: QueryRows
 

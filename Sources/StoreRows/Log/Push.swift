@@ -3,17 +3,19 @@ internal import FeatureEngine
 internal import FeatureLanguage
 internal import Postgres
 internal import StoreRecord
-internal import Tables
+public import Tables
 
 extension StoreLog {
     /// What a push did: the answer to its sender.
     public struct Pushed: Sendable, Hashable {
+        /// How many rows were taken in.
         public var accepted: Int
+        /// How many rows were dropped because they were there already; 0 for a source without an id.
         public var duplicates: Int
-        /// The log's end after it: a lookup with this cut sees the rows.
+        /// The log's end after the push: a lookup with this cut sees the rows.
         public var lastOffset: Int64
 
-        /// As JSON.
+        /// The answer as JSON.
         public var json: [UInt8] {
             Array("{\"accepted\":\(accepted),\"duplicates\":\(duplicates),\"last_offset\":\(lastOffset)}".utf8)
         }
@@ -23,8 +25,8 @@ extension StoreLog {
     /// commit.
     ///
     /// - Parameters:
-    ///   - body: the rows, in the layout named.
-    ///   - idempotencyKey: the same key with the same body gives the first answer again, for seven days.
+    ///   - body: the rows, in the given layout.
+    ///   - idempotencyKey: for seven days, the same key with the same body returns the first answer again.
     /// - Throws: the row (from 1) and column that can't be taken; `idempotencyConflict` for a key used with another
     ///   body.
     public func push(_ body: [UInt8], layout: PushLayout, into name: String, idempotencyKey: String? = nil) async throws
@@ -33,12 +35,12 @@ extension StoreLog {
         try await push(readPush(body, layout: layout, into: name), idempotencyKey: idempotencyKey)
     }
 
-    /// Rows of a push that were read, and are to be taken.
+    /// Rows of a push that have been read but not yet taken.
     public struct ReadPush: Sendable {
         fileprivate let source: Source
         fileprivate let rows: Table
         fileprivate let digest: [UInt8]
-        /// What they take up.
+        /// How many bytes they take up.
         public let bytes: Int
 
         fileprivate init(_ source: Source, _ rows: Table, _ body: [UInt8]) {
@@ -55,7 +57,7 @@ extension StoreLog {
         return ReadPush(source, rows, body)
     }
 
-    /// The second half.
+    /// The second half of a push: takes the rows that were read, and returns after the commit.
     public func push(_ read: ReadPush, idempotencyKey: String? = nil) async throws -> Pushed {
         let actor = actor
         return try await withCheckedThrowingContinuation { sender in
@@ -63,12 +65,12 @@ extension StoreLog {
         }
     }
 
-    /// Pushes a small body of JSON without waiting for it.
+    /// Pushes a small JSON body without waiting for it.
     ///
     /// - Parameters:
-    ///   - actor: who pushes; nil for the store's own.
+    ///   - actor: who pushes; nil for the store's own actor.
     ///   - done: called after the commit or the refusal, on any thread.
-    /// - Returns: false where the body can't be read by what is known of its source: nothing was done, and `push` says
+    /// - Returns: false if what is known of the source isn't enough to read the body: nothing was done, and `push` says
     ///   more.
     public func pushAhead(
         _ body: [UInt8], into name: String, idempotencyKey: String? = nil, actor: String? = nil,
@@ -90,7 +92,7 @@ extension StoreLog {
             PushQueue.Request(source: read.source, rows: read.rows, bytes: read.bytes, origin: origin), done)
     }
 
-    /// Reads a body by what is known of its source, and where that doesn't do by what is registered now.
+    /// Reads a body by what is known of its source and, if that doesn't suffice, by what is registered now.
     private func read(_ body: [UInt8], _ layout: PushLayout, _ name: String) async throws -> (Source, Table) {
         let read = { @Sendable (catalog: Catalog) in
             let source = try catalog.source(named: name)
@@ -105,26 +107,23 @@ extension StoreLog {
 
 /// How pushed rows are laid out.
 public enum PushLayout: Sendable {
-    /// A JSON array, one JSON object a line, an Arrow IPC stream.
-    case array, lines, arrow
+    /// A JSON array of rows.
+    case array
+    /// A file format that pushes may use (`isPushed`).
+    case file(FileFormat.Layout)
 
-    /// What a body's columns may come to once they are read, and how many rows it may have: they hold up those that
-    /// come after them.
+    /// How many bytes a body's columns may come to once they are read: they hold up the pushes that come after them.
     private static let maximumBytes = 128 << 20
+    /// How many rows a body may have.
     public static let maximumRows = 250_000
 
     fileprivate func read(_ body: [UInt8], _ schema: TableReader.Schema) throws -> Table {
         let name = "rows"
         switch self {
-        case .lines:
+        case .file(let layout):
             let bytes = try ByteReader(
                 bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
-            var reader = try TableReader(bytes, layout: .ndjson, name: name, schema: schema, options: ReadOptions())
-            return try reader.all()
-        case .arrow:
-            let bytes = try ByteReader(
-                bytes: body, name: name, maximumBytes: PushLayout.maximumBytes, maximumRows: PushLayout.maximumRows)
-            var reader = try TableReader(bytes, layout: .arrows, name: name, schema: schema, options: ReadOptions())
+            var reader = try TableReader(bytes, layout: layout, name: name, schema: schema, options: ReadOptions())
             return try reader.all()
         case .array:
             let value: JSON

@@ -7,8 +7,8 @@ internal import Tables
 
 /// A queue for each source that rows are pushed to.
 package final class PushQueues: Sendable {
-    /// Who hears of what was committed here before its sender does: the source, the rows where they are all there is
-    /// behind the ones before, and where the log ends.
+    /// Called with what was committed here before its sender hears of it: the source, the rows if they are all that
+    /// follows the ones before, and where the log ends.
     package typealias Committed = @Sendable (_ source: String, _ rows: CommittedRows?, _ end: Int64) -> Void
 
     package let pool: Pool
@@ -32,16 +32,16 @@ package final class PushQueues: Sendable {
     package func figures() -> [PushFigures] { queues.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.figures($0) } }
 }
 
-/// Rows pushed to one source, on their way into its log: requests that come while a commit is under way share the next.
-/// Each is a batch of its own.
+/// Rows pushed to one source, on their way into its log: requests that arrive while a commit is under way share the
+/// next one. Each becomes a batch of its own.
 ///
-/// One connection writes group after group on its own thread as long as there are any: between two groups it waits for
+/// One connection writes group after group on its own thread while there are any: between two groups it waits for
 /// nobody.
 package final class PushQueue: Sendable {
     struct Request: Sendable {
         var source: Source
         var rows: Table
-        /// The size of its body, or what its rows take up.
+        /// The size of its body or of what its rows take up, whichever is larger.
         var bytes: Int
         var origin: BatchLog.Origin
     }
@@ -56,7 +56,7 @@ package final class PushQueue: Sendable {
         var waiting: [Waiting] = []
         var bytes = 0
         var isWriting = false
-        /// For batches to come, ascending.
+        /// For future batches, ascending.
         var numbers: [Int64] = []
         var done = PushFigures(source: "")
     }
@@ -65,13 +65,13 @@ package final class PushQueue: Sendable {
     private let committed: PushQueues.Committed
     private let state = Mutex(State())
 
-    /// What may wait: more is refused at once.
+    /// How much may wait: anything beyond is refused at once.
     private static let mostRequests = 10_000
     private static let mostBytes = 256 << 20
-    /// How long a commit may take. The database gives it up a little earlier.
+    /// How long a commit may take. The database gives up a little earlier.
     private static let deadline = Duration.seconds(30)
     package static let statementTimeout = Duration.seconds(25)
-    /// What shares a commit.
+    /// How much may share a commit.
     private static let mostTogether = 1000
     private static let mostBytesTogether = 32 << 20
 
@@ -106,19 +106,19 @@ package final class PushQueue: Sendable {
                         .overloaded, "too many pushes to \(request.source.name) wait already",
                         advice: "nothing of this one was taken: send it again in a second")))
         }
-        // For all who come from now on: the deadline of the first isn't theirs.
+        // Detached, since it also serves everyone who comes later: the first caller's deadline isn't theirs.
         if isFirst { Task.detached { [self] in await write() } }
     }
 
-    /// Writes until nothing waits.
+    /// Writes until nothing is waiting.
     private func write() async {
         do {
             try await pool.run { [self] connection in
                 while let group = next() { try connection.within(PushQueue.deadline) { try write(group, connection) } }
             }
         } catch {
-            // The connection was lost, or hangs: with it went those whose rows it had, and those who wait would only
-            // wait for the same.
+            // The connection was lost, or hangs. The requests whose rows it had are lost with it, and those that wait
+            // would only wait for the same.
             let lost = state.withLock { state in
                 defer { (state.waiting, state.bytes, state.isWriting) = ([], 0, false) }
                 return state.waiting
@@ -127,8 +127,8 @@ package final class PushQueue: Sendable {
         }
     }
 
-    /// Takes what goes together: of one shape of the source, and no Idempotency-Key twice, since the second one's
-    /// answer hangs on the first. Nil ends the writing.
+    /// Takes what goes together: one shape of the source, and no Idempotency-Key twice, since the second answer depends
+    /// on the first. Nil ends the writing.
     private func next() -> [Waiting]? {
         state.withLock { state in
             var group: [Waiting] = [], bytes = 0, keys: Set<String> = []
@@ -147,7 +147,7 @@ package final class PushQueue: Sendable {
         }
     }
 
-    /// - Throws: that the connection was lost or takes too long; everything else goes to the senders.
+    /// - Throws: if the connection was lost or takes too long; all other errors go to the senders.
     private func write(_ group: [Waiting], _ connection: Connection) throws {
         do {
             let pushed = try write(group.map(\.request), connection)
@@ -165,7 +165,7 @@ package final class PushQueue: Sendable {
                 for waiting in group { waiting.sender(.failure(error)) }
                 throw error
             }
-            // One that can't be taken is no reason to refuse the others.
+            // One request that can't be taken is no reason to refuse the others.
             if group.count > 1 {
                 for (place, waiting) in group.enumerated() {
                     do {
@@ -186,12 +186,12 @@ package final class PushQueue: Sendable {
         let (answers, news) = try BatchWriter.explaining(source) {
             try connection.transaction { try write(requests, numbers, connection) }
         }
-        // Before anybody is told: the next lookup here sees it.
+        // Before anybody is told, so that the next lookup here sees it.
         if let end = answers.map(\.lastOffset).max() { committed(source.name, news, end) }
         return answers
     }
 
-    /// Inside a transaction. Gives what may be taken over once it is committed; nil where it has to be read.
+    /// Inside a transaction. Returns the rows that may be taken over once committed; nil if they have to be read.
     private func write(_ requests: [Request], _ numbers: [Int64], _ connection: Connection) throws -> (
         [StoreLog.Pushed], CommittedRows?
     ) {
@@ -216,7 +216,7 @@ package final class PushQueue: Sendable {
         return (requests.indices.map { answers[$0]! }, news)
     }
 
-    /// Numbers for batches, asked for many at a time.
+    /// Numbers for batches, fetched many at a time.
     private func numbers(_ count: Int, _ connection: Connection) throws -> [Int64] {
         if state.withLock({ $0.numbers.count }) < count {
             let more = try BatchLog.numbers(max(count, PushQueue.mostTogether), connection)
@@ -228,13 +228,13 @@ package final class PushQueue: Sendable {
         }
     }
 
-    /// The first answers to Idempotency-Keys that were used in the last seven days, by request.
+    /// The first answers to Idempotency-Keys used in the last seven days, by request.
     private static func earlierAnswers(_ requests: [Request], _ connection: Connection) throws -> [Int: StoreLog.Pushed]
     {
         let keyed = requests.indices.filter { requests[$0].origin.idempotencyKey != nil }
         guard !keyed.isEmpty else { return [:] }
         let source = requests[0].source.name
-        // Two requests with one key follow each other; locks are taken in one order.
+        // Two requests with one key run one after the other; locks are taken in a fixed order.
         for lock in Set(keyed.map { Lock.log(of: "key " + source + " " + requests[$0].origin.idempotencyKey!) })
             .sorted()
         {

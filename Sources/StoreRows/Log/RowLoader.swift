@@ -2,14 +2,14 @@ package import FeatureEngine
 internal import FeatureLanguage
 package import Postgres
 
-/// Reads the rows that a plan's groups need for a spine: only its columns, only the spine's entities where they are
-/// few, and only event times that some window reaches.
+/// Reads the rows that a plan's groups need for a spine: only the columns that are used, only the spine's entities if
+/// they are few, and only event times that some window reaches.
 package struct RowLoader {
     package let spine: Spine
     let cuts: [String: Int64]
-    /// Whether rows that begin to count after the last instant are wanted, too.
+    /// Whether rows that begin to count after the last instant are wanted too.
     var wantsChanges = false
-    /// Called now and then with how many rows of a group have come.
+    /// Called now and then with how many rows of a group have arrived.
     var progress: (Int) -> Void = { _ in }
     let connection: Connection
 
@@ -24,9 +24,9 @@ package struct RowLoader {
         self.connection = connection
     }
 
-    /// Up to so many keys, rows are looked up by key; beyond, the whole source is read.
+    /// Up to this many keys, rows are looked up by key; beyond, the whole source is read.
     package static let fewKeys = 1000
-    /// What an answer that comes in one piece may have: memory holds no entity with as many.
+    /// The most rows that an answer in one piece may have: memory holds no entity with as many.
     static let mostRows = 500_000
 
     /// Every version of every fact that may count for the spine's entities, up to the cuts.
@@ -40,7 +40,7 @@ package struct RowLoader {
         return try table.read(names, where: "\(upToCut(group)) and \(condition)", connection)
     }
 
-    /// Loads what a spine of one row needs, and beyond each edge of the windows so many rows more: those that nearly
+    /// Loads what a spine of one row needs, plus this many rows beyond each edge of the windows: those that nearly
     /// counted.
     package func load(_ group: Plan.Group, beyond count: Int) throws -> SourceRows {
         guard let (after, upTo) = times(group), let eventTime = group.source.eventTime else { return try load(group) }
@@ -63,7 +63,7 @@ package struct RowLoader {
             from: whole(group, table.found(by: [], in: [], of: places, where: "r.ctid = c.place")), connection)
     }
 
-    /// Whether rows are looked up by key, by what index there is for it; else the whole source is read.
+    /// Whether rows are looked up by key, using what index there is for it; otherwise the whole source is read.
     private func isFew(_ group: Plan.Group) -> Bool { !group.keys.isEmpty && spine.instants.count <= RowLoader.fewKeys }
 
     /// The rows of the spine's entities that a window reaches, with every version of their facts.
@@ -77,8 +77,8 @@ package struct RowLoader {
                 by: group.keys.map(\.column), in: names.map { "u.\($0)" }, of: keys, where: timeCondition(group)))
     }
 
-    /// A list of rows with their batches up to the cut. With an id, the other versions of the same facts too, wherever
-    /// they lie: they may hide ours.
+    /// A list of rows with their batches up to the cut. With an id, it includes the other versions of the same facts,
+    /// wherever they are, since they may hide ours.
     private func whole(_ group: Plan.Group, _ list: SQL) -> SQL {
         let table = SourceTable(group.source)
         return table.withBatches(
@@ -91,16 +91,16 @@ package struct RowLoader {
 
     private func keyNames(_ group: Plan.Group) -> [SQL] { group.keys.indices.map { SQL(raw: "k\($0)") } }
 
-    /// The spine's values of each key as an array.
+    /// The spine's values of each key, as an array.
     private func keyArrays(_ group: Plan.Group) -> [SQL] { group.keys.map { "\(spine.columns[$0.spine]!.parameter)" } }
 
-    /// What `load` asks for few entities, or where there are no keys.
+    /// What `load` asks for few entities, or if there are no keys.
     func query(_ group: Plan.Group) -> SQL {
         SourceTable(group.source).query(group.columns.sorted(), from: few(group))
     }
 
-    /// Asks, for each spine row, since when its entity has a known row, whatever its event time: -infinity where it had
-    /// one at the spine's first instant, NULL where it never will.
+    /// Asks, for each spine row, since when its entity has had a known row of any event time: -infinity if it had one
+    /// at the spine's first instant, NULL if it never will.
     func firstKnownQuery(_ group: Plan.Group) -> SQL {
         asking(group) { rows in
             let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(spine.instants[0]))"
@@ -109,7 +109,7 @@ package struct RowLoader {
         }
     }
 
-    /// The answer, as instants: `.min` and `.max` for those two.
+    /// The answer as instants, with `.min` and `.max` for those two.
     static func firstKnown(_ answer: Rows) throws -> [Int64] {
         try answer.map { row in
             guard let first = try row.optionalTimestamp(0) else { return .max }
@@ -117,22 +117,22 @@ package struct RowLoader {
         }
     }
 
-    /// For each spine row, whether its entity has any row known at an instant, whatever its event time.
+    /// For each spine row, whether its entity has any row known at an instant, whatever the row's event time.
     package func isKnown(_ group: Plan.Group, at instant: Int64) throws -> [Bool] {
         let isKnown: SQL = group.source.isStatic ? "true" : "\(RowLoader.known) <= \(.timestamp(instant))"
         let answers = try connection.byIndex {
             try connection.execute(asking(group) { "exists (select from \($0) and \(isKnown))" }).map { try $0.bool(0) }
         }
-        // Without keys all are one entity.
+        // Without keys, all rows belong to one entity.
         return group.keys.isEmpty ? Array(repeating: answers[0], count: spine.instants.count) : answers
     }
 
     /// When a row became known, over `r` and `b`.
     private static let known: SQL = "coalesce(b.known_at, r.firn_known_at)"
 
-    /// Asks something of the rows of each spine row's entity, up to the cut; once where there are no keys.
+    /// Asks a question about the rows of each spine row's entity, up to the cut; only once if there are no keys.
     ///
-    /// - Parameter question: over the rows of an entity: a table and its condition, to which more may be added.
+    /// - Parameter question: over an entity's rows, given as a table and its condition, to which more may be added.
     private func asking(_ group: Plan.Group, _ question: (SQL) -> SQL) -> SQL {
         let table = SourceTable(group.source), names = keyNames(group)
         let rows = table.withBatches(
@@ -144,7 +144,7 @@ package struct RowLoader {
             "select \(asked) from unnest(\(SQL.joined(keyArrays(group), by: ", "))) with ordinality u(\(SQL.joined(names, by: ", ")), n) order by n"
     }
 
-    /// Over `r`: event times that a window reaches from some instant of the spine; nil where all are.
+    /// A condition over `r`: event times that a window reaches from some instant of the spine; nil if all of them are.
     private func timeCondition(_ group: Plan.Group) -> SQL? {
         guard let eventTime = group.source.eventTime, let (after, upTo) = times(group) else { return nil }
         let condition: SQL = "r.\(identifier: eventTime) <= \(.timestamp(upTo))"
@@ -155,10 +155,10 @@ package struct RowLoader {
         RowLoader.reach(group, spine, wantsChanges: wantsChanges)
     }
 
-    /// The event times that a group's windows reach from a spine: after one (nil: from the beginning), up to the other.
-    /// Nil where there is no instant.
+    /// The event times that a group's windows reach from a spine: after the first bound (nil: from the beginning), up
+    /// to and including the second. Nil if there is no instant.
     ///
-    /// - Parameter wantsChanges: up to the end of time, since what lies ahead will be reached.
+    /// - Parameter wantsChanges: reaches up to the end of time, since what lies ahead will be reached.
     static func reach(_ group: Plan.Group, _ spine: Spine, wantsChanges: Bool = false) -> (after: Int64?, upTo: Int64)?
     {
         guard let first = spine.instants.min(), let last = spine.instants.max() else { return nil }
@@ -169,7 +169,7 @@ package struct RowLoader {
         return (oldest.map { RowLoader.clamped(first, minus: $0) }, upTo)
     }
 
-    /// Within what PostgreSQL's timestamps hold.
+    /// Clamped to what PostgreSQL's timestamps hold.
     package static func clamped(_ instant: Int64, minus span: Int64) -> Int64 {
         let (difference, overflow) = instant.subtractingReportingOverflow(span)
         if overflow { return span > 0 ? Instant.range.lowerBound.microseconds : Instant.range.upperBound.microseconds }
@@ -178,8 +178,8 @@ package struct RowLoader {
 }
 
 extension RowLoader {
-    /// Reads entities: their rows as far as windows reach them from an instant on, and since when each has any. One
-    /// round trip for all. Nil where there are more than `mostRows`.
+    /// Reads entities: the rows that windows reach from an instant on, and since when each entity has had any. One
+    /// round trip for all. An element is nil if it has more than `mostRows` rows.
     package static func load(_ wanted: [WantedEntities], _ connection: Connection, mostRows: Int = RowLoader.mostRows)
         throws -> [(
             rows: SourceRows, foundFrom: [Int64]
@@ -203,7 +203,7 @@ extension RowLoader {
                 rows = rows.followed(by: rows.retractions(of: group.source, keys: group.keys.map(\.column), after: 0))
             }
             let first = try RowLoader.firstKnown(answers[2 * place + 1])
-            // Without keys all are one entity.
+            // Without keys, all rows belong to one entity.
             return (rows, group.keys.isEmpty ? Array(repeating: first[0], count: wanted.keys.count) : first)
         }
     }

@@ -3,22 +3,22 @@ internal import Postgres
 package import StoreRecord
 internal import Synchronization
 
-/// What the rows that a task reads from sources may take up: an entity may have millions of them. Rows that stay few
-/// are read by many at once; who reads more has its turn, one after the other, and beyond its bound is refused.
+/// Limits the memory for rows that a task reads from sources, since an entity may have millions of them. Tasks that
+/// read few rows run at once; those that read more take turns, one at a time, and beyond the limit they are refused.
 public final class RowMemory: Sendable {
-    /// For whoever reads rows in this task; nil where that is nobody's business, as at the command line.
+    /// The limit for rows read in this task; nil if nobody sets one, as at the command line.
     @TaskLocal public static var current: RowMemory?
 
-    /// Turns of those that read much, one at a time.
+    /// Turns for tasks that read much, one at a time.
     public final class Turns: Sendable {
         fileprivate let semaphore = DispatchSemaphore(value: 1)
 
         public init() {}
     }
 
-    /// What is read without a turn.
+    /// How many bytes are read without a turn.
     private static let few = 32 << 20
-    /// How long a turn is waited for, where there is no deadline.
+    /// How long a turn is waited for at most; a deadline may shorten it.
     private static let patience = Duration.seconds(10)
 
     private let most: Int
@@ -26,8 +26,8 @@ public final class RowMemory: Sendable {
     private let state = Mutex((bytes: 0, hasTurn: false))
 
     /// - Parameters:
-    ///   - most: bytes.
-    ///   - turns: nil lets it read without one.
+    ///   - most: the limit in bytes.
+    ///   - turns: nil if it needs no turn to read more.
     public init(_ most: Int, _ turns: Turns? = nil) {
         self.most = most
         self.turns = turns
@@ -35,7 +35,9 @@ public final class RowMemory: Sendable {
 
     deinit { if state.withLock({ $0.hasTurn }) { turns?.semaphore.signal() } }
 
-    /// So many bytes of rows came in.
+    /// Counts bytes of rows that came in, and waits for a turn if they are many.
+    ///
+    /// - Throws: `tooMuch` beyond the limit; `overloaded` if no turn came in time.
     package func take(_ bytes: Int) throws(StoreError) {
         let (total, needsTurn) = state.withLock { state in
             state.bytes += bytes

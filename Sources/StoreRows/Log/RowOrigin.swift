@@ -3,38 +3,42 @@ internal import Foundation
 internal import Synchronization
 public import Tables
 
-/// Where rows come from on their way into a source's log: a file, a body, a query. What is known of it is kept with the
-/// batch.
+/// Where rows come from on their way into a source's log: a file, a body, a query. What is known about the origin is
+/// kept with the batch.
 ///
-/// When rows are known and what is a repeat of an earlier one is decided in one place for all of them, `BatchWriter`.
+/// When rows are known, and which ones repeat earlier ones, is decided in one place for all origins: `BatchWriter`.
 public protocol RowOrigin: Sendable {
-    /// What it is called, in the ledger and in errors.
+    /// What it is called in the ledger and in errors.
     var name: String { get }
-    /// SHA-256 of its bytes, where that is known before they are read: what was taken before is refused at once.
+    /// SHA-256 of its bytes if known before they are read: what was taken before is then refused at once.
     var digest: [UInt8]? { get }
-    /// The offset at which the log has to end still; nil where it may go on meanwhile.
+    /// The offset at which the log still has to end; nil if it may go on meanwhile.
     var expectedEnd: Int64? { get }
-    /// What more the ledger says of it.
+    /// What else the ledger says about it.
     var notes: [JSON.Member] { get }
-    /// What the batch says of where its rows came from.
+    /// What the batch says about where its rows came from.
     var about: [JSON.Member] { get }
 
     /// Opens it for a source's columns.
     func open(_ schema: TableReader.Schema, _ options: ReadOptions) throws -> TableReader
 
-    /// SHA-256 of its bytes, once all rows were read; nil where they can't be told again.
+    /// SHA-256 of its bytes, once all rows were read; nil if repeats can't be recognized.
     func digest(of reader: TableReader) throws -> [UInt8]?
 }
 
 extension RowOrigin {
+    /// By default, nothing is known before the bytes are read.
     public var digest: [UInt8]? { nil }
+    /// By default, the log may go on meanwhile.
     public var expectedEnd: Int64? { nil }
+    /// By default, the ledger says nothing else.
     public var notes: [JSON.Member] { [] }
+    /// By default, the digest that was known before.
     public func digest(of reader: TableReader) throws -> [UInt8]? { digest }
 }
 
-/// A file of this machine, read once: what is hashed is what is taken in, whoever writes to it meanwhile. A pipe has no
-/// digest.
+/// A file on this machine, read once: what is hashed is what is taken in, even if somebody writes to it meanwhile. A
+/// pipe has no digest.
 final class FileOrigin: RowOrigin {
     let name: String
     private let hash = Mutex(SHA256())
@@ -58,7 +62,7 @@ final class FileOrigin: RowOrigin {
     }
 }
 
-/// Rows that somebody else opens, such as the body of a request.
+/// Rows that somebody else opens, such as a request's body.
 struct OpenedOrigin: RowOrigin {
     let name: String
     let digest: [UInt8]?

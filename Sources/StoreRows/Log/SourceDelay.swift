@@ -2,15 +2,16 @@ internal import FeatureEngine
 public import FeatureLanguage
 package import Postgres
 
-/// The time between when rows happened and when they were known, of some 20,000 of a source's rows.
+/// The time between when rows happened and when they were known, estimated from some 20,000 of a source's rows.
 public struct SourceDelay: Sendable {
+    /// Half of the rows were known no later than this after they happened.
     public var median: TimeSpan
     /// The 95th percentile.
     public var high: TimeSpan
 
     private static let sample = 20_000.0
 
-    /// Nil where no row has both times. As served rows count only from when they were known.
+    /// Nil if no row has both times. As served, rows count only from when they were known.
     package init?(_ source: Source, _ connection: Connection) throws {
         guard let eventTime = source.eventTime else { return nil }
         let rows = try connection.execute(
@@ -28,17 +29,19 @@ public struct SourceDelay: Sendable {
         (self.median, self.high) = (TimeSpan(microseconds: median), TimeSpan(microseconds: high))
     }
 
-    /// Rows that are known so long after they happened were probably loaded later.
+    /// Rows known this long after they happened were probably loaded later.
     static let long = TimeSpan(microseconds: 86_400_000_000)
 }
 
 /// How large a source is, and how late its rows were known.
 public struct SourceFigures: Sendable {
-    /// As they were loaded, without the duplicates that were dropped.
+    /// Rows as they were loaded, not counting the duplicates that were dropped.
     public var rows: Int64
-    /// The size of its table with its indexes.
+    /// The size of its table, including indexes.
     public var bytes: Int64
+    /// How many imports and pushes its log holds.
     public var batches: Int64
+    /// How late its rows were known; nil if no row has both times.
     public var delay: SourceDelay?
 
     package init(rows: Int64, bytes: Int64, batches: Int64, delay: SourceDelay? = nil) {
@@ -49,14 +52,14 @@ public struct SourceFigures: Sendable {
     }
 }
 
-/// A sample of the delays of rows as they go by, evenly spaced.
+/// A sample of the delays of rows as they pass by, evenly spaced.
 struct DelaySample {
     private var events: [Int64] = []
-    /// `SourceRows.unknown` where it is the commit.
+    /// `SourceRows.unknown` if it is the commit.
     private var known: [Int64] = []
     private var step = 1, next = 0, seen = 0
 
-    /// - Parameter knownAt: nil where rows are known from their commit on.
+    /// - Parameter knownAt: nil if rows are known from their commit on.
     mutating func add(_ eventTimes: [Int64], knownAt: [Int64]?) {
         while next < seen + eventTimes.count {
             let row = next - seen
@@ -71,7 +74,7 @@ struct DelaySample {
         seen += eventTimes.count
     }
 
-    /// - Parameter commit: when rows are known that don't say so themselves.
+    /// - Parameter commit: when rows that don't say so themselves are known.
     func median(commit: Int64) -> TimeSpan? {
         guard !events.isEmpty else { return nil }
         let delays = zip(known, events).map {

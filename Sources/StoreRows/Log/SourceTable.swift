@@ -5,14 +5,14 @@ internal import StoreRecord
 
 /// A source's table, `firn_source.<name>`: the declared columns under their own names, and where each row came from.
 ///
-///     firn_batch     bigint       the batch; its base offset and, of pushed rows, `known_at` stand in firn.batches
+///     firn_batch     bigint       the batch; firn.batches has its base offset and, for pushed rows, `known_at`
 ///     firn_position  integer      from 1; offset = base_offset + firn_position
-///     firn_known_at  timestamptz  of imported rows; NULL: never known
+///     firn_known_at  timestamptz  for imported rows; NULL: never known
 package struct SourceTable {
     let source: Source
     private let progress: (Int) -> Void
 
-    /// - Parameter progress: called now and then with how many rows a reading has brought.
+    /// - Parameter progress: called now and then with how many rows a read has returned.
     package init(_ source: Source, progress: @escaping (Int) -> Void = { _ in }) {
         self.source = source
         self.progress = progress
@@ -22,14 +22,15 @@ package struct SourceTable {
 
     private static let own = ["firn_batch", "firn_position", "firn_known_at"]
 
-    /// The names of its columns as they are copied.
+    /// The names of its columns, in the order in which they are copied.
     var columns: SQL {
         SQL.joined((SourceTable.own + source.columns.map(\.name)).map { "\(identifier: $0)" }, by: ", ")
     }
 
     // MARK: Definition
 
-    /// Functions of the owner's do it, for a server that isn't (migrations/0005_server_role.sql).
+    /// Creates the table through the owner's functions, for a server that isn't the owner
+    /// (migrations/0005_server_role.sql).
     package func create(_ connection: Connection) throws {
         let required = Set(source.requiredColumns)
         let names: Parameter = .array(.text, source.columns.map { .text($0.name) }),
@@ -46,10 +47,10 @@ package struct SourceTable {
         }
     }
 
-    /// An index over columns, unless there is one.
+    /// Creates an index over columns, unless there is one.
     package func index(_ columns: [String], _ connection: Connection) throws {
         let index = SourceTable.name("rows", [source.name] + columns)
-        // Asking first: create index waits for everybody who writes, also where there is nothing to do.
+        // It asks first because `create index` waits for everyone who writes, even if there is nothing to do.
         if try connection.execute("select to_regclass(\("firn_source." + index)) is not null").single().bool(0) {
             return
         }
@@ -57,14 +58,14 @@ package struct SourceTable {
             "select firn.index_source(\(index), \(source.name), \(Parameter.array(.text, columns.map { .text($0) })))")
     }
 
-    /// A short name for what long names stand for (FNV-1a, so it can be relied on).
+    /// A short name that stands for long ones (FNV-1a, so it is stable).
     package static func name(_ prefix: String, _ parts: [String]) -> String {
         "\(prefix)_\(String(parts.joined(separator: "\u{0}").utf8.fnv1a, radix: 36))"
     }
 
     // MARK: Rows in
 
-    /// Copies rows of a table into `target`, counted on from `first`.
+    /// Copies a table's rows into `target`, with positions counting from `first`.
     func write(_ rows: Table, knownAt: [Int64]?, batch: Int64, first: Int, to writer: inout CopyWriter)
         throws(PostgresError)
     {
@@ -84,25 +85,25 @@ package struct SourceTable {
 
     // MARK: Rows out
 
-    /// Its rows as `r`, each with its batch as `b`: what conditions are over.
+    /// Its rows as `r`, each with its batch as `b`; conditions refer to these.
     package var rows: SQL { "\(name) r join firn.batches b on b.batch = r.firn_batch" }
 
-    /// Whether later rows may be versions of facts that came before.
+    /// Whether later rows may be versions of earlier facts.
     var hasFacts: Bool { !source.id.isEmpty && !source.isStatic }
 
     /// The columns of the id, over `r`.
     package var ids: SQL { SQL.joined(source.id.map { "r.\(identifier: $0)" }, by: ", ") }
 
-    /// The id's columns as they are compared with others.
+    /// The id's columns in the form in which they are compared with others.
     package var indexedIDs: SQL { indexed(source.id, of: "r") }
 
-    /// Whether the row's fact has a version for which a condition holds. For many rows: no index helps.
+    /// Whether the row's fact has a version for which a condition holds. Meant for many rows, since no index helps.
     package func hasVersion(where condition: SQL) -> SQL {
         "(\(ids)) in (select \(ids) from \(rows) where \(condition))"
     }
 
-    /// Columns to compare with others, texts beside the hashes that indexes have of them: no index holds a value of
-    /// more than some 2,700 bytes.
+    /// Columns to compare with others. Texts stand next to their hashes, which is what indexes hold: no index takes a
+    /// value of more than some 2,700 bytes.
     package func indexed(_ columns: [String], of alias: SQL) -> SQL {
         SQL.joined(
             columns.flatMap { column -> [SQL] in
@@ -111,18 +112,18 @@ package struct SourceTable {
             }, by: ", ")
     }
 
-    /// Whether columns of `r` have some values, in a form that an index answers.
+    /// Whether columns of `r` have given values, in a form that an index can answer.
     package func equal(_ columns: [String], to values: [SQL]) -> SQL {
         SQL.joined(zip(columns, values).map { type($0).equal("r.\(identifier: $0)", $1) }, by: " and ")
     }
 
     private func type(_ column: String) -> ValueType { source.column(column)!.type }
 
-    // Few rows are found by index whatever the statistics of a table say that has just grown, or was restored: each
-    // step is a query of its own, which PostgreSQL doesn't turn around (`offset 0`). They are fast on a connection that
-    // reads by index, or inside `byIndex`.
+    // Few rows are found by index, whatever the statistics of a table that has just grown or was restored may say: each
+    // step is a query of its own, which PostgreSQL can't reorder (`offset 0`). They are fast on a connection that reads
+    // by index, or inside `byIndex`.
 
-    /// For each row of `list`, the rows as `r` whose columns have some values of it.
+    /// For each row of `list`, the rows, as `r`, whose columns have given values of it.
     func found(by columns: [String], in values: [SQL], of list: SQL, where condition: SQL? = nil) -> SQL {
         let wanted = [columns.isEmpty ? nil : equal(columns, to: values), condition].compactMap(\.self)
         return
@@ -132,15 +133,15 @@ package struct SourceTable {
     /// For each row of `list`, which has a fact's id as `f`, the fact's versions as `r`.
     func versions(of list: SQL) -> SQL { found(by: source.id, in: source.id.map { "f.\(identifier: $0)" }, of: list) }
 
-    /// Facts as `f`: the ids of the rows as `r` of a list.
+    /// Facts as `f`: the ids of a list's rows, which are `r`.
     func facts(of list: SQL) -> SQL { "(select distinct \(ids) from \(list)) f" }
 
-    /// The rows as `r` of a list, each with its batch as `b` for which a condition holds.
+    /// The rows, as `r`, of a list, each with its batch as `b`, if a condition holds for that.
     func withBatches(_ list: SQL, where condition: SQL) -> SQL {
         "\(list) cross join lateral (select b.base_offset, b.known_at from firn.batches b where b.batch = r.firn_batch and \(condition) offset 0) b"
     }
 
-    /// A stretch of the log of so many rows is short: they are few.
+    /// A stretch of the log with up to this many rows is short: its rows count as few.
     package static let shortStretch: Int64 = 100_000
     package static func isShort(after: Int64, upTo: Int64) -> Bool { upTo - after <= shortStretch }
 
@@ -158,27 +159,27 @@ package struct SourceTable {
         return "\(rows) where \(hasFacts ? "\(isCommitted) and \(hasVersion(where: fresh))" : fresh)"
     }
 
-    /// Runs what reads a stretch of the log: by index where it is short, else from end to end.
+    /// Runs something that reads a stretch of the log: by index if it is short, otherwise from end to end.
     package func reading<T>(after: Int64, upTo: Int64, _ connection: Connection, _ body: () throws -> T) throws -> T {
         try SourceTable.isShort(after: after, upTo: upTo) ? connection.byIndex(body) : connection.byScan(body)
     }
 
-    /// The rows as `r`, with their batches as `b`, of a short stretch of the log.
+    /// The rows, as `r`, of a short stretch of the log, with their batches as `b`.
     func stretch(after: Int64, upTo: Int64) -> SQL {
         let batches: SQL =
             "(select b.batch, b.base_offset, b.known_at from firn.batches b where \(offsets(after: after, upTo: upTo)) offset 0) b"
         return "\(batches) cross join lateral (select r.* from \(name) r where r.firn_batch = b.batch offset 0) r"
     }
 
-    /// Over `b`, the source's whole batches of a stretch of the log. The name and numbers of ours, written out: a copy
-    /// takes no values.
+    /// A condition over `b`: the source's whole batches in a stretch of the log. The name and our numbers are written
+    /// out, since a copy takes no values.
     package func offsets(after: Int64, upTo: Int64) -> SQL {
         """
         b.source = \(literal: source.name) and b.base_offset >= \(literal: after) and b.base_offset < \(literal: upTo) and b.base_offset + b.count <= \(literal: upTo)
         """
     }
 
-    /// Rows with what the log knows of them.
+    /// Rows, with what the log knows about them.
     ///
     /// - Parameters:
     ///   - names: the declared columns to read.
@@ -189,7 +190,7 @@ package struct SourceTable {
         try connection.byScan { try read(names, from: "\(rows) where \(condition)", with: prefix, connection) }
     }
 
-    /// Reads few rows, in a list of `r` and `b`: found by index.
+    /// Reads few rows, given as a list of `r` and `b` and found by index.
     func read(few names: [String], from list: SQL, with prefix: SQL = "", _ connection: Connection) throws -> SourceRows
     {
         try connection.byIndex { try read(names, from: list, with: prefix, connection) }
@@ -201,7 +202,7 @@ package struct SourceTable {
         try rows(declared(names), "\(prefix)\(query(names, from: list))", connection)
     }
 
-    /// The rows of a stretch of the log; with all versions, those of their facts too.
+    /// The rows of a stretch of the log; with `allVersions`, all versions of their facts too.
     func read(_ names: [String], after: Int64, upTo: Int64, allVersions: Bool, _ connection: Connection) throws
         -> SourceRows
     {
@@ -213,13 +214,13 @@ package struct SourceTable {
         }
     }
 
-    /// What such a reading asks.
+    /// The query for such a read.
     func query(_ names: [String], from list: SQL) -> SQL {
         let own: [SQL] = ["b.base_offset + r.firn_position", "coalesce(b.known_at, r.firn_known_at)", eventTime]
         return "select \(SQL.joined(declared(names).map { "r.\(identifier: $0.name)" } + own, by: ", ")) from \(list)"
     }
 
-    /// What came of it.
+    /// The rows in its answer.
     package func rows(_ names: [String], of answer: Rows) -> SourceRows {
         var gathering = Gathering(declared(names), isStatic: source.isStatic)
         answer.read { gathering.take(&$0) }
@@ -230,7 +231,7 @@ package struct SourceTable {
 
     private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)" } ?? "null::timestamptz" }
 
-    /// Reads a query's rows: the declared columns, offset, `known_at`, event time; and puts them in commit order.
+    /// Reads a query's rows (the declared columns, offset, `known_at`, event time) and puts them in commit order.
     package func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
         var gathering = Gathering(declared, isStatic: source.isStatic)
         let memory = RowMemory.current
@@ -240,7 +241,7 @@ package struct SourceTable {
             if gathering.count % 8192 == 0 {
                 progress(gathering.count)
                 if let memory {
-                    // Put into their order they are there twice.
+                    // While they are put in order, they are there twice.
                     try memory.take(2 * (gathering.bytes - taken))
                     taken = gathering.bytes
                 }
@@ -249,7 +250,7 @@ package struct SourceTable {
         return gathering.finish()
     }
 
-    /// Rows as they come.
+    /// Rows as they arrive.
     private struct Gathering {
         private let declared: [ColumnDefinition]
         private let isStatic: Bool
@@ -263,7 +264,7 @@ package struct SourceTable {
         }
 
         var count: Int { offsets.count }
-        /// What they take up.
+        /// How many bytes they take up.
         var bytes: Int { builders.reduce(count * 24) { $0 + $1.bytes } }
 
         mutating func take(_ reader: inout RowReader) {
@@ -282,26 +283,26 @@ package struct SourceTable {
     }
 }
 
-/// What a row of a table may come to, by its columns' types.
+/// How large a row of a table may be, by its columns' types.
 package enum RowWidth {
-    /// The columns that each source's table has beside the declared ones.
+    /// Our own columns, which each source's table has besides the declared ones.
     package static let columnsOfOurs: [ValueType] = [.int64, .int64, .timestamp]
 
-    /// What a page of PostgreSQL's has for a row, as it is built everywhere (8 KiB), and the columns that a table can
-    /// have.
+    /// How many bytes a page of PostgreSQL, as it is usually built (8 KiB), has for a row, and how many columns a table
+    /// can have.
     private static let mostBytes = 8160, mostColumns = 1600
 
-    /// - Parameter types: of the columns, in their order.
-    /// - Throws: where a row with a value in each may be larger than what can be stored.
+    /// - Parameter types: the columns' types, in their order.
+    /// - Throws: `invalidRequest` if a row with a value in each column may be larger than what can be stored.
     package static func check(_ types: [ValueType], of what: String, advice: () -> String) throws {
-        // A header, with a bit for each column.
+        // A header, with one bit for each column.
         var bytes = (23 + (types.count + 7) / 8 + 7) / 8 * 8, isAligned = true
         for type in types {
             switch type {
             case .bool: (bytes, isAligned) = (bytes + 1, false)
-            // What is longer goes elsewhere.
+            // Longer values are stored elsewhere.
             case .string: (bytes, isAligned) = (bytes + 24, false)
-            // A multiple of eight is where it begins.
+            // It begins at a multiple of eight.
             case .int64, .float64, .timestamp: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
             }
         }
@@ -315,7 +316,7 @@ package enum RowWidth {
 }
 
 extension SourceTable {
-    /// The rows of a stretch of the log, with what they say of facts under other keys.
+    /// The rows of a stretch of the log, together with what they retract under other keys.
     package func news(_ names: [String], keys: [String], after: Int64, upTo: Int64, _ connection: Connection) throws
         -> SourceRows
     {

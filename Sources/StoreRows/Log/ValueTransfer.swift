@@ -5,17 +5,17 @@ package import Postgres
 // How values of our types travel to PostgreSQL and back.
 
 extension SQL {
-    /// A text as an index has it (migrations/0009_hashed_keys.sql).
+    /// A text in the form that indexes hold (migrations/0009_hashed_keys.sql).
     package var hashed: SQL { "hashtextextended(\(self), 0)" }
 }
 
 extension ValueType {
-    /// Whether two of its values are equal, in a form that an index answers.
+    /// Whether two of its values are equal, in a form that an index can answer.
     package func equal(_ left: SQL, _ right: SQL) -> SQL {
         layout == .bytes ? "\(left) = \(right) and \(left.hashed) = \(right.hashed)" : "\(left) = \(right)"
     }
 
-    /// PostgreSQL's type.
+    /// PostgreSQL's name for the type.
     package var sql: SQL { SQL(raw: rules.sqlName) }
 
     var parameterKind: Parameter.Kind {
@@ -43,7 +43,7 @@ extension Literal {
 }
 
 extension Rows.Row {
-    /// A value of a type of ours.
+    /// A value of one of our types.
     package func literal(_ column: Int, _ type: ValueType) throws -> Literal {
         if isNull(column) { return .null }
         return switch type {
@@ -57,7 +57,7 @@ extension Rows.Row {
 }
 
 extension Column {
-    /// Its values as one array to bind. Not inlined: the optimiser of Swift 6.3 fails where it is.
+    /// Its values as a single array to bind. Not inlined, since Swift 6.3's optimizer fails if it is.
     @inline(never)
     var parameter: Parameter {
         let type = type
@@ -68,7 +68,7 @@ extension Column {
 }
 
 extension CopyWriter {
-    /// One value of a column.
+    /// Writes one value of a column.
     package mutating func write(_ column: Column, _ row: Int) {
         if column.isNull(row) { return writeNull() }
         switch (column.values, column.type) {

@@ -5,44 +5,46 @@ internal import Postgres
 internal import StoreRecord
 internal import Tables
 
-/// What an import by a watermark did with it.
+/// What an import with a watermark did with it.
 public struct ImportedWatermark: Sendable {
+    /// The name of the source's column that served as the watermark.
     public var column: String
-    /// Rows from this value on were asked for (of a source without an id, those beyond it); nil where all were.
+    /// The value from which rows were asked for (beyond which, for a source without an id); nil if all were.
     public var from: Literal?
     /// Rows that wait for the next import.
     public var heldBack: Int
-    /// Where the next import begins: a row that is committed later with a smaller value is not found.
+    /// Where the next import begins: a row that is committed later with a smaller value won't be found. Nil while the
+    /// source has no value of the column.
     public var next: Literal?
 }
 
-/// Which rows a query with a watermark asks for.
+/// Decides which rows a query with a watermark asks for.
 ///
-/// Rows don't come in the order of their values: a transaction that began early may commit late. With an id rows are
-/// asked for again from some way before the greatest value that the source has, and from when the oldest transaction
-/// began that was open during the last import; those that are there are dropped as duplicates. Without an id nothing
-/// tells a repeat, so the rows of the newest instant, to which more may come, are held back until there is a newer one,
-/// and with them what is as new as the oldest open transaction.
+/// Rows don't appear in the order of their values: a transaction that began early may commit late. With an id, rows are
+/// asked for again from some way before the greatest value in the source, and, if that is earlier, from when the oldest
+/// transaction began that was open during the last import; rows that are already there are dropped as duplicates.
+/// Without an id, repeats can't be recognized. So the rows of the newest instant, which may get more, are held back
+/// until there is a newer one, and with them everything as new as the oldest open transaction.
 struct Watermark {
     private let source: Source
     private let column: ColumnDefinition
     private let overlap: Int64
-    /// The greatest value that the source has, in microseconds or as it is.
+    /// The greatest value in the source: microseconds, or the number itself.
     private let greatest: Int64?
-    /// Since when the last import's oldest transaction was open.
+    /// When the oldest transaction began that was open during the last import.
     private let openBefore: Int64?
-    /// Since when the oldest transaction of the query's database is open, or now where there is none.
+    /// When the oldest transaction began that is open in the query's database, or now if there is none.
     private let openSince: Int64
     private let hasOpen: Bool
     private let isStandby: Bool
     /// Without an id: only rows before this value are taken.
     private let ceiling: Int64?
-    /// How far the source's log went.
+    /// How far the source's log reached.
     let head: Int64
-    /// The digest of the query and where it runs, by which it is told again.
+    /// A digest of the query and of where it runs, by which it is recognized.
     private let asked: String
 
-    /// - Parameter other: where the query runs; its transaction has not begun.
+    /// - Parameter other: the connection on which the query runs; its transaction has not begun.
     init?(_ query: ImportQuery, _ source: Source, _ context: StoreContext, _ other: Connection) async throws {
         guard let name = query.watermark else {
             if query.overlap != nil { throw StoreError(.invalidRequest, "an overlap goes with a watermark") }
@@ -64,7 +66,7 @@ struct Watermark {
                 advice: "take a timestamp for a watermark, or declare an id in a source of another name")
         }
         overlap = try Watermark.overlap(query, column, source)
-        // The same question of the same database.
+        // Identifies the same query to the same database.
         let place = try other.execute(
             "select current_database() || ' ' || coalesce(inet_server_addr()::text, '') || ' ' || coalesce(inet_server_port()::text, '')"
         ).single().text(
@@ -84,8 +86,8 @@ struct Watermark {
                 )
             }
         }
-        // Asked before the query sees anything: whatever isn't committed then has begun no earlier. What others do
-        // shows where the user may see it.
+        // Asked before the query sees anything, so that whatever isn't committed by then began no earlier. Other users'
+        // transactions show only if the user may see them.
         let activity = try other.execute(
             """
             select clock_timestamp(), least((select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -119,7 +121,7 @@ struct Watermark {
         let newest = try ofQuery {
             try other.execute("select max(q.\(identifier: name))::timestamptz from (\(query.text)\n) q")
         }.single().optionalTimestamp(0)
-        // Somebody may have begun since, and commit after another who began later.
+        // Somebody may have begun since then, and commit after somebody who began later.
         ceiling = min(newest ?? .min, openSince)
     }
 
@@ -149,7 +151,7 @@ struct Watermark {
 
     private var hasID: Bool { !source.id.isEmpty }
 
-    /// From which value on rows are asked for.
+    /// The value from which rows are asked for.
     private var from: Int64? {
         guard let greatest else { return nil }
         return hasID ? start(greatest, openBefore) : greatest
@@ -161,7 +163,7 @@ struct Watermark {
         return column.type == .int64 ? start : max(min(start, open ?? .max), Instant.range.lowerBound.microseconds)
     }
 
-    /// Over `q`: the rows that are asked for. A NULL is refused when it comes.
+    /// A condition over `q`: the rows that are asked for. A NULL passes, and is refused when it arrives.
     var condition: SQL {
         let value: SQL = "q.\(identifier: column.name)"
         let compared: SQL = hasID ? ">=" : ">"
@@ -171,7 +173,7 @@ struct Watermark {
         return bounds.isEmpty ? "true" : "(\(value) is null or \(SQL.joined(bounds, by: " and ")))"
     }
 
-    /// Digits, signs and colons of our own making: a copy takes no values.
+    /// Digits, signs and colons that we wrote ourselves: a copy takes no values.
     private func written(_ value: Int64) -> SQL {
         if column.type == .int64 { return "\(literal: value)" }
         let instant = Instant(
@@ -193,7 +195,7 @@ struct Watermark {
             }.single().int64(0))
     }
 
-    /// What the ledger says of it.
+    /// What the ledger says about it.
     var notes: [JSON.Member] {
         let open =
             column.type == .timestamp
@@ -216,7 +218,7 @@ struct Watermark {
             "\(heldBack) rows of \(since) are held back until there is a newer one: more of that instant may come, and without an id nothing tells repeats"
     }
 
-    /// - Parameter context: is asked for the greatest value that the source has by now.
+    /// - Parameter context: asked for the greatest value in the source by now.
     func outcome(heldBack: Int, _ context: StoreContext) async throws -> ImportedWatermark {
         let column = column, source = source
         let greatest = try await context.withRegistry { connection, _ in

@@ -4,20 +4,20 @@ package import StoreRecord
 internal import Synchronization
 
 extension SegmentDamage {
-    /// As who can't do without it is told.
+    /// The error for those who can't do without the segment.
     package var error: StoreError {
         StoreError(
             .damaged, description, advice: "firn cache clear --segments, and then firn materialize, makes it again")
     }
 }
 
-/// What was found damaged while something was computed, of which the rows were read instead.
+/// What was found damaged during a computation, which read rows instead.
 package final class FoundDamage: Sendable {
     private let found = Mutex<[SegmentDamage]>([])
 
     package init() {}
 
-    /// False where the run is known already.
+    /// Adds damage; false if the run is already known to be damaged.
     package func add(_ damage: SegmentDamage) -> Bool {
         found.withLock { found in
             if found.contains(where: { $0.run == damage.run }) { return false }
@@ -32,8 +32,8 @@ package final class FoundDamage: Sendable {
         all.map { "\($0): its rows were read instead, and firn materialize seals it again" }
     }
 
-    /// Takes damaged runs away, so that they are sealed again. Outside a transaction; that it can't be done just now,
-    /// or here, is no reason to fail.
+    /// Deletes damaged runs, so that they are sealed again. Outside a transaction; if it isn't possible right now, or
+    /// here, that is no reason to fail.
     package func forget(_ connection: Connection) {
         for run in runs.sorted() { _ = try? connection.execute("delete from firn_cache.runs where run = \(run)") }
     }

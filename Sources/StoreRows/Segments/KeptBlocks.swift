@@ -5,7 +5,7 @@ package import Postgres
 internal import SegmentFormat
 internal import StoreRecord
 
-/// Blocks from this machine's copies, else from the store.
+/// Blocks from this machine's copies, otherwise from the store.
 ///
 /// Sendable: the connection is used by one thread at a time, under the lock.
 final class KeptBlocks: BlockSupply, @unchecked Sendable {
@@ -51,7 +51,7 @@ final class KeptBlocks: BlockSupply, @unchecked Sendable {
 }
 
 extension SegmentCache {
-    /// Deletes the copies of blocks that the store doesn't list any more.
+    /// Deletes the copies of blocks that the store no longer lists.
     package func evictUnlisted(of store: String, _ connection: Connection) throws {
         try evict(
             of: store,

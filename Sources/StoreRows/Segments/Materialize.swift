@@ -5,30 +5,35 @@ internal import Postgres
 internal import SegmentFormat
 internal import StoreRecord
 
-/// What was sealed of a source by one key.
+/// What was sealed for a source by one key.
 public struct Materialized: Sendable {
+    /// The source's name.
     public var source: String
-    /// The source's columns that make the key; none for one global series.
+    /// The source's columns that make up the key; empty for one global series.
     public var keys: [String]
-    /// How many rows were sealed now, and up to which offset all are.
+    /// How many rows were sealed now.
     public var rows: Int
+    /// The offset up to which all rows are sealed.
     public var upTo: Int64
+    /// How many segments were sealed now, including those sealed again.
     public var segments: Int
-    /// Compressed.
+    /// The compressed size of their blocks.
     public var bytes: Int
 }
 
 extension StoreLog {
+    /// What to seal, and when it is worth it.
     public struct MaterializeOptions: Sendable {
         /// Only these sources; nil for all.
         public var sources: [String]?
-        /// Seals only where at least so many rows wait, or a tenth of what is sealed.
+        /// Seals only if at least this many rows wait, or a tenth of what is sealed.
         public var minimumRows: Int
-        /// Builds all segments again, and checks that they have the same addresses.
+        /// Whether to build all segments again and check that they get the same addresses.
         public var rebuilds: Bool
-        /// Rows of a segment, and of a bucket, at most about so many.
+        /// The approximate maximum of rows in a segment, and in a bucket.
         public var segmentRows: Int
 
+        /// By default, everything that isn't sealed yet is.
         public init(sources: [String]? = nil, minimumRows: Int = 1, rebuilds: Bool = false, segmentRows: Int = 1 << 17)
         {
             self.sources = sources
@@ -38,10 +43,12 @@ extension StoreLog {
         }
     }
 
-    /// Seals the rows that features read: for each source and key that a registered feature or label uses.
+    /// Seals the rows that features read, for each source and key that a registered feature or label uses.
     ///
-    /// Each run is committed by itself, so what was done stays when it is interrupted.
-    /// - Parameter progress: the source, rows read so far, and how many there are to read.
+    /// Each run is committed separately, so an interruption loses only the current one.
+    ///
+    /// - Parameter progress: called with the source, the rows read so far, and how many there are to read.
+    /// - Returns: one element for each source and key for which something was sealed, ordered by source and key.
     public func materialize(
         _ options: MaterializeOptions = MaterializeOptions(),
         progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }
@@ -65,18 +72,18 @@ extension StoreLog {
         }
     }
 
-    /// Forgets the content of all segments; what they were stays written down, so that they can be built again and
+    /// Deletes the content of all segments. Their addresses stay on record, so that they can be built again and
     /// compared.
     public func dropSegments() async throws {
         try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.bodies") }
     }
 
-    /// Forgets the kept rows of snapshots, which can be computed again.
+    /// Deletes the kept rows of snapshots, which can be computed again.
     public func dropResults() async throws {
         try await withCatalog { connection, _ in _ = try connection.execute("delete from firn_cache.results") }
     }
 
-    /// How much the store keeps only for speed: segments, their compressed bytes, snapshots whose rows are kept.
+    /// How much the store keeps for speed alone: segments, their compressed bytes, snapshots whose rows are kept.
     public func keptForSpeed() async throws -> (segments: Int, segmentBytes: Int, results: Int) {
         try await withCatalog { connection, _ in
             let row = try connection.execute(
@@ -89,14 +96,14 @@ extension StoreLog {
     }
 }
 
-/// Segments that features need: of a source by some key columns, with some columns.
+/// Segments that features need: those of a source by some key columns, with some columns.
 struct SegmentNeed: Sendable {
     var source: Source
     /// Sorted.
     var keys: [String]
     var columns: Set<String>
 
-    /// What the registered features and labels need, each source and key once.
+    /// What the registered features and labels need, with each source and key once.
     static func all(_ catalog: Catalog) -> [SegmentNeed] {
         var needs: [SegmentNeed] = []
         for function in catalog.functions.values.sorted(by: { $0.name < $1.name }) {
@@ -128,13 +135,13 @@ private struct SegmentWork {
     let segmentRows: Int
     let reportDamage: @Sendable (String) -> Void
 
-    /// A run holds no more rows than this, so that it can be sealed again in a bearable time.
+    /// A run holds no more rows than this, so that sealing it again takes a bearable time.
     private static let maximumRows: Int64 = 1 << 24
 
     private var source: String { need.source.name }
     private var columns: Set<String> { need.columns.union(need.source.segmentColumns) }
 
-    /// One at a time for each source; a second one finds the work done.
+    /// One at a time for each source; a second caller finds the work done.
     func run(minimumRows: Int, rebuilds: Bool, progress: @escaping (Int, Int) -> Void) throws -> Materialized? {
         try Lock.holding(Lock.segments(of: source), connection) {
             try bringUpToDate(minimumRows: minimumRows, rebuilds: rebuilds, progress: progress)
@@ -159,12 +166,12 @@ private struct SegmentWork {
             try connection.execute("delete from firn_cache.runs where run = \(run.number)")
         }
         let kept = list.runs.filter { !$0.isDamaged }
-        // Runs that lack a column that a feature reads now, or of which something was dropped.
+        // Runs that lack a column that a feature reads now, or some of whose content was dropped.
         for run in kept where rebuilds || !run.isWhole(columns) {
             let (segments, bytes) = try complete(run, progress)
             add(Int(run.upTo - run.after), run.upTo, segments, bytes)
         }
-        // Runs that are gone from before others.
+        // Runs that are missing before others.
         var before: Int64 = 0
         for run in kept {
             if run.after > before {
@@ -185,7 +192,8 @@ private struct SegmentWork {
             guard head > sealed, head - sealed >= min(Int64(minimumRows), max(1, sealed / 10)) else { break }
             // A run ends with a batch.
             let upTo = try end(after: sealed, atMost: SegmentWork.maximumRows, head: head)
-            // Runs grow by four, so that there are few of them: smaller ones before the new rows are sealed with these.
+            // Runs grow by a factor of four, so that there are few of them: smaller runs before the new rows are sealed
+            // with these.
             var absorbed = 0
             while absorbed < runs.count {
                 let before = runs[runs.count - 1 - absorbed]
@@ -206,8 +214,8 @@ private struct SegmentWork {
         return result
     }
 
-    /// The end of the last batch after an offset that keeps a run within its bound; of the first batch, where that
-    /// alone is larger.
+    /// The end of the last batch after an offset that keeps a run within its limit, or of the first batch if that alone
+    /// is larger.
     private func end(after: Int64, atMost rows: Int64, head: Int64) throws -> Int64 {
         if head - after <= rows { return head }
         let row = try connection.execute(
@@ -219,8 +227,8 @@ private struct SegmentWork {
         return try row.int64(0)
     }
 
-    /// So many rows to a segment that a column of it is far from what a value of PostgreSQL can hold, by the first rows
-    /// of a stretch. Only texts can make a row long.
+    /// Limits a segment's rows so that each column stays well below what one value in PostgreSQL can hold, judging by
+    /// the first rows of a stretch. Only texts can make a row long.
     private func fitting(after: Int64, upTo: Int64) throws -> Int {
         guard need.source.columns.contains(where: { $0.type == .string }) else { return segmentRows }
         let table = SourceTable(need.source)
@@ -283,7 +291,7 @@ private struct SegmentWork {
         }
     }
 
-    /// - Parameter known: blocks that are listed already; sealed again they have to be the same.
+    /// - Parameter known: blocks that are already listed; sealed again, they have to be the same.
     private func write(
         _ run: inout Run, known: [(segment: Int64, column: String, address: [UInt8])],
         _ progress: @escaping (Int, Int) -> Void
@@ -329,8 +337,8 @@ private struct SegmentWork {
                         "column '\(name)' of \(source) has texts too long to be sealed: \(segment.rows) rows of it come to a gigabyte",
                         advice: "features of shorter columns, or of a source of their own, can be sealed")
                 }
-                // One by one: together they may be larger than a statement can be. What is there already may not be
-                // what it says.
+                // One by one, since together they may be larger than a statement can be. What is already there may not
+                // be what its address says.
                 try connection.execute(
                     """
                     insert into firn_cache.bodies as o values (\(block.address), \(body)) on conflict (address) do update set body = excluded.body where o.body <> excluded.body

@@ -5,11 +5,11 @@ internal import Foundation
 package import Postgres
 package import SegmentFormat
 
-/// Makes segments of a stretch of a source's log.
+/// Makes segments from a stretch of a source's log.
 ///
-/// What comes out depends on the log alone: the rows of the stretch, and for each of their facts the versions before
-/// it. Rows are read once, in whatever order they lie, put aside by bucket, and sealed bucket after bucket, so that a
-/// few buckets are held in memory.
+/// The result depends on the log alone: the rows of the stretch and, for each of their facts, the versions before it.
+/// Rows are read once, in whatever order they come, put aside by bucket, and sealed bucket after bucket, so that only a
+/// few buckets are in memory at once.
 package struct Sealer {
     private let layout: SegmentLayout
     private let connection: Connection
@@ -22,7 +22,7 @@ package struct Sealer {
     private var keys: [String] { layout.keys }
     private var columns: [ColumnDefinition] { layout.columns }
 
-    /// - Parameter names: of the columns; those that every segment has are among them anyhow.
+    /// - Parameter names: the columns' names; those that every segment has are included anyway.
     package init(
         _ source: Source, keys: [String], columns names: Set<String>, threads: Int, temporaryDirectory: String,
         _ connection: Connection
@@ -34,9 +34,9 @@ package struct Sealer {
     }
 
     /// - Parameters:
-    ///   - run: what to seal; its segments aren't looked at.
-    ///   - take: called with each segment, in their order.
-    ///   - progress: rows read so far.
+    ///   - run: what to seal; its segments are ignored.
+    ///   - take: called with each segment, in order.
+    ///   - progress: called with the rows read so far.
     package func seal(_ run: Run, progress: (Int) -> Void, take: (SealedSegment) throws -> Void) throws {
         let after = run.after, upTo = run.upTo, buckets = run.buckets, segmentRows = run.segmentRows
         let retractions = try source.id.isEmpty || source.isStatic ? nil : corrections(after: after, upTo: upTo)
@@ -104,7 +104,7 @@ package struct Sealer {
             var columns = arriving.indices.map { arriving[$0].finish() }
             var rows = columns[0].count
             count += rows
-            // Rows with a NULL in their key belong to nobody.
+            // Rows with a NULL in their key belong to no entity.
             let nulls = self.columns.indices.filter { keys.contains(self.columns[$0].name) }.compactMap {
                 columns[$0].validity
             }
@@ -135,7 +135,7 @@ package struct Sealer {
         return spill
     }
 
-    /// What the stretch's rows, and those before it, say of facts that have several versions, under the keys that lost
+    /// What the stretch's rows, and those before it, say about facts with several versions, under the keys that lost
     /// them.
     private func corrections(after: Int64, upTo: Int64) throws -> SourceRows {
         let table = SourceTable(source), names = columns.map(\.name)
@@ -143,7 +143,7 @@ package struct Sealer {
         if SourceTable.isShort(after: after, upTo: upTo) {
             rows = try table.read(names, after: after, upTo: upTo, allVersions: true, connection)
         } else {
-            // Mostly a fact has one version: the others are few.
+            // Most facts have one version: the others are few.
             let several: SQL =
                 "select \(table.ids) from \(table.touched(after: after, upTo: upTo)) group by \(table.ids) having count(*) > 1"
             rows = try table.read(

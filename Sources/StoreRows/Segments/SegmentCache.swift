@@ -6,17 +6,17 @@ internal import Tables
 
 /// Copies of segments' blocks on this machine, uncompressed, so that reading one is reading a file.
 ///
-/// Named by address below a directory for each store. Safe for several processes: a file appears whole, is never
-/// changed, and one that is being read may be deleted. Safe to delete at any time.
+/// They are named by address, in a directory for each store. Several processes can share them: a file appears whole and
+/// never changes, and it may be deleted while it is read. Deleting them is safe at any time.
 public final class SegmentCache: Sendable {
     private let root: String
     private let maximumBytes: Int
-    /// What was there when it was counted, and what we added since; nil before it was counted.
+    /// The bytes found when they were last counted, and those we added since; nil before they were counted.
     private let size = Mutex<(counted: Int, added: Int)?>(nil)
 
     /// - Parameters:
-    ///   - directory: made when the first file comes.
-    ///   - maximumBytes: beyond, what was used longest ago is deleted.
+    ///   - directory: created with the first file.
+    ///   - maximumBytes: beyond this, the least recently used files are deleted.
     public init(directory: String, maximumBytes: Int) {
         root = directory
         self.maximumBytes = maximumBytes
@@ -24,30 +24,30 @@ public final class SegmentCache: Sendable {
 
     private func path(_ store: String, _ address: [UInt8]) -> String { "\(root)/\(store)/\(address.hexadecimal).arrow" }
 
-    /// A block's file; nil where it isn't here, or isn't whole, and then it is deleted.
+    /// A block's file; nil if it isn't here, or isn't whole, in which case it is deleted.
     func read(_ block: SegmentBlock, of store: String) -> PlainBlock? {
         let path = path(store, block.address)
         let file = unsafe open(path, O_RDONLY)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        // Not mapped: with pages of 4 KiB, mapping costs more than copying does.
+        // Not mapped: with pages of 4 KiB, mapping costs more than copying.
         guard let bytes = wholeFile(file, block.bytes), let plain = PlainBlock(bytes, block) else {
             unsafe unlink(path)
             return nil
         }
-        // The time of use decides who goes first.
+        // The time of last use decides which file goes first.
         futimens(file, nil)
         return plain
     }
 
-    /// A file's bytes; nil where they aren't so many.
+    /// A file's bytes; nil if it has a different size.
     private func wholeFile(_ file: Int32, _ bytes: Int) -> [UInt8]? {
         var status = stat()
         guard unsafe fstat(file, &status) == 0, Int(status.st_size) == bytes else { return nil }
         return WholeFile.read(bytes, from: file)
     }
 
-    /// Keeps a file. That it can't be written is no fault: the next reader asks the store.
+    /// Keeps a file. If it can't be written, that is no fault: the next reader asks the store.
     func write(_ bytes: [UInt8], for block: SegmentBlock, of store: String) {
         guard bytes.count <= maximumBytes else { return }
         let path = path(store, block.address)
@@ -66,10 +66,10 @@ public final class SegmentCache: Sendable {
         makeRoom(bytes.count)
     }
 
-    /// Deletes what was used longest ago until a tenth is free, where there is too much.
+    /// If there is too much, deletes the least recently used files until a tenth of the limit is free.
     private func makeRoom(_ added: Int) {
         size.withLock { size in
-            // Others add too: after a tenth of the bound it is counted again.
+            // Other processes add files too: after we added a tenth of the limit, everything is counted again.
             if let known = size, known.added <= maximumBytes / 10, known.counted + known.added + added <= maximumBytes {
                 size = (known.counted, known.added + added)
                 return
@@ -86,7 +86,7 @@ public final class SegmentCache: Sendable {
         }
     }
 
-    /// Our files: `<store>/<address>.arrow`, and what was cut short. Others may lie in the same directory.
+    /// Our files: `<store>/<address>.arrow`, and what was cut short. Other files may be in the same directory.
     private func files() -> [(path: String, bytes: Int, used: Date)] {
         let manager = FileManager.default
         var files: [(path: String, bytes: Int, used: Date)] = []
@@ -108,19 +108,18 @@ public final class SegmentCache: Sendable {
         return files
     }
 
-    /// The block's address, by the name of its file.
+    /// A block's address, from the name of its file.
     private static func address(_ name: String) -> [UInt8]? {
         name.hasSuffix(".arrow") && name.utf8.count == 70 ? [UInt8](hexadecimal: name.dropLast(6)) : nil
     }
 
-    /// What there is, for a listing.
+    /// How many copies there are and how many bytes they take up, for a listing.
     public func contents() -> (files: Int, bytes: Int) {
         let files = files()
         return (files.count, files.reduce(0) { $0 + $1.bytes })
     }
 
-    /// Whether copies can be kept here, if there may be any: a directory that is there, or can be made, and can be
-    /// written.
+    /// Whether copies can be kept here, if any are allowed: the directory exists or can be created, and is writable.
     package var isUsable: Bool {
         guard maximumBytes > 0 else { return true }
         var path = URL(fileURLWithPath: root)
@@ -133,7 +132,7 @@ public final class SegmentCache: Sendable {
     /// Where copies are, for people.
     package var place: String { root }
 
-    /// Deletes everything.
+    /// Deletes the copies of every store.
     public func clear() {
         for file in files() { unsafe unlink(file.path) }
         size.withLock { $0 = nil }
@@ -142,8 +141,8 @@ public final class SegmentCache: Sendable {
     /// Deletes the copies of a store's blocks that its list no longer names.
     ///
     /// - Parameters:
-    ///   - state: of the store's list; nothing is asked where it is the one of the last time.
-    ///   - listed: which of some addresses the list names.
+    ///   - state: the state of the store's list; nothing is asked if it is the same as last time.
+    ///   - listed: returns which of some addresses the list names.
     func evict(of store: String, state: String, listed: ([[UInt8]]) throws -> Set<[UInt8]>) rethrows {
         let directory = "\(root)/\(store)", marker = "\(directory)/list"
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else { return }

@@ -3,14 +3,14 @@ internal import FeatureLanguage
 package import Postgres
 package import SegmentFormat
 
-/// What is sealed of a source by some key columns, as the store lists it.
+/// What is sealed for a source by some key columns, as the store lists it.
 package struct SegmentList {
-    /// One after the other, from offset 0.
+    /// One after another, from offset 0.
     package private(set) var runs: [Run] = []
 
     /// - Parameters:
     ///   - keys: key columns, sorted.
-    ///   - columns: the blocks that will be read; what a segment retracts is read with any.
+    ///   - columns: the columns whose blocks will be read; what a segment retracts is always read too.
     package init(_ source: String, keys: [String], columns: Set<String>, _ connection: Connection) throws {
         let checksums = try readRuns(source, keys, connection)
         guard !runs.isEmpty else { return }
@@ -29,7 +29,7 @@ package struct SegmentList {
         }
     }
 
-    /// - Returns: the checksum of each, nil where there is none.
+    /// - Returns: each run's checksum; nil if it has none.
     private mutating func readRuns(_ source: String, _ keys: [String], _ connection: Connection) throws -> [Int64?] {
         var checksums: [Int64?] = []
         for row in try connection.execute(
@@ -102,8 +102,8 @@ package struct SegmentList {
 
     private var numbers: Parameter { .array(.int64, runs.map { .int64($0.number) }) }
 
-    /// Whether what is listed has all of its values: a NULL in the list is a run's damage, and no reason to compute
-    /// nothing.
+    /// Whether a listed item has all its values: a NULL in the list means that the run is damaged, but is no reason to
+    /// compute nothing.
     private static func holds(_ body: () throws -> Void) throws -> Bool {
         do {
             try body()
@@ -120,10 +120,10 @@ package struct SegmentList {
         )
     }
 
-    /// The runs that reading up to a cut can use: from the first on, as long as they follow each other and hold all of
-    /// these columns.
+    /// The runs that a read up to a cut can use: from the first on, as long as each follows the one before and holds
+    /// all of these columns.
     ///
-    /// - Parameter damaged: runs that aren't, by their numbers.
+    /// - Parameter damaged: runs to leave out, by number.
     func usable(upTo cut: Int64, columns: Set<String>, without damaged: Set<Int64> = []) -> [Run] {
         var usable: [Run] = []
         var end: Int64 = 0
@@ -137,7 +137,7 @@ package struct SegmentList {
 }
 
 extension [Segment] {
-    /// The place of a segment: they are numbered from 0, unless some are gone.
+    /// The place of a segment: they are numbered from 0, unless some are missing.
     fileprivate func place(of number: Int64) -> Int? {
         if number >= 0, number < count, self[Int(number)].number == number { return Int(number) }
         return firstIndex { $0.number == number }

@@ -3,16 +3,17 @@ internal import FeatureLanguage
 package import Postgres
 package import SegmentFormat
 
-/// Reads groups' rows from segments and, since the last of them, from the source's table.
+/// Reads groups' rows from segments and, for what came since the last one, from the source's table.
 ///
-/// Inside one transaction: what is sealed and what isn't fit together, whatever is sealed, merged or dropped meanwhile.
+/// Everything happens in one transaction, so that sealed and unsealed rows fit together, whatever is sealed, merged or
+/// dropped meanwhile.
 package struct SegmentReader {
     package let spine: Spine
     package let reading: Reading
-    /// When a value changes depends on rows to come, too.
+    /// Whether future rows are wanted too, since they decide when a value changes.
     package let wantsChanges: Bool
     let cache: SegmentCache?
-    /// Runs that aren't read; those that turn out to be damaged here are added.
+    /// Runs that aren't read; those found damaged here are added.
     let damage: FoundDamage
     package let connection: Connection
 
@@ -29,7 +30,7 @@ package struct SegmentReader {
     }
 
     /// - Parameter progress: called now and then with how many rows of the table were read.
-    /// - Returns: nil where nothing is sealed that could be used.
+    /// - Returns: nil if nothing usable is sealed.
     package func buckets(for group: Plan.Group, progress: @escaping (Int) -> Void) throws -> SegmentBuckets? {
         let cut = reading.cuts[group.source.name] ?? 0
         let list = try SegmentList(

@@ -3,11 +3,11 @@ internal import FeatureEngine
 internal import Foundation
 internal import StoreRecord
 
-/// Rows put aside by bucket, in a file without a name that goes with the process.
+/// Rows put aside by bucket, in a file without a name that vanishes with the process.
 final class Spill {
     private let file: Int32
     private var end = 0
-    /// Where each bucket's batches lie.
+    /// Where each bucket's batches are.
     private var extents: [[Range<Int>]]
     private let fields: [ArrowField]
 
@@ -41,7 +41,7 @@ final class Spill {
         end += bytes.count
     }
 
-    /// A bucket's batches, in the order they came.
+    /// A bucket's batches, in the order in which they came.
     func batches(_ bucket: Int) throws -> [[Column]] {
         var batches: [[Column]] = []
         for extent in extents[bucket] {
@@ -61,7 +61,7 @@ final class Spill {
 }
 
 extension ArrowField {
-    /// A column of ours as it was before it was written.
+    /// One of our columns, as it was before it was written.
     fileprivate func typed(_ column: ArrowColumn) throws -> Column {
         guard case .flat(let column) = column else { throw StoreError(.damaged, "a temporary file can't be read") }
         return column.typed(as: type)

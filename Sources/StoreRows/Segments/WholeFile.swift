@@ -1,8 +1,8 @@
 internal import Foundation
 
-/// A file's bytes, all of those asked for or none.
+/// A file's bytes: all that were asked for, or none.
 enum WholeFile {
-    /// - Returns: nil where it has fewer, or can't be read.
+    /// - Returns: nil if there are fewer, or they can't be read.
     static func read(_ count: Int, from file: Int32, at offset: Int = 0) -> [UInt8]? {
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { space, done in
             while done < count {

@@ -1,13 +1,13 @@
-/// Splits CSV (RFC 4180) into records: commas or another byte, quotes doubled inside quotes, LF or CRLF, a byte-order
-/// mark at the start.
+/// Splits CSV (RFC 4180) into records: fields separated by commas or another byte, quotes doubled inside quotes, LF or
+/// CRLF, possibly a byte-order mark at the start.
 ///
-/// Works on a window of bytes that slides over the file; a record is handed out as ranges of that window, so nothing is
-/// copied but fields with doubled quotes.
+/// Works on a window of bytes that slides over the file. A record is handed out as ranges of that window, so only
+/// fields with doubled quotes are copied.
 struct CSVParser {
     struct Field {
         var range: Range<Int>
         var isQuoted: Bool
-        /// Doubled quotes inside.
+        /// Whether there are doubled quotes inside.
         var hasEscapes: Bool
     }
 
@@ -22,7 +22,7 @@ struct CSVParser {
     private var nextLine = 1
     private(set) var fields: [Field] = []
 
-    /// A record longer than this is refused: more likely a quote that is never closed.
+    /// A record with more bytes than this is refused: more likely, a quote is never closed.
     static let maximumRecord = 16 << 20
 
     init(_ reader: ByteReader, name: String, _ options: ReadOptions) throws(TableError) {
@@ -42,7 +42,7 @@ struct CSVParser {
     /// Reads the header.
     ///
     /// - Returns: the columns' names.
-    /// - Throws: lines that end in CR alone.
+    /// - Throws: `TableError` for an empty file, and for lines that end in CR alone.
     mutating func header() throws(TableError) -> [String] {
         guard try next() else {
             throw TableError(file: name, message: "the file is empty", advice: "the first line names the columns")
@@ -51,7 +51,7 @@ struct CSVParser {
         return fields.map { String(decoding: bytes($0), as: UTF8.self) }
     }
 
-    /// Refuses a name that stands twice.
+    /// Refuses a name that appears twice.
     func requireOnce(_ titles: [String]) throws(TableError) {
         for (index, title) in titles.enumerated() where titles[..<index].contains(title) {
             throw TableError(
@@ -64,7 +64,7 @@ struct CSVParser {
             file: name, line: 1, message: "its lines end in CR alone", advice: "end them in LF, as with tr '\\r' '\\n'")
     }
 
-    /// Refuses a header that another delimiter would split: called where a column isn't there.
+    /// Refuses a header that another delimiter would split. Called when a column isn't there.
     func requireDelimiter(_ titles: [String]) throws(TableError) {
         guard titles.count == 1 else { return }
         for (byte, what) in [
@@ -86,7 +86,7 @@ struct CSVParser {
         case end
     }
 
-    /// Goes on to the next record; false at the end of the file.
+    /// Advances to the next record; false at the end of the file.
     mutating func next() throws(TableError) -> Bool {
         while true {
             let outcome = try scan()
@@ -105,9 +105,9 @@ struct CSVParser {
         }
     }
 
-    /// Goes on to the next row of a table, past blank lines; false at the end of the file.
+    /// Advances to the next row of a table, past blank lines; false at the end of the file.
     ///
-    /// - Throws: a record with another number of fields than `width`.
+    /// - Throws: `TableError` for a record with more or fewer fields than `width`.
     mutating func nextRow(of width: Int) throws(TableError) -> Bool {
         while try next() {
             // In a table of one column an empty line is a NULL.
@@ -199,7 +199,7 @@ struct CSVParser {
         return .record
     }
 
-    /// The bytes of a field, its quotes undone.
+    /// The bytes of a field, with doubled quotes undone.
     func bytes(_ field: Field) -> ArraySlice<UInt8> {
         guard field.hasEscapes else { return window[field.range] }
         var plain: [UInt8] = []
@@ -216,11 +216,11 @@ struct CSVParser {
     }
 }
 
-/// An encoding that isn't ours, told by how a file begins.
+/// An encoding other than UTF-8, recognized by how a file begins.
 enum TextEncoding: String {
     case utf16 = "UTF-16", utf32 = "UTF-32"
 
-    /// Nil where it may be UTF-8.
+    /// Nil if it may be UTF-8.
     init?(_ bytes: [UInt8]) {
         if bytes.starts(with: [0xFF, 0xFE, 0, 0]) || bytes.starts(with: [0, 0, 0xFE, 0xFF]) {
             self = .utf32
@@ -230,7 +230,7 @@ enum TextEncoding: String {
             bytes[0] == 0 && bytes[1] != 0 && bytes[2] == 0 && bytes[3] != 0
                 || bytes[0] != 0 && bytes[1] == 0 && bytes[2] != 0 && bytes[3] == 0
         {
-            // ASCII without a mark.
+            // UTF-16 without a mark, beginning with ASCII.
             self = .utf16
         } else {
             return nil

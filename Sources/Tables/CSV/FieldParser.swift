@@ -6,7 +6,7 @@ struct FieldParser {
     let type: ValueType
     let null: [UInt8]?
     let epoch: Epoch?
-    /// Rounds integers that are no float64, as it was done once.
+    /// Rounds integers that aren't exact float64s, as was done once.
     var isKept = false
 
     init(_ type: ValueType, _ options: ReadOptions = ReadOptions()) {
@@ -16,9 +16,9 @@ struct FieldParser {
         isKept = options.isKept
     }
 
-    /// False where the field is no such value.
+    /// Appends the field's value; false if it is no value of the type.
     func append(_ bytes: ArraySlice<UInt8>, isQuoted: Bool, to builder: inout ColumnBuilder) -> Bool {
-        // Where the empty field is NULL by word, it is one in quotes too, but for texts.
+        // If the word for NULL is the empty field, it means NULL in quotes too, except for texts.
         if isQuoted
             ? bytes.isEmpty && type != .string && null?.isEmpty ?? false
             : bytes.isEmpty || null.map({ bytes.elementsEqual($0) }) ?? false
@@ -82,7 +82,7 @@ struct FieldParser {
         return value
     }
 
-    /// An integer; or a float that is whole and at most 2^53, as pandas writes integers beside a missing one: `42.0`.
+    /// An integer, or a whole float of at most 2^53: pandas writes integers next to a missing one as `42.0`.
     static func whole(_ bytes: ArraySlice<UInt8>) -> Int64? {
         if let value = integer(bytes) { return value }
         guard bytes.contains(UInt8(ascii: ".")), let value = DecimalDigits(text: bytes)?.int64,
@@ -91,11 +91,11 @@ struct FieldParser {
         return value
     }
 
-    /// Correctly rounded; an integer has to be exact. Up to 15 digits and a power of ten up to 22 are exact in a
-    /// float64, so one division or multiplication rounds rightly (Clinger, "How to read floating point numbers
-    /// accurately", 1990); the rest goes the long way.
+    /// Correctly rounded, but an integer has to be exact. Up to 15 digits and a power of ten up to 22 are exact in a
+    /// float64, so one division or multiplication rounds correctly (Clinger, "How to read floating point numbers
+    /// accurately", 1990); everything else goes the long way.
     ///
-    /// - Parameter rounds: integers, too.
+    /// - Parameter rounds: whether integers are rounded too.
     static func float(_ bytes: ArraySlice<UInt8>, rounds: Bool = false) -> Double? {
         var at = bytes.startIndex
         let isNegative = bytes.first == UInt8(ascii: "-")
@@ -125,7 +125,7 @@ struct FieldParser {
 
     static let timeAdvice = "as in 2024-05-01T09:30:00Z, to the microsecond"
 
-    /// What to do where a field is no value of the type.
+    /// What to do about a field that is no value of the type.
     ///
     /// - Parameter text: the field, or a JSON value; it isn't shown.
     static func advice(_ text: some Collection<UInt8>, isQuoted: Bool, _ type: ValueType, _ options: ReadOptions)

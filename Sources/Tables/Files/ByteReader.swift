@@ -2,8 +2,8 @@ internal import CZlib
 internal import CZstd
 internal import Foundation
 
-/// Bytes of a file or of memory, piece by piece, decompressed on the way. Memory: two pieces, whatever a compressed one
-/// may come to.
+/// Bytes of a file or of memory, piece by piece, decompressed on the way. It holds two pieces at most, whatever a
+/// compressed one may expand to.
 public final class ByteReader {
     private enum Input {
         case file(FileHandle)
@@ -12,27 +12,27 @@ public final class ByteReader {
     }
 
     private let input: Input
-    /// Hears of every byte that is read, compressed as it lies there, in order.
+    /// Receives every byte that is read, in order and before decompression.
     private let observe: ([UInt8]) -> Void
     private let name: String
     private let decoder: (any Decoder)?
-    /// Compressed bytes that were taken and aren't decompressed yet.
+    /// Compressed bytes that were taken but aren't decompressed yet.
     private var rest: ArraySlice<UInt8> = []
     /// Compressed bytes taken so far, for progress.
     public private(set) var bytesRead = 0
-    /// The size of the file, compressed; nil where it can't be known.
+    /// The compressed size of the file in bytes; nil if it can't be known.
     public let size: Int?
 
     private let pieceSize: Int
-    /// What its rows may come to once they are read, a record batch of them, and how many there may be: bodies of
-    /// requests are bounded, files aren't.
+    /// How many bytes its rows may take up once they are read, how many a record batch of them may, and how many rows
+    /// there may be: bodies of requests are bounded, files aren't.
     let maximumBytes: Int
     let maximumBatch: Int
     let maximumRows: Int
 
     /// - Parameters:
     ///   - path: a file, or a pipe such as `/dev/stdin`.
-    ///   - observe: hears of every byte of the file, as it is read.
+    ///   - observe: receives every byte of the file as it is read, before decompression.
     public init(path: String, compression: FileFormat.Compression, observe: @escaping ([UInt8]) -> Void = { _ in })
         throws(TableError)
     {
@@ -56,9 +56,9 @@ public final class ByteReader {
     }
 
     /// - Parameters:
-    ///   - pieceSize: bytes, compressed, that are taken at a time.
-    ///   - maximumBytes: rows that come to more are refused.
-    ///   - maximumRows: more of them are refused.
+    ///   - pieceSize: how many compressed bytes are taken at a time.
+    ///   - maximumBytes: rows that take up more than this are refused.
+    ///   - maximumRows: more rows than this are refused.
     public init(
         bytes: [UInt8], name: String, compression: FileFormat.Compression = .none, pieceSize: Int = 1 << 20,
         maximumBytes: Int = .max, maximumRows: Int = .max
@@ -77,9 +77,9 @@ public final class ByteReader {
 
     /// - Parameters:
     ///   - pieces: the next bytes; nil at the end.
-    ///   - maximumBytes: rows that come to more are refused.
-    ///   - maximumBatch: a record batch that comes to more is refused.
-    ///   - maximumRows: more rows are refused.
+    ///   - maximumBytes: rows that take up more than this are refused.
+    ///   - maximumBatch: a record batch that takes up more than this is refused.
+    ///   - maximumRows: more rows than this are refused.
     public init(
         pieces: @escaping () throws -> [UInt8]?, name: String, compression: FileFormat.Compression,
         maximumBytes: Int = .max, maximumBatch: Int = .max,
@@ -97,7 +97,7 @@ public final class ByteReader {
             compression, name, mostWindow: maximumBytes < .max ? ByteReader.mostWindow : nil)
     }
 
-    /// What a body's zstd frame may ask for as its window, as a power of two: RFC 9659 says 8 MiB.
+    /// The largest window that a body's zstd frame may ask for, as a power of two: 8 MiB by RFC 9659.
     private static let mostWindow: Int32 = 23
 
     private static func decoder(_ compression: FileFormat.Compression, _ name: String, mostWindow: Int32?)
@@ -110,7 +110,7 @@ public final class ByteReader {
         }
     }
 
-    /// Refuses more rows than there may be, or rows that take up more than they may.
+    /// Refuses more rows, or rows that take up more bytes, than are allowed.
     func require(rows: Int, bytes: Int) throws(TableError) {
         if rows > maximumRows {
             throw TableError(
@@ -120,7 +120,7 @@ public final class ByteReader {
         if bytes > maximumBytes { throw tooMuch }
     }
 
-    /// Says how much data would do.
+    /// Makes an error about too much data say how much would do.
     func explainingBounds<T>(_ body: () throws(TableError) -> T) throws(TableError) -> T {
         do {
             return try body()
@@ -155,15 +155,15 @@ public final class ByteReader {
         }
     }
 
-    /// Reads what is left though nobody needs it, such as what follows the last record batch: whoever observes hears of
-    /// all of the file.
+    /// Reads what is left even though nobody needs it, such as what follows the last record batch, so that the observer
+    /// receives the whole file.
     public func drain() throws(TableError) { while try !raw().isEmpty {} }
 
     private func raw() throws(TableError) -> [UInt8] {
         switch input {
         case .pieces(let next): return try TableError.explaining(name) { try next() } ?? []
         case .memory(let bytes):
-            // In pieces, so that a small compressed body can't become a large one at once.
+            // In pieces, so that a small compressed body can't become a large one all at once.
             let piece = bytes[min(bytesRead, bytes.count)...].prefix(pieceSize)
             bytesRead += piece.count
             return Array(piece)
@@ -181,17 +181,17 @@ public final class ByteReader {
     }
 }
 
-/// Turns compressed pieces into plain ones, a bounded piece at a time: a small input may come to very much.
+/// Turns compressed pieces into plain ones, a bounded piece at a time, because a small input may expand to very much.
 private protocol Decoder {
-    /// Takes from the front of the input what one piece of output needs.
+    /// Takes what one piece of output needs from the front of the input.
     func decode(_ input: inout ArraySlice<UInt8>) throws(TableError) -> [UInt8]
-    /// Whether there is more output, though nothing more comes in.
+    /// Whether there is more output even without more input.
     var holdsMore: Bool { get }
-    /// Called at the end of the input; throws where the stream isn't at its own end.
+    /// Called at the end of the input; throws if the stream isn't at its own end.
     func finish() throws(TableError)
 }
 
-/// Bytes of a piece of output.
+/// How many bytes a piece of output has at most.
 private let pieceSpace = 1 << 18
 
 @safe private final class GzipDecoder: Decoder {
@@ -203,7 +203,7 @@ private let pieceSpace = 1 << 18
 
     init(_ name: String) throws(TableError) {
         self.name = name
-        // 32: the gzip or zlib header says which.
+        // 32: the header says whether it is gzip or zlib.
         guard unsafe inflateInit2_(&stream, 15 + 32, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             throw TableError(file: name, message: "no memory to decompress it")
         }

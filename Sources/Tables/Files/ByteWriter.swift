@@ -22,8 +22,9 @@ public final class ByteWriter {
         }
     }
 
+    /// Takes bytes, and hands them on once a mebibyte of them has come together.
     public func write(_ bytes: [UInt8]) throws(TableError) {
-        // What is large and goes out as it is isn't copied.
+        // Large pieces that aren't compressed go out without being copied.
         if encoder == nil, bytes.count >= ByteWriter.bufferSize {
             try flush(isLast: false)
             return try sink(bytes)
@@ -32,7 +33,7 @@ public final class ByteWriter {
         if buffer.count >= ByteWriter.bufferSize { try flush(isLast: false) }
     }
 
-    /// Nothing may be written after it.
+    /// Hands on what is left; nothing may be written after it.
     public func finish() throws(TableError) { try flush(isLast: true) }
 
     private func flush(isLast: Bool) throws(TableError) {

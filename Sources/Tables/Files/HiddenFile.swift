@@ -1,23 +1,23 @@
 internal import Foundation
 
-/// A file that appears under its name when it is whole. Where the system can, it has none until then, so that what is
-/// interrupted leaves nothing.
+/// A file that appears under its name when it is whole. If the system allows it, the file has no name until then, so
+/// that an interruption leaves nothing behind.
 package final class HiddenFile {
     package let descriptor: Int32
-    /// A name beside the one that it will have: until it appears, where it has to have one, else for the moment at
-    /// which it takes another's place.
+    /// A name next to its final one: if the file needs a name, until it appears; otherwise only for the moment in which
+    /// it replaces another.
     private let temporary: String
     private let isNamed: Bool
 
     /// - Parameters:
     ///   - directory: where it will appear.
-    ///   - temporary: a name there that nobody else has.
+    ///   - temporary: a path there that nobody else uses.
     package init?(directory: String, temporary: String, permissions: UInt32) {
         let nameless = HiddenFile.nameless(directory, mode_t(permissions))
         let opened = nameless ?? (unsafe open(temporary, O_RDWR | O_CREAT | O_EXCL, mode_t(permissions)))
         guard opened >= 0 else { return nil }
         (descriptor, self.temporary, isNamed) = (opened, temporary, nameless == nil)
-        // Whoever comes across the name sees that somebody is at work on it.
+        // Whoever comes across the name can see that somebody is at work on it.
         flock(descriptor, LOCK_EX | LOCK_NB)
     }
 
@@ -37,16 +37,16 @@ package final class HiddenFile {
         #endif
     }
 
-    /// False where it can't.
+    /// Makes the file appear under its name; false if that fails.
     ///
-    /// - Parameter replacing: whether it takes the place of what has the name; else true also where another was first,
-    ///   with the same content.
+    /// - Parameter replacing: whether it takes the place of a file with that name. If not, such a file counts as
+    ///   success, since it has the same content.
     package func appear(as path: String, replacing: Bool) -> Bool {
         if isNamed { return unsafe rename(temporary, path) == 0 }
         if link(as: path) { return true }
         guard errno == EEXIST else { return false }
         if !replacing { return true }
-        // No name is taken from another file but by a name.
+        // Only a file with a name can take the name of another.
         guard link(as: temporary) else { return false }
         if unsafe rename(temporary, path) == 0 { return true }
         unsafe unlink(temporary)

@@ -1,16 +1,16 @@
 internal import Foundation
 
-/// A file that appears under its name only when it is whole; until then nothing of it is to be seen.
+/// A file that appears under its name only when it is whole; until then, nothing of it can be seen.
 public final class NewFile {
     private let path: String
-    /// Nil for a device or pipe, which is written as it is.
+    /// Nil for a device or pipe, which is written directly.
     private let hidden: HiddenFile?
     private let handle: FileHandle?
     private let descriptor: Int32
 
-    /// - Parameter path: a file, or a device or pipe, which is written as it is.
+    /// - Parameter path: a file, or a device or pipe, which is written directly.
     public init(path: String) throws(TableError) {
-        // A link stays one: what it points to is replaced.
+        // A link stays a link: what it points to is replaced.
         let isRegular = !FileFormat.isPipe(path)
         let path = isRegular ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
         self.path = path
@@ -38,8 +38,8 @@ public final class NewFile {
 
     private static let part = ".part-"
 
-    /// Takes away what runs left that were killed where files have to have names: such a name ends with the process
-    /// that had it.
+    /// Removes what killed runs left behind on systems where such files need names: a name ends with the number of the
+    /// process that used it.
     private static func removeLeftovers(of path: String, in directory: String) {
         let prefix = URL(fileURLWithPath: path).lastPathComponent + part
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] where name.hasPrefix(prefix)
@@ -55,9 +55,9 @@ public final class NewFile {
         }
     }
 
-    /// A file and what writes to it.
+    /// A file and a writer for it.
     ///
-    /// - Parameter path: layout and compression by its name; nil is standard output, as CSV.
+    /// - Parameter path: its name says layout and compression; nil is standard output, as CSV.
     static func open(_ path: String?) throws(TableError) -> (
         writer: ByteWriter, file: NewFile, layout: FileFormat.Layout
     ) {
@@ -70,6 +70,7 @@ public final class NewFile {
         )
     }
 
+    /// Writes all of the bytes, following those written before.
     public func write(_ bytes: [UInt8]) throws(TableError) {
         var written = 0
         let fault = unsafe bytes.withUnsafeBytes { memory -> Int32? in
@@ -84,7 +85,7 @@ public final class NewFile {
         if let fault { throw failed(fault) }
     }
 
-    /// Makes the file appear, in the place of an old one.
+    /// Makes the file appear, replacing an old one.
     public func publish() throws(TableError) {
         if let hidden {
             guard hidden.appear(as: path, replacing: true) else { throw failed(errno) }

@@ -10,10 +10,14 @@ public enum JSON: Sendable, Hashable {
     case array([JSON])
     case object([Member])
 
+    /// A key of an object and its value.
     public struct Member: Sendable, Hashable {
+        /// The key, with its escapes undone.
         public var key: String
+        /// What the key stands for.
         public var value: JSON
 
+        /// A member of an object.
         public init(_ key: String, _ value: JSON) {
             self.key = key
             self.value = value
@@ -23,9 +27,11 @@ public enum JSON: Sendable, Hashable {
     /// Values nested deeper than this are refused.
     public static let maximumDepth = 64
 
-    /// A text that isn't JSON: what was expected, and the byte.
+    /// Why a text isn't JSON: what was expected, and at which byte.
     public struct Fault: Error, Sendable, CustomStringConvertible {
+        /// The byte at which reading stopped, counted from 0.
         public var offset: Int
+        /// What was expected or found there, as part of a sentence.
         public var message: String
 
         public var description: String { "not JSON: \(message) at byte \(offset)" }
@@ -37,12 +43,13 @@ public enum JSON: Sendable, Hashable {
         self = try parser.document()
     }
 
+    /// The value of a key; nil if there is none, or if this isn't an object.
     public subscript(key: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }
 
-    /// A text or a number's digits.
+    /// A string's text or a number's digits; nil for anything else.
     var text: String? {
         switch self {
         case .string(let text), .number(let text): text
@@ -50,6 +57,7 @@ public enum JSON: Sendable, Hashable {
         }
     }
 
+    /// An object with these members, in this order.
     public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
         .object(members.map { Member($0.key, $0.value) })
     }
@@ -58,14 +66,19 @@ public enum JSON: Sendable, Hashable {
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByArrayLiteral
 {
+    /// A string.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A number.
     public init(integerLiteral value: Int) { self = .number(String(value)) }
+    /// True or false.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// An array.
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
 
+    /// An integer, with all of its digits.
     public init(_ number: some BinaryInteger) { self = .number(String(number)) }
 
-    /// A text, or null.
+    /// A string; null for nil.
     public init(_ text: String?) { self = text.map { .string($0) } ?? .null }
 }
 
@@ -77,6 +90,7 @@ extension JSON: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Appends the value on one line, without spaces.
     public func write(to bytes: inout [UInt8]) {
         switch self {
         case .null: bytes += "null".utf8
@@ -102,7 +116,7 @@ extension JSON: CustomStringConvertible {
         }
     }
 
-    /// A value of a column.
+    /// Appends a value of a column.
     package static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
         if column.isNull(row) { return bytes.append(contentsOf: "null".utf8) }
         switch column.values {
@@ -113,7 +127,7 @@ extension JSON: CustomStringConvertible {
         }
     }
 
-    /// A value of a type of words: a number, or a text.
+    /// Appends a word of a type: a number, or a text if that is how JSON has the type.
     package static func write(word value: Int64, _ type: ValueType, to bytes: inout [UInt8]) {
         let rules = type.rules
         if rules.isTextInJSON {
@@ -129,7 +143,7 @@ extension JSON: CustomStringConvertible {
     }
 
     private static func write(digits value: UInt64, to bytes: inout [UInt8]) {
-        // Room first, then from the end on: a slice that is reversed would be copied.
+        // Makes room first, then fills it from the end: reversing a slice would copy it.
         var rest = value, place = bytes.count
         repeat {
             bytes.append(0)
@@ -144,9 +158,10 @@ extension JSON: CustomStringConvertible {
         } while rest > 0
     }
 
-    /// A number, or NaN and the infinities as texts: its shortest digits, as Swift prints them.
+    /// Appends a number's shortest digits, as Swift prints them; NaN and the infinities as texts.
     package static func write(_ value: Double, to bytes: inout [UInt8]) {
-        // Most are amounts of money: a whole number of hundredths with few digits is printed faster, and is the same.
+        // Most are amounts of money: a whole number of hundredths with few digits is printed faster this way, and looks
+        // the same.
         let hundredths = (value * 100).rounded()
         guard abs(hundredths) < 1e12, hundredths / 100 == value, value != 0 || value.sign == .plus,
             abs(hundredths) >= 1 || value == 0
@@ -162,7 +177,7 @@ extension JSON: CustomStringConvertible {
         if cents % 10 > 0 { bytes.append(UInt8(ascii: "0") + cents % 10) }
     }
 
-    /// A text between quotes.
+    /// Appends a text between quotes.
     package static func write(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text {
@@ -178,7 +193,7 @@ extension JSON: CustomStringConvertible {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// Over several lines, two spaces a level, for people.
+    /// The value over several lines, indented by two spaces a level, for people.
     public func pretty(_ indent: String = "") -> String {
         let inner = indent + "  "
         switch self {

@@ -3,6 +3,7 @@ public import FeatureLanguage
 
 /// Values of our types as JSON, both ways: int64 exact, NaN and the infinities as strings, times in RFC 3339.
 extension JSON {
+    /// A value as JSON; NaN, the infinities and timestamps become strings.
     public init(_ literal: Literal) {
         switch literal {
         case .null: self = .null
@@ -21,12 +22,12 @@ extension JSON {
         }
     }
 
-    /// The value as one of `type`; nil where it is none. An int64 may have a point where it is whole and at most 2^53;
-    /// an integer for a float64 has to be exact.
+    /// The value as one of `type`; nil if it is none. An int64 may have a point if it is whole and at most 2^53; an
+    /// integer for a float64 has to be exact.
     ///
     /// - Parameters:
     ///   - epoch: reads integers as times in that unit since 1970.
-    ///   - isRow: whether numbers may come as texts, as tools write rows whose readers know no 64 bits.
+    ///   - isRow: whether numbers may be texts, as tools write rows for readers without 64-bit integers.
     public func literal(as type: ValueType, epoch: Epoch? = nil, isRow: Bool = false) -> Literal? {
         switch (self, type) {
         case (.null, _): .null

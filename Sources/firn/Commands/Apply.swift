@@ -4,8 +4,8 @@ import Tables
 
 struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Register definitions, all or none; what is registered never changes.",
-        discussion: "Makes the project's PostgreSQL where there is none, and brings the schema up to date.")
+        abstract: "Register definitions, all or nothing; what is registered never changes.",
+        discussion: "Creates the project's PostgreSQL if there is none, and brings the schema up to date.")
 
     @Argument(help: "Definitions files (YAML), or directories of them.")
     var definitions: [String]
@@ -15,7 +15,7 @@ struct Apply: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The revision that the files are at, for the ledger, such as git rev-parse HEAD prints.", valueName: "sha"))
+            "Revision of the files to record in the ledger, such as git rev-parse HEAD prints.", valueName: "sha"))
     var commit: String?
 
     @OptionGroup var actor: ActorOption

@@ -4,13 +4,13 @@ import Tables
 
 struct Cache: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at and clear what is kept only for speed.", subcommands: [Show.self, Clear.self],
+        abstract: "Show or clear data that is kept only for speed.", subcommands: [Show.self, Clear.self],
         defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show what is kept, and where.")
+        static let configuration = CommandConfiguration(abstract: "Show what is kept and where.")
 
-        @Flag(help: "Print it as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -37,15 +37,15 @@ struct Cache: AsyncParsableCommand {
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget what is kept only for speed.",
+            abstract: "Delete data that is kept only for speed.",
             discussion:
-                "Without a flag, this machine's copies, of every store that it reads. All of it comes back with the same content when it is needed."
+                "Without a flag, deletes this machine's copies, for every store that it reads. Everything comes back with the same content when it is needed."
         )
 
-        @Flag(help: "The store's segments; firn materialize builds them again.")
+        @Flag(help: "Delete the store's segments; firn materialize rebuilds them.")
         var segments = false
 
-        @Flag(help: "The kept rows of snapshots.")
+        @Flag(help: "Delete the kept rows of snapshots.")
         var results = false
 
         func run() async throws {

@@ -5,29 +5,29 @@ import Tables
 
 struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compare two features or labels: how they are written, and how many values of a sample differ.",
+        abstract: "Compare two features or labels: their definitions, and how many values differ in a sample.",
         discussion:
-            "As in: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows."
+            "Example: firn diff spend_7d.v1 spend_7d.v2. The sample is of entities that have rows, each as of its newest rows."
     )
 
-    @Argument(help: "The one.", completion: .features)
+    @Argument(help: "First feature or label.", completion: .features)
     var left: String
 
-    @Argument(help: "The other.", completion: .features)
+    @Argument(help: "Second feature or label.", completion: .features)
     var right: String
 
-    @Option(help: "Values to compare: of so many entities, or of several instants of fewer.")
+    @Option(help: "Number of values to compare, from as many entities or from several instants of fewer.")
     var sample = Diff.usualSample
 
     private static let usualSample = 1000
 
-    @Option(help: ArgumentHelp("Compare all of them at this instant.", valueName: "time"), transform: parseInstant)
+    @Option(help: ArgumentHelp("Compare all entities at this instant.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
-    @Option(help: "Compare for the rows of this file instead, which also brings request inputs.")
+    @Option(help: "Compare on the rows of this file instead, which also provides request inputs.")
     var spine: String?
 
-    @Option(help: "The spine's column of instants.")
+    @Option(help: "Spine column that holds the instants.")
     var timestamp = FeatureSet.instantColumn
 
     @OptionGroup var files: FileOptions

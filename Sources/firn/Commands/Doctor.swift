@@ -4,7 +4,7 @@ import Tables
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what is wrong with the installation and how to mend it.")
+        abstract: "Check the installation for problems and say how to fix them.")
 
     @Flag(help: "Print the findings as JSON.")
     var json = false

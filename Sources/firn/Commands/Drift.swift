@@ -7,36 +7,37 @@ import Tables
 struct DriftCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drift",
-        abstract: "Say how far the values of two training sets are apart, or training and serving.",
+        abstract: "Measure how far apart the values of two training sets are, or of training and serving.",
         discussion: """
-            PSI is the population stability index (beyond 0.2 much has moved), KS the greatest distance of the two distributions. Exits with 1 where a feature is beyond \
-            a bound, for pipelines; not where there are so few rows that chance alone may be. With --live the snapshot is held against the lookups that are kept (firn serve --log-lookups).
+            PSI is the population stability index (above 0.2, much has moved); KS is the greatest distance between the two distributions. For pipelines, exits with 1 if a \
+            feature exceeds a bound, unless there are so few rows that chance alone could explain it. With --live, compares the snapshot with the kept lookups (firn serve --log-lookups).
             """)
 
-    @Argument(help: "A snapshot, by id or name.")
+    @Argument(help: "Id or name of a snapshot.")
     var snapshot: String
 
-    @Argument(help: "Another.")
+    @Argument(help: "Id or name of another snapshot.")
     var other: String?
 
-    @Flag(help: "Beside it, what is served: the lookups of its set that are kept.")
+    @Flag(help: "Compare with what is served: the kept lookups of the snapshot's set.")
     var live = false
 
-    @Option(help: "With --live: the set or pointer that is served, where it isn't the snapshot's.")
+    @Option(help: "With --live: set or pointer that is served, if it isn't the snapshot's set.")
     var set: String?
 
     @Option(
-        help: ArgumentHelp("With --live: lookups from then on; without it of the last day.", valueName: "time"),
+        help: ArgumentHelp(
+            "With --live: only lookups from this time on; by default, those of the last day.", valueName: "time"),
         transform: parseInstant)
     var since: Instant?
 
-    @Option(help: "The greatest PSI that passes.")
+    @Option(help: "Highest PSI that passes.")
     var maxPsi = 0.2
 
-    @Option(help: "The greatest KS that passes.")
+    @Option(help: "Highest KS that passes.")
     var maxKs = 0.2
 
-    @Flag(help: "Print it as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     func validate() throws {
@@ -87,7 +88,7 @@ struct DriftCommand: AsyncParsableCommand {
 }
 
 extension ColumnStatistics {
-    /// In a few lines, with its histogram.
+    /// The statistics in a few lines, with a histogram.
     var summary: String {
         func number(_ value: Double) -> String { String(format: "%.4g", value) }
         var lines = ["\(rows) rows, \(nulls) NULL\(notFinite > 0 ? ", \(notFinite) not finite" : "")"]
@@ -105,7 +106,7 @@ extension ColumnStatistics {
         return lines.joined(separator: "\n")
     }
 
-    /// Its histogram in a few characters; nothing where it has none.
+    /// The histogram in a few characters; empty if there is none.
     var sparkline: String {
         guard let most = histogram.max(), most > 0 else { return "" }
         let bars = Array(" ▁▂▃▄▅▆▇█")

@@ -4,28 +4,28 @@ import Tables
 
 struct Erase: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Erase an entity: its rows, and all that was kept or derived of them.",
+        abstract: "Erase an entity: its rows, and everything kept or derived from them.",
         discussion: """
-            As in: firn erase customer customer_id=42 --reason "request 17"
+            Example: firn erase customer customer_id=42 --reason "request 17"
 
-            Takes its rows from every source (through join too), from segments, kept spines, kept results, current values, online state and the lookup log. The ledger says \
-            what went and why, but not whose it was. Snapshots that had or read such rows verify as identical but for those blocks. docs/operating.md says what \
-            write-ahead logs, backups and standbys hold still, and for how long.
+            Removes its rows from every source (also through join), from segments, kept spines, kept results, current values, online state and the lookup log. The ledger says \
+            what was removed and why, but not whose it was. Snapshots that had or read such rows verify as identical except for those blocks. docs/operating.md says what \
+            write-ahead logs, backups and standbys still hold, and for how long.
             """)
 
-    @Argument(help: "The entity, such as customer.")
+    @Argument(help: "Name of the entity, such as customer.")
     var entity: String
 
-    @Argument(help: ArgumentHelp("A value for each of its keys.", valueName: "key=value"))
+    @Argument(help: ArgumentHelp("Value for each of the entity's keys.", valueName: "key=value"))
     var keys: [String]
 
-    @Option(help: "Why; it stands in the ledger for ever, so it must not say whose rows they were.")
+    @Option(help: "Reason, which stays in the ledger forever, so it must not say whose rows they were.")
     var reason: String
 
-    @Flag(help: "Say what would go, and take nothing.")
+    @Flag(help: "Show what would be erased, without erasing it.")
     var dryRun = false
 
-    @Flag(help: "Print what went as JSON.")
+    @Flag(help: "Print what was erased as JSON.")
     var json = false
 
     @OptionGroup var actor: ActorOption

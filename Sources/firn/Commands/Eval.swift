@@ -9,37 +9,37 @@ struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute features over files, without a database.",
         discussion:
-            "Tries a definition on rows and a spine, by the same engine that trains and serves. Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst."
+            "Tries a definition on rows and a spine, with the same engine that trains and serves. Files are \(FileFormat.suffixes), each optionally with .gz or .zst."
     )
 
     @Argument(help: "Definitions files (YAML).")
     var definitions: [String] = []
 
-    @Option(help: "The set to compute, such as fraud.v1.")
+    @Option(help: "Set to compute, such as fraud.v1.")
     var set: String?
 
-    @Option(help: "A feature to compute, such as spend_7d.v1; may be given several times.")
+    @Option(help: "Feature to compute, such as spend_7d.v1; may be repeated.")
     var feature: [String] = []
 
-    @Option(help: ArgumentHelp("A source's rows; may be given several times.", valueName: "source=file"))
+    @Option(help: ArgumentHelp("Rows of a source; may be repeated.", valueName: "source=file"))
     var rows: [String] = []
 
-    @Option(help: "The rows to get features for.")
+    @Option(help: "Rows to get features for.")
     var spine: String?
 
     @Option(
         help: ArgumentHelp(
-            "A snapshot's bundle instead of all these: computed again from it alone, and held against its digest.",
+            "Instead of all these, recompute a snapshot from this bundle alone and check it against its digest.",
             valueName: "file"))
     var bundle: String?
 
-    @Option(help: "The spine's column of instants.")
+    @Option(help: "Spine column that holds the instants.")
     var timestamp = FeatureSet.instantColumn
 
     @OptionGroup var reading: ReadingOptions
     @OptionGroup var files: FileOptions
 
-    @Option(help: "Where to write the result; standard output without it.")
+    @Option(help: "Where to write the result; standard output by default.")
     var out: String?
 
     @Flag(help: "Print a summary with the result's digest as JSON; needs --out.")

@@ -4,15 +4,15 @@ import Tables
 
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a source's rows to a file, with when each was known.",
+        abstract: "Write a source's rows to a file, with the time each became known.",
         discussion:
-            "In commit order, with a column firn_known_at beside the declared ones; importing the file into an empty source gives the same history."
+            "Rows are in commit order, with a column firn_known_at besides the declared ones. Importing the file into an empty source gives the same history."
     )
 
-    @Argument(help: "The source.", completion: .sources)
+    @Argument(help: "Source to export.", completion: .sources)
     var source: String
 
-    @Option(help: "The file (.csv, .ndjson, .arrow or .arrows, also .gz or .zst); standard output without it.")
+    @Option(help: "Output file (\(FileFormat.suffixes), optionally with .gz or .zst); standard output by default.")
     var out: String?
 
     func run() async throws {

@@ -4,40 +4,42 @@ import Tables
 
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take rows into a source, all or none: a file's, or those of a query.",
+        abstract: "Import rows into a source from a file or a query, all or nothing.",
         discussion:
-            "Files are .csv, .ndjson, .arrow or .arrows, each also .gz or .zst. A bad row is named by line and column, and nothing of the file stays."
+            "Files are \(FileFormat.suffixes), each optionally with .gz or .zst. A bad row is reported by line and column, and nothing from the file is kept."
     )
 
-    @Argument(help: "The source.", completion: .sources)
+    @Argument(help: "Source to import into.", completion: .sources)
     var source: String
 
-    @Argument(help: "The file; none with --query.")
+    @Argument(help: "File to import; omit it with --query.")
     var file: String?
 
-    @Option(help: ArgumentHelp("Take what a select gives, its columns named as the source's.", valueName: "sql"))
+    @Option(
+        help: ArgumentHelp(
+            "Import the result of a select whose columns are named like the source's.", valueName: "sql"))
     var query: String?
 
-    @Option(help: ArgumentHelp("The PostgreSQL that the query runs in; the store's own without it.", valueName: "uri"))
+    @Option(help: ArgumentHelp("PostgreSQL to run the query in; the store's own by default.", valueName: "uri"))
     var from: String?
 
     @Option(
         help: ArgumentHelp(
-            "A column that rises with time: only rows beyond what the source has are asked for.", valueName: "column"))
+            "Column that rises with time, to ask only for rows beyond what the source has.", valueName: "column"))
     var watermark: String?
 
     @Option(
         help: ArgumentHelp(
-            "How far before the greatest watermark rows are asked for again, since some are committed late: 1h for times, 10000 for numbers.",
+            "How far before the greatest watermark to ask for rows again, because some are committed late; by default, 1h for times and 10000 for numbers.",
             valueName: "span"))
     var overlap: String?
 
     @OptionGroup var files: FileOptions
 
-    @Flag(help: "Rows are known from now on, as if they were pushed.")
+    @Flag(help: "Treat rows as known from now on, as if they were pushed.")
     var knownNow = false
 
-    @Flag(help: "Take a file that was imported before.")
+    @Flag(help: "Import the file even if it was imported before.")
     var again = false
 
     @Flag(help: "Print the result as JSON.")

@@ -5,8 +5,8 @@ import Tables
 
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make this directory a project, with a PostgreSQL of its own.",
-        discussion: "With FIRN_DATABASE_URL set, only brings that database's schema up to date.")
+        abstract: "Make this directory a project with its own PostgreSQL.",
+        discussion: "If FIRN_DATABASE_URL is set, only brings that database's schema up to date.")
 
     @Flag(help: "Print the result as JSON.")
     var json = false

@@ -5,25 +5,25 @@ import Tables
 
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "What was registered, loaded and governed: who, when, what.",
+        commandName: "ledger", abstract: "Show what was registered, loaded and governed: who did what, and when.",
         subcommands: [Log.self, Head.self], defaultSubcommand: Log.self)
 
     struct Log: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The ledger's entries, the newest first.")
+        static let configuration = CommandConfiguration(abstract: "List the ledger's entries, newest first.")
 
-        @Argument(help: "Only what is about this: feature spend_7d.v1, or its name alone.")
+        @Argument(help: "Only entries about this subject: feature spend_7d.v1, or its name alone.")
         var subject: [String] = []
 
         @Option(help: "Only entries of this kind, such as register, snapshot or point.")
         var kind: String?
 
-        @Option(help: "Only entries of smaller numbers.")
+        @Option(help: "Only entries with numbers below this one.")
         var before: Int64?
 
-        @Option(help: "So many at most.")
+        @Option(help: "Maximum number of entries.")
         var count = 100
 
-        @Flag(help: "Print them as JSON, with their whole bodies.")
+        @Flag(help: "Print as JSON, with full bodies.")
         var json = false
 
         func validate() throws {
@@ -48,8 +48,8 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Head: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The newest entry's hash: written down elsewhere, it holds the past.",
-            discussion: "firn verify --expect HASH finds a history that was rewritten whole.")
+            abstract: "Print the newest entry's hash, which pins down the past if you keep it elsewhere.",
+            discussion: "firn verify --expect HASH detects a history that was rewritten entirely.")
 
         @Flag(help: "Print the entry as JSON.")
         var json = false

@@ -7,32 +7,32 @@ struct LineageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lineage", abstract: "Show what something is made of, and what is made of it.",
         discussion: """
-            Of a column (transactions.amount), source, entity, feature, label, set, snapshot, model, pointer (fraud@production) or the receipt of a lookup. \
-            set:fraud.v1 says which, where a name means several things.
+            Works for a column (transactions.amount), source, entity, feature, label, set, snapshot, model, pointer (fraud@production) or the receipt of a lookup. \
+            If a name means several things, set:fraud.v1 says which.
             """)
 
-    @Argument(help: "Its name.", completion: .names)
+    @Argument(help: "Name to trace.", completion: .names)
     var name: String
 
-    @Flag(help: "Only what it is made of.")
+    @Flag(help: "Show only what it is made of.")
     var up = false
 
-    @Flag(help: "Only what is made of it.")
+    @Flag(help: "Show only what is made of it.")
     var down = false
 
-    @Option(help: ArgumentHelp("As it was then.", valueName: "time"), transform: parseInstant)
+    @Option(help: ArgumentHelp("Show the lineage as it was at this time.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
-    @Flag(help: "Of a receipt: also the rows that counted in each of its values, as firn why shows them.")
+    @Flag(help: "For a receipt: also show the rows that counted in each of its values, as firn why does.")
     var rows = false
 
-    @Option(help: "Of a receipt's entities, the one whose rows are shown, from 0.")
+    @Option(help: "For a receipt: which entity's rows to show, counted from 0.")
     var entity = 0
 
-    @Flag(help: "Print it as a graph for Graphviz's dot.")
+    @Flag(help: "Print a graph for Graphviz's dot.")
     var graphviz = false
 
-    @Flag(help: "Print it as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     func validate() throws {
@@ -71,7 +71,7 @@ struct LineageCommand: AsyncParsableCommand {
         _ nodes: [Lineage.Node], _ indent: String, _ direction: Lineage.Direction, _ lineage: Lineage,
         _ seen: inout Set<Lineage.Node>
     ) {
-        // A function's columns in one line for each source: their names say where they come from.
+        // A function's columns take one line for each source: their names say where they come from.
         let columns = direction == .up ? nodes.filter { $0.kind == .column } : [],
             nodes = nodes.filter { !columns.contains($0) }
         var reads: [(source: String, columns: [String])] = []

@@ -7,31 +7,31 @@ import Tables
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List entities, sources, features, labels or sets.")
 
-    @Argument(help: "entities, sources, features, labels or sets; without it all.")
+    @Argument(help: "What to list: entities, sources, features, labels or sets; all by default.")
     var kind: Kind?
 
-    @Option(help: "Only those of this owner.")
+    @Option(help: "Only definitions of this owner.")
     var owner: String?
 
-    @Option(help: "Only those with this tag; may be given several times.")
+    @Option(help: "Only definitions with this tag; may be repeated.")
     var tag: [String] = []
 
-    @Option(help: "Only what is about this entity.")
+    @Option(help: "Only definitions about this entity.")
     var entity: String?
 
-    @Flag(help: "Only what nothing is made of: no function, set, snapshot, model or pointer.")
+    @Flag(help: "Only definitions that nothing uses: no function, set, snapshot, model or pointer.")
     var unused = false
 
-    @Flag(help: "Only what reads a source that got no rows of late.")
+    @Flag(help: "Only definitions that read a source without recent rows.")
     var stale = false
 
-    @Option(help: ArgumentHelp("What late means for --stale.", valueName: "span"))
+    @Option(help: ArgumentHelp("For --stale: how old a source's newest rows must be.", valueName: "span"))
     var olderThan = "7d"
 
-    @Flag(help: "Print names alone, a line each, for other programs.")
+    @Flag(help: "Print only names, one per line, for other programs.")
     var names = false
 
-    @Flag(help: "Print them as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     enum Kind: String, ExpressibleByArgument, CaseIterable {
@@ -39,7 +39,7 @@ struct List: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let browser = try await CatalogBrowser(Environment.store(connections: 1).catalog)
+        let browser = try await Environment.store(connections: 1).catalog.browser()
         var filter = CatalogFilter(kind: DefinitionKind.allCases.first { $0.plural == kind?.rawValue })
         (filter.owner, filter.tags, filter.entity, filter.isUnused) = (owner, tag, entity, unused)
         if stale {

@@ -6,25 +6,25 @@ import Tables
 
 struct Lookup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look up an entity's features, now or as they were served then.",
-        discussion: "As in: firn lookup --set fraud.v1 customer_id=42 amount=9.5")
+        abstract: "Look up an entity's features, now or as they were served at a past instant.",
+        discussion: "Example: firn lookup --set fraud.v1 customer_id=42 amount=9.5")
 
-    @Option(help: "The set to look up, or a pointer such as fraud@production.", completion: .sets)
+    @Option(help: "Set to look up, or a pointer such as fraud@production.", completion: .sets)
     var set: String?
 
-    @Option(help: "A feature to look up; may be given several times.", completion: .features)
+    @Option(help: "Feature to look up; may be repeated.", completion: .features)
     var feature: [String] = []
 
-    @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))
+    @Argument(help: ArgumentHelp("Keys and request inputs; name= without a value is NULL.", valueName: "name=value"))
     var values: [String] = []
 
-    @Option(help: ArgumentHelp("A past instant.", valueName: "time"), transform: parseInstant)
+    @Option(help: ArgumentHelp("Look up values as of this past instant.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
-    @Flag(help: "Keep the lookup: firn verify lookups computes it again.")
+    @Flag(help: "Keep the lookup, so that firn verify lookups can recompute it.")
     var log = false
 
-    @Flag(help: "Print the answer as JSON, as the server gives it.")
+    @Flag(help: "Print the answer as JSON, as the server returns it.")
     var json = false
 
     @OptionGroup var actor: ActorOption
@@ -62,7 +62,7 @@ struct Lookup: AsyncParsableCommand {
 }
 
 extension LookupRequest {
-    /// Takes arguments such as `customer_id=42`: request inputs by their names, everything else as keys.
+    /// Adds arguments such as `customer_id=42`: those named in `requests` as request inputs, all others as keys.
     mutating func add(_ arguments: [String], requests: [ColumnDefinition]) throws {
         for argument in arguments {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -80,7 +80,7 @@ extension LookupRequest {
 }
 
 extension JSON {
-    /// Without the quotes of a text.
+    /// The value as text, without quotes around a string.
     var plain: String {
         if case .string(let text) = self { text } else { description }
     }

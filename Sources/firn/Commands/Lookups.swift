@@ -5,25 +5,26 @@ import Tables
 
 struct Lookups: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the lookups that are kept in their log: who asked for what, the newest first.",
+        abstract: "List the lookups kept in the lookup log: who asked for what, newest first.",
         discussion:
-            "firn serve --log-lookups, and \"log\": true in a lookup, keep them. firn verify lookups computes them again."
+            "firn serve --log-lookups keeps them, and so does \"log\": true in a lookup. firn verify lookups recomputes them."
     )
 
-    @Option(help: ArgumentHelp("Only what this one asked for: a token's name.", valueName: "name"))
+    @Option(help: ArgumentHelp("Only lookups by this actor, such as a token's name.", valueName: "name"))
     var actor: String?
 
     @Option(help: "Only lookups of this set.", completion: .sets)
     var set: String?
 
     @Option(
-        help: ArgumentHelp("Only those answered for this time or later.", valueName: "time"), transform: parseInstant)
+        help: ArgumentHelp("Only lookups answered as of this time or later.", valueName: "time"),
+        transform: parseInstant)
     var since: Instant?
 
-    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    @Option(help: ArgumentHelp("Maximum number of lookups.", valueName: "number"))
     var count = 100
 
-    @Flag(help: "Print them as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     func validate() throws {

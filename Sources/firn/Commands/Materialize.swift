@@ -7,23 +7,22 @@ struct Materialize: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Seal rows into segments, so that training reads them fast.",
         discussion:
-            "For each source and key that a registered feature or label uses, the rows since the last time become segments: sorted by key and time, column by column, compressed. Training reads segments and the rows since. What is done stays when it is interrupted."
+            "For each source and key that a registered feature or label uses, the rows since the last run become segments: sorted by key and time, column by column, compressed. Training reads segments and the rows since then. If interrupted, keeps what is done."
     )
 
-    @Option(help: "Only this source; may be given several times.")
+    @Option(help: "Seal only this source; may be repeated.")
     var source: [String] = []
 
-    @Option(
-        help: "Refresh the table of this set's current values instead, firn_values.<set>; may be given several times.")
+    @Option(help: "Refresh this set's table of current values, firn_values.<set>, instead; may be repeated.")
     var set: [String] = []
 
     @Option(
         help:
-            "Keep this set's entities as servers have them in memory, from now on; may be given several times. Sets that a server was asked for are kept anyway."
+            "From now on, keep this set's entities as servers hold them in memory; may be repeated. Sets that a server was asked for are kept anyway."
     )
     var online: [String] = []
 
-    @Flag(help: "Build all segments again, and check that they come out the same.")
+    @Flag(help: "Rebuild all segments, and check that they come out the same.")
     var rebuild = false
 
     @Flag(help: "Print what was sealed as JSON.")
@@ -98,6 +97,6 @@ struct Materialize: AsyncParsableCommand {
 }
 
 extension Int {
-    /// Bytes for people.
+    /// A number of bytes in a form for people to read.
     var mebibytes: String { "\(Double(self * 10 / (1 << 20)) / 10) MiB" }
 }

@@ -3,7 +3,7 @@ import FeatureStore
 import Tables
 
 struct Migrate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Bring the database's schema to this version's.")
+    static let configuration = CommandConfiguration(abstract: "Bring the database's schema up to this version.")
 
     @Flag(help: "Print what was applied as JSON.")
     var json = false

@@ -9,31 +9,30 @@ struct ModelCommand: AsyncParsableCommand {
         subcommands: [Record.self, Show.self, List.self])
 
     struct Record: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Record a model, once: a record never changes.")
+        static let configuration = CommandConfiguration(abstract: "Record a model permanently: a record never changes.")
 
-        @Argument(help: "Its name and version, such as churn.v3.")
+        @Argument(help: "Name and version of the model, such as churn.v3.")
         var name: String
 
-        @Option(help: "A training set that it learned from, by id or name; may be given several times.")
+        @Option(help: "Id or name of a training set that the model learned from; may be repeated.")
         var snapshot: [String]
 
-        @Option(help: "The set it takes in; without it the snapshot's.")
+        @Option(help: "Set that the model takes in; the snapshot's by default.")
         var set: String?
 
-        @Option(help: ArgumentHelp("The code it was trained with.", valueName: "SHA"))
+        @Option(help: ArgumentHelp("Commit of the code that the model was trained with.", valueName: "SHA"))
         var commit: String?
 
-        @Option(help: ArgumentHelp("Where its training run can be looked at.", valueName: "URL"))
+        @Option(help: ArgumentHelp("Where to see the training run.", valueName: "URL"))
         var run: String?
 
-        @Option(help: ArgumentHelp("A figure such as auc=0.91; may be given several times.", valueName: "name=value"))
+        @Option(help: ArgumentHelp("Metric such as auc=0.91; may be repeated.", valueName: "name=value"))
         var metric: [String] = []
 
-        @Option(
-            help: ArgumentHelp("A file of it, whose digest is kept; may be given several times.", valueName: "file"))
+        @Option(help: ArgumentHelp("File of the model, whose digest is kept; may be repeated.", valueName: "file"))
         var artifact: [String] = []
 
-        @Option(help: "What it is for.")
+        @Option(help: "What the model is for.")
         var description: String?
 
         @Flag(help: "Print the record as JSON.")
@@ -62,9 +61,9 @@ struct ModelCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the models.")
+        static let configuration = CommandConfiguration(abstract: "List models.")
 
-        @Flag(help: "Print them as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -91,10 +90,10 @@ struct ModelCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show a model's record: data, features, code, metrics, and where it is in use.")
 
-        @Argument(help: "Its name and version.")
+        @Argument(help: "Name and version of the model.")
         var name: String
 
-        @Flag(help: "Print it as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {

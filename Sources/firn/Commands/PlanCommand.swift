@@ -5,9 +5,9 @@ import Tables
 
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Show what applying definitions would register, and what is refused.",
+        commandName: "plan", abstract: "Show what applying definitions would register, and what it would refuse.",
         discussion:
-            "Exits with 1 where something is refused. With --exit-code also with 2 where there is something to register, and 0 where there isn't."
+            "Exits with 1 if something is refused. With --exit-code, also exits with 2 if there is something to register, and with 0 if there isn't."
     )
 
     @Argument(help: "Definitions files (YAML), or directories of them.")
@@ -16,7 +16,7 @@ struct PlanCommand: AsyncParsableCommand {
     @Flag(help: "Print the plan as Markdown, for a pull request.")
     var markdown = false
 
-    @Flag(help: "Exit with 2 where there is something to register.")
+    @Flag(help: "Exit with 2 if there is something to register.")
     var exitCode = false
 
     @Flag(help: "Print the plan as JSON.")
@@ -50,8 +50,8 @@ struct PlanCommand: AsyncParsableCommand {
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say whether definitions are right by themselves, without a store.",
-        discussion: "What is registered isn't asked: firn plan does that.")
+        abstract: "Check whether definitions are valid by themselves, without a store.",
+        discussion: "Doesn't look at what is registered; firn plan does.")
 
     @Argument(help: "Definitions files (YAML), or directories of them.")
     var definitions: [String]
@@ -103,7 +103,7 @@ extension RegistrationPlan {
         names.prefix(10).joined(separator: ", ") + (names.count > 10 ? " and \(names.count - 10) more" : "")
     }
 
-    /// For a review: what is registered, what is refused and why, and how new versions differ from those before.
+    /// The plan for a review: what is registered, what is refused and why, and how new versions differ from older ones.
     func markdown(_ comparisons: [Comparison]) -> String {
         func fenced(_ text: String) -> String { "```\n\(text)\n```" }
         var parts: [String] = []

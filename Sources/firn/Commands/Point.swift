@@ -5,25 +5,26 @@ import Tables
 
 struct Point: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say which version a name stands for, such as the one in production.",
+        abstract: "Move or show pointers: which version a name stands for, such as the one in production.",
         discussion: """
-            firn point fraud@production fraud.v3 moves the pointer; lookups and snapshots may ask for fraud@production. Moving back is the same command. \
-            Without a target it shows where pointers point, and with --history every move.
+            firn point fraud@production fraud.v3 moves the pointer; lookups and snapshots may ask for fraud@production. Moving it back is the same command. \
+            Without a target, shows where pointers point or, with --history, every move.
             """)
 
-    @Argument(help: "The pointer, such as fraud@production.")
+    @Argument(help: "Pointer, such as fraud@production.")
     var name: String?
 
-    @Argument(help: "A version of the set or model; model:churn.v3 where a set has the name too.", completion: .sets)
+    @Argument(
+        help: "Version of the set or model to point to; model:churn.v3 if a set has the same name.", completion: .sets)
     var target: String?
 
-    @Option(help: ArgumentHelp("Where it pointed then.", valueName: "time"), transform: parseInstant)
+    @Option(help: ArgumentHelp("Show where it pointed at this time.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
-    @Flag(help: "Every move, the newest first.")
+    @Flag(help: "Show every move, newest first.")
     var history = false
 
-    @Flag(help: "Print it as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     @OptionGroup var actor: ActorOption
@@ -63,12 +64,12 @@ struct Point: AsyncParsableCommand {
 
 struct Deprecate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say of a feature, label, set or model that it is on its way out: whoever uses it is told.")
+        abstract: "Mark a feature, label, set or model as on its way out, and warn everyone who uses it.")
 
-    @Argument(help: "Its name; set:fraud.v1 where another has the name too.", completion: .names)
+    @Argument(help: "Name of the definition or model; set:fraud.v1 if another has the same name.", completion: .names)
     var name: String
 
-    @Option(help: "Why.")
+    @Option(help: "Why it is deprecated.")
     var reason: String
 
     @Option(help: "What to use instead.")
@@ -85,18 +86,18 @@ struct Deprecate: AsyncParsableCommand {
 
 struct Retire: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "End the life of a feature, label, set or model: nothing new is made of it.",
+        abstract: "Retire a feature, label, set or model, so that nothing new is made of it.",
         discussion:
-            "What was made before still verifies, and lookups go on with a warning. Refused while a pointer, or a model that isn't retired, hangs on it."
+            "What was made before still verifies, and lookups go on with a warning. Refused while a pointer, or a model that isn't retired, depends on it."
     )
 
-    @Argument(help: "Its name; set:fraud.v1 where another has the name too.", completion: .names)
+    @Argument(help: "Name of the definition or model; set:fraud.v1 if another has the same name.", completion: .names)
     var name: String
 
-    @Option(help: "Why.")
+    @Option(help: "Why it is retired.")
     var reason: String
 
-    @Flag(help: "Though it is in use.")
+    @Flag(help: "Retire it even if it is in use.")
     var force = false
 
     @OptionGroup var actor: ActorOption

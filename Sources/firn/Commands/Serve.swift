@@ -8,99 +8,96 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve lookups, pushes and the catalog over HTTP.",
         discussion: """
-            Makes the project's PostgreSQL where there is none, and brings the schema up to date. SIGTERM ends it once it has answered what it accepted.
+            Creates the project's PostgreSQL if there is none, and brings the schema up to date. On SIGTERM, answers what it has accepted, then exits.
 
-            FIRN_DATABASE_URL is the database, FIRN_REPLICA_URL a hot standby of it to answer lookups from. Each option has a variable that stands for it where it \
-            isn't given: FIRN_PORT for --port, FIRN_TLS_CERTIFICATE for --tls-certificate, and so on. docs/operating.md says more.
+            FIRN_DATABASE_URL is the database; FIRN_REPLICA_URL is a hot standby of it to answer lookups from. An option that isn't given takes its value from a variable: \
+            FIRN_PORT for --port, FIRN_TLS_CERTIFICATE for --tls-certificate, and so on. See docs/operating.md for more.
             """)
 
-    @Option(help: "The port.")
+    @Option(help: "Port to listen on.")
     var port = Serve.number("PORT") ?? 7070
 
-    @Option(help: "The address to listen on.")
+    @Option(help: "Address to listen on.")
     var host = Environment.variable("FIRN_HOST") ?? "127.0.0.1"
 
     @Option(
         help: ArgumentHelp(
-            "Answer to this name, too, where no tokens are asked for; several are separated by commas.",
-            valueName: "name"))
+            "Also answer to this name when no tokens are required; separate several with commas.", valueName: "name"))
     var hostName = Environment.variable("FIRN_HOST_NAME") ?? ""
 
     @Option(
         help: ArgumentHelp(
-            "Speak TLS with the certificate in this PEM file; a new one is taken up within a second.", valueName: "file"
-        ))
+            "Use TLS with the certificate in this PEM file; a new one is used within a second.", valueName: "file"))
     var tlsCertificate: String?
 
-    @Option(help: ArgumentHelp("The certificate's private key.", valueName: "file"))
+    @Option(help: ArgumentHelp("Private key of the certificate.", valueName: "file"))
     var tlsKey: String?
 
-    @Flag(help: "Let anybody who reaches the address do anything, without tokens.")
+    @Flag(help: "Let anyone who can reach the address do anything, without tokens.")
     var openToAnyone = Serve.flag("OPEN_TO_ANYONE")
 
-    @Flag(help: "Ask for tokens on loopback too.")
+    @Flag(help: "Require tokens on loopback, too.")
     var requireTokens = Serve.flag("REQUIRE_TOKENS")
 
     @Option(
         help: ArgumentHelp(
-            "Look so often for rows to seal into segments; 0 leaves that to firn materialize.", valueName: "seconds"))
+            "How often to look for rows to seal into segments; 0 leaves it to firn materialize.", valueName: "seconds"))
     var materializeEvery = Serve.number("MATERIALIZE_EVERY") ?? 30
 
-    @Option(help: "Connections to PostgreSQL for everything but lookups and pushes, which have four each.")
+    @Option(help: "Connections to PostgreSQL for everything except lookups and pushes, which have four each.")
     var connections = Serve.number("CONNECTIONS") ?? 8
 
-    @Option(help: ArgumentHelp("What entities that lookups asked for may take up in memory.", valueName: "MiB"))
+    @Option(help: ArgumentHelp("Memory limit for entities that lookups asked for.", valueName: "MiB"))
     var memory = Serve.number("MEMORY") ?? 1024
 
-    @Option(
-        help: ArgumentHelp(
-            "What bodies of requests may take up in memory, with what is read out of them.", valueName: "MiB"))
+    @Option(help: ArgumentHelp("Memory limit for request bodies and what is read from them.", valueName: "MiB"))
     var bodyMemory = Serve.number("BODY_MEMORY") ?? 512
 
-    @Option(help: ArgumentHelp("What rows may take up that a lookup reads beside memory.", valueName: "MiB"))
+    @Option(help: ArgumentHelp("Memory limit for rows that a lookup reads from the database.", valueName: "MiB"))
     var rowMemory = Serve.number("ROW_MEMORY") ?? 1024
 
     @Option(
         help: ArgumentHelp(
-            "What jobs may take up together; half of this machine's memory without it.", valueName: "MiB"))
+            "Memory limit for all jobs together; half of this machine's memory by default.", valueName: "MiB"))
     var jobMemory = Serve.number("JOB_MEMORY") ?? max(1024, Int(ProcessInfo.processInfo.physicalMemory >> 21))
 
     @Option(
         help: ArgumentHelp(
-            "What a request may take that is no job: whoever waits longer for the database is refused.",
+            "Time limit for requests that are not jobs; one that waits longer for the database is refused.",
             valueName: "seconds"))
     var deadline = Serve.number("DEADLINE") ?? 30
 
-    @Option(help: ArgumentHelp("Training sets, imports and comparisons worked on at once.", valueName: "jobs"))
+    @Option(
+        help: ArgumentHelp("How many training sets, imports and comparisons to work on at once.", valueName: "jobs"))
     var jobs = Serve.number("JOBS") ?? 2
 
-    @Option(help: ArgumentHelp("Connections of clients at once.", valueName: "clients"))
+    @Option(help: ArgumentHelp("Maximum number of client connections at once.", valueName: "clients"))
     var clients = Serve.number("CLIENTS") ?? 10_000
 
     @Option(
         help: ArgumentHelp(
-            "Keep this share of all lookups in the lookup log, beside those that ask for it.", valueName: "0…1"))
+            "Share of all lookups to keep in the lookup log, besides those that ask for it.", valueName: "0…1"))
     var logLookups = Environment.variable("FIRN_LOG_LOOKUPS").flatMap(Double.init) ?? 0
 
-    @Option(help: ArgumentHelp("How long the lookup log is kept.", valueName: "days"))
+    @Option(help: ArgumentHelp("How long to keep the lookup log.", valueName: "days"))
     var keepLookups = Serve.number("KEEP_LOOKUPS") ?? 30
 
-    @Flag(help: "Work as the database's user, who may own the tables, instead of the servers' role.")
+    @Flag(help: "Work as the database user, who may own the tables, instead of the servers' role.")
     var asOwner = Serve.flag("AS_OWNER")
 
     @Option(
         help: ArgumentHelp(
-            "Add a line of JSON for each request to this file: who asked for what, and what came of it; no values. - is standard output.",
+            "Append a line of JSON for each request to this file: who asked for what, and the outcome, but no values. - is standard output.",
             valueName: "file"))
     var accessLog: String?
 
     @Option(
         help:
-            "What is said on standard error: trace, debug, info (each request but those that memory answers), notice, warning, error."
+            "Log level on standard error: trace, debug, info (each request except those that memory answers), notice, warning, error."
     )
     var logLevel = Environment.variable("FIRN_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) } ?? .notice
 
-    /// The certificate and its key, from where they are given.
+    /// The certificate and its key, from the options or else from their variables.
     private var tls: (certificate: String?, key: String?) {
         (tlsCertificate ?? Environment.variable("FIRN_TLS_CERTIFICATE"), tlsKey ?? Environment.variable("FIRN_TLS_KEY"))
     }
@@ -172,7 +169,7 @@ struct Serve: AsyncParsableCommand {
                 )
             }
         }
-        // Where the database is there, what is wrong with it is said before anybody listens.
+        // If the database is there, anything wrong with it is reported before the server listens.
         var isPrepared = true
         do {
             try await prepare()
@@ -188,7 +185,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Tries again for as long as the database is away.
+    /// Retries for as long as the database is away.
     private static func patiently(_ prepare: @escaping @Sendable () async throws -> Void)
         -> @Sendable () async throws -> Void
     {
@@ -201,7 +198,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Lets the process have as many files open as it may; gives how many connections fit.
+    /// Raises the process's limit on open files as far as it can, and returns how many connections fit.
     private static func files(for connections: Int) -> Int {
         var limit = rlimit()
         guard unsafe getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return connections }

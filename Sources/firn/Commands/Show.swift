@@ -9,18 +9,18 @@ struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a definition: what it means, its windows in words, and who uses it.")
 
-    @Argument(help: "The name of an entity, source, feature, label or set.", completion: .names)
+    @Argument(help: "Name of an entity, source, feature, label or set.", completion: .names)
     var name: String
 
-    @Flag(help: "Of a set: what is computed from which rows, with which windows, and what grows with history.")
+    @Flag(help: "For a set: show what is computed from which rows, with which windows, and what grows with history.")
     var plan = false
 
-    @Flag(help: "Print it as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     func run() async throws {
         if plan { return try await showPlan() }
-        let store = try await Environment.store(connections: 1), browser = try await CatalogBrowser(store.catalog)
+        let store = try await Environment.store(connections: 1), browser = try await store.catalog.browser()
         let entries = browser.named(name)
         guard !entries.isEmpty else {
             throw Failure(

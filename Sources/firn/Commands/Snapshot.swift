@@ -7,24 +7,24 @@ import Tables
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make and look at training sets.",
+        abstract: "Create and inspect training sets.",
         subcommands: [Create.self, Fetch.self, Verify.self, Compare.self, Bundle.self, List.self, Show.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute a set for a spine, and record how.",
-            discussion: "The output has the spine's columns as they were, and the set's after them.")
+            abstract: "Compute a set for a spine and record how.",
+            discussion: "The output has the spine's columns as they were, followed by the set's.")
 
-        @Option(help: "The set, such as fraud.v1, or a pointer such as fraud@production.", completion: .sets)
+        @Option(help: "Set, such as fraud.v1, or a pointer such as fraud@production.", completion: .sets)
         var set: String
 
-        @Option(help: "The rows to get features for (.csv, .ndjson, .arrow or .arrows, also .gz or .zst).")
+        @Option(help: "Rows to get features for (\(FileFormat.suffixes), optionally with .gz or .zst).")
         var spine: String
 
-        @Option(help: "The spine's column of instants.")
+        @Option(help: "Spine column that holds the instants.")
         var timestamp = FeatureSet.instantColumn
 
-        @Option(help: "A name for the snapshot.")
+        @Option(help: "Name for the snapshot.")
         var name: String?
 
         @OptionGroup var reading: ReadingOptions
@@ -32,8 +32,8 @@ struct Snapshot: AsyncParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Read no further than this snapshot did: another set or spine at the same cuts.", valueName: "snapshot")
-        )
+                "Read no further than this snapshot did, for another set or spine at the same cuts.",
+                valueName: "snapshot"))
         var at: String?
 
         @Option(
@@ -41,7 +41,7 @@ struct Snapshot: AsyncParsableCommand {
                 "Add a column 'split' with shares such as train=0.8,valid=0.1,test=0.1.", valueName: "shares"))
         var split: String?
 
-        @Option(help: "The spine's column by whose hash rows are split; several with commas.")
+        @Option(help: "Spine column by whose hash rows are split; separate several with commas.")
         var by: String?
 
         @Flag(help: "Keep the rows with the snapshot, for others to fetch.")
@@ -122,15 +122,15 @@ struct Snapshot: AsyncParsableCommand {
 
     struct Fetch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Get a snapshot's rows again.",
+            abstract: "Fetch a snapshot's rows again.",
             discussion:
-                "As they were kept, or computed again from the same spine at the same cuts; either is held against the snapshot's digest."
+                "The rows are as they were kept, or recomputed from the same spine at the same cuts; either way, they are checked against the snapshot's digest."
         )
 
-        @Argument(help: "Its id, or a name.")
+        @Argument(help: "Id or name of the snapshot.")
         var id: String
 
-        @Option(help: "Where to write the rows; standard output without it.")
+        @Option(help: "Where to write the rows; standard output by default.")
         var out: String?
 
         func run() async throws {
@@ -148,10 +148,10 @@ struct Snapshot: AsyncParsableCommand {
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute a snapshot again and compare.",
-            discussion: "Names the first block of 1,024 rows of each column that differs, and then exits with 1.")
+            abstract: "Recompute a snapshot and compare.",
+            discussion: "If columns differ, names the first differing block of 1,024 rows of each and exits with 1.")
 
-        @Argument(help: "Its id, or a name.")
+        @Argument(help: "Id or name of the snapshot.")
         var id: String
 
         @Flag(help: "Print the outcome as JSON.")
@@ -164,15 +164,15 @@ struct Snapshot: AsyncParsableCommand {
 
     struct Bundle: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a snapshot as one file, from which it is computed again without a database.",
+            abstract: "Write a snapshot to a single file from which it can be recomputed without a database.",
             discussion:
-                "Definitions, the rows that it reads, spine and manifest, as a tar archive. firn eval --bundle FILE computes it and holds it against its digest."
+                "The file is a tar archive of definitions, spine, manifest and the rows that the snapshot reads. firn eval --bundle FILE recomputes the snapshot and checks it against its digest."
         )
 
-        @Argument(help: "Its id, or a name.")
+        @Argument(help: "Id or name of the snapshot.")
         var id: String
 
-        @Option(help: "The file.")
+        @Option(help: "File to write.")
         var out: String
 
         func run() async throws {
@@ -185,16 +185,16 @@ struct Snapshot: AsyncParsableCommand {
 
     struct Compare: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "diff", abstract: "Say what differs between two snapshots: definitions, cuts, rows, values.",
+            commandName: "diff", abstract: "Show what differs between two snapshots: definitions, cuts, rows, values.",
             discussion: "Rows are matched by their keys and instant.")
 
-        @Argument(help: "One snapshot, by id or name.")
+        @Argument(help: "Id or name of the first snapshot.")
         var left: String
 
-        @Argument(help: "The other.")
+        @Argument(help: "Id or name of the second snapshot.")
         var right: String
 
-        @Flag(help: "Print it as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -224,9 +224,9 @@ struct Snapshot: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the snapshots, the newest first.")
+        static let configuration = CommandConfiguration(abstract: "List snapshots, newest first.")
 
-        @Flag(help: "Print them as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -247,7 +247,7 @@ struct Snapshot: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show a snapshot's manifest.")
 
-        @Argument(help: "Its id, or a name.")
+        @Argument(help: "Id or name of the snapshot.")
         var id: String
 
         @Flag(help: "Print the whole manifest as JSON.")
@@ -279,7 +279,7 @@ struct Snapshot: AsyncParsableCommand {
 }
 
 extension Verification {
-    /// Says what came of it; where it isn't as it was, the command fails.
+    /// Prints the outcome; the command fails if the snapshot isn't as it was.
     func report(json: Bool) throws {
         if json {
             Terminal.out(self.json.pretty())

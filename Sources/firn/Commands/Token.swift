@@ -5,50 +5,50 @@ import Tables
 
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "token", abstract: "Say who may ask a server for what.",
+        commandName: "token", abstract: "Manage tokens: who may ask a server for what.",
         subcommands: [Create.self, List.self, Revoke.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a bearer token and print it, once.",
+            abstract: "Create a bearer token and print it, once.",
             discussion: """
                 audit: ledger, lineage, definitions and digests, but no values. read: also lookups, computing and fetching rows. write: also pushes, imports and snapshots. \
                 admin: also definitions.
 
-                Bounds are patterns of names, * standing for anything: firn token create svc --role read --set 'fraud.*' --source transactions. A team's own names: \
+                Bounds are name patterns in which * stands for anything: firn token create svc --role read --set 'fraud.*' --source transactions. For a team's own names: \
                 firn token create risk --role admin --names 'risk_*'.
                 """)
 
-        @Argument(help: "Whose it is; what its bearer does is written down under this name.")
+        @Argument(help: "Whose token it is; what its bearer does is recorded under this name.")
         var name: String
 
-        @Option(help: "audit, read, write or admin.")
+        @Option(help: "Role of the token: audit, read, write or admin.")
         var role = TokenRole.read
 
         @Option(
             name: .customLong("set"),
             help: ArgumentHelp(
-                "Lookups, snapshots and drift of these sets alone; may be repeated.", valueName: "pattern"))
+                "Allow lookups, snapshots and drift of these sets only; may be repeated.", valueName: "pattern"))
         var sets: [String] = []
 
         @Option(
             name: .customLong("source"),
             help: ArgumentHelp(
-                "Pushes and imports (write), rows and why (read) of these sources alone; may be repeated.",
+                "Allow pushes and imports (write), rows and why (read) of these sources only; may be repeated.",
                 valueName: "pattern"))
         var sources: [String] = []
 
         @Option(
             help: ArgumentHelp(
-                "Registers under these names alone, and no other token does; may be repeated.", valueName: "pattern"))
+                "Register only under these names, closed to all other tokens; may be repeated.", valueName: "pattern"))
         var names: [String] = []
 
-        @Option(help: ArgumentHelp("Refused from then on.", valueName: "time"), transform: parseInstant)
+        @Option(help: ArgumentHelp("Refuse the token from this time on.", valueName: "time"), transform: parseInstant)
         var until: Instant?
 
         @OptionGroup var actor: ActorOption
 
-        @Flag(help: "Print it as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -66,9 +66,9 @@ struct TokenCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the tokens, the newest first.")
+        static let configuration = CommandConfiguration(abstract: "List tokens, newest first.")
 
-        @Flag(help: "Print them as JSON.")
+        @Flag(help: "Print as JSON.")
         var json = false
 
         func run() async throws {
@@ -99,9 +99,9 @@ struct TokenCommand: AsyncParsableCommand {
     }
 
     struct Revoke: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "End a token: servers refuse it within a second.")
+        static let configuration = CommandConfiguration(abstract: "Revoke a token; servers refuse it within a second.")
 
-        @Argument(help: "Its id, as firn token list shows it.")
+        @Argument(help: "Id of the token, as firn token list shows it.")
         var id: String
 
         @OptionGroup var actor: ActorOption

@@ -2,9 +2,9 @@ import ArgumentParser
 import Tables
 
 struct Url: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print the database's address, as psql takes it.")
+    static let configuration = CommandConfiguration(abstract: "Print the database's address in the form psql takes.")
 
-    @Flag(help: "Print it as JSON.")
+    @Flag(help: "Print as JSON.")
     var json = false
 
     func run() throws {

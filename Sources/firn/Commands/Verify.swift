@@ -5,23 +5,21 @@ import Tables
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute again what was recorded, and say what differs.", subcommands: [History.self, Lookups.self],
+        abstract: "Recompute what was recorded, and report what differs.", subcommands: [History.self, Lookups.self],
         defaultSubcommand: History.self)
 
     struct History: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The ledger, every definition, the logs and their rows, segments, snapshots.",
+            abstract: "Verify the ledger, every definition, the logs and their rows, segments, and snapshots.",
             discussion: """
-                Recomputes chains, fingerprints and digests; of segments and snapshots a sample, or all. Finds any change that doesn't rewrite all that follows it, and \
-                with a head that was written down elsewhere (firn ledger head, or a log's head as this prints it) also that.
+                Recomputes chains, fingerprints and digests; for segments and snapshots, a sample or all. Detects any change that doesn't rewrite everything after it and, \
+                given a head that was kept elsewhere (firn ledger head, or a log's head as printed here), also one that does.
                 """)
 
-        @Option(
-            help: ArgumentHelp(
-                "A head that the ledger or a log had once; may be given several times.", valueName: "hash"))
+        @Option(help: ArgumentHelp("Head that the ledger or a log once had; may be repeated.", valueName: "hash"))
         var expect: [String] = []
 
-        @Flag(help: "Every snapshot is computed again, and every segment sealed again.")
+        @Flag(help: "Recompute every snapshot, and seal every segment again.")
         var all = false
 
         @Flag(help: "Print what was found as JSON.")
@@ -65,14 +63,15 @@ struct Verify: AsyncParsableCommand {
     struct Lookups: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Receipts: lookups of the log, computed again as training rows at their cuts and compared bit for bit.",
-            discussion: "Any difference is a fault of Firn's, or of whoever changed the past.")
+                "Recompute the lookups in the log (receipts) as training rows at their cuts, and compare bit for bit.",
+            discussion: "Any difference is the fault of Firn, or of whoever changed the past.")
 
         @Option(
-            help: ArgumentHelp("Those answered for this instant or later.", valueName: "time"), transform: parseInstant)
+            help: ArgumentHelp("Only lookups answered as of this instant or later.", valueName: "time"),
+            transform: parseInstant)
         var since: Instant?
 
-        @Option(help: "Only this one.")
+        @Option(help: "Only the lookup with this receipt.")
         var receipt: String?
 
         @Flag(help: "Print what was found as JSON.")

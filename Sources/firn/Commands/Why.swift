@@ -7,23 +7,24 @@ import Tables
 struct Why: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Explain a value: the rows that counted, and the nearest that didn't.",
-        discussion: "As in: firn why spend_7d.v1 customer_id=42 --as-of 2024-05-08T10:00:00Z")
+        discussion: "Example: firn why spend_7d.v1 customer_id=42 --as-of 2024-05-08T10:00:00Z")
 
-    @Argument(help: "The feature or label.", completion: .features)
+    @Argument(help: "Feature or label to explain.", completion: .features)
     var feature: String
 
-    @Argument(help: ArgumentHelp("Keys and request inputs; name= alone is NULL.", valueName: "name=value"))
+    @Argument(help: ArgumentHelp("Keys and request inputs; name= without a value is NULL.", valueName: "name=value"))
     var values: [String] = []
 
-    @Option(help: ArgumentHelp("A past instant.", valueName: "time"), transform: parseInstant)
+    @Option(
+        help: ArgumentHelp("Explain the value as of this past instant.", valueName: "time"), transform: parseInstant)
     var asOf: Instant?
 
     @OptionGroup var reading: ReadingOptions
 
-    @Option(help: "Rows to show of each sort.")
+    @Option(help: "How many rows of each kind to show.")
     var rows = WhyRequest.usualRows
 
-    @Flag(help: "Print the answer as JSON, as the server gives it.")
+    @Flag(help: "Print the answer as JSON, as the server returns it.")
     var json = false
 
     func validate() throws {

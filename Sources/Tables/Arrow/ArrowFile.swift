@@ -2,7 +2,7 @@ internal import ArrowIPC
 internal import FeatureEngine
 internal import FeatureLanguage
 
-/// Arrow batches of a file or of memory, with faults in the words of files.
+/// Arrow batches of a file or of memory, with errors worded as for files.
 struct ArrowFile {
     private var reader: ArrowReader
     let name: String
@@ -11,12 +11,12 @@ struct ArrowFile {
     /// Rows handed out so far.
     private(set) var rowCount = 0
 
-    init(_ bytes: ByteReader, isStream: Bool, name: String) throws(TableError) {
+    init(_ bytes: ByteReader, _ layout: ArrowWriter.Layout, name: String) throws(TableError) {
         self.name = name
         self.bytes = bytes
         reader = try TableError.explaining(name) {
             try ArrowReader(
-                isStream ? .stream : .file, maximumBytes: bytes.maximumBytes, maximumBatch: bytes.maximumBatch,
+                layout, maximumBytes: bytes.maximumBytes, maximumBatch: bytes.maximumBatch,
                 maximumRows: bytes.maximumRows
             ) {
                 try bytes.next()
@@ -24,15 +24,7 @@ struct ArrowFile {
         }
     }
 
-    /// Refuses a name that stands twice, of those that are read.
-    func requireOnce(_ isRead: (String) -> Bool) throws(TableError) {
-        for (index, field) in fields.enumerated()
-        where isRead(field.name) && fields[..<index].contains(where: { $0.name == field.name }) {
-            throw TableError(file: name, column: field.name, message: "stands twice in the schema")
-        }
-    }
-
-    /// Passes over all columns but these.
+    /// Skips all columns but these.
     mutating func read(only names: Set<String>) { reader.read(only: { names.contains($0.name) }) }
 
     /// The next batch; nil at the end.
@@ -46,7 +38,7 @@ struct ArrowFile {
         return batch
     }
 
-    /// A column of the batch that was handed out last, as a type of ours.
+    /// A column of the batch handed out last, as a type of ours.
     ///
     /// - Parameter epoch: reads integers as times in that unit since 1970.
     static func typed(
@@ -83,7 +75,7 @@ struct ArrowFile {
 }
 
 extension ArrowFile {
-    /// Times as text, as CSV has them.
+    /// Reads times that are texts, as in CSV.
     private static func times(_ texts: StringColumn, _ column: Column, _ name: String, _ file: String, _ before: Int)
         throws(TableError) -> Column
     {
@@ -114,9 +106,9 @@ extension Epoch {
 }
 
 extension TableError {
-    /// Runs what reads Arrow, and says of which file its faults are.
+    /// Runs code that reads Arrow, and turns its errors into ones about a file.
     ///
-    /// - Parameter rowsBefore: rows of the file before those at hand.
+    /// - Parameter rowsBefore: how many of the file's rows come before those at hand.
     package static func explaining<T>(_ file: String, rowsBefore: Int = 0, _ body: () throws -> T) throws(TableError)
         -> T
     {
