@@ -153,7 +153,8 @@ final class Admission: Sendable {
     }
 
     private func holding<T>(_ caller: String, _ body: () async throws -> T) async throws -> T {
-        try await Holding.$memory.withValue(Holding(bodies, caller, patience: Admission.patience), operation: body)
+        try await RequestMemory.$current.withValue(
+            RequestMemory(bodies, caller, patience: Admission.patience), operation: body)
     }
 }
 

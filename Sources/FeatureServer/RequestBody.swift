@@ -36,14 +36,14 @@ extension Request {
         var bytes: [UInt8] = []
         try await taking(body) { piece in
             guard bytes.count + piece.readableBytes <= limit else { throw Problem.tooLarge(limit) }
-            _ = try await Holding.memory?.take(piece.readableBytes)
+            _ = try await RequestMemory.current?.take(piece.readableBytes)
             bytes += piece.readableBytesView
         }
         guard compression != .none else { return bytes }
         var plain: [UInt8] = []
         let packed = bytes
         // Nobody knows in advance how large it will be.
-        return try await Holding.holding(limit) {
+        return try await RequestMemory.holding(limit) {
             try Request.decompress(
                 { () throws(TableError) in
                     try ByteReader(bytes: packed, name: "the body", compression: compression, maximumBytes: limit)
@@ -51,7 +51,7 @@ extension Request {
             ) {
                 plain += $0
             }
-            _ = try await Holding.memory?.take(plain.count)
+            _ = try await RequestMemory.current?.take(plain.count)
             return plain
         }
     }
@@ -108,7 +108,7 @@ extension Request {
 
     func json(atMost limit: Int) async throws -> JSON {
         let bytes = try await bytes(atMost: limit)
-        _ = try await Holding.memory?.take(Request.jsonFactor * bytes.count)
+        _ = try await RequestMemory.current?.take(Request.jsonFactor * bytes.count)
         return try JSON(parsing: bytes)
     }
 
@@ -118,7 +118,7 @@ extension Request {
 
     func document() async throws -> DefinitionDocument {
         let body = try await bytes(atMost: DefinitionDocument.maximumBytes)
-        _ = try await Holding.memory?.take(Request.yamlFactor * body.count)
+        _ = try await RequestMemory.current?.take(Request.yamlFactor * body.count)
         guard let text = String(validating: body, as: UTF8.self) else {
             throw Problem(.badRequest, "invalid_request", "the body is not UTF-8 text")
         }

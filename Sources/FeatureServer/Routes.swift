@@ -107,10 +107,10 @@ struct Routes {
             let key = try idempotencyKey(request)
             let layout = try pushLayout(request)
             let body = try await request.bytes(atMost: Routes.pushLimit)
-            let read = try await Holding.holding(layout.factor * body.count) {
+            let read = try await RequestMemory.holding(layout.factor * body.count) {
                 try await store.log.readPush(body, layout: layout, into: name)
             }
-            _ = try await Holding.memory?.take(read.bytes)
+            _ = try await RequestMemory.current?.take(read.bytes)
             let pushed = try await store.log.push(read, idempotencyKey: key)
             return Response(
                 status: .ok, headers: [.contentType: "application/json"],

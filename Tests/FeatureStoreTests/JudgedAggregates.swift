@@ -98,7 +98,7 @@ struct JudgedFacts {
     }
 
     /// Compares fifty aggregates, and says of the first that differs the smallest that still does.
-    func compare(seed: UInt64) throws {
+    func compare(seed: UInt64) throws -> Bool {
         var aggregates = RandomAggregates(Randomness(seed: seed))
         for _ in 0..<50 {
             aggregates.expressions.random.note()
@@ -118,8 +118,9 @@ struct JudgedFacts {
             } catch {
                 Issue.record("seed \(seed): \(aggregate.firn), in SQL \(aggregate.sql), is refused: \(error)")
             }
-            return
+            return false
         }
+        return true
     }
 
     /// The first value that isn't PostgreSQL's.

@@ -54,6 +54,13 @@ import Testing
         let why = try await store.provenance.why(receipt: receipt)
         #expect(why.map(\.output) == ["spend", "payments", "clicks", "country", "ratio"])
         #expect(why[1].answer.explanations[0].countedTotal == 1 && why[2].answer.explanations[0].countedTotal == 0)
+        // They stay those that counted, though rows came since that were known before.
+        _ = try await store.log.importFile(
+            fixture.file("late.csv", "payment_id,customer_id,amount,gone,at,recorded\nb,1,9,,2024-01-01,2024-01-01\n"),
+            into: "payments")
+        let later = try await store.provenance.why(receipt: receipt)
+        #expect(later.map(\.answer.value) == why.map(\.answer.value))
+        #expect(later[1].answer.explanations[0].countedTotal == 1 && later[1].answer.cuts["payments"] == 1)
         // Before the model was recorded there was none.
         let before = names(
             try await store.provenance.lineage(
@@ -67,6 +74,13 @@ import Testing
         await #expect(throws: StoreError.self) { _ = try await store.provenance.lineage("nothing.v1") }
         let graph = try await store.provenance.lineage("all.v7").graphviz(Lineage.Direction.allCases)
         #expect(graph.hasPrefix("digraph lineage {") && graph.contains(#""set all.v1" -> "model all.v7";"#), "\(graph)")
+    }
+
+    @Test func `an entity that nothing is made of yet is known`() async throws {
+        let fixture = try await Fixture(applying: "entities: {shop: {keys: {shop_id: int64}}}")
+        defer { fixture.remove() }
+        let lineage = try await fixture.store.provenance.lineage("shop")
+        #expect(lineage.reached(Lineage.Direction.allCases).map(\.description) == ["entity shop"])
     }
 
     @Test func `statistics say what a column looks like, and drift how far two are apart`() async throws {

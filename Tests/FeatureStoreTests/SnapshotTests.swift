@@ -195,7 +195,7 @@ import Testing
         #expect(refused?.code == .damaged)
     }
 
-    @Test func `a kept spine that was changed is found`() async throws {
+    @Test func `a kept spine that was changed is found, and nothing is made of it`() async throws {
         let world = try await World(rows: 5)
         defer { world.fixture.remove() }
         let manifest = try await world.create(SnapshotRequest(set: "all.v1"))
@@ -207,6 +207,15 @@ import Testing
         )
         let faults = try await world.fixture.store.training.verify(manifest.id).faults.map(\.description)
         #expect(faults.contains("the kept spine isn't what its digest says"))
+        // Neither a bundle nor the record of an erasure vouches for it.
+        let bundled = await #expect(throws: StoreError.self) {
+            try await world.fixture.store.training.bundleSnapshot(
+                manifest.id, to: world.fixture.directory + "/bundle.tar")
+        }
+        let erased = await #expect(throws: StoreError.self) {
+            try await world.fixture.store.provenance.erase("customer", ["customer_id": .init(1)], reason: "asked")
+        }
+        #expect(bundled?.code == .damaged && erased?.code == .damaged)
     }
 
     @Test func `diff says what differs: definitions, cuts, rows, values`() async throws {

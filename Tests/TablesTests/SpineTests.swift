@@ -51,6 +51,21 @@ import Testing
         #expect(kept == bytes)
     }
 
+    @Test func `what a CSV file says unquoted is in NDJSON a number or a bool, and else its text`() throws {
+        let file = try spine(
+            "k,event_timestamp,a\n1,2024-01-01,null\n2,2024-01-01,7.50\n3,2024-01-01,true\n4,2024-01-01,\"8\"\n5,2024-01-01,\n"
+        )
+        let path = FileManager.default.temporaryDirectory.path + "/firn-\(UUID().uuidString).ndjson"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let writer = try TableWriter(path: path)
+        try writer.write(file, Table(rowCount: file.rowCount))
+        try writer.publish()
+        let values = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: "\"a\":")[1].dropLast()
+        }
+        #expect(values == ["\"null\"", "7.50", "true", "\"8\"", "null"])
+    }
+
     @Test(arguments: ["csv", "ndjson", "jsonl.gz"])
     func `a text file refuses what it can't hold, by name and type, before work is done`(suffix: String) throws {
         let path = FileManager.default.temporaryDirectory.path + "/firn-\(UUID().uuidString).\(suffix)",

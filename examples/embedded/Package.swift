@@ -11,6 +11,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     ],
     targets: [
+        // The first page of the library's documentation.
+        .executableTarget(
+            name: "first-page",
+            dependencies: [
+                .product(name: "FeatureEngine", package: "firn"), .product(name: "FeatureLanguage", package: "firn"),
+                .product(name: "FeatureStore", package: "firn"), .product(name: "Tables", package: "firn"),
+            ]),
         .executableTarget(
             name: "embedded-inference",
             dependencies: [

@@ -331,14 +331,7 @@ struct CatalogChecker {
 extension Syntax.Node {
     /// The features it names, before types are known.
     var references: [VersionedName] {
-        switch syntax {
-        case .feature(let name): [name]
-        case .call(_, let arguments): arguments.flatMap(\.references)
-        case .cases(let cases, let otherwise):
-            cases.flatMap { $0.when.references + $0.then.references } + (otherwise?.references ?? [])
-        case .cast(let operand, _), .extract(_, let operand): operand.references
-        default: []
-        }
+        if case .feature(let name) = syntax { [name] } else { children.flatMap(\.references) }
     }
 }
 

@@ -164,14 +164,7 @@ extension Catalog {
 extension Syntax.Node {
     /// The request inputs it names.
     fileprivate var requests: Set<String> {
-        switch syntax {
-        case .request(let name): [name]
-        case .call(_, let arguments): arguments.reduce(into: []) { $0.formUnion($1.requests) }
-        case .cases(let cases, let otherwise):
-            cases.reduce(into: otherwise?.requests ?? []) { $0.formUnion($1.when.requests.union($1.then.requests)) }
-        case .cast(let operand, _), .extract(_, let operand): operand.requests
-        default: []
-        }
+        if case .request(let name) = syntax { [name] } else { Set(children.flatMap(\.requests)) }
     }
 }
 

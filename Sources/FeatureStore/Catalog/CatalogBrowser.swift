@@ -4,18 +4,23 @@ public import Tables
 
 /// One registered definition as people look at it.
 public struct CatalogEntry: Sendable {
+    /// Whether it is an entity, source, feature, label or set.
     public var kind: DefinitionKind
+    /// Its name as it was registered, with the version of a feature, label or set.
     public var name: String
     /// What it is, in a few words for a list.
     public var summary: String
+    /// What people said about it.
     public var notes: Notes
     /// What it is, in full: titles with their values.
     public var details: [(title: String, value: String)]
+    /// The entry as the HTTP API and the command line's `--json` give it in lists.
     public var json: JSON
     /// Where a search looks, the weightiest first.
     var searched: [String]
-    /// The entities that it describes or is about, and the sources that it reads, through what it is made of.
+    /// The names of the entities that it describes or is about.
     public var entities: Set<String> = []
+    /// The names of the sources that it reads, itself or through what it is made of.
     public var sources: Set<String> = []
     /// What is made of it: functions, sets, snapshots, models, pointers.
     public var users: [String] = []
@@ -27,15 +32,20 @@ public struct CatalogEntry: Sendable {
 
 /// Which entries are listed: all conditions hold.
 public struct CatalogFilter: Sendable {
+    /// Only this kind; nil admits all.
     public var kind: DefinitionKind?
+    /// Only those whose notes name this owner; nil admits all.
     public var owner: String?
+    /// Only those that have every one of these tags.
     public var tags: [String] = []
+    /// Only those that describe this entity or are about it; nil admits all.
     public var entity: String?
     /// Only what nothing is made of.
     public var isUnused = false
     /// Only what reads a source that got no rows since; nil doesn't ask.
     public var staleSince: Instant?
 
+    /// Admits everything, or everything of a kind.
     public init(kind: DefinitionKind? = nil) { self.kind = kind }
 
     func admits(_ entry: CatalogEntry) -> Bool {
@@ -88,6 +98,7 @@ public struct CatalogBrowser: Sendable {
             + catalog.sets.values.sorted { $0.definition.name < $1.definition.name }.map(describer.entry)
     }
 
+    /// The entries that a filter admits, in the order of `entries`.
     public func entries(_ filter: CatalogFilter) -> [CatalogEntry] { entries.filter(filter.admits) }
 
     /// Definitions of a name; a set and a feature may share one.

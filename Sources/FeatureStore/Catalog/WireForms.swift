@@ -8,6 +8,7 @@ public import Tables
 // What the CLI's --json and the HTTP API say alike.
 
 extension LookupAnswer {
+    /// - Parameter cuts: whether to say how far each source's log was read.
     public func json(cuts: Bool) -> JSON {
         var bytes: [UInt8] = []
         write(to: &bytes, cuts: cuts)
@@ -159,6 +160,7 @@ extension Manifest {
 }
 
 extension Model {
+    /// A recorded model: what it takes in, what it was trained on, and what was measured.
     public var json: JSON {
         .object([
             "name": .string(name.description), "set": .string(set.description),
@@ -177,6 +179,7 @@ extension Model {
 }
 
 extension Pointer {
+    /// Where it points, since when, and who moved it.
     public var json: JSON {
         .object([
             "name": .string(name), "kind": .string(target.kind.rawValue), "target": .string(target.name.description),
@@ -214,6 +217,7 @@ extension RegistrationPlan {
 }
 
 extension SnapshotComparison {
+    /// What differs: settings, outputs, cuts, rows and, by output, values.
     public var json: JSON {
         .object([
             "left": .string(left.id), "right": .string(right.id), "same": .bool(isSame),
@@ -235,6 +239,7 @@ extension SnapshotComparison {
 }
 
 extension ColumnStatistics {
+    /// Counts and quantiles; null for what doesn't exist without numbers.
     public var json: JSON {
         func number(_ value: Double?) -> JSON { value.map { JSON(.float64($0)) } ?? .null }
         return .object([
@@ -269,6 +274,7 @@ extension Drift {
 }
 
 extension ReplayedLookups {
+    /// How many lookups and values were computed again, how many differ, and the first that does.
     public var json: JSON {
         .object([
             "lookups": JSON(lookups), "values": JSON(values), "differences": JSON(differences),
@@ -317,6 +323,7 @@ extension Lineage {
 }
 
 extension Erasure {
+    /// How much was erased, of which kind, and the ledger's entry of it; the entry is null for a trial.
     public var json: JSON {
         .object([
             "entity": .string(entity),
@@ -330,6 +337,7 @@ extension Erasure {
 }
 
 extension Verification {
+    /// Whether the snapshot came out the same, and what differs if not.
     public var json: JSON {
         .object([
             "id": .string(manifest.id), "identical": .bool(isIdentical), "digest": .string(manifest.digest),

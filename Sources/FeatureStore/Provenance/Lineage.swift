@@ -58,6 +58,10 @@ public struct Lineage: Sendable {
     }
 
     private var edges: Set<[Node]> = []
+    fileprivate private(set) var alone: Set<Node> = []
+
+    /// A node that may be connected with nothing.
+    fileprivate mutating func add(_ node: Node) { alone.insert(node) }
 
     fileprivate mutating func add(_ parent: Node, _ child: Node) {
         guard edges.insert([parent, child]).inserted else { return }
@@ -83,8 +87,8 @@ extension StoreProvenance {
         }
     }
 
-    /// Why each feature of a kept lookup had its value, for one of the entities it asked for: the rows that count at
-    /// its instant, as `why` explains them.
+    /// Why each feature of a kept lookup had its value, for one of the entities it asked for: the rows that counted at
+    /// its instant and its cuts, as `why` explains them, whatever came since.
     ///
     /// - Parameters:
     ///   - row: which of its entities, from 0.
@@ -114,6 +118,7 @@ extension StoreProvenance {
                 var request = WhyRequest(entry.function.name.description)
                 request.lookup.asOf = Instant(microseconds: spine.instants[row])
                 request.rows = rows
+                request.cuts = logged.cuts
                 for (key, column) in entry.keys {
                     request.lookup.entities[key.name] = [.json(JSON(spine.columns[column]![row]))]
                 }
@@ -178,6 +183,9 @@ private struct LineageGraph {
             """
         ).map { try $0.text(0) }
         let registered = Set(known)
+        for name in catalog.entities.keys where registered.contains("entity \(name)") {
+            lineage.add(Lineage.Node(.entity, name))
+        }
         for source in catalog.sources.values.sorted(by: { $0.name < $1.name })
         where registered.contains("source \(source.name)") {
             for column in source.columns {
@@ -275,7 +283,7 @@ private struct LineageGraph {
     }
 
     private func roots(_ text: String) throws -> [Lineage.Node] {
-        let all = Set(lineage.parents.keys).union(lineage.children.keys)
+        let all = Set(lineage.parents.keys).union(lineage.children.keys).union(lineage.alone)
         let parts = text.split(separator: ":", maxSplits: 1),
             kind = parts.count == 2 ? Lineage.Node.Kind(rawValue: String(parts[0])) : nil
         let name = kind == nil ? text : String(parts[1])

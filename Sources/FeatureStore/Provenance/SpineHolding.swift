@@ -69,7 +69,7 @@ enum SpineHolding: Holding {
         for (address, spine) in spines.sorted(by: { $0.key < $1.key })
         where !spine.own.isEmpty || !spine.passing.isEmpty {
             let plan = Plan(try catalog.set(named: spine.manifest.set.description), in: catalog)
-            let file = try KeptSpine(spine.manifest, erasures).read(plan, connection).0
+            let file = try KeptSpine(spine.manifest, erasures).intact(plan, connection)
                 .erasing(spine.own, keeping: spine.instants).erasing(
                     spine.passing.subtracting(spine.own), keeping: spine.read)
             let hash = TextHash(), pieces = try file.archive { hash.add($0) }

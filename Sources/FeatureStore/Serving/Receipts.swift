@@ -109,12 +109,13 @@ public final class Receipts: Sendable {
     func close() { pool.close() }
 
     private func write() async {
+        var most = Receipts.together
         while true {
             // What comes together is written together.
             try? await Task.sleep(for: .milliseconds(20))
             let (batch, tidying) = state.withLock { state in
                 (
-                    Array(state.queue.prefix(Receipts.together)),
+                    Array(state.queue.prefix(most)),
                     state.nextTidying.map { $0 <= .now } ?? true ? state.retention : nil
                 )
             }
@@ -124,21 +125,31 @@ public final class Receipts: Sendable {
                     try Receipts.insert(batch, connection)
                 }
             } catch let error as PostgresError where error.isClosed {
-                return
+                return state.withLock { $0.isWriting = false }
+            } catch let error as PostgresError where error.code.hasPrefix("22") {
+                // One of them holds what the database refuses: it is looked for, and dropped, so that the others go on.
+                if batch.count == 1, finish(batch, isWritten: false) { return }
+                most = max(1, batch.count / 2)
+                continue
             } catch {
                 // They wait for the database to come back.
                 try? await Task.sleep(for: .seconds(1))
                 continue
             }
-            let isDone = state.withLock { state in
-                if tidying != nil { state.nextTidying = .now + .seconds(3600) }
-                state.queue.removeFirst(batch.count)
-                state.cells -= batch.reduce(0) { $0 + $1.answer.rowCount * max(1, $1.answer.columns.count) }
-                state.counts.written += batch.count
-                state.isWriting = !state.queue.isEmpty
-                return state.queue.isEmpty
-            }
-            if isDone { return }
+            most = min(Receipts.together, most * 2)
+            if tidying != nil { state.withLock { $0.nextTidying = .now + .seconds(3600) } }
+            if finish(batch, isWritten: true) { return }
+        }
+    }
+
+    /// Takes receipts off the queue; returns whether none is left, and then nothing is being written any more.
+    private func finish(_ batch: [Receipt], isWritten: Bool) -> Bool {
+        state.withLock { state in
+            state.queue.removeFirst(batch.count)
+            state.cells -= batch.reduce(0) { $0 + $1.answer.rowCount * max(1, $1.answer.columns.count) }
+            if isWritten { state.counts.written += batch.count } else { state.counts.dropped += batch.count }
+            state.isWriting = !state.queue.isEmpty
+            return state.queue.isEmpty
         }
     }
 

@@ -33,6 +33,8 @@ public struct WhyRequest: Sendable {
     public var isHindsight = false
     /// Leaves out rows that became known later than this; nil leaves out none.
     public var knownBy: Instant?
+    /// By source, the offset up to which its log is read; nil, or a source that isn't there, reads all.
+    package var cuts: [String: Int64]?
     /// How many of the rows that counted, and of those that didn't, are shown for each aggregate: 1 to `maximumRows`.
     public var rows = WhyRequest.usualRows
 
@@ -71,10 +73,11 @@ extension StoreServing {
                 guard spine.instants.count == 1 else {
                     throw StoreError(.invalidRequest, "one entity is explained at a time")
                 }
-                let loader = RowLoader(spine: spine, cuts: heads.cuts, connection: connection)
+                let cuts = heads.cuts.merging(request.cuts ?? [:]) { min($0, $1) }
+                let loader = RowLoader(spine: spine, cuts: cuts, connection: connection)
                 let reading = Reading(
                     mode: request.isHindsight ? .hindsight : .asServed, knownBy: request.knownBy?.microseconds,
-                    cuts: heads.cuts, newestCommits: heads.newestCommits)
+                    cuts: cuts, newestCommits: heads.newestCommits)
                 let aggregates = plan.groups.reduce(0) { $0 + $1.aggregates.count }
                 let limit = max(1, min(request.rows, WhyRequest.maximumOfAll / max(aggregates, 1)))
                 let (outputs, explanations) = try plan.explain(spine, reading, limit: limit) {
@@ -84,7 +87,7 @@ extension StoreServing {
                 return WhyAnswer(
                     function: (set.features + set.labels)[0].function, inputs: inputs, asOf: instant,
                     value: outputs.columns[0][0], overrides: plan.overrides(0, spine, reading),
-                    cuts: heads.cuts, plan: plan.outline, explanations: explanations)
+                    cuts: cuts, plan: plan.outline, explanations: explanations)
             }
         }
     }

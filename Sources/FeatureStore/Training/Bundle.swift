@@ -107,7 +107,7 @@ extension StoreTraining {
             try FileManager.default.createDirectory(atPath: files + "/rows", withIntermediateDirectories: false)
             let (rows, erasures) = try connection.transaction(.repeatableRead) {
                 let erasures = try Erasures(connection)
-                let (spine, _) = try KeptSpine(manifest, erasures).read(plan, connection)
+                let spine = try KeptSpine(manifest, erasures).intact(plan, connection)
                 let pieces = try KeptSpine(manifest, erasures).pieces(connection)
                 try Data(pieces.joined()).write(
                     to: URL(fileURLWithPath: files + "/" + SnapshotBundle.spineName(manifest.spine)))

@@ -305,6 +305,19 @@ struct KeptSpine {
         return pieces
     }
 
+    /// The spine, for what the store is to vouch for.
+    ///
+    /// - Throws: `damaged` where it doesn't match its digest.
+    func intact(_ plan: Plan, _ connection: Connection) throws -> SpineFile {
+        let (file, isWhole) = try read(plan, connection)
+        guard isWhole else {
+            throw StoreError(
+                .damaged, "the kept spine \(address.prefix(16)) isn't what its digest says",
+                advice: "restore its rows in firn.spines from a backup; firn verify --all shows what is damaged")
+        }
+        return file
+    }
+
     /// - Returns: the spine, and whether it matches its digest.
     func read(_ plan: Plan, _ connection: Connection) throws -> (SpineFile, isWhole: Bool) {
         var rest = try pieces(connection)[...]

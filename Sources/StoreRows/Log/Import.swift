@@ -122,15 +122,7 @@ extension StoreLog {
                         }
                     }[0]
                     if writer.count > 0 {
-                        let file = URL(fileURLWithPath: path).lastPathComponent
-                        let members = [
-                            JSON.Member("duplicates", JSON(written.duplicates)), JSON.Member("file", .string(file)),
-                            JSON.Member("file_digest", JSON(digest?.hexadecimal)),
-                            JSON.Member("known_now", .bool(options.knownNow)),
-                            JSON.Member("last_offset", JSON(written.lastOffset)),
-                            JSON.Member("rows", JSON(written.accepted)),
-                        ]
-                        let body = JSON.object((members + origin.notes).sorted { $0.key < $1.key })
+                        let body = StoreLog.record(written, of: origin, digest, options)
                         _ = try ledger.append(kind: "import", subject: "source \(name)", body: body.description)
                     }
                     if let delay = writer.medianDelay, delay > SourceDelay.long {
@@ -147,6 +139,21 @@ extension StoreLog {
         }
         pushes().committed(name, nil, imported.lastOffset)
         return imported
+    }
+}
+
+extension StoreLog {
+    /// What the ledger says of an import.
+    private static func record(
+        _ written: BatchWriter.Written, of origin: any RowOrigin, _ digest: [UInt8]?, _ options: ImportOptions
+    ) -> JSON {
+        let members = [
+            JSON.Member("duplicates", JSON(written.duplicates)),
+            JSON.Member("file", .string(URL(fileURLWithPath: origin.name).lastPathComponent)),
+            JSON.Member("file_digest", JSON(digest?.hexadecimal)), JSON.Member("known_now", .bool(options.knownNow)),
+            JSON.Member("last_offset", JSON(written.lastOffset)), JSON.Member("rows", JSON(written.accepted)),
+        ]
+        return .object((members + origin.notes).sorted { $0.key < $1.key })
     }
 }
 

@@ -18,9 +18,11 @@ struct NDJSONWriter: FormatWriter {
                 case .values(_, .other), .values(_, .absent): break
                 case .texts(let fields):
                     let text = fields.texts[row]
-                    let isNumber = fields.forms[row] == .plain && (try? JSON(parsing: Array(text.utf8))) != nil
+                    // A number or a bool of another JSON file's, or one that stands unquoted in CSV; `null` is a text.
+                    let isPlain =
+                        fields.forms[row] == .plain && text != "null" && (try? JSON(parsing: Array(text.utf8))) != nil
                     members.append(
-                        JSON.Member(column.name, fields.isNull(row) ? .null : isNumber ? .number(text) : .string(text)))
+                        JSON.Member(column.name, fields.isNull(row) ? .null : isPlain ? .number(text) : .string(text)))
                 }
             }
             JSON.object(members).write(to: &bytes)
