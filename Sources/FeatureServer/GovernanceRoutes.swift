@@ -88,6 +88,12 @@ extension Routes {
                     ).map(\.json))
             )
         }
+        routes(.audit, .work).get("/v1/ledger/head") { _, _ in
+            guard let head = try await store.provenance.ledgerHead() else {
+                throw Problem(.notFound, "not_found", "the ledger has no entry yet")
+            }
+            return Response.json(head.json)
+        }
         routes(.audit, .work).get("/v1/lookups") { request, _ in
             let parameters = try Parameters(request, known: ["actor", "set", "since", "count"])
             let count = try parameters.number("count") ?? 100

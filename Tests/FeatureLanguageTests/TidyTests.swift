@@ -61,7 +61,7 @@ import Testing
     /// read better whole.
     private static let longFunctions: [String: Int] = [
         "FeatureLanguage/Functions/Operation.swift makeEntry": 140,
-        "FeatureServer/GovernanceRoutes.swift governance": 115,
+        "FeatureServer/GovernanceRoutes.swift governance": 120,
         "FeatureServer/Routes.swift router": 115,
         "FeatureServer/ServerMetrics.swift add": 80,
         "FeatureStore/Provenance/RecordHolding.swift checkRecords": 85,

@@ -159,6 +159,7 @@ import Testing
             ],
             "GET /v1/lineage/{name}": [Ask("/v1/lineage/fraud.v1", unbounded)],
             "GET /v1/ledger": [Ask("/v1/ledger", unbounded)],
+            "GET /v1/ledger/head": [Ask("/v1/ledger/head", unbounded)],
             "GET /v1/lookups": [Ask("/v1/lookups", unbounded)],
             "POST /v1/lookups/verify": [
                 Ask("/v1/lookups/verify", unbounded), Ask("/v1/lookups/verify?receipt=RECEIPT", unbounded),

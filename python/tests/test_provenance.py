@@ -53,4 +53,5 @@ def test_from_a_column_to_a_model_and_back(url: str, tmp_path: Path) -> None:
             store.snapshot("reading.v1", {"reader_id": [1], "event_timestamp": ["2024-01-02T00:00:00Z"]})
         assert refused.value.code == "retired"
         assert store.fetch(snapshot.id).verify().identical
+        assert store.catalog.ledger_head() == store.catalog.ledger(count=1)[0]
         assert [entry["kind"] for entry in store.catalog.ledger("pages.v1")] == ["retire", "deprecate", "register"]

@@ -72,6 +72,11 @@ class Catalog:
         found: list[answers.LedgerEntry] = self._http.json("GET", "/v1/ledger", params={key: value for key, value in params.items() if value is not None})
         return found
 
+    def ledger_head(self) -> answers.LedgerEntry:
+        """The newest entry: its hash, written down elsewhere, proves all entries before it (``firn verify --expect``)."""
+        found: answers.LedgerEntry = self._http.json("GET", "/v1/ledger/head")
+        return found
+
     @overload
     def get(self, kind: Literal["entities"], name: str) -> answers.Entity: ...
 
