@@ -35,8 +35,6 @@ extension Plan {
     ///   - rows: the rows of a group's source, without duplicates: at least those of the spine's entities that its
     ///     windows reach, and every version of their facts. Called for one group after another, so that only one
     ///     group's rows are held.
-    ///     windows reach, and every version of their facts. Asked for group after group, so that only one group's
-    ///     rows are held.
     /// - Complexity: O(R log R + N log N) for R rows and N spine rows.
     public func evaluate(_ spine: Spine, _ reading: Reading, rows: (Group) throws -> SourceRows) rethrows -> Outputs {
         var aggregates: [Column] = []

@@ -23,8 +23,6 @@ extension Plan.Group {
     ///   - keys: one column for each of the group's keys, in their order, with a row for each entity.
     ///   - rows: the entities' rows that windows reach at the instant or later. Each entity's are complete: if a
     ///     version of a fact went to another key, a retraction says so.
-    ///     where a version of a
-    ///     fact has gone to another key, a retraction says so.
     public func values(of keys: [Column], count: Int, at instant: Int64, rows: SourceRows) -> EntityValues {
         let spine = Spine(
             columns: Dictionary(zip(self.keys.map(\.spine), keys)) { first, _ in first },

@@ -39,6 +39,7 @@ extension StoreProvenance {
     /// same erasure again, or `materialize`, completes it. The database's user has to own the tables.
     ///
     /// - Parameters:
+    ///   - entity: the name of the entity.
     ///   - keys: a value for each of the entity's keys.
     ///   - reason: stays in the ledger forever, so it must not contain the keys.
     ///   - isTried: carries it out, counts, and rolls it back.

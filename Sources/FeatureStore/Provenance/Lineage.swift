@@ -91,6 +91,7 @@ extension StoreProvenance {
     /// its instant and its cuts, as `why` explains them, whatever came since.
     ///
     /// - Parameters:
+    ///   - receipt: the receipt that the lookup's answer named.
     ///   - row: which of its entities, from 0.
     ///   - rows: how many rows are given of those that counted, and of those that didn't.
     /// - Throws: `notFound` for an unknown receipt, `invalidRequest` for an entity that it doesn't have.

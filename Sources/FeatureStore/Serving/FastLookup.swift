@@ -8,6 +8,7 @@ extension StoreServing {
     /// gives. Nil means that it has to go the long way.
     ///
     /// - Parameters:
+    ///   - body: the request's JSON.
     ///   - actor: who asks, for the lookup log; nil for the store's own.
     ///   - bounds: a request beyond them goes the long way, where it is refused.
     ///   - tell: called with the set that was asked for.

@@ -7,6 +7,7 @@ extension StoreTraining {
     /// How far what is served is from what was trained on: a snapshot's rows beside the kept lookups of its set.
     ///
     /// - Parameters:
+    ///   - id: the snapshot's id or name.
     ///   - set: what is served; nil for the snapshot's own set.
     ///   - since: only lookups answered for this instant or later.
     /// - Throws: `notFound` where no lookup is kept.

@@ -38,7 +38,9 @@ public struct SnapshotBundle: Sendable {
 
     /// Unpacks a bundle.
     ///
-    /// - Parameter temporaryDirectory: where its content is unpacked, and stays as long as the bundle is used.
+    /// - Parameters:
+    ///   - path: the bundle's file.
+    ///   - temporaryDirectory: where its content is unpacked, and stays as long as the bundle is used.
     /// - Throws: `invalidRequest` for a file that isn't a bundle.
     public init(path: String, temporaryDirectory: String) throws {
         guard FileManager.default.isReadableFile(atPath: path) else {

@@ -59,6 +59,7 @@ extension StoreTraining {
     /// Computes a training set for a spine, writes it to a file and records how it came to be.
     ///
     /// - Parameters:
+    ///   - request: the set, and how the spine and the logs are read.
     ///   - spinePath: the rows to get features for.
     ///   - output: where the result goes; nil records the snapshot alone. The file appears once the record is
     ///     committed.
@@ -76,7 +77,10 @@ extension StoreTraining {
     /// Computes and records a training set over a spine that needn't be a file.
     ///
     /// - Parameters:
+    ///   - request: the set, and how the spine and the logs are read.
     ///   - name: what errors call the spine.
+    ///   - output: where the result goes; nil records the snapshot alone.
+    ///   - progress: called from several threads.
     ///   - spine: reads the spine for a plan.
     public func createSnapshot(
         _ request: SnapshotRequest, name: String, output: String? = nil,
@@ -112,6 +116,8 @@ extension StoreTraining {
     /// - Parameters:
     ///   - request: its name, and whether values are kept, mean nothing here.
     ///   - name: what errors call the spine.
+    ///   - progress: called from several threads.
+    ///   - spine: reads the spine for a plan.
     public func trainingSet(
         _ request: SnapshotRequest, name: String, progress: @escaping @Sendable (TrainingProgress) -> Void = { _ in },
         spine: @escaping @Sendable (Plan) throws -> SpineFile

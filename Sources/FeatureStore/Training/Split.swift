@@ -36,7 +36,7 @@ public struct Split: Sendable, Codable, Hashable, CustomStringConvertible {
     ///
     /// - Parameters:
     ///   - text: `train=0.8,valid=0.1,test=0.1`; the shares come to 1.
-    ///   - by: columns of the spine, separated by commas.
+    ///   - columns: columns of the spine, separated by commas.
     /// - Throws: `invalidRequest` for anything else.
     public init(_ text: String, by columns: String) throws {
         parts = []
