@@ -12,7 +12,9 @@ extension TypeRules {
             { if case .timestamp(let instant) = $0 { instant.microseconds } else { nil } }
         ),
         // Seconds since 1970.
-        number: { Double($0.instant.microseconds) / 1_000_000 })
+        wordUnit: secondsUnit, number: { Double($0.instant.microseconds) / secondsUnit })
+
+    private static let secondsUnit = 1_000_000.0
 }
 
 extension Literal {

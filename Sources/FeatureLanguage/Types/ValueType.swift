@@ -97,6 +97,8 @@ public final class TypeRules: Sendable {
     /// The value for a word, and the word for a value, if the layout is words.
     private let fromWord: (@Sendable (Int64) -> Literal)?
     private let toWord: (@Sendable (Literal) -> Int64?)?
+    /// How many of its words come to 1 as `number` has them, if the layout is words; for loops over many values.
+    package let wordUnit: Double
     /// The value as models take it in and statistics describe it; nil if it is no quantity.
     package let number: (@Sendable (Literal) -> Double?)?
 
@@ -108,7 +110,7 @@ public final class TypeRules: Sendable {
         read: @escaping @Sendable (Substring) -> Literal?,
         text: @escaping @Sendable (Literal) -> String, sqlText: (@Sendable (Literal) -> String)? = nil,
         expression: @escaping @Sendable (Literal) -> String,
-        word: (from: @Sendable (Int64) -> Literal, to: @Sendable (Literal) -> Int64?)? = nil,
+        word: (from: @Sendable (Int64) -> Literal, to: @Sendable (Literal) -> Int64?)? = nil, wordUnit: Double = 1,
         number: (@Sendable (Literal) -> Double?)? = nil
     ) {
         precondition((layout == .words) == (word != nil), "a type of words says what they mean")
@@ -130,6 +132,7 @@ public final class TypeRules: Sendable {
         self.expression = expression
         fromWord = word?.from
         toWord = word?.to
+        self.wordUnit = wordUnit
         self.number = number
     }
 

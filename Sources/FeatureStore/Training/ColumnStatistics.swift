@@ -48,16 +48,16 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         sampled = sampledRows.count
         switch column.values {
         case .bits, .bytes: break
-        case .words: describe(rows, { column[$0].number ?? .nan }, column, sampledRows)
+        case .words(let values):
+            let unit = column.type.rules.wordUnit
+            describe(rows, { Double(values[$0]) / unit }, column, sampledRows)
         case .floats(let values): describe(rows, { values[$0] }, column, sampledRows)
         }
         if column.type.rules.isContinuous { return }
         var counts: [Literal: Int] = [:]
         for row in sampledRows { counts[column[row], default: 0] += 1 }
-        let most = counts.sorted {
-            ($1.value, ColumnStatistics.text($0.key)) < ($0.value, ColumnStatistics.text($1.key))
-        }.prefix(ColumnStatistics.mostTop)
-        top = most.map { Top(value: ColumnStatistics.text($0.key), count: $0.value) }
+        let all = counts.map { Top(value: ColumnStatistics.text($0.key), count: $0.value) }
+        top = Array(all.sorted { ($1.count, $0.value) < ($0.count, $1.value) }.prefix(ColumnStatistics.mostTop))
     }
 
     private mutating func describe(_ rows: Int, _ value: (Int) -> Double, _ column: Column, _ sampledRows: [Int]) {
