@@ -23,6 +23,6 @@ let package = Package(
             dependencies: [
                 .product(name: "FeatureStore", package: "firn"), .product(name: "FeatureLanguage", package: "firn"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
-            ])
+            ]),
     ]
 )
