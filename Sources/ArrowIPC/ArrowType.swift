@@ -1,5 +1,3 @@
-public import FeatureLanguage
-
 /// Arrow's types: our own, those that others write in their place, and those whose values only pass through.
 public indirect enum ArrowType: Sendable, Hashable {
     case null
@@ -42,18 +40,6 @@ public indirect enum ArrowType: Sendable, Hashable {
         case second, millisecond, microsecond, nanosecond
 
         var text: String { ["s", "ms", "us", "ns"][Int(rawValue)] }
-    }
-
-    /// The type that one of ours is written as.
-    public init(_ type: ValueType) {
-        self =
-            switch type {
-            case .bool: .bool
-            case .int64: .integer(bits: 64, isSigned: true)
-            case .float64: .float(bits: 64)
-            case .string: .utf8
-            case .timestamp: .timestamp(.microsecond, zone: "UTC")
-            }
     }
 
     /// The type as pyarrow prints it.

@@ -326,3 +326,17 @@ extension ArrowArray {
         return result
     }
 }
+
+extension ArrowType {
+    /// The type that one of ours is written as.
+    public init(_ type: ValueType) {
+        self =
+            switch type {
+            case .bool: .bool
+            case .int64: .integer(bits: 64, isSigned: true)
+            case .float64: .float(bits: 64)
+            case .string: .utf8
+            case .timestamp: .timestamp(.microsecond, zone: "UTC")
+            }
+    }
+}

@@ -132,26 +132,25 @@ private struct PlainReader {
             builder.appendNull()
             return take(word: "null")
         }
-        switch type {
-        case .bool:
+        switch type.layout {
+        case .bits:
             let value = byte == UInt8(ascii: "t")
             builder.append(value)
             return take(word: value ? "true" : "false")
-        case .int64:
-            guard let (digits, places, isNegative) = number(), places == 0 else { return false }
+        case .words:
+            guard type == .int64, let (digits, places, isNegative) = number(), places == 0 else { return false }
             builder.append(isNegative ? -digits : digits)
             return true
-        case .float64:
+        case .floats:
             // With so few digits and so small a power of ten, the quotient is the nearest float64.
             guard let (digits, places, isNegative) = number() else { return false }
             let value = Double(digits) / PlainReader.powers[places]
             builder.append(isNegative ? -value : value)
             return true
-        case .string:
-            guard let text = quoted() else { return false }
+        case .bytes:
+            guard type == .string, let text = quoted() else { return false }
             builder.append(bytes: text)
             return true
-        case .timestamp: return false
         }
     }
 

@@ -79,12 +79,14 @@ public struct ColumnBuilder: Sendable {
     public mutating func append(_ literal: Literal) {
         guard let type = literal.type else { return appendNull() }
         precondition(type == self.type, "a \(type.rawValue) in a column of \(self.type.rawValue)")
-        switch literal {
-        case .null: appendNull()
-        case .bool(let value): append(value)
-        case .float64(let bits): append(Double(bitPattern: bits))
-        case .string(let text): append(bytes: text.utf8)
-        case .int64, .timestamp: append(type.rules.word(literal) ?? 0)
+        if case .bool(let value) = literal {
+            append(value)
+        } else if case .float64(let bits) = literal {
+            append(Double(bitPattern: bits))
+        } else if case .string(let text) = literal {
+            append(bytes: text.utf8)
+        } else {
+            append(type.rules.word(literal) ?? 0)
         }
     }
 

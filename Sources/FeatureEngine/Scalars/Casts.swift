@@ -2,16 +2,20 @@ internal import FeatureLanguage
 
 /// A cast as PostgreSQL does it; what doesn't fit or parse is NULL.
 func cast(_ operand: Column, to type: ValueType) -> Column {
-    switch (operand.type, type) {
-    case (.int64, .float64): return Column(.float64, operand.integers.map { Double($0) }, validity: operand.validity)
-    case (.int64, .bool): return Column(.bool, operand.integers.map { $0 != 0 }, validity: operand.validity)
-    case (.bool, .int64): return Column(.int64, operand.bools.map { Int64($0 ? 1 : 0) }, validity: operand.validity)
-    case (.float64, .int64):
+    if operand.type == .int64, type == .float64 {
+        return Column(.float64, operand.integers.map { Double($0) }, validity: operand.validity)
+    }
+    if operand.type == .int64, type == .bool {
+        return Column(.bool, operand.integers.map { $0 != 0 }, validity: operand.validity)
+    }
+    if operand.type == .bool, type == .int64 {
+        return Column(.int64, operand.bools.map { Int64($0 ? 1 : 0) }, validity: operand.validity)
+    }
+    if operand.type == .float64, type == .int64 {
         let (result, validity) = map(operand.floats, operand.validity, 0) {
             Int64(exactly: $0.rounded(.toNearestOrEven))
         }
         return Column(.int64, result, validity: validity)
-    case (.bool, _), (.int64, _), (.float64, _), (.string, _), (.timestamp, _): break
     }
     var builder = ColumnBuilder(type)
     builder.reserve(operand.count)

@@ -50,13 +50,14 @@ extension Expression {
 
 extension Literal {
     var canonical: String {
-        switch self {
-        case .null: "null"
-        case .bool(let value): String(value)
-        case .int64(let value): String(value)
-        case .float64(let bits): "0x" + String(Double(bitPattern: bits).isNaN ? Double.nan.bitPattern : bits, radix: 16)
-        case .string(let text): canonicalText(text)
-        case .timestamp(let instant): String(instant.microseconds)
+        guard let rules = type?.rules else { return "null" }
+        switch rules.layout {
+        case .bits: return rules.text(self)
+        case .words: return String(rules.word(self) ?? 0)
+        case .floats:
+            let value = number ?? .nan
+            return "0x" + String((value.isNaN ? .nan : value).bitPattern, radix: 16)
+        case .bytes: return canonicalText(rules.text(self))
         }
     }
 }

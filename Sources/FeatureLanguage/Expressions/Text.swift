@@ -87,11 +87,7 @@ extension Frame {
 extension Literal {
     /// Its text as a parameter after an aggregate's argument.
     fileprivate var parameterText: String {
-        switch self {
-        case .float64(let bits): "\(Double(bitPattern: bits))"
-        case .int64(let value): "\(value)"
-        case .null, .bool, .string, .timestamp: canonical
-        }
+        if case .float64(let bits) = self { "\(Double(bitPattern: bits))" } else { canonical }
     }
 
     /// Its text in a form that has the type wherever it is.

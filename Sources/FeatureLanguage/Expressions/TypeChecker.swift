@@ -227,13 +227,7 @@ struct TypeChecker {
         case let typed: from = try resolve(typed, as: nil, operand)
         }
         if from.type == type { return from }
-        let allowed =
-            switch (from.type, type) {
-            case (.int64, .float64), (.float64, .int64), (.int64, .bool), (.bool, .int64), (_, .string), (.string, _):
-                true
-            case (.bool, _), (.int64, _), (.float64, _), (.timestamp, _): false
-            }
-        guard allowed else {
+        guard from.type == .string || type == .string || from.type.rules.casts.contains(type) else {
             let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
             throw SyntaxError(
                 offset: node.offset, message: "\(from.type.phrase) can't be cast to \(type.rawValue)", advice: advice)
@@ -478,15 +472,11 @@ struct TypeChecker {
                 advice: "cast one of them: …::string")
         }
         let texts = parts.map { part -> Expression in
-            switch part.type {
-            case .string: part
+            if part.type == .string { return part }
+            let text = Expression.call(.cast, [part], .string)
             // concat prints a bool like PostgreSQL's output, || like its cast to text.
-            case .bool where operation == .concat:
-                .call(
-                    .substring,
-                    [.call(.cast, [part], .string), .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
-            case .bool, .int64, .float64, .timestamp: .call(.cast, [part], .string)
-            }
+            guard part.type == .bool, operation == .concat else { return text }
+            return .call(.substring, [text, .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
         }
         return .call(operation, texts, .string)
     }

@@ -179,12 +179,7 @@ public struct AggregateParameter: Sendable {
 
     /// A number from 0 to 1, both included.
     static let fraction = AggregateParameter(phrase: "a number from 0 to 1", example: "0.9") { literal in
-        let number: Double? =
-            switch literal {
-            case .int64(let value): Double(value)
-            case .float64(let bits): Double(bitPattern: bits)
-            case .null, .bool, .string, .timestamp: nil
-            }
+        let number = literal.type?.isNumber == true ? literal.number : nil
         return number.flatMap { (0...1).contains($0) ? .float64($0) : nil }
     }
 }

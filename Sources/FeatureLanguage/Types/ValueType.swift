@@ -76,6 +76,8 @@ public final class TypeRules: Sendable {
     package let isContinuous: Bool
     /// Whether JSON holds its values in a string rather than bare.
     package let isTextInJSON: Bool
+    /// The types that its values may be cast to, beside text, which every type may be cast to and from.
+    let casts: Set<ValueType>
     /// PostgreSQL's type; and the numbers in `pg_type` of the types whose values all belong to this one, or can be
     /// recognized if they don't. Nil means every type.
     package let sqlName: String
@@ -105,7 +107,7 @@ public final class TypeRules: Sendable {
     init(
         _ layout: PhysicalLayout, spellings: [String], narrowSpellings: Set<String> = [], phrase: String,
         isNumber: Bool = false, isContinuous: Bool = false,
-        isTextInJSON: Bool = false, sqlName: String,
+        isTextInJSON: Bool = false, casts: Set<ValueType> = [], sqlName: String,
         sqlNumbers: Set<UInt32>?, literalAdvice: String?, numberAdvice: String?, castAdvice: String,
         read: @escaping @Sendable (Substring) -> Literal?,
         text: @escaping @Sendable (Literal) -> String, sqlText: (@Sendable (Literal) -> String)? = nil,
@@ -121,6 +123,7 @@ public final class TypeRules: Sendable {
         self.isNumber = isNumber
         self.isContinuous = isContinuous
         self.isTextInJSON = isTextInJSON
+        self.casts = casts
         self.sqlName = sqlName
         self.sqlNumbers = sqlNumbers
         self.literalAdvice = literalAdvice

@@ -132,11 +132,8 @@ final class QueryRows {
         let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
         numbers = columns.map { column in
             let given = types[column.name]!
-            return switch column.type {
-            case .int64: given == 1700 ? .decimals : .asTheyAre
-            case .float64: given == 1700 ? .decimals : given == 20 ? .integers : .asTheyAre
-            case .bool, .string, .timestamp: .asTheyAre
-            }
+            guard column.type.isNumber else { return .asTheyAre }
+            return given == 1700 ? .decimals : given == 20 && column.type == .float64 ? .integers : .asTheyAre
         }
         let list = SQL.joined(
             zip(columns, numbers).map { column, numbers -> SQL in

@@ -298,12 +298,12 @@ package enum RowWidth {
         // A header, with one bit for each column.
         var bytes = (23 + (types.count + 7) / 8 + 7) / 8 * 8, isAligned = true
         for type in types {
-            switch type {
-            case .bool: (bytes, isAligned) = (bytes + 1, false)
+            switch type.layout {
+            case .bits: (bytes, isAligned) = (bytes + 1, false)
             // Longer values are stored elsewhere.
-            case .string: (bytes, isAligned) = (bytes + 24, false)
+            case .bytes: (bytes, isAligned) = (bytes + 24, false)
             // It begins at a multiple of eight.
-            case .int64, .float64, .timestamp: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
+            case .words, .floats: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
             }
         }
         guard bytes <= mostBytes, types.count <= mostColumns else {

@@ -1,5 +1,5 @@
 internal import FeatureEngine
-internal import FeatureLanguage
+public import FeatureLanguage
 
 /// Reads one CSV field as a value of a type, into a builder.
 struct FieldParser {
@@ -163,4 +163,38 @@ struct FieldParser {
     private static let powersOfTen: [Double] = [
         1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
     ]
+}
+
+/// What JSON may call a value, beside what CSV may.
+extension JSON {
+    /// The value as one of `type`; nil if it is none. An int64 may have a point if it is whole and at most 2^53; an
+    /// integer for a float64 has to be exact.
+    ///
+    /// - Parameters:
+    ///   - epoch: reads integers as times in that unit since 1970.
+    ///   - isRow: whether numbers may be texts, as tools write rows for readers without 64-bit integers.
+    public func literal(as type: ValueType, epoch: Epoch? = nil, isRow: Bool = false) -> Literal? {
+        switch (self, type) {
+        case (.null, _): .null
+        case (.bool(let value), .bool): .bool(value)
+        case (.number(let digits), .int64):
+            (Int64(digits) ?? FieldParser.whole(Array(digits.utf8)[...])).map { .int64($0) }
+        case (.number(let digits), .float64): Double(incoming: digits).map { .float64($0) }
+        case (.string("NaN"), .float64): .float64(.nan)
+        case (.string("Infinity"), .float64): .float64(.infinity)
+        case (.string("-Infinity"), .float64): .float64(-.infinity)
+        case (.string(let text), .float64):
+            isRow && DecimalDigits(text: text.utf8) != nil ? Double(incoming: text).map { .float64($0) } : nil
+        case (.string(let text), .int64): isRow ? FieldParser.integer(Array(text.utf8)[...]).map { .int64($0) } : nil
+        case (.string(let text), .string): text.utf8.contains(0) ? nil : .string(text)
+        case (.string(let text), .timestamp): Instant(incoming: Array(text.utf8).span).map { .timestamp($0) }
+        case (.number(let digits), .timestamp):
+            epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map {
+                .timestamp($0)
+            }
+        case (.bool, .int64), (.bool, .float64), (.bool, .string), (.bool, .timestamp), (.number, .bool),
+            (.number, .string), (.string, .bool), (.array, _), (.object, _):
+            nil
+        }
+    }
 }
