@@ -9,7 +9,7 @@ struct Erase: AsyncParsableCommand {
             Example: firn erase customer customer_id=42 --reason "request 17"
 
             Removes its rows from every source (also through join), from segments, kept spines, kept results, current values, online state and the lookup log. The ledger says \
-            what was removed and why, but not whose it was. Snapshots that had or read such rows verify as identical except for those blocks. docs/operating.md says what \
+            what was removed and why, but not whose it was. Snapshots that had or read such rows verify as identical except for those blocks. docs/provenance.md says what \
             write-ahead logs, backups and standbys still hold, and for how long.
             """)
 

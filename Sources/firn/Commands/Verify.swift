@@ -13,7 +13,7 @@ struct Verify: AsyncParsableCommand {
             abstract: "Verify the ledger, every definition, the logs and their rows, segments, and snapshots.",
             discussion: """
                 Recomputes chains, fingerprints and digests; for segments and snapshots, a sample or all. Detects any change that doesn't rewrite everything after it and, \
-                given a head that was kept elsewhere (firn ledger head, or a log's head as printed here), also one that does.
+                given a head that was kept elsewhere (firn ledger head, or a log's head as --json prints it), also one that does.
                 """)
 
         @Option(help: ArgumentHelp("Head that the ledger or a log once had; may be repeated.", valueName: "hash"))
