@@ -58,13 +58,14 @@ public struct Lineage: Sendable {
     }
 
     private var edges: Set<[Node]> = []
-    fileprivate private(set) var alone: Set<Node> = []
+    /// All nodes, also those that are connected with nothing.
+    fileprivate private(set) var nodes: Set<Node> = []
 
-    /// A node that may be connected with nothing.
-    fileprivate mutating func add(_ node: Node) { alone.insert(node) }
+    fileprivate mutating func add(_ node: Node) { nodes.insert(node) }
 
     fileprivate mutating func add(_ parent: Node, _ child: Node) {
         guard edges.insert([parent, child]).inserted else { return }
+        nodes.formUnion([parent, child])
         children[parent, default: []].append(child)
         parents[child, default: []].append(parent)
     }
@@ -284,7 +285,7 @@ private struct LineageGraph {
     }
 
     private func roots(_ text: String) throws -> [Lineage.Node] {
-        let all = Set(lineage.parents.keys).union(lineage.children.keys).union(lineage.alone)
+        let all = lineage.nodes
         let parts = text.split(separator: ":", maxSplits: 1),
             kind = parts.count == 2 ? Lineage.Node.Kind(rawValue: String(parts[0])) : nil
         let name = kind == nil ? text : String(parts[1])
