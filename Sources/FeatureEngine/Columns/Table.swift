@@ -1,3 +1,5 @@
+package import FeatureLanguage
+
 /// Named columns of one length, in order.
 public struct Table: Sendable {
     /// The columns' names, in the order of `columns`.
@@ -16,6 +18,11 @@ public struct Table: Sendable {
     public init(_ columns: [(name: String, column: Column)]) {
         rowCount = columns.first?.column.count ?? 0
         for (name, column) in columns { append(name, column) }
+    }
+
+    /// The rows that builders took, one for each column; the builders begin again without values.
+    package init(_ columns: [ColumnDefinition], _ builders: inout [ColumnBuilder]) {
+        self.init(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
     }
 
     /// Adds a column at the end; it must have as many rows as the others.

@@ -164,7 +164,7 @@ final class QueryRows {
             }
         }
         if builders[0].count == 0 { return nil }
-        let table = Table(zip(columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        let table = Table(columns, &builders)
         if let watermark, table[watermark]?.validity?.contains(false) ?? false {
             throw TableError(
                 file: "query", column: watermark, message: "is NULL in some row, and no later import would ask for it",

@@ -42,8 +42,7 @@ struct CSVReader: FormatReader {
 
     mutating func next(_ limit: Int) throws(TableError) -> Table? {
         var builders = parsers.map { ColumnBuilder($0.type) }, count = 0
-        // One more than allowed, so that it is noticed.
-        let limit = min(limit, bytes.maximumRows < .max ? bytes.maximumRows - rowCount + 1 : .max)
+        let limit = bytes.most(limit, after: rowCount)
         while count < limit, try parser.nextRow(of: titles.count) {
             for index in texts.indices {
                 let field = parser.fields[index]
@@ -67,7 +66,7 @@ struct CSVReader: FormatReader {
         guard count > 0 else { return nil }
         try require(count)
         rowCount += count
-        return Table(zip(request.schema.columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        return Table(request.schema.columns, &builders)
     }
 
     func kept() -> [PassedColumn] { zip(titles, texts).map { PassedColumn($0, $1) } }

@@ -20,6 +20,7 @@ struct CSVWriter: FormatWriter {
     func write(_ columns: [PassedColumn], rowCount: Int) throws(TableError) {
         var bytes: [UInt8] = []
         for row in 0..<rowCount {
+            bytes.removeAll(keepingCapacity: true)
             for (index, column) in columns.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 switch column.fields {
@@ -34,12 +35,8 @@ struct CSVWriter: FormatWriter {
                 }
             }
             bytes.append(UInt8(ascii: "\n"))
-            if bytes.count >= 1 << 16 {
-                try writer.write(bytes)
-                bytes.removeAll(keepingCapacity: true)
-            }
+            try writer.write(bytes)
         }
-        try writer.write(bytes)
     }
 
     func finish() throws(TableError) { try writer.finish() }

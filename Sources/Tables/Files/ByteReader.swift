@@ -110,6 +110,9 @@ public final class ByteReader {
         }
     }
 
+    /// How many of the next rows to read at most: one more than allowed, so that it is noticed.
+    func most(_ limit: Int, after rows: Int) -> Int { maximumRows < .max ? min(limit, maximumRows - rows + 1) : limit }
+
     /// Refuses more rows, or rows that take up more bytes, than are allowed.
     func require(rows: Int, bytes: Int) throws(TableError) {
         if rows > maximumRows {

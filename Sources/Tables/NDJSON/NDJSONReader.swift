@@ -31,8 +31,7 @@ struct NDJSONReader: FormatReader {
 
     mutating func next(_ limit: Int) throws(TableError) -> Table? {
         var builders = request.schema.columns.map { ColumnBuilder($0.type) }, count = 0
-        // One more than allowed, so that it is noticed.
-        let limit = min(limit, bytes.maximumRows < .max ? bytes.maximumRows - rowCount + 1 : .max)
+        let limit = bytes.most(limit, after: rowCount)
         while count < limit, let (line, value) = try lines.next() {
             let members = try append(value, line, &builders)
             if request.schema.keepsAll { keep(members, value, before: rowCount + count) }
@@ -43,7 +42,7 @@ struct NDJSONReader: FormatReader {
         guard count > 0 else { return nil }
         try require(count)
         rowCount += count
-        return Table(zip(request.schema.columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        return Table(request.schema.columns, &builders)
     }
 
     func kept() -> [PassedColumn] { zip(names, texts).map { PassedColumn($0, $1) } }
@@ -53,7 +52,7 @@ struct NDJSONReader: FormatReader {
         try require(rows.count)
         var builders = request.schema.columns.map { ColumnBuilder($0.type) }
         for (index, row) in rows.enumerated() { _ = try append(row, index + 1, &builders) }
-        return Table(zip(request.schema.columns, builders.indices).map { ($0.name, builders[$1].finish()) })
+        return Table(request.schema.columns, &builders)
     }
 
     /// - Returns: the row's members.

@@ -11,6 +11,7 @@ struct NDJSONWriter: FormatWriter {
     func write(_ columns: [PassedColumn], rowCount: Int) throws(TableError) {
         var bytes: [UInt8] = []
         for row in 0..<rowCount {
+            bytes.removeAll(keepingCapacity: true)
             var members: [JSON.Member] = []
             for column in columns {
                 switch column.fields {
@@ -27,12 +28,8 @@ struct NDJSONWriter: FormatWriter {
             }
             JSON.object(members).write(to: &bytes)
             bytes.append(UInt8(ascii: "\n"))
-            if bytes.count >= 1 << 16 {
-                try writer.write(bytes)
-                bytes.removeAll(keepingCapacity: true)
-            }
+            try writer.write(bytes)
         }
-        try writer.write(bytes)
     }
 
     func finish() throws(TableError) { try writer.finish() }
