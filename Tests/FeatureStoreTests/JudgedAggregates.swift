@@ -98,29 +98,26 @@ struct JudgedFacts {
     }
 
     /// Compares fifty aggregates, and says of the first that differs the smallest that still does.
-    func compare(seed: UInt64) throws -> Bool {
-        var aggregates = RandomAggregates(Randomness(seed: seed))
-        for _ in 0..<50 {
-            aggregates.expressions.random.note()
-            let aggregate = aggregates.draw()
-            do {
-                guard let first = try mismatch(aggregate) else { continue }
-                var smallest = first
-                _ = Randomness.smallest(of: aggregates.expressions.random.noted!) { random in
-                    var again = RandomAggregates(random)
-                    let smaller = again.draw()
-                    random = again.expressions.random
-                    guard let found = try? mismatch(smaller) else { return false }
-                    smallest = found
-                    return true
-                }
-                Issue.record("seed \(seed): \(smallest)\n  first seen in \(first)")
-            } catch {
-                Issue.record("seed \(seed): \(aggregate.firn), in SQL \(aggregate.sql), is refused: \(error)")
+    func compare(seed: UInt64) -> Bool {
+        let fault = Randomness.fault(
+            seed: seed, count: 50,
+            { random, _ in
+                var aggregates = RandomAggregates(random)
+                defer { random = aggregates.expressions.random }
+                return aggregates.draw()
             }
-            return false
+        ) { aggregates in
+            for (index, aggregate) in aggregates.enumerated() {
+                do {
+                    if let text = try mismatch(aggregate) { return (index, text) }
+                } catch {
+                    throw Refusal(firn: aggregate.firn, sql: aggregate.sql, error: error)
+                }
+            }
+            return nil
         }
-        return true
+        if let fault { Issue.record("\(fault)") }
+        return fault == nil
     }
 
     /// The first value that isn't PostgreSQL's.

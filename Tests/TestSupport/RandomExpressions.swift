@@ -35,6 +35,20 @@ public struct RandomExpressions {
         self.hasInstant = hasInstant
     }
 
+    /// What `Randomness.fault` tells of a hundred expressions over `request.`.
+    public static func fault(
+        seed: UInt64, _ draw: (inout RandomExpressions, Int) -> JudgedExpression,
+        mismatch: ([JudgedExpression]) throws -> (index: Int, text: String)?
+    ) -> String? {
+        Randomness.fault(
+            seed: seed, count: 100,
+            { random, index in
+                var expressions = RandomExpressions(random, prefix: "request.", hasInstant: true)
+                defer { random = expressions.random }
+                return draw(&expressions, index)
+            }, mismatch: mismatch)
+    }
+
     private static let names: [ValueType: [String]] = [
         .int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"],
         .timestamp: ["t1", "t2"],

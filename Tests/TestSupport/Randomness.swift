@@ -91,4 +91,34 @@ public struct Randomness: RandomNumberGenerator {
         } while best != before && left > 0
         return best
     }
+
+    /// Draws values and compares them all. Of the first that differs, tells the smallest that still does.
+    ///
+    /// - Parameters:
+    ///   - draw: also given the value's place, from 0.
+    ///   - mismatch: the first that differs, and how.
+    /// - Returns: what to report, with the seed; nil where none differs.
+    public static func fault<Value>(
+        seed: UInt64, count: Int, _ draw: (inout Randomness, Int) -> Value,
+        mismatch: ([Value]) throws -> (index: Int, text: String)?
+    ) -> String? {
+        var random = Randomness(seed: seed), values: [Value] = [], words: [[UInt64]] = []
+        for index in 0..<count {
+            random.note()
+            values.append(draw(&random, index))
+            words.append(random.noted!)
+        }
+        do {
+            guard let first = try mismatch(values) else { return nil }
+            var text = first.text
+            _ = smallest(of: words[first.index]) { random in
+                guard let found = try? mismatch([draw(&random, first.index)]) else { return false }
+                text = found.text
+                return true
+            }
+            return "seed \(seed): \(text)\n  first seen in \(first.text)"
+        } catch {
+            return "seed \(seed): \(error)"
+        }
+    }
 }
