@@ -13,5 +13,6 @@ public enum Migrations {
         (9, "0009_hashed_keys.sql", PackageResources._009_hashed_keys_sql),
         (10, "0010_server_functions.sql", PackageResources._010_server_functions_sql),
         (11, "0011_checksums.sql", PackageResources._011_checksums_sql),
+        (12, "0012_dates_and_decimals.sql", PackageResources._012_dates_and_decimals_sql),
     ]
 }

@@ -40,33 +40,40 @@ public enum ArrowBlock {
                 let batch = try readBatch(
                     header, file, position..<position + Int(bodyLength), [field], bytesLeft: bytesLeft)
                 bytesLeft = batch.bytesLeft
-                for case .flat(let part) in batch.columns { parts.append(part) }
+                for part in batch.columns {
+                    switch part {
+                    case .flat(let part): parts.append(part.typed(as: field.field.type))
+                    case .other:
+                        guard let type = ValueType(written: field.field.type) else { throw .damaged }
+                        parts.append(try field.field.values(part, as: type))
+                    case .absent: break
+                    }
+                }
             } else {
                 field = try ArrowMetadata.columns(header).first
             }
             position += Int(bodyLength)
         }
-        guard !parts.isEmpty, let field else { throw .damaged }
-        let column = Column(concatenating: parts)
-        return column.typed(as: field.field.type)
+        guard !parts.isEmpty else { throw .damaged }
+        return Column(concatenating: parts)
     }
 
     /// Where the values of an uncompressed block lie, for reading some of them in place.
     public struct Layout: Sendable {
-        /// A type of fixed width, whose layout is bits, words or floats.
+        /// A type of fixed width, whose layout isn't bytes.
         public var type: ValueType
         /// The number of rows, all of which are in one record batch.
         public var rowCount: Int
         /// The bytes of the file with one bit per row, the least significant first, 1 where a value is not NULL; nil if
         /// none is NULL.
         public var validity: Range<Int>?
-        /// The bytes of the file with the values: 64 bits each, or one bit for bool.
+        /// The bytes of the file with the values, each as wide as it is in memory, or one bit for bool.
         public var values: Range<Int>
     }
 
     /// Finds the values in an uncompressed block.
     ///
-    /// - Returns: nil for texts, for compressed blocks, and for anything that isn't in one record batch.
+    /// - Returns: nil for texts and dates, for compressed blocks, and for anything that isn't in one record batch.
     public static func layout(of file: UnsafeRawBufferPointer) throws(ArrowError) -> Layout? {
         var position = 8
         var type: ValueType?
@@ -86,14 +93,9 @@ public enum ArrowBlock {
             let body = position..<position + Int(bodyLength)
             position = body.upperBound
             guard let known = type else {
-                type = ValueType.allCases.first { candidate in
-                    (try? ArrowMetadata.columns(header).first?.field.type) == ArrowType(candidate)
-                }
-                switch type?.layout {
-                case nil, .bytes: return nil
-                // A bit or eight bytes each.
-                case .bits, .words, .floats: break
-                }
+                type = (try? ArrowMetadata.columns(header).first?.field.type).flatMap { ValueType(written: $0) }
+                // A date has fewer bytes there than in memory.
+                guard let type, type != .date, type.layout != .bytes else { return nil }
                 continue
             }
             let buffers = try header.pairs(2), rows = Int(try header.int64(0))
@@ -103,7 +105,7 @@ public enum ArrowBlock {
                 buffers.allSatisfy({ $0.0 >= 0 && $0.0 <= size && $0.1 >= 0 && $0.1 <= size - $0.0 })
             else { throw .damaged }
             let ranges = buffers.map { body.lowerBound + Int($0.0)..<body.lowerBound + Int($0.0 + $0.1) }
-            let needed = known.layout == .bits ? (rows + 7) / 8 : rows * 8
+            let needed = ArrowType(known).width.map { $0 * rows } ?? (rows + 7) / 8
             guard ranges[1].count >= needed, ranges[0].isEmpty || ranges[0].count >= (rows + 7) / 8 else {
                 throw .damaged
             }
@@ -116,8 +118,7 @@ public enum ArrowBlock {
 extension Column {
     /// This column as our type that is written as `type`: times, for one, travel as plain words.
     package func typed(as type: ArrowType) -> Column {
-        guard let meant = ValueType.allCases.first(where: { ArrowType($0) == type }), meant != self.type,
-            meant.layout == self.type.layout
+        guard let meant = ValueType(written: type), meant != self.type, meant.layout == self.type.layout
         else { return self }
         return Column(meant, values, validity: validity)
     }

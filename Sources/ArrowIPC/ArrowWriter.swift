@@ -223,6 +223,7 @@ private struct BodyWriter {
             case 4: buffer(values[rows].map { Float($0) })
             default: slice(values, rows)
             }
+        case .wides(let values): slice(values, rows)
         case .bytes(let texts): try append(texts: texts.bytes, texts.offsets[rows.lowerBound...rows.upperBound], type)
         }
     }

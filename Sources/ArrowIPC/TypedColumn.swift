@@ -5,8 +5,9 @@ extension ArrowField {
     /// Its values as a type of ours: the same numbers, texts and times, or an error that names the first row that isn't
     /// such a value.
     ///
-    /// Numbers are read if they fit exactly, decimals as float64 if their digits come back, and whole floats as int64
-    /// (NaN is NULL). Times of any unit become microseconds and dates midnights; times without a zone are UTC. UUIDs
+    /// Numbers are read if they fit exactly, decimals as float64 if their digits come back, floats as decimals by the
+    /// same rule, and whole floats as int64 (NaN is NULL). Times of any unit become microseconds, dates midnights, and
+    /// midnights dates; times without a zone are UTC. UUIDs
     /// become texts, and dictionaries and runs become the values they stand for.
     public func values(_ column: ArrowColumn, as type: ValueType) throws(ArrowError) -> Column {
         switch column {
@@ -43,11 +44,34 @@ extension ArrowField {
         case (.timestamp(let unit, _), .words(let values), .timestamp): return try times(column, values, unit)
         case (.date32, .words(let values), .timestamp): return try scaled(column, values, by: 86_400_000_000)
         case (.date64, .words(let values), .timestamp): return try scaled(column, values, by: 1000)
+        case (.date32, .words(let values), .date):
+            if let row = first(column, { !Instant.days.contains(values[$0]) }) { throw fault(type, row) }
+            return Column(.date, values, validity: column.validity)
+        case (.date64, .words(let values), .date): return try dates(column, values, unit: 86_400_000)
+        case (.timestamp(let unit, _), .words(let values), .date):
+            let second: Int64 =
+                switch unit {
+                case .second: 1
+                case .millisecond: 1000
+                case .microsecond: 1_000_000
+                case .nanosecond: 1_000_000_000
+                }
+            return try dates(column, values, unit: 86_400 * second)
+        case (.float, .floats(let values), .decimal(let precision, let scale)):
+            return try decimals(column, type, "\(scale) digits after its point don't give it back: round it") { row in
+                values[row].isNaN ? nil : .some(DecimalValue(exactly: values[row], precision, scale))
+            }
+        case (.integer(let bits, let isSigned), .words(let values), .decimal(let precision, let scale)):
+            return try decimals(column, type, "it has more digits than the type: declare it wider") { row in
+                let value = values[row]
+                let whole = bits == 64 && !isSigned ? Int128(UInt64(bitPattern: value)) : Int128(value)
+                return .some(DecimalValue(exactly: DecimalDigits(whole, scale: 0), precision, scale))
+            }
         default: throw refusal(type)
         }
     }
 
-    private func refusal(_ type: ValueType) -> ArrowError {
+    func refusal(_ type: ValueType) -> ArrowError {
         ArrowError(
             "is \(typeName), not \(type.phrase)", column: name,
             advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
@@ -57,7 +81,7 @@ extension ArrowField {
         (0..<column.count).first { !column.isNull($0) && isFault($0) }
     }
 
-    private func fault(_ type: ValueType, _ row: Int, _ advice: String? = nil) -> ArrowError {
+    func fault(_ type: ValueType, _ row: Int, _ advice: String? = nil) -> ArrowError {
         ArrowError("is not \(type.phrase)", column: name, row: row + 1, advice: advice)
     }
 
@@ -74,6 +98,18 @@ extension ArrowField {
         var validity = column.validity
         if values.contains(where: \.isNaN) { validity = values.indices.map { !values[$0].isNaN && !column.isNull($0) } }
         return Column(.int64, values.indices.map { validity?[$0] ?? true ? Int64(values[$0]) : 0 }, validity: validity)
+    }
+
+    /// Reads times that are all midnights in UTC, which is what pandas makes of dates.
+    private func dates(_ column: Column, _ values: [Int64], unit: Int64) throws(ArrowError) -> Column {
+        if let row = first(
+            column, { values[$0] % unit != 0 || !Instant.days.contains(values[$0] / unit) })
+        {
+            throw fault(
+                .date, row,
+                "a time is read as a date where it is midnight in UTC: cast it: \(ValueType.date.rules.castAdvice)")
+        }
+        return Column(.date, values.map { $0 / unit }, validity: column.validity)
     }
 
     private func times(_ column: Column, _ values: [Int64], _ unit: ArrowType.TimeUnit) throws(ArrowError) -> Column {
@@ -113,6 +149,12 @@ extension ArrowField {
             }
         case (.fixedBinary(16), .string) where `extension` == "arrow.uuid":
             return Column(.string, array.uuids, validity: array.validity)
+        case (.decimal(_, let given, bits: 128), .decimal(let precision, let scale)) where given == scale:
+            return try wides(array, type, precision)
+        case (.decimal, .decimal(let precision, let scale)), (.integer, .decimal(let precision, let scale)):
+            return try decimals(array, type, "it has other digits than the type: cast it: \(type.rules.castAdvice)") {
+                array.decimal($0).map { DecimalValue(exactly: $0, precision, scale) }
+            }
         case (.decimal, .float64), (.decimal, .int64), (.integer, .float64), (.integer, .int64):
             var builder = ColumnBuilder(type)
             for row in 0..<array.count {
@@ -202,6 +244,7 @@ extension Column {
             case .bits: .bool
             case .words: .int64
             case .floats: .float64
+            case .wides: .decimal(precision: DecimalValue.maximumPrecision, scale: 0)
             case .bytes: .string
             }
         self.init(type, values, validity: validity)
@@ -260,44 +303,6 @@ extension ArrowArray {
         return .flat(Column(plain: values, validity: validity))
     }
 
-    /// The digits of a decimal or of a 128-bit integer; nil for other types.
-    func decimal(_ row: Int) -> DecimalDigits? {
-        let width: Int, scale: Int, isSigned: Bool
-        switch type {
-        case .decimal(_, let places, let bits): (width, scale, isSigned) = (bits / 8, places, true)
-        case .integer(let bits, let signed): (width, scale, isSigned) = (bits / 8, 0, signed)
-        default: return nil
-        }
-        var value = Array(bytes[row * width..<(row + 1) * width])
-        let isNegative = isSigned && value[width - 1] >= 0x80
-        if isNegative {
-            var carry: UInt16 = 1
-            for index in value.indices {
-                carry += UInt16(~value[index])
-                value[index] = UInt8(truncatingIfNeeded: carry)
-                carry >>= 8
-            }
-        }
-        while value.last == 0 { value.removeLast() }
-        if value.count <= 16 {
-            let magnitude = value.reversed().reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
-            return DecimalDigits(String(magnitude).utf8.map { $0 &- 0x30 }, scale: scale, isNegative: isNegative)
-        }
-        // Long division by ten, the last digit first.
-        var digits: [UInt8] = []
-        while !value.isEmpty {
-            var rest: UInt16 = 0
-            for index in value.indices.reversed() {
-                rest = rest << 8 | UInt16(value[index])
-                value[index] = UInt8(rest / 10)
-                rest %= 10
-            }
-            digits.append(UInt8(rest))
-            while value.last == 0 { value.removeLast() }
-        }
-        return DecimalDigits(digits.reversed(), scale: scale, isNegative: isNegative)
-    }
-
     /// UUIDs as RFC 9562 writes them.
     fileprivate var uuids: StringColumn {
         let hexadecimal = Array("0123456789abcdef".utf8)
@@ -337,6 +342,24 @@ extension ArrowType {
             case .float64: .float(bits: 64)
             case .string: .utf8
             case .timestamp: .timestamp(.microsecond, zone: "UTC")
+            case .date: .date32
+            case .decimal(let precision, let scale): .decimal(precision: precision, scale: scale, bits: 128)
             }
+    }
+}
+
+extension ValueType {
+    /// The type of ours that is written as this one; nil if none is.
+    init?(written type: ArrowType) {
+        switch type {
+        case .bool: self = .bool
+        case .integer(64, isSigned: true): self = .int64
+        case .float(64): self = .float64
+        case .utf8: self = .string
+        case .timestamp(.microsecond, zone: "UTC"): self = .timestamp
+        case .date32: self = .date
+        case .decimal(let precision, let scale, bits: 128): self.init(precision: precision, scale: scale)
+        default: return nil
+        }
     }
 }

@@ -5,6 +5,14 @@ extension [UInt8] {
     }
 }
 
+extension Int128 {
+    /// The number whose sixteen bytes these are, least significant first.
+    package init(littleEndianBytes bytes: ArraySlice<UInt8>) {
+        precondition(bytes.count == 16, "\(bytes.count) bytes for a decimal")
+        self = unsafe bytes.withUnsafeBytes { unsafe Int128(littleEndian: $0.loadUnaligned(as: Int128.self)) }
+    }
+}
+
 extension Sequence<UInt8> {
     /// 64-bit FNV-1a, for shortening names and for places in tables. It doesn't stop anyone from constructing
     /// collisions.

@@ -7,7 +7,8 @@ internal import FeatureLanguage
 ///     digest  = SHA-256( "firn digest 1\n"  column…  u64 rows )
 ///     column  = text name, text type, SHA-256 of each block of 1,024 rows
 ///     block   = validity bits (least significant first, padded with 0)  value…
-///     value   = bool: 1 byte · int64, timestamp, float64: 8 bytes · string: text; zeros and no text where NULL
+///     value   = bool: 1 byte · int64, timestamp, float64: 8 bytes · date: 8 bytes, days since 1970
+///             · decimal: 16 bytes, its digits at its scale · string: text; zeros and no text where NULL
 ///     text    = u64 length, UTF-8
 ///
 /// Numbers are little-endian; every NaN is 0x7FF8000000000000.
@@ -78,6 +79,7 @@ public struct Digest: Sendable, Hashable {
         case .floats(let values):
             for row in rows where values[row].isNaN { return nil }
             return hash(values)
+        case .wides(let values): return hash(values)
         case .bits, .bytes: return nil
         }
     }
@@ -95,6 +97,7 @@ public struct Digest: Sendable, Hashable {
         case .floats(let values):
             bytes.append(
                 words: rows.map { masked(values[$0].isNaN ? Double.nan.bitPattern : values[$0].bitPattern, $0) })
+        case .wides(let values): for row in rows { bytes.append(littleEndian: isNull(row) ? 0 : values[row]) }
         case .bytes(let values):
             for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
         }

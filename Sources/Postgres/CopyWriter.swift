@@ -55,6 +55,12 @@ public struct CopyWriter {
     /// Writes a `timestamptz`, given in microseconds since 1970.
     public mutating func write(timestamp value: Int64) { write(value &- postgresEpoch) }
 
+    /// Writes a `date`, given in days since 1970.
+    public mutating func write(date value: Int64) { write(int32: Int32(truncatingIfNeeded: value - postgresEpochDay)) }
+
+    /// Writes a `numeric`: the number `unscaled`·10^−`scale`, of at most 38 digits.
+    public mutating func write(_ unscaled: Int128, scale: Int) { write(bytes: Numeric.bytes(unscaled, scale: scale)) }
+
     /// Writes a value in its binary form: the UTF-8 of a `text`, the content of a `bytea`.
     public mutating func write(bytes: some Collection<UInt8>) {
         append(UInt32(bytes.count))

@@ -8,11 +8,15 @@ public enum Parameter: Sendable, Hashable {
     case bytes([UInt8])
     /// Microseconds since 1970-01-01T00:00:00Z.
     case timestamp(Int64)
+    /// Days since 1970-01-01.
+    case date(Int64)
+    /// The number `unscaled`·10^−`scale`.
+    case numeric(unscaled: Int128, scale: Int)
     case array(Kind, [Parameter])
 
     /// The types of values that can be bound; raw values are their numbers in `pg_type`.
     public enum Kind: UInt32, Sendable, Hashable {
-        case bool = 16, bytes = 17, int64 = 20, text = 25, float64 = 701, timestamp = 1184
+        case bool = 16, bytes = 17, int64 = 20, text = 25, float64 = 701, date = 1082, timestamp = 1184, numeric = 1700
 
         var arrayType: UInt32 {
             switch self {
@@ -22,6 +26,8 @@ public enum Parameter: Sendable, Hashable {
             case .text: 1009
             case .float64: 1022
             case .timestamp: 1185
+            case .date: 1182
+            case .numeric: 1231
             }
         }
     }
@@ -35,6 +41,8 @@ public enum Parameter: Sendable, Hashable {
         case .text: Kind.text.rawValue
         case .bytes: Kind.bytes.rawValue
         case .timestamp: Kind.timestamp.rawValue
+        case .date: Kind.date.rawValue
+        case .numeric: Kind.numeric.rawValue
         case .array(let kind, _): kind.arrayType
         }
     }
@@ -49,6 +57,8 @@ public enum Parameter: Sendable, Hashable {
         case .text(let text): return Array(text.utf8)
         case .bytes(let bytes): return bytes
         case .timestamp(let microseconds): return bigEndian(UInt64(bitPattern: microseconds &- postgresEpoch))
+        case .date(let days): return bigEndian(UInt32(truncatingIfNeeded: days - postgresEpochDay))
+        case .numeric(let unscaled, let scale): return Numeric.bytes(unscaled, scale: scale)
         case .array(let kind, let elements):
             var bytes: [UInt8] = []
             if elements.isEmpty { return bigEndian(UInt32(0)) + bigEndian(UInt32(0)) + bigEndian(kind.rawValue) }

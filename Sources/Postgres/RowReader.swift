@@ -63,6 +63,16 @@ internal import CLibPQ
     /// Reads a `timestamptz` as microseconds since 1970.
     public mutating func timestamp() -> Int64? { int64().map { $0 &+ postgresEpoch } }
 
+    /// Reads a `date` as days since 1970.
+    public mutating func date() -> Int64? { int64().map { $0 &+ postgresEpochDay } }
+
+    /// Reads a `numeric` as a whole number of its `scale` digits after the point; also nil for a value with more
+    /// digits, and for NaN and the infinities.
+    public mutating func numeric(scale: Int) -> Int128? {
+        let value: Int128?? = unsafe field { unsafe Numeric.unscaled($0, scale: scale) }
+        return value ?? nil
+    }
+
     /// Reads a `boolean`.
     public mutating func bool() -> Bool? { unsafe field { unsafe RowReader.word($0) != 0 } }
 

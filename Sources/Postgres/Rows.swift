@@ -124,6 +124,20 @@ internal import CLibPQ
             try optionalInt64(column).map { $0 &+ postgresEpoch }
         }
 
+        /// A `date` in days since 1970.
+        public func date(_ column: Int) throws(PostgresError) -> Int64 { try int64(column) &+ postgresEpochDay }
+
+        /// A `numeric` as a whole number of its `scale` digits after the point.
+        ///
+        /// - Throws: `isDamagedValue` also for a value with more digits, and for NaN and the infinities.
+        public func numeric(_ column: Int, scale: Int) throws(PostgresError) -> Int128 {
+            let bytes = try bytes(column)
+            guard let value = unsafe bytes.withUnsafeBytes({ unsafe Numeric.unscaled($0, scale: scale) }) else {
+                throw rows.damaged(column, "isn't a number of \(scale) digits after its point")
+            }
+            return value
+        }
+
         private func present<T>(_ value: T?, _ column: Int) throws(PostgresError) -> T {
             guard let value else { throw rows.damaged(column, "is NULL, which it never was") }
             return value

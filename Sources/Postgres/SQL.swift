@@ -106,6 +106,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 /// 2000-01-01T00:00:00Z in microseconds since 1970: where PostgreSQL's binary timestamps start counting.
 let postgresEpoch: Int64 = 946_684_800_000_000
 
+/// Days from 1970 to 2000, from which PostgreSQL counts dates.
+let postgresEpochDay: Int64 = 10_957
+
 func bigEndian(_ word: some FixedWidthInteger & UnsignedInteger) -> [UInt8] {
     stride(from: word.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
 }

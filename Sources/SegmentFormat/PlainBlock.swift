@@ -25,13 +25,14 @@ package final class PlainBlock: Sendable {
     package var type: ValueType { layout!.type }
     package var hasNull: Bool { layout!.validity != nil }
 
-    /// Appends values of eight bytes, at `rows` minus `first`.
+    /// Appends values of fixed width, at `rows` minus `first`.
     package func append<T: BitwiseCopyable>(_ rows: some Sequence<Int32>, less first: Int, to column: inout [T]) {
         let values = layout!.values
         unsafe bytes.withUnsafeBytes { bytes in
             let values = unsafe UnsafeRawBufferPointer(rebasing: bytes[values])
             for row in rows {
-                unsafe column.append(values.loadUnaligned(fromByteOffset: (Int(row) - first) * 8, as: T.self))
+                unsafe column.append(
+                    values.loadUnaligned(fromByteOffset: (Int(row) - first) * MemoryLayout<T>.size, as: T.self))
             }
         }
     }
@@ -62,7 +63,8 @@ package final class PlainBlock: Sendable {
             unsafe [T](unsafeUninitializedCapacity: layout.rowCount) { space, count in
                 unsafe bytes.withUnsafeBytes {
                     unsafe UnsafeMutableRawBufferPointer(space).copyMemory(
-                        from: UnsafeRawBufferPointer(rebasing: $0[layout.values].prefix(layout.rowCount * 8)))
+                        from: UnsafeRawBufferPointer(
+                            rebasing: $0[layout.values].prefix(layout.rowCount * MemoryLayout<T>.size)))
                 }
                 count = layout.rowCount
             }
@@ -70,6 +72,7 @@ package final class PlainBlock: Sendable {
         switch layout.type.layout {
         case .words: return Column(layout.type, copied(Int64.self))
         case .floats: return Column(layout.type, copied(Double.self))
+        case .wides: return Column(layout.type, copied(Int128.self))
         case .bits, .bytes: return try ArrowBlock.decode(bytes)
         }
     }

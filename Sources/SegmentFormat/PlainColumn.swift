@@ -25,6 +25,8 @@ struct PlainColumn: DeferredColumn {
             Column(type, values(rows, none: false) { $0.append(bools: $1, less: $2, to: &$3) }, validity: validity)
         case .words: Column(type, values(rows, none: Int64(0)) { $0.append($1, less: $2, to: &$3) }, validity: validity)
         case .floats: Column(type, values(rows, none: 0.0) { $0.append($1, less: $2, to: &$3) }, validity: validity)
+        case .wides:
+            Column(type, values(rows, none: Int128(0)) { $0.append($1, less: $2, to: &$3) }, validity: validity)
         case .bytes: preconditionFailure("texts aren't read in place")
         }
     }

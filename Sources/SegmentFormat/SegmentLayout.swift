@@ -20,7 +20,7 @@ package struct SegmentLayout: Sendable {
         var named: [String: Column] = [:]
         for (column, values) in zip(columns, batch) { named[column.name] = values }
         return SourceRows(
-            columns: named, eventTimes: source.eventTime.map { named[$0]!.integers } ?? [],
+            columns: named, eventTimes: source.eventTime.map { named[$0]!.instants } ?? [],
             knownAt: batch[columns.count + 1].knownTimes, offsets: batch[columns.count].integers)
     }
 

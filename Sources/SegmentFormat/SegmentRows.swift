@@ -49,7 +49,7 @@ struct SegmentRows: Sendable {
             ? Array(repeating: SourceRows.unknown, count: segment.rows) : read[SegmentColumn.knownAt]?.knownTimes ?? []
         var rows = SourceRows(
             columns: read.filter { group.columns.contains($0.key) },
-            eventTimes: source.eventTime.flatMap { read[$0]?.integers } ?? [], knownAt: known,
+            eventTimes: source.eventTime.flatMap { read[$0]?.instants } ?? [], knownAt: known,
             offsets: read[SegmentColumn.offset]?.integers ?? [])
         if let flags = read[SegmentColumn.retraction] { rows.isRetraction = flags.bools }
         return (rows, inPlace)

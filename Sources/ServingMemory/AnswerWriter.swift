@@ -40,6 +40,7 @@ extension LookupAnswer {
                 case .floats: JSON.write(Double(bitPattern: word), to: &bytes)
                 case .words: JSON.write(word: Int64(bitPattern: word), types[index], to: &bytes)
                 case .bits: bytes += (word == 1 ? "true" : "false").utf8
+                case .wides: JSON.write(Int128(littleEndianBytes: cells.text(word)), types[index], to: &bytes)
                 case .bytes: JSON.write(cells.text(word), to: &bytes)
                 }
             }

@@ -19,7 +19,7 @@ struct Cells {
     /// How old memory's data may be; nil if it is from a moment ago.
     var age: Duration?
     var kinds: [Kind]
-    /// Values as words; for a text, its start in `texts` and, in the upper half, its length.
+    /// Values as words; for a text or a decimal, its start in `texts` and, in the upper half, its length.
     var words: [UInt64]
     var texts: [UInt8] = []
 

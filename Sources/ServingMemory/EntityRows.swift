@@ -4,7 +4,7 @@ package import FeatureLanguage
 /// An entity's rows as memory holds them, one after another, so that a new one is added at the end.
 ///
 ///     row   = i64 offset  i64 known_at  [i64 event time]  u8 1 for a retraction  u8… 1 where a column is NULL, a bit each  value…
-///     value = bool u8 · int64, float64, timestamp 8 bytes · string u32 length, UTF-8; nothing where NULL
+///     value = bool u8 · int64, float64, timestamp, date 8 bytes · decimal 16 bytes · string u32 length, UTF-8; nothing where NULL
 package struct EntityRows {
     package fileprivate(set) var bytes: [UInt8] = []
     package fileprivate(set) var count = 0
@@ -52,6 +52,7 @@ package struct RowForm {
             case .bits(let values): entity.bytes.append(values[row] ? 1 : 0)
             case .words(let values): word(values[row])
             case .floats(let values): word(Int64(bitPattern: values[row].bitPattern))
+            case .wides(let values): entity.bytes.append(littleEndian: values[row])
             case .bytes(let texts):
                 let range = texts.range(row)
                 entity.bytes.append(littleEndian: UInt32(range.count))
@@ -74,6 +75,7 @@ package struct RowForm {
                 switch layouts[index] {
                 case .bits: position += 1
                 case .words, .floats: position += 8
+                case .wides: position += 16
                 case .bytes:
                     guard position + 4 <= bytes.count else { return false }
                     position += 4 + bytes[position..<position + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -107,6 +109,7 @@ package struct RowForm {
                     case .bits: builders[index].append(reader.byte() == 1)
                     case .words: builders[index].append(reader.word())
                     case .floats: builders[index].append(Double(bitPattern: UInt64(bitPattern: reader.word())))
+                    case .wides: builders[index].append(reader.wide())
                     case .bytes: builders[index].append(bytes: reader.text())
                     }
                 }
@@ -146,6 +149,12 @@ private struct ByteSpan {
         return unsafe bytes.withUnsafeBytes {
             unsafe Int64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: Int64.self))
         }
+    }
+
+    mutating func wide() -> Int128 {
+        precondition(position <= bytes.count - 16, "a row that is cut")
+        defer { position += 16 }
+        return Int128(littleEndianBytes: bytes[position..<position + 16])
     }
 
     mutating func text() -> ArraySlice<UInt8> {

@@ -47,7 +47,7 @@ extension CommittedRows {
         for definition in source.columns where columns.contains(definition.name) || definition.name == source.eventTime
         {
             let column = Column(concatenating: rows.map { $0[definition.name]! })
-            if definition.name == source.eventTime { times = column.integers }
+            if definition.name == source.eventTime { times = column.instants }
             if columns.contains(definition.name) { gathered[definition.name] = column }
         }
         let known = SourceRows(

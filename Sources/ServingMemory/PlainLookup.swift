@@ -147,6 +147,8 @@ private struct PlainReader {
             let value = Double(digits) / PlainReader.powers[places]
             builder.append(isNegative ? -value : value)
             return true
+        // A text of digits, which the code that reads all of JSON reads.
+        case .wides: return false
         case .bytes:
             guard type == .string, let text = quoted() else { return false }
             builder.append(bytes: text)

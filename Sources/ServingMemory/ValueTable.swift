@@ -6,7 +6,8 @@ struct ValueTable {
     private let types: [ValueType]
     private var words: [UInt64] = []
     private var isNull: [Bool] = []
-    /// By aggregate and then by entity, the values that are texts; empty for aggregates of other types.
+    /// By aggregate and then by entity, the values that no word holds: texts, and decimals as sixteen bytes. Empty for
+    /// aggregates of other types.
     private var texts: [[[UInt8]]]
 
     init(_ types: [ValueType]) {
@@ -18,7 +19,7 @@ struct ValueTable {
         for (index, type) in types.enumerated() {
             words.append(0)
             isNull.append(true)
-            if type == .string { texts[index].append([]) }
+            if !type.layout.fitsWord { texts[index].append([]) }
         }
     }
 
@@ -29,6 +30,9 @@ struct ValueTable {
         case .bits(let values): words[cell] = values[row] ? 1 : 0
         case .words(let values): words[cell] = UInt64(bitPattern: values[row])
         case .floats(let values): words[cell] = values[row].bitPattern
+        case .wides(let values):
+            texts[index][place].removeAll(keepingCapacity: true)
+            texts[index][place].append(littleEndian: values[row])
         case .bytes(let values): texts[index][place] = Array(values.bytes[values.range(row)])
         }
     }
@@ -45,7 +49,7 @@ struct ValueTable {
             isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
         for (field, aggregate) in fields {
             cells.kinds[target + field] = isNull[first + aggregate] ? null : value
-            if types[aggregate] == .string {
+            if !types[aggregate].layout.fitsWord {
                 let text = texts[aggregate][place]
                 cells.words[target + field] = UInt64(cells.texts.count) | UInt64(text.count) << 32
                 cells.texts += text
@@ -62,7 +66,18 @@ struct ValueTable {
         case .bits: builder.append(words[cell] == 1)
         case .words: builder.append(Int64(bitPattern: words[cell]))
         case .floats: builder.append(Double(bitPattern: words[cell]))
+        case .wides: builder.append(Int128(littleEndianBytes: texts[index][place][...]))
         case .bytes: builder.append(bytes: texts[index][place])
+        }
+    }
+}
+
+extension PhysicalLayout {
+    /// Whether 64 bits hold a value.
+    fileprivate var fitsWord: Bool {
+        switch self {
+        case .bits, .words, .floats: true
+        case .wides, .bytes: false
         }
     }
 }

@@ -42,6 +42,13 @@ struct FieldParser {
             case "false", "f", "0": builder.append(false)
             default: return false
             }
+        case .date:
+            guard let days = Instant.incomingDate(bytes.span) else { return false }
+            builder.append(days)
+        case .decimal(let precision, let scale):
+            guard let digits = DecimalDigits(text: bytes), let value = DecimalValue(exactly: digits, precision, scale)
+            else { return false }
+            builder.append(value.unscaled)
         case .timestamp:
             let instant =
                 epoch.map { epoch in FieldParser.whole(bytes).flatMap { epoch.instant($0) } }
@@ -139,6 +146,10 @@ struct FieldParser {
         case .timestamp where options.epoch != nil: return "an integer, as the epoch says"
         case .timestamp:
             return timeAdvice + (options.names.advice("epoch") { "; \($0) (s, ms or us) reads integers" } ?? "")
+        case .date: return "as in 2024-05-01; a time only where it is midnight in UTC"
+        case .decimal(_, let scale):
+            return
+                "digits, at most \(scale) after the point: round it where it is written (.round(\(scale)) in pandas, ::\(type.rules.sqlName) in SQL)"
         case .string: return "texts are UTF-8 without NUL"
         case .bool: return "true or false"
         case .int64, .float64:
@@ -192,7 +203,14 @@ extension JSON {
             epoch.flatMap { epoch in FieldParser.whole(Array(digits.utf8)[...]).flatMap { epoch.instant($0) } }.map {
                 .timestamp($0)
             }
-        case (.bool, .int64), (.bool, .float64), (.bool, .string), (.bool, .timestamp), (.number, .bool),
+        case (.string(let text), .date): Instant.incomingDate(Array(text.utf8).span).map { .date(days: $0) }
+        case (.number(let digits), .decimal(let precision, let scale)),
+            (.string(let digits), .decimal(let precision, let scale)):
+            DecimalDigits(text: digits.utf8).flatMap { DecimalValue(exactly: $0, precision, scale) }.map {
+                .decimal($0)
+            }
+        case (.bool, .date), (.bool, .decimal), (.number, .date), (.bool, .int64), (.bool, .float64), (.bool, .string),
+            (.bool, .timestamp), (.number, .bool),
             (.number, .string), (.string, .bool), (.array, _), (.object, _):
             nil
         }

@@ -115,7 +115,10 @@ public struct PassedColumn: Sendable {
         case .bool: plain = .bool
         case .integer(let bits, _) where bits <= 64: plain = .int64
         case .float: plain = .float64
-        case .date32, .date64, .timestamp: plain = .timestamp
+        case .date32: plain = .date
+        case .date64, .timestamp: plain = .timestamp
+        case .decimal(let precision, let scale, _) where ValueType(precision: precision, scale: scale) != nil:
+            plain = .decimal(precision: precision, scale: scale)
         default:
             throw TableError(
                 file: file, column: name, message: "is \(given.typeName), which CSV and NDJSON can't hold",

@@ -14,6 +14,12 @@ private func randomColumn(_ type: ValueType, rows: Int, nulls: Bool, using rando
             continue
         }
         switch type {
+        case .date:
+            builder.append(
+                [0, -1, 19_782, Instant.days.lowerBound, Instant.days.upperBound].randomElement(using: &random)!)
+        case .decimal(let precision, _):
+            let most = DecimalValue.powers[precision] - 1
+            builder.append([Int128(0), -1, 1990, most, -most].randomElement(using: &random)!)
         case .bool: builder.append(Bool.random(using: &random))
         case .timestamp:
             builder.append(
@@ -42,8 +48,8 @@ private struct Written {
 
     init(rows: Int, compressed: Bool, layout: ArrowWriter.Layout, using random: inout Randomness) throws {
         self.layout = layout
-        fields = ValueType.allCases.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
-        columns = ValueType.allCases.map {
+        fields = RandomExpressions.types.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
+        columns = RandomExpressions.types.map {
             randomColumn($0, rows: rows, nulls: Bool.random(using: &random), using: &random)
         }
         var bytes: [UInt8] = []
@@ -99,7 +105,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
                 let (fields, batches) = try read(written.bytes, layout, pieces: pieces)
                 #expect(fields == written.fields)
                 for (index, (field, column)) in zip(fields, written.columns).enumerated() {
-                    let type = ValueType.allCases[index]
+                    let type = RandomExpressions.types[index]
                     guard rows > 0 else { continue }
                     let values = try field.values(field.joined(batches.map { $0[index] }), as: type)
                     #expect(values.count == column.count)
@@ -109,7 +115,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         }
     }
 
-    @Test(arguments: ValueType.allCases)
+    @Test(arguments: RandomExpressions.types)
     func `a block with any byte changed or cut off is read or refused, and ends nothing`(type: ValueType) throws {
         var random = Randomness(seed: 25)
         let column = randomColumn(type, rows: 20, nulls: true, using: &random)
@@ -172,7 +178,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
             guard let (fields, batches) = try? read(bytes, layout, maximumBytes: 1 << 24) else { continue }
             for batch in batches {
                 for (field, column) in zip(fields, batch) {
-                    for type in ValueType.allCases {
+                    for type in RandomExpressions.types {
                         if let values = try? field.values(column, as: type) {
                             for row in 0..<values.count { _ = values[row] }
                         }

@@ -1,4 +1,5 @@
 import FeatureEngine
+import FeatureLanguage
 import TestSupport
 import Testing
 
@@ -92,7 +93,7 @@ import Testing
 
 @Suite struct ExactMomentsTests {
     private func variance(_ values: [Double], ofSample: Bool = true) -> Double? {
-        var moments = ExactMoments(ofFloats: true)
+        var moments = ExactMoments(of: .float64)
         for value in values { moments.change(value, 1) }
         return moments.variance(ofSample: ofSample)
     }
@@ -113,7 +114,7 @@ import Testing
 
     @Test func `beyond the range it is infinite, with an infinity or NaN it is NaN until that leaves`() {
         #expect(variance([-1e200, 1e200]) == .infinity)
-        var moments = ExactMoments(ofFloats: true)
+        var moments = ExactMoments(of: .float64)
         for value in [1, 2, .infinity, .nan] as [Double] { moments.change(value, 1) }
         #expect(moments.variance(ofSample: true)?.isNaN == true)
         moments.change(.nan, -1)
@@ -129,7 +130,7 @@ import Testing
     }
 
     @Test func `int64s are exact to the ends of their range`() {
-        var moments = ExactMoments(ofFloats: false)
+        var moments = ExactMoments(of: .int64)
         for value in [Int64.min, .max, .min, .max] { moments.change(value, 1) }
         // Half the distance, squared: ((2^64 − 1) / 2)².
         #expect(moments.variance(ofSample: false) == 0x1p126)

@@ -66,6 +66,7 @@ struct Trial: CustomStringConvertible {
         .init("k", .int64), .init("l", .string), .init("fact", .int64), .init("time", .timestamp),
         .init("known", .timestamp), .init("gone", .bool),
         .init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool),
+        .init("d", .date), .init("n", .decimal(precision: 12, scale: 2)), .init("m", .decimal(precision: 38, scale: 4)),
     ]
 
     static func table(_ columns: [ColumnDefinition], _ rows: [[Literal]]) -> Table {
@@ -258,7 +259,17 @@ struct Trial: CustomStringConvertible {
                     ])),
             random.chance(15) ? .null : .string(random.pick(["", "x", "é", "xy", "Z"])),
             random.chance(15) ? .null : .bool(random.chance(50)),
+            random.chance(15) ? .null : .date(days: random.pick([-1, 0, 19_782, 106_751_981])),
+            decimal(&random, [0, 1, -1, 990, 1990, 999_999_999_999], precision: 12, scale: 2),
+            // The last two are too many for 38 digits together, or for 128 bits.
+            decimal(
+                &random, [0, 3, -7, 5000, DecimalValue.powers[37] * 9, -DecimalValue.powers[37] * 9], precision: 38,
+                scale: 4),
         ]
+    }
+
+    private static func decimal(_ random: inout Randomness, _ values: [Int128], precision: Int, scale: Int) -> Literal {
+        random.chance(15) ? .null : .decimal(DecimalValue(random.pick(values), precision: precision, scale: scale))
     }
 
     /// What may be called over which columns; sum and latest twice, being what most people write.
@@ -267,8 +278,8 @@ struct Trial: CustomStringConvertible {
             let columns: [String?] =
                 switch call.takes {
                 case .rows: [nil]
-                case .anything: ["i", "f", "s", "b", "time", "fact"]
-                case .numbers: ["i", "f"]
+                case .anything: ["i", "f", "s", "b", "time", "fact", "d", "n", "m"]
+                case .numbers: ["i", "f", "n", "m"]
                 case .truths: ["b"]
                 }
             return (Call(operator: each, parameters: call.parameters, text: call.text), columns)

@@ -32,7 +32,14 @@ import Testing
                 ].map { .timestamp($0) }
             ),
         ]
-        return values.flatMap { letter, type, values in ["1", "2"].map { ("\(letter)\($0)", column(type, values)) } }
+        let plain = values.flatMap { letter, type, values in
+            ["1", "2"].map { ("\(letter)\($0)", column(type, values)) }
+        }
+        let others = RandomExpressions.inputs.filter { input in !plain.contains { $0.0 == input.name } }
+        return plain
+            + others.map { input in
+                (input.name, column(input.type, (0..<20).map { _ in HardValues.draw(input.type, &random) }))
+            }
     }()
 
     private static let tokens = [
@@ -40,7 +47,8 @@ import Testing
         "'-9223372036854775808'::int64", "1e308", "'NaN'::float64", "'inf'::float64",
         "null", " + ", " - ",
         " * ", " / ", " % ", "power(", "exp(", "ln(", "round(", "abs(", "sqrt(", "::int64", "::float64", "::string",
-        "::timestamp", "interval '100000000 d'", "substring(", ", ",
+        "::timestamp", "::date", "::decimal(38, 37)", "::decimal(3, 0)", "date '2024-02-29'", "interval '100000000 d'",
+        "substring(", ", ",
         "(", ")",
         "extract(week from ", "date_trunc('year', ", " like ", "'%_\\'", "- ",
     ]
@@ -53,7 +61,7 @@ import Testing
             inputs.append(
                 seed % 6 == 5
                     ? expressions.elementary(depth: 2).firn
-                    : expressions.draw(ValueType.allCases[Int(seed % 5)], depth: 2).firn)
+                    : expressions.draw(RandomExpressions.types[Int(seed % 7)], depth: 2).firn)
         }
         var accepted = 0
         for (number, bytes) in Fuzzer("values", inputs: inputs, tokens: FuzzTests.tokens, count: 15_000) {

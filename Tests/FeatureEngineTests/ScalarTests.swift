@@ -5,15 +5,10 @@ import Testing
 
 /// The kernels of scalars against their naive twin: 20,000 random expressions over 24 rows of hard values.
 @Suite struct ScalarTests {
-    private static let inputs: [ColumnDefinition] = [
-        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
-        .init("s2", .string), .init("b1", .bool), .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
-    ]
-
     @Test func `scalars equal their naive twin`() {
         for seed in 0..<UInt64(200) {
             let isSame = compare(seed: seed, { $0 == $1 }) {
-                $0.draw(ValueType.allCases[$1 % 5], depth: 1 + $1 % 4)
+                $0.draw(RandomExpressions.types[$1 % 7], depth: 1 + $1 % 4)
             }
             if !isSame { return }
         }
@@ -47,11 +42,6 @@ import Testing
 
 /// 24 rows of hard values, as the spine that expressions are evaluated over.
 private struct HardRows {
-    private static let inputs: [ColumnDefinition] = [
-        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
-        .init("s2", .string), .init("b1", .bool), .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
-    ]
-
     private let instants: [Int64]
     private let rows: [[String: Literal]]
     private let spine: Spine
@@ -62,9 +52,9 @@ private struct HardRows {
         }
         let rows = instants.map { _ in
             Dictionary(
-                uniqueKeysWithValues: HardRows.inputs.map { ($0.name, HardValues.draw($0.type, &random)) })
+                uniqueKeysWithValues: RandomExpressions.inputs.map { ($0.name, HardValues.draw($0.type, &random)) })
         }
-        let columns = HardRows.inputs.map { input in
+        let columns = RandomExpressions.inputs.map { input in
             var builder = ColumnBuilder(input.type)
             for row in rows { builder.append(row[input.name]!) }
             return (input.name, builder.finish())
@@ -79,7 +69,7 @@ private struct HardRows {
             Definition.function(
                 FunctionDefinition(
                     name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all",
-                    request: HardRows.inputs, expression: text))
+                    request: RandomExpressions.inputs, expression: text))
         }
         let catalog = try Catalog([.entity(Entity(name: "all", keys: []))] + definitions)
         let plan = Plan(try catalog.resolve(features: texts.indices.map { "f\($0).v1" }), in: catalog)

@@ -67,7 +67,7 @@ func catalog(_ yaml: String) throws -> Catalog {
         ("round(sum(amount)) over last_7d", "round is no aggregate"), ("sum(amonut)", "did you mean amount?"),
         ("amount", "outside an aggregate"),
         ("sum(sum(amount))", "aggregate inside"),
-        ("sum(status)", "takes int64 or float64, not string"),
+        ("sum(status)", "takes int64 or float64 or decimal, not string"),
         ("count(*) over next_7d", "can't look forward"), ("sum(amount) over last_0d", "is not a window"),
         ("now()", "pure function"), ("sum(amount", "expected ')'"),
         ("", "expected a value"),
@@ -94,6 +94,12 @@ func catalog(_ yaml: String) throws -> Catalog {
         ("latest(at) = 5", "goes with timestamps"),
         ("latest(ok) = 1.5", "case when"),
         ("nullif(latest(cents), 0.5) % 2", "takes int64s"),
+        ("extract(hour from date '2024-05-01')", "a date has no hour"), ("date '2024-05-01' + 1.5", "mixes date and"),
+        ("1::decimal", "decimal(12, 2)"), ("1::decimal(39, 2)", "up to 38 digits"), ("1::decimal(2, 3)", "38 digits"),
+        ("1::decimal(38, 30) * 1::decimal(38, 30)", "60 digits after its point"),
+        ("round(1::decimal(3, 1), latest(cents))", "as a literal"), ("'NaN'::decimal(3, 1)", "write digits"),
+        ("'2024-13-01'::date", "is not a date"), ("as_of::int64", "can't be cast"),
+        ("latest(ok) = 1::decimal(3, 1)", "case when"), ("date '2024-05-01' = 5", "goes with dates"),
     ])
     func `it is refused with its reason`(expression: String, reason: String) {
         let fault = fault(expression)

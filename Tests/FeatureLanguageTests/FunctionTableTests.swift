@@ -65,12 +65,8 @@ import Testing
 
     /// The operations of an expression over a source's columns.
     private static func operations(_ text: String) throws -> Set<FeatureLanguage.Operation> {
-        let columns: [ColumnDefinition] = [
-            .init("amount", .float64), .init("status", .string), .init("card", .bool), .init("i1", .int64),
-            .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
-            .init("s2", .string), .init("b1", .bool), .init("b2", .bool), .init("t1", .timestamp),
-            .init("t2", .timestamp),
-        ]
+        let columns: [ColumnDefinition] =
+            RandomExpressions.inputs + [.init("amount", .float64), .init("status", .string), .init("card", .bool)]
         let catalog = try Catalog([
             .entity(Entity(name: "all", keys: [])),
             .source(Source(name: "rows", columns: columns, eventTime: "t1")),

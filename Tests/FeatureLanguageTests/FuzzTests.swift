@@ -69,7 +69,7 @@ import Testing
         for seed in 0..<UInt64(300) {
             var expressions = RandomExpressions(
                 seed: seed, prefix: seed % 2 == 0 ? "request." : "", hasInstant: seed % 2 == 0)
-            let text = expressions.draw(ValueType.allCases[Int(seed % 5)], depth: 2).firn
+            let text = expressions.draw(RandomExpressions.types[Int(seed % 7)], depth: 2).firn
             inputs.append(
                 seed % 2 == 0
                     ? text : "max(\(text)) filter (where \(expressions.draw(.bool, depth: 1).firn)) over last_7d")

@@ -65,12 +65,11 @@ struct JudgedFacts {
             script: """
                 create function judge.fitting(a numeric) returns bigint language sql immutable as
                     $$ select case when a between -9223372036854775808 and 9223372036854775807 then a::bigint end $$;
-                create table judge.facts (n serial, k bigint, t timestamptz, i1 bigint, i2 bigint, f1 float8, f2 float8, s1 text collate "C", s2 text collate "C",
-                    b1 bool, b2 bool, t1 timestamptz, t2 timestamptz);
+                create table judge.facts (n serial, k bigint, t timestamptz, \(Judge.sqlColumns));
                 create table judge.spine (n serial, k bigint, t timestamptz);
                 """)
         var random = Randomness(seed: 7)
-        let columns = [ColumnDefinition("k", .int64), ColumnDefinition("t", .timestamp)] + Judge.definitions
+        let columns = [ColumnDefinition("k", .int64), ColumnDefinition("t", .timestamp)] + RandomExpressions.inputs
         source = Source(name: "facts", columns: columns, eventTime: "t")
         func second() -> Int64 { 1_700_000_000_000_000 + Int64.random(in: 0...60, using: &random) * 1_000_000 }
         var builders = columns.map { ColumnBuilder($0.type) }
@@ -78,11 +77,11 @@ struct JudgedFacts {
             let key = Int64.random(in: 0...2, using: &random), time = second()
             let values =
                 [.int64(key), .timestamp(Instant(microseconds: time))]
-                + Judge.definitions.map { HardValues.draw($0.type, &random) }
+                + RandomExpressions.inputs.map { HardValues.draw($0.type, &random) }
             for (index, value) in values.enumerated() { builders[index].append(value) }
             let parameters = zip(values, columns).map { value, column -> SQL in "\(value.parameter(column.type))" }
             try connection.execute(
-                "insert into judge.facts (k, t, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(SQL.joined(parameters, by: ", ")))"
+                "insert into judge.facts (k, t, \(SQL(raw: Judge.names))) values (\(SQL.joined(parameters, by: ", ")))"
             )
         }
         rows = SourceRows(

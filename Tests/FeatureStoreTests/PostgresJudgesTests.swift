@@ -13,7 +13,7 @@ import Testing
     @Test func `scalar expressions equal PostgreSQL`() throws {
         let judge = try Judge()
         for seed in 0..<UInt64(380) {
-            let isSame = judge.compare(seed: seed) { $0.draw(ValueType.allCases[$1 % 5], depth: 1 + $1 % 4) }
+            let isSame = judge.compare(seed: seed) { $0.draw(RandomExpressions.types[$1 % 7], depth: 1 + $1 % 4) }
             if !isSame { return }
         }
     }
@@ -96,6 +96,18 @@ struct Judge {
         create function judge.abs(a bigint) returns bigint language plpgsql immutable strict as $$ begin return abs(a); exception when others then return null; end $$;
         create function judge.to_bigint(a float8) returns bigint language plpgsql immutable strict as $$ begin return a::bigint; exception when others then return null; end $$;
         create function judge.to_bigint(a text) returns bigint language plpgsql immutable strict as $$ begin return a::bigint; exception when others then return null; end $$;
+        create function judge.to_bigint(a numeric) returns bigint language plpgsql immutable strict as $$ begin return a::bigint; exception when others then return null; end $$;
+        create function judge.mod(a numeric, b numeric) returns numeric language plpgsql immutable strict as $$ begin return a % b; exception when others then return null; end $$;
+        create function judge.fitting(a numeric, p int, s int) returns numeric language sql immutable as
+            $$ select case when abs(round(a, s)) < ('1e' || (p - s))::numeric then round(a, s) end $$;
+        create function judge.to_decimal(a text, p int, s int) returns numeric language plpgsql immutable strict as
+            $$ begin return case when a::numeric not in ('NaN', 'inf', '-inf') then judge.fitting(a::numeric, p, s) end;
+                exception when others then return null; end $$;
+        create function judge.quotient(a numeric, b numeric) returns float8 language plpgsql immutable strict as
+            $$ begin return (round(a, 300) / b)::float8; exception when others then return null; end $$;
+        create function judge.moved(a date, days numeric) returns date language sql immutable as
+            $$ select case when a - date '1970-01-01' + days between -2440588 and 106751981
+                then date '1970-01-01' + (a - date '1970-01-01' + days)::int end $$;
         create function judge.to_float(a text) returns float8 language plpgsql immutable strict as $$ begin return a::float8; exception when others then return null; end $$;
         create function judge.beyond(isNegative bool, message text) returns float8 language sql immutable as
             $$ select case when message like '%underflow%' then '0'::float8 else 'inf'::float8 end * case when isNegative then -1 else 1 end $$;
@@ -125,34 +137,33 @@ struct Judge {
             $$ begin return date_trunc(a, b); exception when others then return null; end $$;
         create function judge.plus(a timestamptz, b interval) returns timestamptz language plpgsql immutable strict as
             $$ begin return a + b; exception when others then return null; end $$;
-        create table judge.rows (n serial, as_of timestamptz, i1 bigint, i2 bigint, f1 float8, f2 float8, s1 text collate "C", s2 text collate "C", b1 bool, b2 bool,
-            t1 timestamptz, t2 timestamptz);
+        create table judge.rows (n serial, as_of timestamptz, \(sqlColumns));
         """
 
-    static let definitions: [ColumnDefinition] = [
-        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
-        .init("s2", .string), .init("b1", .bool),
-        .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
-    ]
+    /// The columns of expressions, as PostgreSQL's.
+    static let sqlColumns = RandomExpressions.inputs.map {
+        "\($0.name) \($0.type.rules.sqlName)\($0.type == .string ? " collate \"C\"" : "")"
+    }.joined(separator: ", ")
+    static let names = RandomExpressions.inputs.map(\.name).joined(separator: ", ")
 
     init() throws {
         connection = try Connection(uri: TestCluster.newDatabase())
         try connection.run(script: "set timezone = 'UTC'; \(Judge.functions)")
         var random = Randomness(seed: 42)
-        var builders = Judge.definitions.map { ColumnBuilder($0.type) }
+        var builders = RandomExpressions.inputs.map { ColumnBuilder($0.type) }
         var instants: [Int64] = []
         for _ in 0..<24 {
-            for (index, definition) in Judge.definitions.enumerated() {
+            for (index, definition) in RandomExpressions.inputs.enumerated() {
                 builders[index].append(HardValues.draw(definition.type, &random))
             }
             instants.append(Int64.random(in: -1_000_000_000_000...2_000_000_000_000_000, using: &random))
         }
-        columns = zip(Judge.definitions, builders.indices).map { ($0.name, builders[$1].finish()) }
+        columns = zip(RandomExpressions.inputs, builders.indices).map { ($0.name, builders[$1].finish()) }
         self.instants = instants
         for row in instants.indices {
             let values = columns.map { column -> SQL in "\(column.column[row].parameter(column.column.type))" }
             try connection.execute(
-                "insert into judge.rows (as_of, i1, i2, f1, f2, s1, s2, b1, b2, t1, t2) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))"
+                "insert into judge.rows (as_of, \(SQL(raw: Judge.names))) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))"
             )
         }
     }
@@ -189,7 +200,7 @@ struct Judge {
             Definition.function(
                 FunctionDefinition(
                     name: VersionedName(name: "f\(index)", version: 1), kind: .feature, entity: "all",
-                    request: Judge.definitions, expression: expressions[index].firn))
+                    request: RandomExpressions.inputs, expression: expressions[index].firn))
         }
         let catalog = try Catalog([.entity(Entity(name: "all", keys: []))] + functions)
         let plan = Plan(try catalog.resolve(features: expressions.indices.map { "f\($0).v1" }), in: catalog)
@@ -229,6 +240,9 @@ extension Rows.Row {
         case .float64: return .float64(bits: bytes.reduce(0) { $0 << 8 | UInt64($1) })
         case .string: return try .string(text(column))
         case .timestamp: return try .timestamp(Instant(microseconds: timestamp(column)))
+        case .date: return try .date(days: date(column))
+        case .decimal(let precision, let scale):
+            return try .decimal(DecimalValue(numeric(column, scale: scale), precision: precision, scale: scale))
         }
     }
 }
@@ -237,12 +251,22 @@ extension Literal {
     func parameter(_ type: ValueType) -> Parameter {
         switch self {
         case .null:
-            .null([.bool: .bool, .int64: .int64, .float64: .float64, .string: .text, .timestamp: .timestamp][type]!)
+            switch type {
+            case .bool: .null(.bool)
+            case .int64: .null(.int64)
+            case .float64: .null(.float64)
+            case .string: .null(.text)
+            case .timestamp: .null(.timestamp)
+            case .date: .null(.date)
+            case .decimal: .null(.numeric)
+            }
         case .bool(let value): .bool(value)
         case .int64(let value): .int64(value)
         case .float64(let bits): .float64(Double(bitPattern: bits))
         case .string(let text): .text(text)
         case .timestamp(let instant): .timestamp(instant.microseconds)
+        case .date(let days): .date(days)
+        case .decimal(let value): .numeric(unscaled: value.unscaled, scale: value.scale)
         }
     }
 

@@ -329,7 +329,7 @@ import Testing
         let refused = await #expect(throws: TableError.self) {
             try await world.create(SnapshotRequest(set: "things.v1"), "out.csv", spine: golden)
         }
-        #expect(refused?.column == "d32" && refused?.message.contains("decimal32(5, 1)") == true)
+        #expect(refused?.column == "d256" && refused?.message.contains("decimal256(70, 0)") == true)
         #expect(try await store.training.snapshots().isEmpty)
         for by in ["uuid", "category", "d128", "numbers", "k", "t64", "views", "runs"] {
             #expect(

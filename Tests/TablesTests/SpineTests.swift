@@ -71,7 +71,7 @@ import Testing
         let path = FileManager.default.temporaryDirectory.path + "/firn-\(UUID().uuidString).\(suffix)",
             spine = try golden("types.arrows")
         let error = #expect(throws: TableError.self) { try TableWriter.require(spine, for: path) }
-        #expect(error?.column == "d32" && error?.message.contains("is decimal32(5, 1)") == true)
+        #expect(error?.column == "d256" && error?.message.contains("is decimal256(70, 0)") == true)
         let writer = try TableWriter(path: path)
         #expect(throws: TableError.self) { try writer.require(spine) }
         // Categories are the values that they mean.

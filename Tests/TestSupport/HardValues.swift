@@ -19,6 +19,21 @@ public enum HardValues {
                     "", "a", "A", "abc", "a_b", "%", "éa", "日本", "12", "-7", " 5 ", "1.5", "NaN", "true", "no", "1e400",
                     "1e-400", "+3", "9223372036854775808", "\\a",
                 ]))
+        case .date:
+            return .date(
+                days: random.pick([
+                    0, -1, 1, 19_782, 20_089, -719_162, -719_163, 2_932_896, 11_016, -2_440_588,
+                    // Not the latest of all: PostgreSQL 15 subtracts timestamps without a look at overflow.
+                    46_000_000,
+                ]))
+        case .decimal(let precision, let scale):
+            let most = DecimalValue.powers[precision] - 1
+            let value = random.pick([
+                0, 1, -1, 5, -5, 15, 25, -25, 149, 150, -250, 1990, 10_000, 123_456, most, -most, most / 2,
+                DecimalValue.powers[precision / 2], -DecimalValue.powers[precision / 2] * 3 / 2,
+            ])
+            return .decimal(
+                DecimalValue(value.magnitude > most.magnitude ? 7 : value, precision: precision, scale: scale))
         case .bool: return .bool(random.chance(50))
         case .timestamp:
             return .timestamp(

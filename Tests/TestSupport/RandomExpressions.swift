@@ -17,8 +17,20 @@ public struct JudgedExpression {
     }
 }
 
-/// Draws typed scalar expressions over the columns `i1 i2 f1 f2 s1 s2 b1 b2 t1 t2`.
+/// Draws typed scalar expressions over columns of every type, two or more of each.
 public struct RandomExpressions {
+    /// The columns.
+    public static let inputs: [ColumnDefinition] = [
+        .init("i1", .int64), .init("i2", .int64), .init("f1", .float64), .init("f2", .float64), .init("s1", .string),
+        .init("s2", .string), .init("b1", .bool), .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
+        .init("d1", .date), .init("d2", .date), .init("n1", .decimal(precision: 12, scale: 2)),
+        .init("n2", .decimal(precision: 12, scale: 2)), .init("m1", .decimal(precision: 38, scale: 10)),
+        .init("w1", .decimal(precision: 20, scale: 0)),
+    ]
+    /// The types that are drawn; one of decimals stands for all of them.
+    public static let types: [ValueType] = ValueType.plain + [someDecimal]
+    private static let someDecimal = ValueType.decimal(precision: 38, scale: 0)
+
     public var random: Randomness
     /// What Firn calls a column: `request.i1` over a spine, `i1` inside an aggregate.
     let prefix: String
@@ -49,11 +61,6 @@ public struct RandomExpressions {
             }, mismatch: mismatch)
     }
 
-    private static let names: [ValueType: [String]] = [
-        .int64: ["i1", "i2"], .float64: ["f1", "f2"], .string: ["s1", "s2"], .bool: ["b1", "b2"],
-        .timestamp: ["t1", "t2"],
-    ]
-
     public mutating func draw(_ type: ValueType, depth: Int) -> JudgedExpression {
         if depth <= 0 || random.chance(12) { return leaf(type) }
         if random.chance(22) { return choice(type, depth - 1) }
@@ -63,18 +70,20 @@ public struct RandomExpressions {
         case .string: return text(depth - 1)
         case .bool: return truth(depth - 1)
         case .timestamp: return time(depth - 1)
+        case .date: return date(depth - 1)
+        case .decimal: return decimal(depth - 1)
         }
     }
 
-    public mutating func anyType() -> ValueType { random.pick(ValueType.allCases) }
+    public mutating func anyType() -> ValueType { random.pick(RandomExpressions.types) }
 
     // MARK: Leaves
 
     private mutating func leaf(_ type: ValueType) -> JudgedExpression {
         if type == .timestamp, hasInstant, random.chance(20) { return JudgedExpression("as_of", nil, .timestamp) }
         if random.chance(65) {
-            let name = random.pick(RandomExpressions.names[type]!)
-            return JudgedExpression(prefix + name, name, type)
+            let column = random.pick(RandomExpressions.inputs.filter { $0.type.isLike(type) })
+            return JudgedExpression(prefix + column.name, column.name, column.type)
         }
         switch type {
         case .int64:
@@ -91,6 +100,18 @@ public struct RandomExpressions {
             return JudgedExpression(
                 "\(random.pick(["''", "'a'", "'It''s'", "'é日'", "'12'", "'-7.5'", "'true'"]))::text", nil, .string)
         case .bool: return JudgedExpression(random.pick(["true", "false", "null::bool"]), nil, .bool)
+        case .date:
+            return JudgedExpression(
+                "date '\(random.pick(["2024-02-29", "1969-12-31", "2000-01-01", "0001-01-01", "9999-12-31"]))'", nil,
+                .date)
+        case .decimal:
+            let (digits, precision, scale) = random.pick([
+                ("0", 5, 0), ("19.90", 12, 2), ("-0.005", 38, 3), ("2.5", 2, 1), ("99999999999999999999", 20, 0),
+                ("0.00000000000000000001", 38, 20),
+            ])
+            return JudgedExpression(
+                "'\(digits)'::decimal(\(precision), \(scale))", "'\(digits)'::numeric(\(precision), \(scale))",
+                .decimal(precision: precision, scale: scale))
         case .timestamp:
             return JudgedExpression(
                 "'\(random.pick(["2024-02-29 12:34:56.789012", "1969-12-31T23:59:59.999999Z", "2000-01-01", "0001-01-01 00:00:00+02:30", "9999-12-31 23:59:59"]))'::timestamptz",
@@ -104,7 +125,8 @@ public struct RandomExpressions {
         case .float64: random.pick(["'0.5'", "null", "'NaN'"])
         case .string: random.pick(["'a'", "'abc'", "null"])
         case .bool: random.pick(["true", "'f'", "null"])
-        case .timestamp: random.pick(["'2024-02-29'", "null"])
+        case .timestamp, .date: random.pick(["'2024-02-29'", "null"])
+        case .decimal: "null"
         }
     }
 
@@ -117,6 +139,7 @@ public struct RandomExpressions {
             let a = draw(.int64, depth: depth), b = draw(.float64, depth: depth)
             return JudgedExpression("nullif(\(a.firn), \(b.firn))", "nullif(\(a.sql), \(b.sql))", .float64)
         }
+        if type.isLike(RandomExpressions.someDecimal) { return decimalChoice(depth) }
         let a = draw(type, depth: depth), b = draw(type, depth: depth)
         let plain = literal(of: type)
         let isPlain = random.chance(25)
@@ -139,10 +162,84 @@ public struct RandomExpressions {
         }
     }
 
+    /// The same of decimals, which come to the larger scale; one that doesn't fit there is NULL.
+    private mutating func decimalChoice(_ depth: Int) -> JudgedExpression {
+        let a = draw(RandomExpressions.someDecimal, depth: depth), b = draw(RandomExpressions.someDecimal, depth: depth)
+        let type = a.type == b.type ? a.type : .decimal(precision: 38, scale: max(a.type.scale, b.type.scale))
+        let (x, y) = a.type == b.type ? (a.sql, b.sql) : (fitted(a.sql, type.scale), fitted(b.sql, type.scale))
+        let name = random.pick(["case", "coalesce", "nullif", "greatest", "least"])
+        if name != "case" {
+            return JudgedExpression("\(name)(\(a.firn), \(b.firn))", "\(name)(\(x), \(y))", type)
+        }
+        let when = draw(.bool, depth: depth)
+        return JudgedExpression(
+            "case when \(when.firn) then \(a.firn) else \(b.firn) end", "case when \(when.sql) then \(x) else \(y) end",
+            type)
+    }
+
     // MARK: Numbers
 
-    private mutating func integer(_ depth: Int) -> JudgedExpression {
+    /// A numeric with so many digits after its point; NULL if it has more than 38 in all.
+    private func fitted(_ sql: String, _ scale: Int) -> String { "judge.fitting((\(sql))::numeric, 38, \(scale))" }
+
+    private mutating func decimal(_ depth: Int) -> JudgedExpression {
+        let a = draw(RandomExpressions.someDecimal, depth: depth)
         switch Int.random(in: 0..<10, using: &random) {
+        case 0..<5:
+            var sides = [a, operand(depth)]
+            if random.chance(50) { sides.swapAt(0, 1) }
+            let scales = sides.map(\.type.scale), sum = scales[0] + scales[1]
+            let symbol = random.pick(["+", "-", "*", "*", "%"]), isProduct = symbol == "*" && sum <= 38
+            let shown = symbol == "*" && !isProduct ? "+" : symbol
+            let scale = isProduct ? sum : scales.max()!
+            let (x, y) = ("(\(sides[0].sql))::numeric", "(\(sides[1].sql))::numeric")
+            return JudgedExpression(
+                "(\(sides[0].firn) \(shown) \(sides[1].firn))",
+                fitted(shown == "%" ? "judge.mod(\(x), \(y))" : "\(x) \(shown) \(y)", scale),
+                .decimal(precision: 38, scale: scale))
+        case 5:
+            return random.chance(50)
+                ? JudgedExpression("(- \(a.firn))", "(- (\(a.sql)))", a.type)
+                : JudgedExpression("abs(\(a.firn))", "abs(\(a.sql))", a.type)
+        case 6:
+            let name = random.pick(["round", "floor", "ceil", "ceiling", "trunc", "sign"])
+            return JudgedExpression(
+                "\(name)(\(a.firn))", fitted("\(name)(\(a.sql))", 0), .decimal(precision: 38, scale: 0))
+        case 7:
+            let name = random.pick(["round", "trunc"]), digits = Int.random(in: -3...12, using: &random)
+            return JudgedExpression(
+                "\(name)(\(a.firn), \(digits))", fitted("\(name)(\(a.sql), \(digits))", max(0, digits)),
+                .decimal(precision: 38, scale: max(0, digits)))
+        default:
+            let (precision, scale) = random.pick([(12, 2), (38, 0), (5, 5), (38, 20), (3, 1)])
+            let x = random.chance(40) ? a : draw(random.pick([.int64, .float64, .string]), depth: depth)
+            let digits = x.type == .float64 ? "(\(x.sql))::text" : x.sql
+            return JudgedExpression(
+                "(\(x.firn))::\(random.pick(["decimal", "numeric"]))(\(precision), \(scale))",
+                "judge.to_decimal((\(digits))::text, \(precision), \(scale))",
+                .decimal(precision: precision, scale: scale))
+        }
+    }
+
+    /// What goes with a decimal: one, an int64, or a literal with a point.
+    private mutating func operand(_ depth: Int) -> JudgedExpression {
+        if random.chance(20) {
+            let (digits, scale) = random.pick([("1.5", 1), ("-0.25", 2), ("100.0", 1), (".001", 3)])
+            return JudgedExpression(
+                digits.hasPrefix("-") ? "(\(digits))" : digits, "'\(digits)'::numeric",
+                .decimal(precision: 38, scale: scale))
+        }
+        return draw(random.chance(25) ? .int64 : RandomExpressions.someDecimal, depth: depth)
+    }
+
+    private mutating func integer(_ depth: Int) -> JudgedExpression {
+        switch Int.random(in: 0..<12, using: &random) {
+        case 10:
+            let a = draw(.date, depth: depth), b = draw(.date, depth: depth)
+            return JudgedExpression("(\(a.firn) - \(b.firn))", "(\(a.sql) - \(b.sql))::bigint", .int64)
+        case 11:
+            let a = draw(RandomExpressions.someDecimal, depth: depth)
+            return JudgedExpression("\(a.firn)::int64", "judge.to_bigint(\(a.sql))", .int64)
         case 0..<5:
             let (symbol, name) = random.pick([("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "div"), ("%", "mod")])
             let a = draw(.int64, depth: depth), b = draw(.int64, depth: depth)
@@ -168,11 +265,32 @@ public struct RandomExpressions {
     }
 
     private mutating func float(_ depth: Int) -> JudgedExpression {
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<16, using: &random) {
+        case 12:
+            let a = draw(RandomExpressions.someDecimal, depth: depth), b = operand(depth)
+            return JudgedExpression(
+                "(\(a.firn) / \(b.firn))", "judge.quotient((\(a.sql))::numeric, (\(b.sql))::numeric)", .float64)
+        case 13:
+            let a = draw(RandomExpressions.someDecimal, depth: depth)
+            return random.chance(50)
+                ? JudgedExpression("\(a.firn)::float64", "(\(a.sql))::float8", .float64)
+                : JudgedExpression("sqrt(\(a.firn))", "judge.sqrt((\(a.sql))::float8)", .float64)
+        case 14, 15:
+            let field = random.pick([
+                "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "epoch",
+            ])
+            let a = draw(.date, depth: depth)
+            return JudgedExpression(
+                "extract(\(field) from \(a.firn))", "extract(\(field) from \(a.sql))::float8", .float64)
         case 0..<5:
             let (symbol, name) = random.pick([("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "div")])
-            // One side may be an int64, which becomes a float64.
-            var sides = [draw(.float64, depth: depth), draw(random.chance(30) ? .int64 : .float64, depth: depth)]
+            // One side may be an int64 or a decimal, which becomes a float64.
+            var sides = [
+                draw(.float64, depth: depth),
+                draw(
+                    random.chance(60) ? .float64 : random.pick([.int64, RandomExpressions.someDecimal]), depth: depth),
+            ]
+            sides[0] = beside(sides[1].type, sides[0])
             if random.chance(50) { sides.swapAt(0, 1) }
             return JudgedExpression(
                 "(\(sides[0].firn) \(symbol) \(sides[1].firn))",
@@ -250,8 +368,16 @@ public struct RandomExpressions {
     }
 
     private mutating func time(_ depth: Int) -> JudgedExpression {
-        let a = draw(.timestamp, depth: depth)
-        if random.chance(10) {
+        if random.chance(20) {
+            let day = draw(.date, depth: depth)
+            return random.chance(50)
+                ? JudgedExpression("(\(day.firn))::timestamp", "(\(day.sql))::timestamptz", .timestamp)
+                : JudgedExpression(
+                    "(\(day.firn) + interval '36 h')", "judge.plus((\(day.sql))::timestamptz, interval '36 h')",
+                    .timestamp)
+        }
+        let a = random.chance(20) ? dated(draw(.date, depth: depth)) : draw(.timestamp, depth: depth)
+        if random.chance(10), a.type == .timestamp {
             return JudgedExpression("(\(a.firn))::text::timestamp", "(\(a.sql))::text::timestamptz", .timestamp)
         }
         if random.chance(50) {
@@ -268,6 +394,28 @@ public struct RandomExpressions {
         return JudgedExpression(
             "(\(a.firn) \(symbol) interval '\(span)')",
             "judge.plus(\(a.sql), \(symbol == "-" ? "-" : "") interval '\(span)')", .timestamp)
+    }
+
+    /// A date where a timestamp is wanted: `date_trunc` and intervals take it for its midnight.
+    private func dated(_ day: JudgedExpression) -> JudgedExpression {
+        JudgedExpression(day.firn, "(\(day.sql))::timestamptz", .date)
+    }
+
+    private mutating func date(_ depth: Int) -> JudgedExpression {
+        let a = draw(.date, depth: depth)
+        switch Int.random(in: 0..<6, using: &random) {
+        case 0..<3:
+            let days = draw(.int64, depth: depth), symbol = random.pick(["+", "-"])
+            return symbol == "+" && random.chance(30)
+                ? JudgedExpression("(\(days.firn) + \(a.firn))", "judge.moved(\(a.sql), (\(days.sql))::numeric)", .date)
+                : JudgedExpression(
+                    "(\(a.firn) \(symbol) \(days.firn))", "judge.moved(\(a.sql), \(symbol)(\(days.sql))::numeric)",
+                    .date)
+        case 3: return JudgedExpression("(\(a.firn))::text::date", "(\(a.sql))::text::date", .date)
+        default:
+            let time = draw(.timestamp, depth: depth)
+            return JudgedExpression("(\(time.firn))::date", "(\(time.sql))::date", .date)
+        }
     }
 
     // MARK: Truth
@@ -293,8 +441,11 @@ public struct RandomExpressions {
             return JudgedExpression("(\(a.firn) \(test))", "(\(a.sql) \(test))", .bool)
         case 9:
             let negation = random.pick(["", "not "]), (a, b) = pair(depth)
-            let c = draw(
-                a.type == .int64 || a.type == .float64 ? random.pick([.int64, .float64]) : b.type, depth: depth)
+            let c = beside(
+                RandomExpressions.someDecimal,
+                draw(
+                    a.type.isNumber ? random.pick([.int64, .float64, RandomExpressions.someDecimal]) : b.type,
+                    depth: depth))
             return JudgedExpression(
                 "(\(a.firn) \(negation)between \(b.firn) and \(c.firn))",
                 "(\(a.sql) \(negation)between \(b.sql) and \(c.sql))", .bool)
@@ -317,12 +468,21 @@ public struct RandomExpressions {
         }
     }
 
-    /// Two that may be compared: of one type, or an int64 beside a float64.
+    /// Two that may be compared: of one type, two numbers, or a date beside a timestamp.
     private mutating func pair(_ depth: Int) -> (JudgedExpression, JudgedExpression) {
         let type = anyType()
-        let other: ValueType =
-            type == .int64 && random.chance(30) ? .float64 : type == .float64 && random.chance(30) ? .int64 : type
-        return (draw(type, depth: depth), draw(other, depth: depth))
+        var other = type
+        if random.chance(30) {
+            if type.isNumber { other = random.pick([.int64, .float64, RandomExpressions.someDecimal]) }
+            if type.isTime { other = random.pick([.date, .timestamp]) }
+        }
+        return (beside(other, draw(type, depth: depth)), beside(type, draw(other, depth: depth)))
+    }
+
+    /// A float64 next to a decimal with its type spelled out: a bare literal would be a decimal of its digits.
+    private func beside(_ other: ValueType, _ x: JudgedExpression) -> JudgedExpression {
+        guard x.type == .float64, other.isLike(RandomExpressions.someDecimal) else { return x }
+        return JudgedExpression("(\(x.firn))::float8", x.sql, .float64)
     }
 
     // MARK: Without parentheses
@@ -363,5 +523,12 @@ public struct RandomExpressions {
                 + random.pick(["", "", "::bigint", "::float8::int8"])
         }
         return text
+    }
+}
+
+extension ValueType {
+    /// Whether it is this type, or a decimal as well.
+    fileprivate func isLike(_ other: ValueType) -> Bool {
+        self == other || layout == .wides && other.layout == .wides
     }
 }

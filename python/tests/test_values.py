@@ -215,13 +215,14 @@ def test_any_number_that_is_whole_does_for_an_integer(kinds: firn.Client) -> Non
     frame = pandas.DataFrame({"k": [1.0, 2.0, 3.0], "x": [Decimal("19.90"), 2, None], "when": [pandas.Timestamp("2024-03-01"), pandas.NaT, pandas.Timestamp("2024-03-01")]})
     assert kinds.lookup("plus.v1", frame[["k"]], request=frame[["x", "when"]]).rows == [[19.9], [-1.0], [None]]
     assert kinds.lookup("plus.v1", {"k": 1}, request={"x": Decimal("19.90"), "when": date(2024, 3, 1)}).rows == [[19.9]]
-    with pytest.raises(firn.FirnError, match="not an int64"):
-        kinds.lookup(features=["i.v1"], entities={"k": [1.5]})
+    for wrong in (1.5, Decimal("0.12345678901234567890123")):
+        with pytest.raises(firn.FirnError, match="not an int64"):
+            kinds.lookup(features=["i.v1"], entities={"k": [wrong]})
 
 
 @pytest.mark.parametrize(("value", "message"), [
     (b"x", "'k' has a value of type bytes, which can't be looked up: .decode"), (timedelta(1), "of type timedelta"), ([1], "of type list"), ({"a": 1}, "of type dict"), (object(), "of type object"),
-    (Decimal("0.12345678901234567890123"), "'k' has a decimal with more digits than a float64 keeps"), (pandas.Timestamp(1), "nanoseconds"),
+    (pandas.Timestamp(1), "nanoseconds"),
 ])
 def test_what_cannot_be_looked_up_is_named(kinds: firn.Client, value: Any, message: str) -> None:
     with pytest.raises(firn.FirnError, match=message):

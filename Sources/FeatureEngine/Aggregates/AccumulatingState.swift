@@ -205,6 +205,75 @@ struct IntegerSums: Accumulation {
     }
 }
 
+/// `sum` and `avg` of decimals, in 192 bits: a sum of more than 38 digits becomes NULL only when it is read, and an
+/// average is rounded once, to float64.
+struct DecimalSums: Accumulation {
+    struct Total {
+        /// The sum is `high`·2^128 + `low`.
+        var low: UInt128 = 0
+        var high: Int64 = 0
+        var count = 0
+
+        mutating func add(_ value: Int128) {
+            let (sum, carry) = low.addingReportingOverflow(UInt128(truncatingIfNeeded: value))
+            low = sum
+            high += (carry ? 1 : 0) - (value < 0 ? 1 : 0)
+        }
+    }
+
+    let values: [Int128]
+    let sums: RunningSums
+    let selection: Selection
+    let scale: Int
+    let isAverage: Bool
+
+    var type: ValueType {
+        isAverage ? .float64 : .decimal(precision: DecimalValue.maximumPrecision, scale: scale)
+    }
+    var zero: Total { Total() }
+
+    func add(_ row: Int, to total: inout Total) {
+        total.add(values[row])
+        total.count += 1
+    }
+
+    func remove(_ row: Int, from total: inout Total) {
+        total.add(-values[row])
+        total.count -= 1
+    }
+
+    func record(_ total: inout Total, in output: inout ColumnBuilder) { record(total, in: &output) }
+
+    func record(_ windows: Windows, in range: Range<Int>, after absorbed: Total?, in output: inout ColumnBuilder)
+        -> Bool
+    {
+        guard let sums = sums.sums(range) else { return false }
+        windows.forEachCount(selection.counts(range)) { first, end, count in
+            var total = absorbed ?? zero
+            total.add(sums[end] - sums[first])
+            total.count += count
+            record(total, in: &output)
+        }
+        return true
+    }
+
+    private func record(_ total: Total, in output: inout ColumnBuilder) {
+        if total.count == 0 { return output.appendNull() }
+        let isNegative = total.high < 0
+        let low = isNegative ? 0 &- total.low : total.low
+        let high = isNegative ? UInt64(-(total.high + (total.low == 0 ? 0 : 1))) : UInt64(total.high)
+        if isAverage {
+            let average = Natural.nearest(
+                Natural(low, high), over: Natural(UInt128(total.count)) * Natural(DecimalValue.powers[scale].magnitude))
+            output.append(isNegative ? -average : average)
+        } else if high == 0, low < DecimalValue.powers[DecimalValue.maximumPrecision].magnitude {
+            output.append(isNegative ? -Int128(low) : Int128(low))
+        } else {
+            output.appendNull()
+        }
+    }
+}
+
 /// Variances and standard deviations: exact until read.
 struct Moments: Accumulation {
     private let argument: Column
@@ -218,7 +287,7 @@ struct Moments: Accumulation {
     }
 
     var type: ValueType { .float64 }
-    var zero: ExactMoments { ExactMoments(ofFloats: argument.type == .float64) }
+    var zero: ExactMoments { ExactMoments(of: argument.type) }
     func reset(_ moments: inout ExactMoments) { moments.reset() }
     func add(_ row: Int, to moments: inout ExactMoments) { change(&moments, row, 1) }
     func remove(_ row: Int, from moments: inout ExactMoments) { change(&moments, row, -1) }
@@ -227,6 +296,7 @@ struct Moments: Accumulation {
         switch argument.values {
         case .words(let values): moments.change(values[row], sign)
         case .floats(let values): moments.change(values[row], sign)
+        case .wides(let values): moments.change(values[row], sign)
         case .bits, .bytes: preconditionFailure("a variance of \(argument.type.rawValue)")
         }
     }

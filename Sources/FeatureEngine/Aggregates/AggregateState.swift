@@ -75,6 +75,11 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
                 IntegerSums(
                     values: values, sums: input.sums!, selection: input.selection, isAverage: aggregate.operator == .avg
                 ), input)
+        case .wides(let values):
+            AccumulatingState(
+                DecimalSums(
+                    values: values, sums: input.sums!, selection: input.selection, scale: input.argument!.type.scale,
+                    isAverage: aggregate.operator == .avg), input)
         case .bits, .bytes: preconditionFailure("a sum is of numbers")
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)

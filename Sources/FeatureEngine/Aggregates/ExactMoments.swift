@@ -1,3 +1,5 @@
+package import FeatureLanguage
+
 /// The number of values, their sum and the sum of their squares, exact until a variance is read from them.
 ///
 /// A variance is the rational (n Σx² − (Σx)²) / n² or / n (n − 1), rounded once: neither the order of rows nor a
@@ -8,14 +10,20 @@ package struct ExactMoments {
     private var sum: Superaccumulator
     private var squares: Superaccumulator
     private let unit: Int
+    /// 10^(2 `scale`), by which a variance of decimals is divided.
+    private let divisor: Natural
     /// How many NaNs and infinities are present: while there is one, the variance is NaN.
     private var unbounded = 0
 
-    /// Takes either float64s or int64s, never both.
-    package init(ofFloats: Bool) {
+    /// Takes values of one type of number.
+    package init(of type: ValueType) {
+        let ofFloats = type == .float64
         unit = ofFloats ? -1074 : 0
         sum = Superaccumulator(bits: ofFloats ? 2046 : 0)
-        squares = Superaccumulator(bits: ofFloats ? 4092 : 0)
+        // A square of 128 bits has 256.
+        squares = Superaccumulator(bits: ofFloats ? 4092 : 128)
+        let power = Natural(DecimalValue.powers[type.scale].magnitude)
+        divisor = power * power
     }
 
     mutating func reset() {
@@ -44,6 +52,16 @@ package struct ExactMoments {
         squares.add(UInt128(value.magnitude) * UInt128(value.magnitude), at: 0, isNegative: sign < 0)
     }
 
+    /// A decimal's digits as a whole number.
+    package mutating func change(_ value: Int128, _ sign: Int) {
+        count += sign
+        guard value != 0 else { return }
+        sum.add(value.magnitude, at: 0, isNegative: (value < 0) == (sign > 0))
+        let square = value.magnitude.multipliedFullWidth(by: value.magnitude)
+        squares.add(square.low, at: 0, isNegative: sign < 0)
+        if square.high != 0 { squares.add(square.high, at: 128, isNegative: sign < 0) }
+    }
+
     /// The variance; nil if there are too few values: none, or a single one for a sample's variance.
     package mutating func variance(ofSample: Bool) -> Double? {
         guard count > (ofSample ? 1 : 0) else { return nil }
@@ -64,10 +82,7 @@ package struct ExactMoments {
                 - (total * total).shifted(words: 2 * sum.low - lowest)
         }
         if deviation.isZero { return 0 }
-        // Four words more, so that the quotient has digits to spare; what is left over only breaks ties.
-        deviation = deviation.shifted(words: 4)
-        let left = deviation.divide(by: UInt32(count)),
-            rest = deviation.divide(by: UInt32(ofSample ? count - 1 : count))
-        return deviation.rounded(unit: 2 * unit + 32 * (lowest - 4), isInexact: left != 0 || rest != 0)
+        let pairs = n * Natural([UInt32(ofSample ? count - 1 : count)])
+        return Natural.nearest(deviation, over: pairs * divisor, unit: 2 * unit + 32 * lowest)
     }
 }

@@ -74,7 +74,7 @@ extension Column {
     fileprivate func withOneZero() -> Column {
         switch values {
         case .floats(let values): Column(type, values.map { $0 == 0 ? 0 : $0 }, validity: validity)
-        case .bits, .words, .bytes: self
+        case .bits, .words, .wides, .bytes: self
         }
     }
 }

@@ -1,11 +1,18 @@
-/// A natural number of any size, for the few exact steps that a variance takes: words of 32 bits, the lowest first, the
-/// highest not 0.
+/// A natural number of any size, for the few exact steps that a variance or a quotient of decimals takes: words of 32
+/// bits, the lowest first, the highest not 0.
 struct Natural {
     private var words: [UInt32]
 
     init(_ words: [UInt32]) {
         self.words = words
         trim()
+    }
+
+    /// `high`·2^128 + `low`.
+    init(_ low: UInt128, _ high: UInt64 = 0) {
+        var words = (0..<4).map { UInt32(truncatingIfNeeded: low >> UInt128(32 * $0)) }
+        words += [UInt32(truncatingIfNeeded: high), UInt32(high >> 32)]
+        self.init(words)
     }
 
     private mutating func trim() {
@@ -19,6 +26,25 @@ struct Natural {
     /// Times 2^(32 `count`).
     func shifted(words count: Int) -> Natural {
         Natural(isZero ? [] : Array(repeating: 0, count: count) + words)
+    }
+
+    /// Times 2^`bits`.
+    func shifted(by bits: Int) -> Natural { Natural(shifted(bits: bits % 32)).shifted(words: bits / 32) }
+
+    static func < (left: Natural, right: Natural) -> Bool {
+        if left.words.count != right.words.count { return left.words.count < right.words.count }
+        return left.words.reversed().lexicographicallyPrecedes(right.words.reversed())
+    }
+
+    static func + (left: Natural, right: Natural) -> Natural {
+        var sum: [UInt32] = [], carry: UInt64 = 0
+        for index in 0..<max(left.words.count, right.words.count) {
+            carry += UInt64(index < left.words.count ? left.words[index] : 0)
+            carry += UInt64(index < right.words.count ? right.words[index] : 0)
+            sum.append(UInt32(truncatingIfNeeded: carry))
+            carry >>= 32
+        }
+        return Natural(sum + [UInt32(carry)])
     }
 
     static func * (left: Natural, right: Natural) -> Natural {
@@ -48,7 +74,7 @@ struct Natural {
     }
 
     /// Divides in place and returns the remainder.
-    mutating func divide(by divisor: UInt32) -> UInt32 {
+    private mutating func divide(by divisor: UInt32) -> UInt32 {
         var remainder: UInt64 = 0
         for index in words.indices.reversed() {
             remainder = remainder << 32 | UInt64(words[index])
@@ -57,6 +83,71 @@ struct Natural {
         }
         trim()
         return UInt32(remainder)
+    }
+
+    /// The words times 2^`bits`, which is below 32, and one word more.
+    private func shifted(bits: Int) -> [UInt32] {
+        var carry: UInt64 = 0
+        let shifted = words.map { word in
+            carry |= UInt64(word) << UInt64(bits)
+            defer { carry >>= 32 }
+            return UInt32(truncatingIfNeeded: carry)
+        }
+        return shifted + [UInt32(carry)]
+    }
+
+    /// The whole part of the quotient, and whether nothing is left over. The divisor must not be 0.
+    ///
+    /// D. Knuth, "The Art of Computer Programming", volume 2, 4.3.1, algorithm D.
+    private func divided(by divisor: Natural) -> (quotient: Natural, isExact: Bool) {
+        let count = divisor.words.count
+        if words.count < count { return (Natural([UInt32]()), isZero) }
+        if count == 1 {
+            var quotient = self
+            let rest = quotient.divide(by: divisor.words[0])
+            return (quotient, rest == 0)
+        }
+        let shift = divisor.words[count - 1].leadingZeroBitCount
+        let v = divisor.shifted(bits: shift)
+        var u = shifted(bits: shift), quotient = Array(repeating: UInt32(0), count: words.count - count + 1)
+        for place in quotient.indices.reversed() {
+            let top = UInt64(u[place + count]) << 32 | UInt64(u[place + count - 1])
+            var (digit, rest) = top.quotientAndRemainder(dividingBy: UInt64(v[count - 1]))
+            while digit >> 32 != 0 || digit * UInt64(v[count - 2]) > rest << 32 | UInt64(u[place + count - 2]) {
+                digit -= 1
+                rest += UInt64(v[count - 1])
+                if rest >> 32 != 0 { break }
+            }
+            var borrow: Int64 = 0
+            for index in 0...count {
+                let product = index < count ? digit * UInt64(v[index]) : 0
+                borrow += Int64(u[place + index]) - Int64(product & 0xFFFF_FFFF)
+                u[place + index] = UInt32(truncatingIfNeeded: borrow)
+                borrow = (borrow >> 32) - Int64(product >> 32)
+            }
+            if borrow < 0 {
+                // The digit was one too many.
+                digit -= 1
+                var carry: UInt64 = 0
+                for index in 0...count {
+                    carry += UInt64(u[place + index]) + (index < count ? UInt64(v[index]) : 0)
+                    u[place + index] = UInt32(truncatingIfNeeded: carry)
+                    carry >>= 32
+                }
+            }
+            quotient[place] = UInt32(truncatingIfNeeded: digit)
+        }
+        return (Natural(quotient), u.allSatisfy { $0 == 0 })
+    }
+
+    /// The float64 nearest to `numerator` / `denominator`·2^`unit`, ties to even. The denominator must not be 0.
+    static func nearest(_ numerator: Natural, over denominator: Natural, unit: Int = 0) -> Double {
+        if numerator.isZero { return 0 }
+        // Two words more than the denominator has, so that the quotient has digits to spare; what is left over only
+        // breaks ties.
+        let words = max(0, denominator.words.count + 3 - numerator.words.count)
+        let (quotient, isExact) = numerator.shifted(words: words).divided(by: denominator)
+        return quotient.rounded(unit: unit - 32 * words, isInexact: !isExact)
     }
 
     private func bit(_ index: Int) -> Bool { index >= 0 && words[index / 32] >> (index % 32) & 1 == 1 }

@@ -1,3 +1,5 @@
+internal import FeatureLanguage
+
 /// Which of a group's rows an aggregate takes, and how many of them come before each row of an entity.
 ///
 /// Shared by all aggregates with the same filter and the same argument.
@@ -41,6 +43,7 @@ final class RunningSums {
     private enum Values {
         case integers([Int64])
         case floats([Double])
+        case wides([Int128])
     }
 
     private let values: Values
@@ -52,11 +55,13 @@ final class RunningSums {
     private(set) var exponent = 0
 
     init(_ argument: Column, _ selection: Selection) {
-        if case .floats(let floats) = argument.values {
-            values = .floats(floats)
-        } else {
-            values = .integers(argument.integers)
-        }
+        values =
+            switch argument.values {
+            case .floats(let values): .floats(values)
+            case .wides(let values): .wides(values)
+            case .words(let values): .integers(values)
+            case .bits, .bytes: preconditionFailure("a sum of \(argument.type.rawValue)")
+            }
         self.selection = selection
     }
 
@@ -70,6 +75,11 @@ final class RunningSums {
                 isPossible = true
                 add(values, range) { Int128($0) }
             case .floats(let values): isPossible = add(floats: values, range)
+            case .wides(let values):
+                // Room for a carry for each doubling of the number of rows.
+                let limit = Int128.max >> Int128(Int.bitWidth - range.count.leadingZeroBitCount)
+                isPossible = values[range].allSatisfy { $0.magnitude <= limit.magnitude }
+                if isPossible { add(values, range) { $0 } }
             }
         }
         return isPossible ? sums : nil

@@ -7,9 +7,26 @@ extension Column {
         case .bits(let values): values.map { $0 ? 1 : 0 }
         case .words(let values): values
         case .floats(let values): values.map { $0.totalOrderKey }
-        case .bytes(let values): values.ranks()
+        case .wides(let values):
+            // Nearly always short enough to be compared as they are.
+            values.allSatisfy { Int64(exactly: $0) != nil }
+                ? values.map { Int64(truncatingIfNeeded: $0) }
+                : ranks(values.count) { values[$0] < values[$1] ? -1 : values[$0] == values[$1] ? 0 : 1 }
+        case .bytes(let values): ranks(values.count) { values.compare($0, values, $1) }
         }
     }
+}
+
+/// Each value's rank among the distinct ones.
+private func ranks(_ count: Int, _ compare: (Int, Int) -> Int) -> [Int64] {
+    let order = (0..<count).sorted { compare($0, $1) < 0 }
+    var ranks: [Int64] = Array(repeating: 0, count: count)
+    var rank: Int64 = 0
+    for (index, row) in order.enumerated() {
+        if index > 0, compare(order[index - 1], row) != 0 { rank += 1 }
+        ranks[row] = rank
+    }
+    return ranks
 }
 
 extension Double {
@@ -17,19 +34,5 @@ extension Double {
     var totalOrderKey: Int64 {
         let bits = Int64(bitPattern: isNaN ? Double.nan.bitPattern : bitPattern)
         return bits < 0 ? bits ^ .max : bits
-    }
-}
-
-extension StringColumn {
-    /// Each text's rank among the distinct texts.
-    fileprivate func ranks() -> [Int64] {
-        let order = (0..<count).sorted { compare($0, self, $1) < 0 }
-        var ranks: [Int64] = Array(repeating: 0, count: count)
-        var rank: Int64 = 0
-        for (index, row) in order.enumerated() {
-            if index > 0, compare(order[index - 1], self, row) != 0 { rank += 1 }
-            ranks[row] = rank
-        }
-        return ranks
     }
 }

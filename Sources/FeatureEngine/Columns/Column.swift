@@ -7,14 +7,16 @@ public struct Column: Sendable {
         case bits([Bool])
         case words([Int64])
         case floats([Double])
+        case wides([Int128])
         case bytes(StringColumn)
 
-        /// Which of the four layouts the values have.
+        /// Which layout the values have.
         public var layout: PhysicalLayout {
             switch self {
             case .bits: .bits
             case .words: .words
             case .floats: .floats
+            case .wides: .wides
             case .bytes: .bytes
             }
         }
@@ -49,6 +51,10 @@ public struct Column: Sendable {
     public init(_ type: ValueType, _ values: [Double], validity: [Bool]? = nil) {
         self.init(type, .floats(values), validity: validity)
     }
+    /// A column of a type laid out as wide words: a decimal's digits as whole numbers.
+    public init(_ type: ValueType, _ values: [Int128], validity: [Bool]? = nil) {
+        self.init(type, .wides(values), validity: validity)
+    }
     /// A column of a type laid out as bytes.
     public init(_ type: ValueType, _ values: StringColumn, validity: [Bool]? = nil) {
         self.init(type, .bytes(values), validity: validity)
@@ -60,6 +66,7 @@ public struct Column: Sendable {
         case .bits(let values): values.count
         case .words(let values): values.count
         case .floats(let values): values.count
+        case .wides(let values): values.count
         case .bytes(let values): values.count
         }
     }
@@ -71,6 +78,7 @@ public struct Column: Sendable {
             case .bits(let values): values.count
             case .words(let values): values.count * 8
             case .floats(let values): values.count * 8
+            case .wides(let values): values.count * 16
             case .bytes(let values): values.bytes.count + values.offsets.count * 8
             }
         return values + (validity?.count ?? 0)
@@ -88,6 +96,7 @@ public struct Column: Sendable {
         case .bits(let values): .bool(values[row])
         case .words(let values): type.rules.literal(word: values[row])
         case .floats(let values): .float64(values[row])
+        case .wides(let values): type.rules.literal(wide: values[row])
         case .bytes(let values): .string(values[row])
         }
     }
@@ -117,6 +126,7 @@ public struct Column: Sendable {
             case .bits: .bits(columns.flatMap(\.bools))
             case .words: .words(columns.flatMap(\.integers))
             case .floats: .floats(columns.flatMap(\.floats))
+            case .wides: .wides(columns.flatMap(\.wides))
             case .bytes: .bytes(StringColumn(concatenating: columns.map(\.texts)))
             }
         self.init(columns[0].type, values, validity: validity)
@@ -139,6 +149,7 @@ public struct Column: Sendable {
             case .bits(let values): .bits(pick(values, false))
             case .words(let values): .words(pick(values, 0))
             case .floats(let values): .floats(pick(values, 0))
+            case .wides(let values): .wides(pick(values, 0))
             case .bytes(let values): .bytes(values.gathered(rows))
             }
         return Column(type, picked, validity: validity)

@@ -9,6 +9,7 @@ public struct ColumnBuilder: Sendable {
     private var bools: [Bool] = []
     private var integers: [Int64] = []
     private var floats: [Double] = []
+    private var wides: [Int128] = []
     private var strings = StringColumn()
     private var validity: [Bool] = []
     private var hasNull = false
@@ -24,8 +25,8 @@ public struct ColumnBuilder: Sendable {
 
     /// Roughly how many bytes of memory it takes up.
     public var bytes: Int {
-        validity.count + bools.count + integers.count * 8 + floats.count * 8 + strings.bytes.count + strings.offsets
-            .count * 8
+        validity.count + bools.count + (integers.count + floats.count) * 8 + wides.count * 16 + strings.bytes.count
+            + strings.offsets.count * 8
     }
 
     /// Makes room for this many rows in all.
@@ -35,6 +36,7 @@ public struct ColumnBuilder: Sendable {
         case .bits: bools.reserveCapacity(rows)
         case .words: integers.reserveCapacity(rows)
         case .floats: floats.reserveCapacity(rows)
+        case .wides: wides.reserveCapacity(rows)
         case .bytes: strings.offsets.reserveCapacity(rows + 1)
         }
     }
@@ -47,6 +49,7 @@ public struct ColumnBuilder: Sendable {
         case .bits: bools.append(false)
         case .words: integers.append(0)
         case .floats: floats.append(0)
+        case .wides: wides.append(0)
         case .bytes: strings.offsets.append(strings.bytes.count)
         }
     }
@@ -57,7 +60,7 @@ public struct ColumnBuilder: Sendable {
         bools.append(value)
     }
 
-    /// Appends a word: an int64, or a timestamp's microseconds since 1970.
+    /// Appends a word: an int64, a timestamp's microseconds since 1970, or a date's days.
     public mutating func append(_ value: Int64) {
         validity.append(true)
         integers.append(value)
@@ -67,6 +70,12 @@ public struct ColumnBuilder: Sendable {
     public mutating func append(_ value: Double) {
         validity.append(true)
         floats.append(value)
+    }
+
+    /// Appends a decimal: its digits, at the scale of the builder's type, as a whole number.
+    public mutating func append(_ value: Int128) {
+        validity.append(true)
+        wides.append(value)
     }
 
     /// Appends a text's UTF-8, without checking it.
@@ -85,6 +94,8 @@ public struct ColumnBuilder: Sendable {
             append(Double(bitPattern: bits))
         } else if case .string(let text) = literal {
             append(bytes: text.utf8)
+        } else if case .decimal(let value) = literal {
+            append(value.unscaled)
         } else {
             append(type.rules.word(literal) ?? 0)
         }
@@ -97,6 +108,7 @@ public struct ColumnBuilder: Sendable {
             case .bits: .bits(bools)
             case .words: .words(integers)
             case .floats: .floats(floats)
+            case .wides: .wides(wides)
             case .bytes: .bytes(strings)
             }
         let column = Column(type, values, validity: hasNull ? validity : nil)

@@ -12,6 +12,7 @@ final class SharedColumn: Sendable {
         var bools: [Bool] = []
         var integers: [Int64] = []
         var floats: [Double] = []
+        var wides: [Int128] = []
         /// Texts have no fixed place: they are put in order at the end.
         var texts: [(column: Column, rows: [Int32])] = []
         /// Empty as long as nothing is NULL.
@@ -27,6 +28,7 @@ final class SharedColumn: Sendable {
         case .bits: state.bools = Array(repeating: false, count: count)
         case .words: state.integers = Array(repeating: 0, count: count)
         case .floats: state.floats = Array(repeating: 0, count: count)
+        case .wides: state.wides = Array(repeating: 0, count: count)
         case .bytes: break
         }
         self.state = Mutex(state)
@@ -43,6 +45,7 @@ final class SharedColumn: Sendable {
             case .bits(let values): SharedColumn.place(values, at: rows, in: &state.bools)
             case .words(let values): SharedColumn.place(values, at: rows, in: &state.integers)
             case .floats(let values): SharedColumn.place(values, at: rows, in: &state.floats)
+            case .wides(let values): SharedColumn.place(values, at: rows, in: &state.wides)
             case .bytes: state.texts.append((column, rows))
             }
         }
@@ -63,6 +66,7 @@ final class SharedColumn: Sendable {
             case .bits: return Column(type, state.bools, validity: validity)
             case .words: return Column(type, state.integers, validity: validity)
             case .floats: return Column(type, state.floats, validity: validity)
+            case .wides: return Column(type, state.wides, validity: validity)
             case .bytes:
                 guard !state.texts.isEmpty else { return Column(type, StringColumn()) }
                 let all = Column(concatenating: state.texts.map(\.column))

@@ -61,9 +61,10 @@ struct TupleTable {
     }
 }
 
-/// A column as a part of tuples: fixed-width values as canonical 64-bit words, texts as bytes.
+/// A column as a part of tuples: fixed-width values as canonical words of 64 bits, decimals of 128, texts as bytes.
 struct TupleColumn {
     private let words: [UInt64]
+    private let wides: [Int128]?
     private let texts: StringColumn?
     private let validity: [Bool]?
     private let isFloat: Bool
@@ -71,10 +72,12 @@ struct TupleColumn {
     init(_ column: Column) {
         validity = column.validity
         isFloat = column.type.layout == .floats
+        wides = if case .wides(let values) = column.values { values } else { nil }
         switch column.values {
         case .bits(let values): words = values.map { $0 ? 1 : 0 }
         case .words(let values): words = values.map { UInt64(bitPattern: $0) }
         case .floats(let values): words = values.map { $0.isNaN ? Double.nan.bitPattern : ($0 + 0.0).bitPattern }
+        case .wides: words = []
         case .bytes(let texts):
             words = []
             self.texts = texts
@@ -95,8 +98,8 @@ struct TupleColumn {
         guard count > 0 else { return [] }
         var starts: [Int32] = [0]
         // One number: no need to make it a tuple.
-        if columns.count == 1, columns[0].validity == nil, columns[0].type == .int64 || columns[0].type == .timestamp {
-            let values = columns[0].integers.span
+        if columns.count == 1, columns[0].validity == nil, case .words(let integers) = columns[0].values {
+            let values = integers.span
             for row in 1..<max(count, 1) where values[row] != values[row - 1] { starts.append(Int32(row)) }
             return starts
         }
@@ -112,6 +115,10 @@ struct TupleColumn {
             if let validity = column.validity, !validity[row] { return nil }
             if let texts = column.texts {
                 hash = mix(hash ^ texts.bytes[texts.range(row)].fnv1a)
+            } else if let wides = column.wides {
+                let value = UInt128(bitPattern: wides[row])
+                hash = mix(hash ^ UInt64(truncatingIfNeeded: value))
+                hash = mix(hash ^ UInt64(truncatingIfNeeded: value >> 64))
             } else {
                 hash = mix(hash ^ column.words[row])
             }
@@ -133,6 +140,8 @@ struct TupleColumn {
             if let texts = column.texts {
                 let order = texts.compare(left, texts, right)
                 if order != 0 { return order < 0 }
+            } else if let wides = column.wides {
+                if wides[left] != wides[right] { return wides[left] < wides[right] }
             } else {
                 let a = column.words[left], b = column.words[right]
                 if a != b {
@@ -149,6 +158,8 @@ struct TupleColumn {
         for (a, b) in zip(left, right) {
             if let texts = a.texts, let others = b.texts {
                 if texts.compare(leftRow, others, rightRow) != 0 { return false }
+            } else if let wides = a.wides, let others = b.wides {
+                if wides[leftRow] != others[rightRow] { return false }
             } else if a.words[leftRow] != b.words[rightRow] {
                 return false
             }

@@ -53,6 +53,7 @@ extension Column {
         case .bits(let values): values[left] == values[right]
         case .words(let values): values[left] == values[right]
         case .floats(let values): values[left].bitPattern == values[right].bitPattern
+        case .wides(let values): values[left] == values[right]
         case .bytes(let values): values.compare(left, values, right) == 0
         }
     }

@@ -3,6 +3,8 @@ package import FeatureLanguage
 /// An entity's key, compared by value, so that −0.0 equals 0.0; texts are compared by their bytes.
 package enum EntityKey: Hashable {
     case word(UInt64)
+    /// A decimal at the scale of the key's type.
+    case wide(Int128)
     case text([UInt8])
     /// A key of several parts, or none.
     case tuple([EntityKey])
@@ -28,16 +30,18 @@ package enum EntityKey: Hashable {
         case .words(let values): self = .word(UInt64(bitPattern: values[row]))
         case .floats(let values):
             self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
+        case .wides(let values): self = .wide(values[row])
         case .bytes(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
         }
     }
 
-    /// The key as bytes, from which it can be read again: part after part, a word's eight bytes, or a text's length and
-    /// bytes.
+    /// The key as bytes, from which it can be read again: part after part, a word's eight bytes, a decimal's sixteen,
+    /// or a text's length and bytes.
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         switch self {
         case .word(let word): bytes.append(littleEndian: word)
+        case .wide(let word): bytes.append(littleEndian: word)
         case .text(let text):
             bytes.append(littleEndian: UInt32(text.count))
             bytes += text
@@ -55,11 +59,15 @@ package enum EntityKey: Hashable {
             return rest.prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         for type in types {
-            if type.layout == .bytes {
+            switch type.layout {
+            case .bytes:
                 guard let count = number(4), rest.count >= count else { return nil }
                 parts.append(.text(Array(rest.prefix(Int(count)))))
                 rest = rest.dropFirst(Int(count))
-            } else {
+            case .wides:
+                guard let low = number(8), let high = number(8) else { return nil }
+                parts.append(.wide(Int128(truncatingIfNeeded: UInt128(high) << 64 | UInt128(low))))
+            case .bits, .words, .floats:
                 guard let word = number(8) else { return nil }
                 parts.append(.word(word))
             }
@@ -79,7 +87,8 @@ package enum EntityKey: Hashable {
                 case (.word(let word), .bits): builder.append(word == 1)
                 case (.word(let word), .floats): builder.append(Double(bitPattern: word))
                 case (.word(let word), .words): builder.append(Int64(bitPattern: word))
-                case (.text, .bits), (.text, .words), (.text, .floats), (.word, .bytes), (.tuple, _):
+                case (.wide(let word), .wides): builder.append(word)
+                case (.text, _), (.word, .bytes), (.word, .wides), (.wide, _), (.tuple, _):
                     preconditionFailure("a part of a key of another type")
                 }
             }

@@ -95,8 +95,8 @@ public struct SourceRows: Sendable {
             knownAt = Array(repeating: SourceRows.unknown, count: table.rowCount)
             return
         }
-        eventTimes = times.integers
-        knownAt = source.knownAt(eventTimes: times.integers, columns: columns)
+        eventTimes = times.instants
+        knownAt = source.knownAt(eventTimes: eventTimes, columns: columns)
     }
 
     /// These rows in the order of their offsets.

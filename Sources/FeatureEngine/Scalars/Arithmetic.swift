@@ -3,12 +3,18 @@ internal import FeatureLanguage
 // `+ - * / %`, unary minus, and a timestamp moved by a span. Integer overflow and division by zero are NULL; float
 // overflow is infinity.
 
-func sum(_ pair: [Column]) -> Column { numbers(pair, { $0.addingReportingOverflow($1) }, { $0 + $1 }) }
+func sum(_ pair: [Column], _ type: ValueType) -> Column {
+    if type == .date { return movedDays(pair, 1) }
+    return decimalSum(pair, type)
+        ?? numbers(pair, { $0.addingReportingOverflow($1) }, { $0 + $1 })
+}
 
-/// The difference of two timestamps is in seconds.
-func difference(_ pair: [Column]) -> Column {
+/// The difference of two timestamps is in seconds, that of two dates in days.
+func difference(_ pair: [Column], _ type: ValueType) -> Column {
     guard pair[0].type == .timestamp else {
-        return numbers(pair, { $0.subtractingReportingOverflow($1) }, { $0 - $1 })
+        if type == .date { return movedDays(pair, -1) }
+        return decimalSum(pair, type, sign: -1)
+            ?? numbers(pair, { $0.subtractingReportingOverflow($1) }, { $0 - $1 })
     }
     // The microseconds between them may overflow 64 bits at the far ends of time.
     let valid = bothValid(pair[0], pair[1])
@@ -16,25 +22,45 @@ func difference(_ pair: [Column]) -> Column {
     return Column(.float64, result, validity: validity)
 }
 
-func product(_ pair: [Column]) -> Column { numbers(pair, { $0.multipliedReportingOverflow(by: $1) }, { $0 * $1 }) }
+/// A date moved by a number of days; NULL beyond the dates that timestamps reach.
+private func movedDays(_ pair: [Column], _ sign: Int64) -> Column {
+    let valid = bothValid(pair[0], pair[1])
+    let (result, validity) = map(pair[0].integers, pair[1].integers, valid, 0) { date, days -> Int64? in
+        let moved = Int128(date) + Int128(sign) * Int128(days)
+        return Int64(exactly: moved).flatMap { Instant.days.contains($0) ? $0 : nil }
+    }
+    return Column(.date, result, validity: validity)
+}
+
+func product(_ pair: [Column], _ type: ValueType) -> Column {
+    decimalProduct(pair, type) ?? numbers(pair, { $0.multipliedReportingOverflow(by: $1) }, { $0 * $1 })
+}
 
 /// PostgreSQL refuses to divide a number by zero, but not NaN.
 func quotient(_ pair: [Column]) -> Column {
-    numbers(pair, { $0.dividedReportingOverflow(by: $1) }, { $1 == 0 && !$0.isNaN ? nil : $0 / $1 })
+    decimalQuotient(pair)
+        ?? numbers(pair, { $0.dividedReportingOverflow(by: $1) }, { $1 == 0 && !$0.isNaN ? nil : $0 / $1 })
 }
 
 /// PostgreSQL gives 0 for x % -1, even for the smallest int64, whose quotient overflows.
-func remainder(_ pair: [Column]) -> Column {
-    integers(pair) { $1 == -1 ? (0, false) : $0.remainderReportingOverflow(dividingBy: $1) }
+func remainder(_ pair: [Column], _ type: ValueType) -> Column {
+    decimalRemainder(pair, type)
+        ?? integers(pair) { $1 == -1 ? (0, false) : $0.remainderReportingOverflow(dividingBy: $1) }
 }
 
 func negative(_ operand: Column) -> Column {
     if operand.type == .float64 { return floats(operand) { -$0 } }
+    if case .wides(let values) = operand.values {
+        return Column(operand.type, values.map { -$0 }, validity: operand.validity)
+    }
     return integers(operand) { $0 == .min ? nil : -$0 }
 }
 
 func magnitude(_ operand: Column) -> Column {
     if operand.type == .float64 { return floats(operand) { $0.magnitude } }
+    if case .wides(let values) = operand.values {
+        return Column(operand.type, values.map { Swift.abs($0) }, validity: operand.validity)
+    }
     return integers(operand) { $0 == .min ? nil : Swift.abs($0) }
 }
 

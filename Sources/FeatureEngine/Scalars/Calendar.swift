@@ -24,7 +24,7 @@ private func constant<Name>(_ texts: Column, _ name: (String) -> Name?) -> Name?
     texts.count == 0 ? nil : name(texts.texts[0])
 }
 
-private let day: Int64 = 86_400_000_000
+private let day = Instant.microsecondsPerDay
 
 private func extract(_ field: TimeField, _ time: Int64) -> Double {
     let (days, rest) = time.flooredQuotientAndRemainder(dividingBy: day)

@@ -17,6 +17,28 @@ func cast(_ operand: Column, to type: ValueType) -> Column {
         }
         return Column(.int64, result, validity: validity)
     }
+    if type.layout == .wides, operand.type.isNumber { return decimal(operand, to: type) }
+    if case .wides(let values) = operand.values, type == .float64 {
+        let scale = operand.type.scale
+        let floats = values.map { DecimalValue($0, precision: DecimalValue.maximumPrecision, scale: scale).float64 }
+        return Column(.float64, floats, validity: operand.validity)
+    }
+    if case .wides(let values) = operand.values, type == .int64 {
+        let scale = operand.type.scale
+        let (result, validity) = map(values, operand.validity, 0) {
+            rescaled($0, from: scale, to: 0, .toNearestOrAwayFromZero).flatMap { Int64(exactly: $0) }
+        }
+        return Column(.int64, result, validity: validity)
+    }
+    if operand.type == .date, type == .timestamp {
+        return Column(.timestamp, operand.integers.map { $0 &* Instant.microsecondsPerDay }, validity: operand.validity)
+    }
+    if operand.type == .timestamp, type == .date {
+        return Column(
+            .date,
+            operand.integers.map { $0.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient },
+            validity: operand.validity)
+    }
     var builder = ColumnBuilder(type)
     builder.reserve(operand.count)
     for row in 0..<operand.count {

@@ -14,13 +14,21 @@ private func order(_ left: Column, _ right: Column) -> [Int] {
     case .bits(let a): return zip(a, right.bools).map { $0 == $1 ? 0 : $0 ? 1 : -1 }
     case .words(let a): return zip(a, right.integers).map { $0 < $1 ? -1 : $0 == $1 ? 0 : 1 }
     case .floats(let a): return zip(a, right.floats).map { compare($0, $1) }
+    case .wides(let a):
+        let (one, other) = (left.type.scale, right.type.scale)
+        return zip(a, right.wides).map { DecimalValue.order($0, scale: one, $1, scale: other) }
     case .bytes(let a): return (0..<a.count).map { a.compare($0, right.texts, $0) }
     }
 }
 
-/// An int64 next to a float64 becomes one.
+/// A number next to a float64 becomes one, an int64 next to a decimal a decimal.
 private func widened(_ left: Column, _ right: Column) -> [Column] {
-    left.type == right.type ? [left, right] : [left, right].map { $0.type == .int64 ? cast($0, to: .float64) : $0 }
+    let pair = [left, right]
+    if left.type == right.type { return pair }
+    if pair.contains(where: { $0.type == .float64 }) {
+        return pair.map { $0.type == .float64 ? $0 : cast($0, to: .float64) }
+    }
+    return pair.map { $0.type == .int64 ? cast($0, to: .decimal(precision: 19, scale: 0)) : $0 }
 }
 
 /// `= <> < <= > >=`: `holds` says for which orders of a pair it is true.
@@ -122,6 +130,7 @@ private func merge(_ candidates: [Column], _ picks: [Int]) -> Column {
         case .bits(let values): builder.append(values[row])
         case .words(let values): builder.append(values[row])
         case .floats(let values): builder.append(values[row])
+        case .wides(let values): builder.append(values[row])
         case .bytes(let values): builder.append(bytes: values.bytes[values.range(row)])
         }
     }

@@ -42,11 +42,11 @@ public indirect enum Scalar: Sendable, Hashable {
 /// Each operation's kernel.
 private func compute(_ operation: Operation, _ arguments: [Column], _ type: ValueType, _ count: Int) -> Column {
     switch operation {
-    case .add: sum(arguments)
-    case .subtract: difference(arguments)
-    case .multiply: product(arguments)
+    case .add: sum(arguments, type)
+    case .subtract: difference(arguments, type)
+    case .multiply: product(arguments, type)
     case .divide: quotient(arguments)
-    case .modulo: remainder(arguments)
+    case .modulo: remainder(arguments, type)
     case .negate: negative(arguments[0])
     case .addSpan: moved(arguments)
     case .equal: compare(arguments) { $0 == 0 }
@@ -70,11 +70,12 @@ private func compute(_ operation: Operation, _ arguments: [Column], _ type: Valu
     case .least: extreme(arguments, count) { $0 < 0 }
     case .cast: cast(arguments[0], to: type)
     case .abs: magnitude(arguments[0])
-    case .round: floats(arguments[0]) { $0.rounded(.toNearestOrEven) }
-    case .floor: floats(arguments[0]) { $0.rounded(.down) }
-    case .ceil: floats(arguments[0]) { $0.rounded(.up) }
-    case .trunc: floats(arguments[0]) { $0.rounded(.towardZero) }
-    case .sign: floats(arguments[0]) { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
+    case .round:
+        rounded(arguments, type, .toNearestOrAwayFromZero) ?? floats(arguments[0]) { $0.rounded(.toNearestOrEven) }
+    case .floor: rounded(arguments, type, .down) ?? floats(arguments[0]) { $0.rounded(.down) }
+    case .ceil: rounded(arguments, type, .up) ?? floats(arguments[0]) { $0.rounded(.up) }
+    case .trunc: rounded(arguments, type, .towardZero) ?? floats(arguments[0]) { $0.rounded(.towardZero) }
+    case .sign: signs(arguments[0], type) ?? floats(arguments[0]) { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
     case .sqrt: floats(arguments[0]) { $0 < 0 ? nil : $0.squareRoot() }
     case .ln: floats(arguments[0]) { logarithm($0)?.rounded }
     case .log: floats(arguments[0]) { logarithm($0).map { ($0 / .ln10).rounded } }
@@ -144,14 +145,25 @@ extension Column {
         return values
     }
 
-    /// Words: int64s, or the microseconds of timestamps.
+    /// Words: int64s, the microseconds of timestamps, or the days of dates.
     package var integers: [Int64] {
         guard case .words(let values) = values else { preconditionFailure("a \(type.rawValue) for an int64") }
         return values
     }
 
+    /// Microseconds since 1970: those of timestamps, and of the midnights of dates.
+    package var instants: [Int64] {
+        type == .date ? integers.map { $0 &* Instant.microsecondsPerDay } : integers
+    }
+
     package var floats: [Double] {
         guard case .floats(let values) = values else { preconditionFailure("a \(type.rawValue) for a float64") }
+        return values
+    }
+
+    /// Wide words: decimals, at the scale of the type.
+    package var wides: [Int128] {
+        guard case .wides(let values) = values else { preconditionFailure("a \(type.rawValue) for a decimal") }
         return values
     }
 

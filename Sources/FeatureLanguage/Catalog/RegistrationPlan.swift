@@ -132,13 +132,20 @@ public struct RegistrationPlan: Sendable {
 
     private static func warnings(_ definition: Definition) -> [String] {
         switch definition {
-        case .source(let source) where !source.id.isEmpty && !source.isStatic:
-            guard case .column = source.knownAt else {
-                return [
-                    "source \(source.name) has an id and no known_at column: an imported correction to an earlier event time loses against the row it corrects; import --known-now avoids that"
-                ]
+        case .source(let source) where !source.isStatic:
+            var warnings: [String] = []
+            if let eventTime = source.eventTime, source.column(eventTime)?.type == .date, source.knownAt == .eventTime {
+                warnings.append(
+                    "source \(source.name) counts its rows from midnight of '\(eventTime)', before that day's facts were known: known_at: {after: 24h} counts them when the day is over"
+                )
             }
-            return []
+            if case .column = source.knownAt { return warnings }
+            if !source.id.isEmpty {
+                warnings.append(
+                    "source \(source.name) has an id and no known_at column: an imported correction to an earlier event time loses against the row it corrects; import --known-now avoids that"
+                )
+            }
+            return warnings
         case .function(let function):
             let unused = function.request.map(\.name).filter { name in
                 guard let node = try? Parser.parse(function.expression) else { return false }

@@ -108,18 +108,18 @@ struct DefinitionReader {
             report(name.place, "source \(name.text) has \(source.columns.count) columns", "at most 1500")
         }
         let known = source.columns.map(\.name)
-        func expect(_ column: String, _ type: ValueType?, _ place: Place, _ what: String) {
+        func expect(_ column: String, _ types: ValueType..., place: Place, _ what: String) {
             guard let found = source.column(column) else {
                 return report(
                     place, "\(what) names '\(column)', which is not a column of \(name.text)",
                     suggestion(for: column, among: known, what: "columns"))
             }
-            if let type, found.type != type {
-                report(place, "\(what) is '\(column)', \(found.type.phrase)", "it must be \(type.phrase)")
+            if let first = types.first, !types.contains(found.type) {
+                report(place, "\(what) is '\(column)', \(found.type.phrase)", "it must be \(first.phrase)")
             }
         }
-        if !source.isStatic { expect(eventTime.text, .timestamp, eventTime.place, "event_time") }
-        for column in id { expect(column.text, nil, column.place, "id") }
+        if !source.isStatic { expect(eventTime.text, .timestamp, .date, place: eventTime.place, "event_time") }
+        for column in id { expect(column.text, place: column.place, "id") }
         if id.isEmpty, namesID {
             report(
                 name.place, "id of source \(name.text) names no column",
@@ -128,8 +128,10 @@ struct DefinitionReader {
         // PostgreSQL allows 32 columns in an index.
         if source.id.count > 32 { report(id[0].place, "id names \(source.id.count) columns", "at most 32") }
         if Set(source.id).count < source.id.count { report(id[0].place, "id names a column twice", nil) }
-        if let tombstone { expect(tombstone.text, .bool, tombstone.place, "tombstone") }
-        if case .column(let column) = source.knownAt { expect(column, .timestamp, knownAt ?? name.place, "known_at") }
+        if let tombstone { expect(tombstone.text, .bool, place: tombstone.place, "tombstone") }
+        if case .column(let column) = source.knownAt {
+            expect(column, .timestamp, place: knownAt ?? name.place, "known_at")
+        }
         if source.isStatic {
             if source.id.isEmpty {
                 report(
@@ -266,8 +268,7 @@ struct DefinitionReader {
             guard let spelling = text(value, "the type of \(key.text)") else { continue }
             guard let type = ValueType(columnSpelling: spelling.text) else {
                 report(
-                    spelling.place, "unknown type '\(spelling.text)'",
-                    suggestion(for: spelling.text, among: ValueType.allCases.map(\.rawValue), what: "types"))
+                    spelling.place, "unknown type '\(spelling.text)'", ValueType.advice(onSpelling: spelling.text))
                 continue
             }
             columns.append(ColumnDefinition(key.text, type))

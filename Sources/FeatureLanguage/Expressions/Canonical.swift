@@ -57,6 +57,7 @@ extension Literal {
         case .floats:
             let value = number ?? .nan
             return "0x" + String((value.isNaN ? .nan : value).bitPattern, radix: 16)
+        case .wides: return String(decimal?.unscaled ?? 0)
         case .bytes: return canonicalText(rules.text(self))
         }
     }

@@ -175,12 +175,14 @@ struct Parser {
             }
             return Syntax.Node(syntax: .integer(value), offset: start.offset)
         case .decimal(let digits):
-            guard let value = Double(digits.hasPrefix(".") ? "0" + digits : digits), value.isFinite else {
+            guard let value = Double(digits.hasPrefix(".") ? "0" + digits : digits), value.isFinite,
+                let written = DecimalDigits(text: digits.utf8)
+            else {
                 throw SyntaxError(
                     offset: start.offset, message: "\(digits) is beyond a float64",
                     advice: "write 'inf'::float64 for infinity")
             }
-            return Syntax.Node(syntax: .decimal(value), offset: start.offset)
+            return Syntax.Node(syntax: .decimal(value, written), offset: start.offset)
         case .string(let text):
             return Syntax.Node(syntax: .string(text), offset: start.offset)
         case .quoted(let name):
@@ -214,6 +216,11 @@ struct Parser {
             if case .string(let text) = token.kind {
                 position += 1
                 return try node(.cast(Syntax.Node(syntax: .string(text), offset: offset), .timestamp), offset, [])
+            }
+        case "date":
+            if case .string(let text) = token.kind {
+                position += 1
+                return try node(.cast(Syntax.Node(syntax: .string(text), offset: offset), .date), offset, [])
             }
         case "request":
             if take(symbols: ["."]) != nil {
@@ -454,6 +461,7 @@ struct Parser {
             position += 2
             try expect(word: "zone")
         }
+        if TypeRules.decimalSpellings.contains(name) { return try decimalType(start.offset) }
         guard let type = ValueType(spelling: name) else {
             if ValueType.narrowFloats.contains(name) {
                 throw SyntaxError(
@@ -463,7 +471,26 @@ struct Parser {
             }
             throw SyntaxError(
                 offset: start.offset, message: "unknown type '\(name)'",
-                advice: "types are bool, int64, float64, string and timestamp")
+                advice: "types are bool, int64, float64, string, timestamp, date and decimal(p, s)")
+        }
+        return type
+    }
+
+    /// The rest of `decimal(12, 2)`; without a scale it is 0, as in PostgreSQL.
+    private mutating func decimalType(_ offset: Int) throws(SyntaxError) -> ValueType {
+        var numbers: [Int] = []
+        if take(symbols: ["("]) != nil {
+            repeat {
+                guard case .integer(let digits) = token.kind else { throw unexpected("a number of digits") }
+                position += 1
+                numbers.append(Int(digits) ?? .max)
+            } while numbers.count < 2 && take(symbols: [","]) != nil
+            try expect(symbol: ")")
+        }
+        guard let precision = numbers.first,
+            let type = ValueType(precision: precision, scale: numbers.count == 2 ? numbers[1] : 0)
+        else {
+            throw SyntaxError(offset: offset, message: "a decimal needs its digits", advice: TypeRules.decimalAdvice)
         }
         return type
     }

@@ -3,7 +3,8 @@ indirect enum Syntax: Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
-    case decimal(Double)
+    /// A number with a point or an exponent: a float64, or beside a decimal a decimal of its digits.
+    case decimal(Double, DecimalDigits)
     case string(String)
     case interval(TimeSpan)
     case column(String)
@@ -43,7 +44,7 @@ indirect enum Syntax: Sendable {
         switch self {
         case .bool(let value): .bool(value)
         case .integer(let value): .int64(value)
-        case .decimal(let value): .float64(value)
+        case .decimal(let value, _): .float64(value)
         case .string(let text): .string(text)
         case .null, .interval, .column, .request, .asOf, .feature, .call, .cases, .cast, .extract, .aggregate: nil
         }

@@ -1,7 +1,8 @@
 /// Gives every part of a parsed expression its type, or says what is wrong and where.
 ///
-/// Quoted literals and NULL start without a type and take that of what they appear next to, as in PostgreSQL; an int64
-/// next to a float64 becomes a float64.
+/// Quoted literals and NULL start without a type and take that of what they appear next to, as in PostgreSQL. An int64
+/// or decimal next to a float64 becomes a float64, an int64 next to a decimal a decimal, and a date next to a timestamp
+/// its midnight.
 struct TypeChecker {
     /// What the expression may name.
     struct Scope {
@@ -21,10 +22,15 @@ struct TypeChecker {
     }
 
     /// An expression being checked: it has no type while it is a bare NULL or a quoted literal.
-    private enum Typed {
+    enum Typed {
         case known(Expression)
         case unknown(String?)
         case span(TimeSpan)
+        /// A number with a point, and whether a minus precedes it: a float64 unless it stands next to a decimal.
+        case digits(Double, DecimalDigits, isNegated: Bool)
+
+        /// The type that it has wherever it stands; nil if that depends.
+        var type: ValueType? { if case .known(let expression) = self { expression.type } else { nil } }
     }
 
     let scope: Scope
@@ -48,7 +54,7 @@ struct TypeChecker {
     // MARK: Resolution
 
     /// The expression with a type: a literal without one gets `type`, or string if nothing is asked for.
-    private func resolve(_ typed: Typed, as type: ValueType?, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
+    func resolve(_ typed: Typed, as type: ValueType?, _ node: Syntax.Node) throws(SyntaxError) -> Expression {
         switch typed {
         case .known(let expression): return expression
         case .unknown(nil): return .literal(.null, type ?? .string)
@@ -60,6 +66,12 @@ struct TypeChecker {
                     advice: type.rules.literalAdvice)
             }
             return .literal(literal, type)
+        case .digits(let value, let digits, let isNegated):
+            var literal = Expression.literal(.float64(value), .float64)
+            if case .decimal? = type, let decimal = TypeChecker.decimal(digits) {
+                literal = .literal(.decimal(decimal), Literal.decimal(decimal).type!)
+            }
+            return isNegated ? .call(.negate, [literal], literal.type) : literal
         case .span:
             throw SyntaxError(
                 offset: node.offset, message: "an interval can only be added to or taken from a timestamp",
@@ -68,10 +80,13 @@ struct TypeChecker {
     }
 
     /// How two types that don't go together can be made to: by a cast that exists.
-    private static func advice(mixing one: ValueType, _ other: ValueType) -> String {
+    static func advice(mixing one: ValueType, _ other: ValueType) -> String {
         let pair: Set<ValueType> = [one, other]
-        if pair.contains(.timestamp), !pair.contains(.string) {
-            return "a timestamp goes with timestamps ('2024-05-01') and intervals (+ interval '1 day')"
+        if let time = [one, other].first(where: \.isTime), !pair.contains(.string) {
+            return "a \(time.rawValue) goes with \(time.rawValue)s ('2024-05-01') and intervals (+ interval '1 day')"
+        }
+        if pair.contains(.bool), pair.contains(where: { $0.layout == .wides }) {
+            return "write case when … then 1 else 0 end"
         }
         if pair == [.bool, .float64] { return "write case when … then 1.0 else 0.0 end" }
         // The string or bool is cast to the other type.
@@ -79,36 +94,73 @@ struct TypeChecker {
         return "cast the \(weak.rawValue): …::\((one == weak ? other : one).rawValue)"
     }
 
-    /// Gives all parts one type: the first known one, or float64 where int64 and float64 meet.
-    private func unify(_ typed: [Typed], _ nodes: [Syntax.Node], _ what: String) throws(SyntaxError) -> [Expression] {
+    /// Gives all parts one type: the only one there is, or the one that holds the values of all.
+    ///
+    /// - Parameter rescales: whether decimals all get the common scale too; if not, each keeps its own.
+    func unify(_ typed: [Typed], _ nodes: [Syntax.Node], _ what: String, rescales: Bool = true)
+        throws(SyntaxError) -> [Expression]
+    {
+        let isDecimal = typed.contains { $0.type?.layout == .wides } && !typed.contains { $0.type == .float64 }
         var common: ValueType?
         for (part, node) in zip(typed, nodes) {
-            guard case .known(let expression) = part else { continue }
-            guard let sofar = common else {
-                common = expression.type
-                continue
+            let type: ValueType
+            switch part {
+            case .known(let expression): type = expression.type
+            case .digits(_, let digits, _):
+                type =
+                    isDecimal ? TypeChecker.decimal(digits).flatMap { Literal.decimal($0).type } ?? .float64 : .float64
+            case .unknown, .span: continue
             }
-            if sofar == expression.type { continue }
-            guard sofar.isNumber, expression.type.isNumber else {
+            guard let joined = common.map({ TypeChecker.join($0, type) }) ?? type else {
                 throw SyntaxError(
-                    offset: node.offset, message: "\(what) mixes \(sofar.rawValue) and \(expression.type.rawValue)",
-                    advice: TypeChecker.advice(mixing: sofar, expression.type))
+                    offset: node.offset, message: "\(what) mixes \(common!.rawValue) and \(type.rawValue)",
+                    advice: TypeChecker.advice(mixing: common!, type))
             }
-            common = .float64
+            common = joined
         }
         var result: [Expression] = []
         for (part, node) in zip(typed, nodes) {
-            result.append(convert(try resolve(part, as: common, node), to: common ?? .string))
+            let expression = try resolve(part, as: common, node)
+            if !rescales, expression.type.layout == .wides, common?.layout == .wides {
+                result.append(expression)
+            } else if !rescales, expression.type == .int64, common?.layout == .wides {
+                result.append(.call(.cast, [expression], .decimal(precision: 19, scale: 0)))
+            } else {
+                result.append(convert(expression, to: common ?? .string))
+            }
         }
         return result
     }
 
-    /// The implicit conversion of an int64 next to a float64.
-    private func convert(_ expression: Expression, to type: ValueType) -> Expression {
-        expression.type == .int64 && type == .float64 ? .call(.cast, [expression], .float64) : expression
+    /// The type that holds the values of both; nil if they don't go together.
+    private static func join(_ one: ValueType, _ other: ValueType) -> ValueType? {
+        if one == other { return one }
+        if one.isTime, other.isTime { return .timestamp }
+        guard one.isNumber, other.isNumber else { return nil }
+        if one == .float64 || other == .float64 { return .float64 }
+        return .decimal(precision: DecimalValue.maximumPrecision, scale: max(one.scale, other.scale))
     }
 
-    private mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError)
+    /// The decimal that has these digits; nil if there are too many.
+    private static func decimal(_ digits: DecimalDigits) -> DecimalValue? {
+        let scale = max(0, digits.scale), precision = max(1, digits.digits.count - min(0, digits.scale), scale)
+        return precision <= DecimalValue.maximumPrecision ? DecimalValue(digits, precision, scale) : nil
+    }
+
+    /// The implicit conversion to the type of what it stands next to.
+    func convert(_ expression: Expression, to type: ValueType) -> Expression {
+        let from = expression.type
+        let converts =
+            switch type {
+            case .float64: from.isNumber && from != type
+            case .decimal: from == .int64 || from.layout == .wides && from != type
+            case .timestamp: from == .date
+            case .bool, .int64, .string, .date: false
+            }
+        return converts ? .call(.cast, [expression], type) : expression
+    }
+
+    mutating func expect(_ node: Syntax.Node, _ type: ValueType, _ what: String) throws(SyntaxError)
         -> Expression
     {
         let expression = convert(try resolve(try typed(node), as: type, node), to: type)
@@ -122,7 +174,7 @@ struct TypeChecker {
         return expression
     }
 
-    private mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
+    mutating func number(_ node: Syntax.Node, _ what: String) throws(SyntaxError) -> Expression {
         let expression = try resolve(try typed(node), as: .float64, node)
         guard expression.type.isNumber else {
             throw SyntaxError(
@@ -134,21 +186,26 @@ struct TypeChecker {
 
     // MARK: The tree
 
-    private mutating func typed(_ node: Syntax.Node) throws(SyntaxError) -> Typed {
+    mutating func typed(_ node: Syntax.Node) throws(SyntaxError) -> Typed {
         switch node.syntax {
         case .null: return .unknown(nil)
         case .string(let text): return .unknown(text)
         case .interval(let span): return .span(span)
+        case .decimal(let value, let digits): return .digits(value, digits, isNegated: false)
+        case .call("negate", let arguments):
+            if case .decimal(let value, let digits) = arguments[0].syntax {
+                return .digits(value, digits, isNegated: true)
+            }
+            return .known(try expression(node))
         default: return .known(try expression(node))
         }
     }
 
     private mutating func expression(_ node: Syntax.Node) throws(SyntaxError) -> Expression {
         switch node.syntax {
-        case .null, .string, .interval: return try resolve(try typed(node), as: nil, node)
+        case .null, .string, .interval, .decimal: return try resolve(try typed(node), as: nil, node)
         case .bool(let value): return .literal(.bool(value), .bool)
         case .integer(let value): return .literal(.int64(value), .int64)
-        case .decimal(let value): return .literal(.float64(value), .float64)
         case .column(let name): return try column(name, node)
         case .request(let name):
             try refuseInsideAggregate(node, "request.\(name)")
@@ -177,7 +234,13 @@ struct TypeChecker {
                     offset: node.offset, message: "unknown field '\(field)'",
                     advice: suggestion(for: field, among: TimeField.allCases.map(\.rawValue), what: "fields"))
             }
-            let time = try resolve(try typed(operand), as: .timestamp, operand)
+            let operandType = try resolve(try typed(operand), as: .timestamp, operand)
+            if operandType.type == .date, let clock = TimeField(rawValue: field), clock.isOfDay {
+                throw SyntaxError(
+                    offset: node.offset, message: "a date has no \(field)",
+                    advice: "cast it: …::timestamp is its midnight")
+            }
+            let time = convert(operandType, to: .timestamp)
             guard time.type == .timestamp else {
                 let advice = time.type == .float64 ? "timestamps subtract to seconds already" : nil
                 throw SyntaxError(
@@ -227,7 +290,7 @@ struct TypeChecker {
         case let typed: from = try resolve(typed, as: nil, operand)
         }
         if from.type == type { return from }
-        guard from.type == .string || type == .string || from.type.rules.casts.contains(type) else {
+        guard from.type == .string || type == .string || from.type.rules.casts(type) else {
             let advice = from.type == .timestamp && type.isNumber ? "write extract(epoch from …)" : nil
             throw SyntaxError(
                 offset: node.offset, message: "\(from.type.phrase) can't be cast to \(type.rawValue)", advice: advice)
@@ -290,10 +353,10 @@ struct TypeChecker {
                 offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
         }
         var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
-        if `operator`.entry.asFloats { argument = convert(argument, to: .float64) }
+        if `operator`.entry.asFloats, argument.type == .int64 { argument = convert(argument, to: .float64) }
         guard let type = `operator`.entry.result(argument.type) else {
-            let taken = ValueType.allCases.filter { `operator`.entry.result($0) != nil }.map(\.rawValue).joined(
-                separator: " or ")
+            let kinds = ValueType.plain.map { ($0.rawValue, $0) } + [("decimal", .decimal(precision: 1, scale: 0))]
+            let taken = kinds.filter { `operator`.entry.result($0.1) != nil }.map(\.0).joined(separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
                 advice: taken == "bool" ? "compare it with something, as in … > 0" : argument.type.rules.numberAdvice)
@@ -360,13 +423,12 @@ struct TypeChecker {
         let entry = operation.entry
         if let second = entry.second, arguments.count == 2 {
             throw SyntaxError(
-                offset: second.isAtArgument ? arguments[1].offset : call.node.offset, message: second.message,
-                advice: second.advice)
+                offset: call.node.offset, message: second.message, advice: second.advice)
         }
         try TypeChecker.require(entry.count, call)
         switch entry.takes {
         case .alike(let type):
-            let values = try unify(try all(arguments), arguments, quoted(name))
+            let values = try unify(try all(arguments), arguments, quoted(name), rescales: type == nil)
             return .call(operation, values, type ?? values[0].type)
         case .exactly(let types, let type):
             var values: [Expression] = []
@@ -418,7 +480,7 @@ struct TypeChecker {
             advice: "\(near ?? "")docs/language.md lists them all")
     }
 
-    private mutating func all(_ nodes: [Syntax.Node]) throws(SyntaxError) -> [Typed] {
+    mutating func all(_ nodes: [Syntax.Node]) throws(SyntaxError) -> [Typed] {
         var result: [Typed] = []
         for node in nodes { result.append(try typed(node)) }
         return result
@@ -451,7 +513,7 @@ struct TypeChecker {
     mutating func between(_ call: Call) throws(SyntaxError) -> Expression {
         let nodes = call.arguments, parts = try all(nodes)
         guard case .known(let operand) = parts[0], operand.type.isNumber else {
-            return .call(.between, try unify(parts, nodes, "between"), .bool)
+            return .call(.between, try unify(parts, nodes, "between", rescales: false), .bool)
         }
         var bounds: [Expression] = []
         for index in 1...2 {
@@ -459,62 +521,5 @@ struct TypeChecker {
             bounds.append(try resolve(parts[index], as: operand.type, nodes[index]))
         }
         return .call(.between, [operand] + bounds, .bool)
-    }
-
-    mutating func concatenation(_ call: Call, _ operation: Operation) throws(SyntaxError) -> Expression {
-        let nodes = call.arguments
-        var parts: [Expression] = []
-        for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
-        if operation == .concatenate, !parts.contains(where: { $0.type == .string }) {
-            throw SyntaxError(
-                offset: nodes[0].offset,
-                message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)",
-                advice: "cast one of them: …::string")
-        }
-        let texts = parts.map { part -> Expression in
-            if part.type == .string { return part }
-            let text = Expression.call(.cast, [part], .string)
-            // concat prints a bool like PostgreSQL's output, || like its cast to text.
-            guard part.type == .bool, operation == .concat else { return text }
-            return .call(.substring, [text, .literal(.int64(1), .int64), .literal(.int64(1), .int64)], .string)
-        }
-        return .call(operation, texts, .string)
-    }
-
-    mutating func arithmetic(_ call: Call) throws(SyntaxError) -> Expression {
-        let symbol = call.name, nodes = call.arguments, sides = try all(nodes)
-        let operation = Operation(rawValue: symbol)!
-        switch (sides[0], sides[1]) {
-        case (let side, .span(let span)) where symbol == "+" || symbol == "-":
-            return try addSpan(side, nodes[0], symbol == "-" ? -span.microseconds : span.microseconds)
-        case (.span(let span), let side) where symbol == "+":
-            return try addSpan(side, nodes[1], span.microseconds)
-        case (.known(let side), _) where side.type == .timestamp, (_, .known(let side)) where side.type == .timestamp:
-            guard symbol == "-" else { break }
-            let pair = try unify(sides, nodes, "'-'")
-            return .call(.subtract, pair, .float64)
-        case (.known, _), (.unknown, _), (.span, _): break
-        }
-        let pair = try unify(sides, nodes, "'\(symbol)'")
-        for (expression, side) in zip(pair, nodes) where !expression.type.isNumber {
-            throw SyntaxError(
-                offset: side.offset, message: "'\(symbol)' takes numbers, not \(expression.type.rawValue)",
-                advice: expression.type == .string && symbol == "+" ? "strings are joined with ||" : nil)
-        }
-        if operation == .modulo, pair[0].type != .int64 {
-            throw SyntaxError(offset: call.node.offset, message: "'%' takes int64s", advice: "cast with ::int64")
-        }
-        return .call(operation, pair, pair[0].type)
-    }
-
-    private func addSpan(_ side: Typed, _ node: Syntax.Node, _ microseconds: Int64) throws(SyntaxError) -> Expression {
-        let operand = try resolve(side, as: .timestamp, node)
-        guard operand.type == .timestamp else {
-            throw SyntaxError(
-                offset: node.offset,
-                message: "an interval can only be added to or taken from a timestamp, not \(operand.type.rawValue)",
-                advice: nil)
-        }
-        return .call(.addSpan, [operand, .literal(.int64(microseconds), .int64)], .timestamp)
     }
 }

@@ -27,7 +27,8 @@ extension AggregateOperator {
                 example: "count(distinct merchant)", "3")
         case .sum:
             AggregateEntry(
-                ["sum"], { $0.isNumber ? $0 : nil }, shares: .sums, keeps: .constant, example: "sum(amount)", "42.75")
+                ["sum"], { type in type.isNumber ? type.withAllDigits : nil }, shares: .sums, keeps: .constant,
+                example: "sum(amount)", "42.75")
         case .avg:
             AggregateEntry(
                 ["avg"], AggregateEntry.number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")

@@ -114,13 +114,14 @@ extension Operation {
         case .abs: OperationEntry(["abs"], .function, 1...1, .number, example: "abs(-3)", "3")
         case .round:
             OperationEntry(
-                ["round"], .function, 1...1, .floats, second: .digits("round"), example: "round(2.5)", "2.0")
-        case .floor: OperationEntry(["floor"], .function, 1...1, .floats, example: "floor(-1.5)", "-2.0")
-        case .ceil: OperationEntry(["ceil", "ceiling"], .function, 1...1, .floats, example: "ceil(-1.5)", "-1.0")
+                ["round"], .function, 1...2, .rounding(.round), example: "round(2.5)", "2.0")
+        case .floor: OperationEntry(["floor"], .function, 1...1, .rounding(.floor), example: "floor(-1.5)", "-2.0")
+        case .ceil:
+            OperationEntry(["ceil", "ceiling"], .function, 1...1, .rounding(.ceil), example: "ceil(-1.5)", "-1.0")
         case .trunc:
             OperationEntry(
-                ["trunc"], .function, 1...1, .floats, second: .digits("trunc"), example: "trunc(-1.5)", "-1.0")
-        case .sign: OperationEntry(["sign"], .function, 1...1, .floats, example: "sign(-2)", "-1.0")
+                ["trunc"], .function, 1...2, .rounding(.trunc), example: "trunc(-1.5)", "-1.0")
+        case .sign: OperationEntry(["sign"], .function, 1...1, .rounding(.sign), example: "sign(-2)", "-1.0")
         case .sqrt:
             OperationEntry(["sqrt"], .function, 1...1, .floats, example: "sqrt(2)", "1.4142135623730951")
         case .ln: OperationEntry(["ln"], .function, 1...1, .floats, example: "ln(10)", "2.302585092994046")
@@ -214,20 +215,18 @@ public struct OperationEntry: Sendable {
         case own(@Sendable (inout TypeChecker, TypeChecker.Call) throws(SyntaxError) -> Expression)
         /// It isn't written as a call: the checker makes it where it meets its syntax.
         case unnamed
+
+        /// One number, as a float64, or a decimal, which stays one.
+        static func rounding(_ operation: Operation) -> Signature {
+            .own { checker, call throws(SyntaxError) in try checker.rounding(call, operation) }
+        }
     }
 
     struct Second: Sendable {
         let message: String, advice: String
-        /// Whether the error points at the argument rather than at the call.
-        let isAtArgument: Bool
 
-        static func digits(_ name: String) -> Second {
-            Second(
-                message: "\(name) to a number of digits is not exact in float64",
-                advice: "write \(name)(x * 100) / 100", isAtArgument: true)
-        }
         static let base = Second(
-            message: "log is the logarithm to base 10", advice: "to base b it is ln(x) / ln(b)", isAtArgument: false)
+            message: "log is the logarithm to base 10", advice: "to base b it is ln(x) / ln(b)")
     }
 
     fileprivate init(

@@ -13,6 +13,9 @@ public struct Instant: Sendable, Hashable, Comparable {
     public static let range =
         Instant(microseconds: -210_866_803_200_000_000)...Instant(microseconds: 106_751_982 * 86_400_000_000 - 1)
 
+    /// The dates whose midnights are instants, as days since 1970: 4714-11-24 BC to the last day of 294246.
+    package static let days: ClosedRange<Int64> = -2_440_588...106_751_981
+
     public static func < (left: Instant, right: Instant) -> Bool {
         left.microseconds < right.microseconds
     }
@@ -48,10 +51,23 @@ extension Instant {
 
     /// Reads an instant, and the 0 to 999 nanoseconds beyond its microseconds.
     package static func incoming(_ bytes: Span<UInt8>) -> (instant: Instant, nanoseconds: Int)? {
-        parse(bytes, isIncoming: true)
+        parse(bytes, isIncoming: true).map { ($0.instant, $0.nanoseconds) }
     }
 
-    private static func parse(_ bytes: Span<UInt8>, isIncoming: Bool) -> (instant: Instant, nanoseconds: Int)? {
+    /// Reads the date of a time, or a date alone, as it is written: in the time's own zone, as days since 1970.
+    package static func date(of bytes: Span<UInt8>) -> Int64? { parse(bytes, isIncoming: false)?.days }
+
+    /// Reads the date in incoming data: a date alone, or a time that is a midnight in UTC. Nil for anything else.
+    package static func incomingDate(_ bytes: Span<UInt8>) -> Int64? {
+        guard let read = parse(bytes, isIncoming: true), read.nanoseconds == 0,
+            read.instant.microseconds == read.days * microsecondsPerDay
+        else { return nil }
+        return read.days
+    }
+
+    private static func parse(_ bytes: Span<UInt8>, isIncoming: Bool)
+        -> (instant: Instant, nanoseconds: Int, days: Int64)?
+    {
         var reader = DigitReader(), nanoseconds = 0
         let negative = reader.take(UInt8(ascii: "-"), bytes)
         let isBC =
@@ -92,10 +108,10 @@ extension Instant {
             microseconds -= offset * 1_000_000
         }
         guard reader.position == bytes.count, range.contains(Instant(microseconds: microseconds)) else { return nil }
-        return (Instant(microseconds: microseconds), nanoseconds)
+        return (Instant(microseconds: microseconds), nanoseconds, date.daysSinceEpoch)
     }
 
-    private static let microsecondsPerDay: Int64 = 86_400_000_000
+    package static let microsecondsPerDay: Int64 = 86_400_000_000
 }
 
 extension Instant: CustomStringConvertible {
@@ -131,21 +147,8 @@ extension Instant: CustomStringConvertible {
     private func append(_ date: CivilDate, year: Int64, separator: UInt8, to bytes: inout [UInt8]) {
         let rest = microseconds.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).remainder
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
-        func append(_ number: Int64, width: Int) {
-            var divisor: Int64 = 1
-            for _ in 1..<width { divisor *= 10 }
-            // Years may have more digits.
-            while number / divisor >= 10 { divisor *= 10 }
-            while divisor > 0 {
-                bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
-                divisor /= 10
-            }
-        }
-        append(year, width: 4)
-        bytes.append(UInt8(ascii: "-"))
-        append(date.month, width: 2)
-        bytes.append(UInt8(ascii: "-"))
-        append(date.day, width: 2)
+        func append(_ number: Int64, width: Int) { bytes.append(number, width: width) }
+        date.append(year: year, to: &bytes)
         bytes.append(separator)
         append(seconds / 3600, width: 2)
         bytes.append(UInt8(ascii: ":"))
@@ -156,6 +159,44 @@ extension Instant: CustomStringConvertible {
         bytes.append(UInt8(ascii: "."))
         append(fraction, width: 6)
         while bytes.last == UInt8(ascii: "0") { bytes.removeLast() }
+    }
+}
+
+extension CivilDate: CustomStringConvertible {
+    /// RFC 3339's date (`2024-05-01`), with a minus before years before the year 0.
+    public var description: String {
+        var bytes: [UInt8] = year < 0 ? [UInt8(ascii: "-")] : []
+        append(year: abs(year), to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The text that PostgreSQL casts it to, where the year before 1 is 1 BC.
+    package var sqlText: String {
+        var bytes: [UInt8] = []
+        append(year: year > 0 ? year : 1 - year, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self) + (year > 0 ? "" : " BC")
+    }
+
+    fileprivate func append(year: Int64, to bytes: inout [UInt8]) {
+        bytes.append(year, width: 4)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(month, width: 2)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(day, width: 2)
+    }
+}
+
+extension [UInt8] {
+    /// Appends a number's digits, at least `width` of them.
+    fileprivate mutating func append(_ number: Int64, width: Int) {
+        var divisor: Int64 = 1
+        for _ in 1..<width { divisor *= 10 }
+        // Years may have more digits.
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
+            divisor /= 10
+        }
     }
 }
 

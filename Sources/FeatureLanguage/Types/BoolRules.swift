@@ -1,6 +1,7 @@
 extension TypeRules {
     static let bool = TypeRules(
-        .bits, spellings: ["bool", "boolean"], phrase: "a bool", casts: [.int64], sqlName: "boolean", sqlNumbers: [16],
+        .bits, spellings: ["bool", "boolean"], phrase: "a bool", casts: { $0 == .int64 }, sqlName: "boolean",
+        sqlNumbers: [16],
         literalAdvice: "write true or false",
         numberAdvice: "write case when … then 1 else 0 end",
         castAdvice: ".astype(\"boolean\") in pandas, .cast(pl.Boolean) in Polars, ::boolean in SQL",

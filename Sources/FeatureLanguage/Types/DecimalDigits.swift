@@ -1,5 +1,3 @@
-internal import FeatureLanguage
-
 /// A decimal number as it was given: the digits of a whole number, and how many of them come after the point.
 ///
 /// One rule decides which float64 it is, whatever it came in (CSV, JSON, Arrow's decimals, PostgreSQL's numeric):

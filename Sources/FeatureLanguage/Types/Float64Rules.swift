@@ -1,8 +1,7 @@
 extension TypeRules {
     static let float64 = TypeRules(
         .floats, spellings: ["float64", "double precision", "float8", "float", "double"],
-        narrowSpellings: ["real", "float4", "float32"], phrase: "a float64", isNumber: true,
-        isContinuous: true, casts: [.int64],
+        narrowSpellings: ["real", "float4", "float32"], phrase: "a float64", isContinuous: true, casts: { $0.isNumber },
         sqlName: "double precision",
         // Large integers if they are exact, decimals if their digits come back.
         sqlNumbers: [20, 21, 23, 700, 701, 1700], literalAdvice: "write a number, as in '4.2', or 'NaN' or 'inf'",

@@ -1,7 +1,7 @@
 extension TypeRules {
     static let int64 = TypeRules(
-        .words, spellings: ["int64", "bigint", "int8", "int", "integer"], phrase: "an int64", isNumber: true,
-        casts: [.float64, .bool], sqlName: "bigint",
+        .words, spellings: ["int64", "bigint", "int8", "int", "integer"], phrase: "an int64",
+        casts: { $0 == .bool || $0.isNumber }, sqlName: "bigint",
         // Decimals if they are whole.
         sqlNumbers: [20, 21, 23, 1700], literalAdvice: "write a whole number, as in '42'", numberAdvice: nil,
         castAdvice: ".astype(\"Int64\") in pandas, .cast(pl.Int64) in Polars, ::bigint in SQL",

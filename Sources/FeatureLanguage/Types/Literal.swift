@@ -6,6 +6,9 @@ public enum Literal: Sendable, Hashable {
     case float64(bits: UInt64)
     case string(String)
     case timestamp(Instant)
+    /// Days since 1970-01-01.
+    case date(days: Int64)
+    case decimal(DecimalValue)
 
     /// A float64 constant with the bits of `value`.
     public static func float64(_ value: Double) -> Literal { .float64(bits: value.bitPattern) }
@@ -19,6 +22,8 @@ public enum Literal: Sendable, Hashable {
         case .float64: .float64
         case .string: .string
         case .timestamp: .timestamp
+        case .date: .date
+        case .decimal(let value): .decimal(precision: value.precision, scale: value.scale)
         }
     }
 
@@ -32,7 +37,11 @@ public enum Literal: Sendable, Hashable {
         case (.float64(let a), .float64(let b)): a == b
         case (.string(let a), .string(let b)): a.utf8.elementsEqual(b.utf8)
         case (.timestamp(let a), .timestamp(let b)): a == b
-        case (.null, _), (.bool, _), (.int64, _), (.float64, _), (.string, _), (.timestamp, _): false
+        case (.date(let a), .date(let b)): a == b
+        case (.decimal(let a), .decimal(let b)): a == b
+        case (.null, _), (.bool, _), (.int64, _), (.float64, _), (.string, _), (.timestamp, _), (.date, _),
+            (.decimal, _):
+            false
         }
     }
 

@@ -1,7 +1,7 @@
 extension TypeRules {
     static let timestamp = TypeRules(
         .words, spellings: ["timestamp", "timestamptz", "timestamp with time zone", "timestamp without time zone"],
-        phrase: "a timestamp", isContinuous: true, isTextInJSON: true,
+        phrase: "a timestamp", isContinuous: true, isTextInJSON: true, casts: { $0 == .date },
         sqlName: "timestamptz", sqlNumbers: [1082, 1114, 1184], literalAdvice: "write '2024-05-01T09:30:00Z'",
         numberAdvice: "for seconds since 1970 write extract(epoch from …)",
         castAdvice: "pd.to_datetime(…, utc=True) in pandas, .cast(pl.Datetime(\"us\")) in Polars, ::timestamptz in SQL",

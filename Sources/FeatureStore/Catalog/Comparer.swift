@@ -245,9 +245,12 @@ extension Comparison {
 }
 
 extension Literal {
-    /// Equality in the sense of SQL's `is not distinct from`; an int64 beside a float64 becomes one.
+    /// Equality in the sense of SQL's `is not distinct from`; numbers are compared by value.
     fileprivate func isSame(as other: Literal) -> Bool {
         if case .int64 = self, case .int64 = other { return self == other }
+        if let a = exact, let b = other.exact {
+            return DecimalValue.order(a.unscaled, scale: a.scale, b.unscaled, scale: b.scale) == 0
+        }
         guard let x = amount, let y = other.amount else { return self == other }
         return x == y || x.isNaN && y.isNaN
     }
@@ -257,6 +260,15 @@ extension Literal {
         if case .int64(let x) = self, case .int64(let y) = other { return Double((Int128(x) - Int128(y)).magnitude) }
         guard let x = amount, let y = other.amount else { return nil }
         return x.isNaN || y.isNaN ? .infinity : (x - y).magnitude
+    }
+
+    /// Its digits; nil where it isn't a decimal or an int64.
+    private var exact: DecimalValue? {
+        switch self {
+        case .decimal(let value): value
+        case .int64(let value): DecimalValue(Int128(value), precision: 19, scale: 0)
+        case .null, .bool, .float64, .string, .timestamp, .date: nil
+        }
     }
 
     /// Its number; nil where it isn't one.

@@ -211,7 +211,7 @@ private struct SegmentCheck {
             guard let known else { return damage(segment.number) }
             var rows = SourceRows(
                 columns: columns.filter { name, _ in layout.columns.contains { $0.name == name } },
-                eventTimes: source.eventTime.flatMap { columns[$0]?.integers } ?? [],
+                eventTimes: source.eventTime.flatMap { columns[$0]?.instants } ?? [],
                 knownAt: known, offsets: offsets.integers)
             if let flags = columns[SegmentColumn.retraction] { rows.isRetraction = flags.bools }
             parts.append(rows)

@@ -127,7 +127,7 @@ private struct LogCheck {
         var types: [String: String] = [:]
         for row in try connection.execute(
             """
-            select a.attname, format_type(a.atttypid, null) from pg_attribute a
+            select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a
             where a.attrelid = to_regclass(\("firn_source." + SQL.quoted(source.name))) and a.attnum > 0 and not a.attisdropped
             """
         ).map({ $0 }) {

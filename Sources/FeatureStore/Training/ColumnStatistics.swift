@@ -51,6 +51,12 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         case .words(let values):
             let unit = column.type.rules.wordUnit
             describe(rows, { Double(values[$0]) / unit }, column, sampledRows)
+        case .wides(let values):
+            let scale = column.type.scale
+            func value(_ row: Int) -> Double {
+                DecimalValue(values[row], precision: DecimalValue.maximumPrecision, scale: scale).float64
+            }
+            describe(rows, value, column, sampledRows)
         case .floats(let values): describe(rows, { values[$0] }, column, sampledRows)
         }
         if column.type.rules.isContinuous { return }

@@ -239,7 +239,7 @@ extension BatchLog.Recorded {
 ///
 ///     SHA-256( salt  row… )
 ///     row   = u64 position  known_at  (u64 column's place, value) for each that isn't NULL  u64 2^64−1
-///     value = bool, int64, float64's bits, timestamp: u64 · string: u64 length, UTF-8;  known_at = u64, −2^63 where unknown or pushed
+///     value = bool, int64, float64's bits, timestamp, date: u64 · decimal: u128 · string: u64 length, UTF-8;  known_at = u64, −2^63 where unknown or pushed
 ///
 /// A column that the source gains later is NULL in older rows and so changes nothing. Numbers are little-endian.
 package struct RowsDigest {
@@ -273,6 +273,7 @@ package struct RowsDigest {
                 case .bits(let values): append(values[row] ? 1 : 0)
                 case .words(let values): append(UInt64(bitPattern: values[row]))
                 case .floats(let values): append(values[row].bitPattern)
+                case .wides(let values): buffer.append(littleEndian: values[row])
                 case .bytes(let values):
                     let range = values.range(row)
                     append(UInt64(range.count))

@@ -121,7 +121,7 @@ final class BatchWriter {
     /// Counts rows toward their batch, and returns when they are known; nil if that is their commit.
     private func take(_ rows: Table, of place: Int) -> [Int64]? {
         let knownAt = knownNow ? nil : imported(rows), first = batches[place].count + 1
-        if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.integers {
+        if delays != nil, let eventTime = source.eventTime, let times = rows[eventTime]?.instants {
             delays!.add(times, knownAt: knownAt)
         }
         batches[place].digest.add(
@@ -144,7 +144,7 @@ final class BatchWriter {
 
     private func imported(_ rows: Table) -> [Int64] {
         let columns = Dictionary(uniqueKeysWithValues: zip(rows.names, rows.columns))
-        guard let eventTime = source.eventTime, let times = columns[eventTime]?.integers else {
+        guard let eventTime = source.eventTime, let times = columns[eventTime]?.instants else {
             return Array(repeating: SourceRows.unknown, count: rows.rowCount)
         }
         return source.knownAt(eventTimes: times, columns: columns)
@@ -257,7 +257,7 @@ final class BatchWriter {
         // Beyond every offset that exists: the batch in the upper bits, the position within it in the lower ones.
         let offset = Int64.max / 2, first = batches[0].number
         let declared = SQL.joined(names.map { "\(identifier: $0)" }, by: ", ")
-        let time: SQL = source.eventTime.map { "\(identifier: $0)" } ?? "null::timestamptz"
+        let time: SQL = source.eventTime.map { "\(identifier: $0)::timestamptz" } ?? "null::timestamptz"
         let staged = try connection.byHash {
             try table.rows(
                 source.columns,

@@ -95,7 +95,7 @@ final class QueryRows {
 
     private enum Numbers {
         case asTheyAre
-        /// PostgreSQL's numeric as text, for one of our numbers.
+        /// A number as text.
         case decimals
         /// An int64 for a float64.
         case integers
@@ -132,8 +132,12 @@ final class QueryRows {
         let types = Dictionary(given.map { ($0.name, $0.type) }) { first, _ in first }
         numbers = columns.map { column in
             let given = types[column.name]!
-            guard column.type.isNumber else { return .asTheyAre }
-            return given == 1700 ? .decimals : given == 20 && column.type == .float64 ? .integers : .asTheyAre
+            switch column.type {
+            case .decimal: return .decimals
+            case .int64: return given == 1700 ? .decimals : .asTheyAre
+            case .float64: return given == 1700 ? .decimals : given == 20 ? .integers : .asTheyAre
+            case .bool, .string, .timestamp, .date: return .asTheyAre
+            }
         }
         let list = SQL.joined(
             zip(columns, numbers).map { column, numbers -> SQL in
@@ -171,9 +175,11 @@ final class QueryRows {
                 advice: "a watermark has a value in each row: coalesce it in the query")
         }
         for (name, column) in zip(table.names, table.columns) {
-            guard column.type == .timestamp else { continue }
-            for (row, time) in column.integers.enumerated()
-            where !column.isNull(row) && !Instant.range.contains(Instant(microseconds: time)) {
+            guard column.type.isTime else { continue }
+            let range =
+                column.type == .date
+                ? Instant.days : Instant.range.lowerBound.microseconds...Instant.range.upperBound.microseconds
+            for (row, time) in column.integers.enumerated() where !column.isNull(row) && !range.contains(time) {
                 throw TableError(
                     file: "query", column: name,
                     message: "holds a time that isn't one, such as infinity, or lies beyond those there are")
@@ -202,7 +208,12 @@ extension QueryRows {
             builder.append(exact)
         case .decimals:
             guard let text = row.text() else { return builder.appendNull() }
-            if columns[index].type == .int64 {
+            if case .decimal(let precision, let scale) = columns[index].type {
+                guard let digits = DecimalDigits(text: text),
+                    let value = DecimalValue(exactly: digits, precision, scale)
+                else { throw loss(columns[index]) }
+                builder.append(value.unscaled)
+            } else if columns[index].type == .int64 {
                 guard let whole = DecimalDigits(text: text)?.int64 else { throw loss(columns[index]) }
                 builder.append(whole)
             } else if let digits = DecimalDigits(text: text) {
@@ -218,9 +229,8 @@ extension QueryRows {
     private func loss(_ column: ColumnDefinition) -> TableError {
         TableError(
             file: "query", column: column.name,
-            message: "has a number that \(column.type == .int64 ? "an int64 isn't" : "a float64 would round")",
-            advice:
-                "where that is meant, cast it in the query, as in \(column.name)::\(column.type == .int64 ? "bigint" : "float8")"
+            message: "has a number that isn't \(column.type.phrase) without loss",
+            advice: "where that is meant, cast it in the query, as in \(column.name)::\(column.type.sql.text)"
         )
     }
 }

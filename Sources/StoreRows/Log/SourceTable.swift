@@ -229,7 +229,7 @@ package struct SourceTable {
 
     private func declared(_ names: [String]) -> [ColumnDefinition] { source.columns.filter { names.contains($0.name) } }
 
-    private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)" } ?? "null::timestamptz" }
+    private var eventTime: SQL { source.eventTime.map { "r.\(identifier: $0)::timestamptz" } ?? "null::timestamptz" }
 
     /// Reads a query's rows (the declared columns, offset, `known_at`, event time) and puts them in commit order.
     package func rows(_ declared: [ColumnDefinition], _ query: SQL, _ connection: Connection) throws -> SourceRows {
@@ -302,6 +302,8 @@ package enum RowWidth {
             case .bits: (bytes, isAligned) = (bytes + 1, false)
             // Longer values are stored elsewhere.
             case .bytes: (bytes, isAligned) = (bytes + 24, false)
+            // Ten or eleven digits of base 10,000, and their head.
+            case .wides: (bytes, isAligned) = (bytes + 32, false)
             // It begins at a multiple of eight.
             case .words, .floats: (bytes, isAligned) = (bytes + (isAligned ? 8 : 15), true)
             }

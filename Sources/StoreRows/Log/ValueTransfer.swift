@@ -25,6 +25,8 @@ extension ValueType {
         case .float64: .float64
         case .string: .text
         case .timestamp: .timestamp
+        case .date: .date
+        case .decimal: .numeric
         }
     }
 }
@@ -38,6 +40,8 @@ extension Literal {
         case .float64(let bits): .float64(Double(bitPattern: bits))
         case .string(let text): .text(text)
         case .timestamp(let instant): .timestamp(instant.microseconds)
+        case .date(let days): .date(days)
+        case .decimal(let value): .numeric(unscaled: value.unscaled, scale: value.scale)
         }
     }
 }
@@ -52,6 +56,9 @@ extension Rows.Row {
         case .float64: try .float64(bits: bytes(column).reduce(0) { $0 << 8 | UInt64($1) })
         case .string: try .string(text(column))
         case .timestamp: try .timestamp(Instant(microseconds: timestamp(column)))
+        case .date: try .date(days: date(column))
+        case .decimal(let precision, let scale):
+            try .decimal(DecimalValue(numeric(column, scale: scale), precision: precision, scale: scale))
         }
     }
 }
@@ -71,12 +78,17 @@ extension CopyWriter {
     /// Writes one value of a column.
     package mutating func write(_ column: Column, _ row: Int) {
         if column.isNull(row) { return writeNull() }
-        switch (column.values, column.type) {
-        case (.bits(let values), _): write(values[row])
-        case (.words(let values), .timestamp): write(timestamp: values[row])
-        case (.words(let values), _): write(values[row])
-        case (.floats(let values), _): write(values[row])
-        case (.bytes(let values), _): write(bytes: values.bytes[values.range(row)])
+        switch column.values {
+        case .bits(let values): write(values[row])
+        case .words(let values):
+            switch column.type {
+            case .timestamp: write(timestamp: values[row])
+            case .date: write(date: values[row])
+            case .bool, .int64, .float64, .string, .decimal: write(values[row])
+            }
+        case .floats(let values): write(values[row])
+        case .wides(let values): write(values[row], scale: column.type.scale)
+        case .bytes(let values): write(bytes: values.bytes[values.range(row)])
         }
     }
 }
@@ -88,6 +100,8 @@ extension ColumnBuilder {
         case .int64: if let value = reader.int64() { append(value) } else { appendNull() }
         case .float64: if let value = reader.float64() { append(value) } else { appendNull() }
         case .timestamp: if let value = reader.timestamp() { append(value) } else { appendNull() }
+        case .date: if let value = reader.date() { append(value) } else { appendNull() }
+        case .decimal(_, let scale): if let value = reader.numeric(scale: scale) { append(value) } else { appendNull() }
         case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
         }
     }

@@ -124,6 +124,7 @@ extension JSON: CustomStringConvertible {
         case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
         case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
         case .words(let values): write(word: values[row], column.type, to: &bytes)
+        case .wides(let values): write(values[row], column.type, to: &bytes)
         }
     }
 
@@ -135,6 +136,11 @@ extension JSON: CustomStringConvertible {
         } else {
             write(value, to: &bytes)
         }
+    }
+
+    /// Appends a decimal: a text of its digits.
+    package static func write(_ value: Int128, _ type: ValueType, to bytes: inout [UInt8]) {
+        write(type.rules.text(type.rules.literal(wide: value)).utf8, to: &bytes)
     }
 
     package static func write(_ value: Int64, to bytes: inout [UInt8]) {

@@ -1,5 +1,5 @@
 /// A natural number in digits of 16 bits, by the methods taught at school: the judge of exact arithmetic.
-struct BigNumber {
+struct BigNumber: Equatable {
     /// The lowest first, without zeros at the top.
     private var digits: [UInt32] = []
 
@@ -21,6 +21,9 @@ struct BigNumber {
     }
 
     private func digit(_ index: Int) -> UInt32 { index < digits.count ? digits[index] : 0 }
+
+    /// The number, which must be below 2^127.
+    var wide: UInt128 { digits.reversed().reduce(UInt128(0)) { $0 << 16 | UInt128($1) } }
 
     static func + (a: BigNumber, b: BigNumber) -> BigNumber {
         var sum = BigNumber()

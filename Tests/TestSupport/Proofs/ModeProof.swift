@@ -13,7 +13,7 @@ extension AggregateProof {
             let type = random.anyType(), x = random.draw(type, depth: 2)
             return Judged(
                 firn: "mode(\(x.firn))",
-                sql: "mode() within group (order by \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: type)
+                sql: "mode() within group (order by \(x.sql)\(type == .string ? " collate \"C\"" : ""))", type: x.type)
         },
         mutant: "of several modes the largest")
 }

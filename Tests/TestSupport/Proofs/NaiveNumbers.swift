@@ -7,6 +7,7 @@ enum Naive {
             switch value {
             case .float64(let bits): Double(bitPattern: bits)
             case .int64(let value): Double(value)
+            case .decimal: NaiveDecimal(value)!.float64
             default: preconditionFailure("a number is wanted")
             }
         }
@@ -31,6 +32,15 @@ enum Naive {
     }
 
     static func percentile(_ values: [Literal], _ fraction: Double) -> Double {
+        if case .decimal? = values.first {
+            let sorted = values.map { NaiveDecimal($0)! }.sorted { NaiveDecimal.order($0, $1) < 0 }
+            let place = fraction * Double(sorted.count - 1), below = place.rounded(.down)
+            let low = sorted[Int(below)], step = sorted[Int(place.rounded(.up))] + -low
+            // The weight is a whole number of 2^−1074, and what is divided by as well.
+            let unit = NaiveDecimal(isNegative: false, BigNumber(1, shift: 1074), scale: 0)
+            let weight = NaiveDecimal(isNegative: false, BigNumber(units: place - below), scale: 0)
+            return NaiveDecimal.quotient(low * unit + step * weight, unit)!
+        }
         let sorted = floats(values).sorted { orderOfFloats($0, $1) < 0 }
         let place = fraction * Double(sorted.count - 1)
         let low = sorted[Int(place.rounded(.down))], high = sorted[Int(place.rounded(.up))]
@@ -40,6 +50,13 @@ enum Naive {
     /// n Σx² − (Σx)² over n (n − 1) or n², exact, then the nearest float64.
     static func variance(_ values: [Literal], ofSample: Bool) -> Double? {
         guard values.count > (ofSample ? 1 : 0) else { return nil }
+        if case .decimal? = values.first {
+            let numbers = values.map { NaiveDecimal($0)! }, n = NaiveDecimal(.int64(Int64(values.count)))!
+            let zero = NaiveDecimal(isNegative: false, BigNumber(), scale: 0), sum = numbers.reduce(zero, +)
+            return NaiveDecimal.quotient(
+                n * numbers.map { $0 * $0 }.reduce(zero, +) + -(sum * sum),
+                n * NaiveDecimal(.int64(Int64(ofSample ? values.count - 1 : values.count)))!)
+        }
         var positive = BigNumber(), negative = BigNumber(), squares = BigNumber()
         for value in values {
             let magnitude: BigNumber, isNegative: Bool
@@ -70,6 +87,8 @@ enum Naive {
     static func order(_ a: Literal, _ b: Literal) -> Int {
         switch (a, b) {
         case (.int64(let x), .int64(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.date(let x), .date(let y)): x < y ? -1 : x == y ? 0 : 1
+        case (.decimal, .decimal): NaiveDecimal.order(NaiveDecimal(a)!, NaiveDecimal(b)!)
         case (.timestamp(let x), .timestamp(let y)): x < y ? -1 : x == y ? 0 : 1
         case (.bool(let x), .bool(let y)): x == y ? 0 : x ? 1 : -1
         case (.string(let x), .string(let y)): x == y ? 0 : x.utf8.lexicographicallyPrecedes(y.utf8) ? -1 : 1
@@ -89,6 +108,13 @@ enum Naive {
             let sum = values.reduce(Int128(0)) { if case .int64(let value) = $1 { $0 + Int128(value) } else { $0 } }
             if average { return .float64(Double(sum) / Double(values.count)) }
             return Int64(exactly: sum).map { .int64($0) } ?? .null
+        }
+        if case .decimal(let first) = values[0] {
+            let zero = NaiveDecimal(isNegative: false, BigNumber(), scale: first.scale)
+            let sum = values.reduce(zero) { $0 + NaiveDecimal($1)! }
+            if !average { return sum.literal(.decimal(precision: 38, scale: first.scale)) ?? .null }
+            return .float64(
+                NaiveDecimal.quotient(sum, NaiveDecimal(.int64(Int64(values.count)))!)!)
         }
         let floats = floats(values), unbounded = floats.filter { !$0.isFinite }
         let sum = unbounded.isEmpty ? nearest(total(floats)) : unbounded.reduce(0, +)

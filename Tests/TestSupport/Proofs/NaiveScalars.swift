@@ -52,7 +52,13 @@ public enum NaiveScalars {
     /// An int64 beside a float64 becomes one.
     private static func alike(_ pair: [Literal]) -> [Literal] {
         let isMixed = pair.contains { if case .float64 = $0 { true } else { false } }
-        return pair.map { if case .int64(let value) = $0, isMixed { .float64(Double(value)) } else { $0 } }
+        if pair.contains(.null) { return pair }
+        return pair.map { value in
+            switch value {
+            case .int64, .decimal: isMixed ? .float64(Naive.floats([value])[0]) : value
+            default: value
+            }
+        }
     }
 
     /// Of values none of which is NULL; nil where PostgreSQL would refuse.
@@ -61,7 +67,8 @@ public enum NaiveScalars {
     )
         -> Literal?
     {
-        switch operation {
+        if let result = decimal(operation, x, type) ?? date(operation, x, type) { return result }
+        return switch operation {
         case .add: integer(x) { $0 + $1 } ?? float(x) { $0 + $1 }
         case .subtract:
             if case (.timestamp(let a), .timestamp(let b)) = (x[0], x[1]) {
@@ -139,7 +146,72 @@ public enum NaiveScalars {
     }
 
     /// As PostgreSQL has it: 0.0 equals −0.0, and NaN is above all and equal to itself.
-    private static func order(_ a: Literal, _ b: Literal) -> Int { Naive.order(Naive.folded(a), Naive.folded(b)) }
+    private static func order(_ a: Literal, _ b: Literal) -> Int {
+        if a != .null, b != .null, let x = NaiveDecimal(a), let y = NaiveDecimal(b) { return NaiveDecimal.order(x, y) }
+        return Naive.order(Naive.folded(a), Naive.folded(b))
+    }
+
+    /// Arithmetic of decimals, and casts to and from them; nil for anything else.
+    private static func decimal(_ operation: FeatureLanguage.Operation, _ x: [Literal], _ type: ValueType) -> Literal??
+    {
+        let isOfDecimals = x.contains { if case .decimal = $0 { true } else { false } }
+        if operation == .cast, case .decimal = type {
+            if case .float64(let bits) = x[0] {
+                let value = Double(bitPattern: bits)
+                return .some(value.isFinite ? Literal(text: x[0].sqlText, as: type) : nil)
+            }
+            if let number = NaiveDecimal(x[0]) { return .some(number.literal(type)) }
+            return nil
+        }
+        guard isOfDecimals, let a = NaiveDecimal(x[0]) else { return nil }
+        let b = x.count > 1 ? NaiveDecimal(x[1]) : nil
+        var places = 0
+        if x.count > 1, case .int64(let digits) = x[1] { places = Int(digits) }
+        switch operation {
+        case .add: return (a + b!).literal(type)
+        case .subtract: return (a + -b!).literal(type)
+        case .multiply: return (a * b!).literal(type)
+        case .divide: return .some(NaiveDecimal.quotient(a, b!).map { .float64($0) })
+        case .modulo: return .some(NaiveDecimal.remainder(a, b!)?.literal(type))
+        case .negate: return (-a).literal(type)
+        case .abs: return NaiveDecimal(isNegative: false, a.magnitude, scale: a.scale).literal(type)
+        case .round: return a.rounded(to: places) { isHalf, isZero, _ in isHalf && !isZero }.literal(type)
+        case .floor: return a.rounded(to: 0) { _, isZero, isNegative in !isZero && isNegative }.literal(type)
+        case .ceil: return a.rounded(to: 0) { _, isZero, isNegative in !isZero && !isNegative }.literal(type)
+        case .trunc: return a.rounded(to: places) { _, _, _ in false }.literal(type)
+        case .sign:
+            let sign: Int64 = a.magnitude == BigNumber() ? 0 : a.isNegative ? -1 : 1
+            return NaiveDecimal(.int64(sign))!.literal(type)
+        case .cast where type == .float64: return .float64(a.float64)
+        case .cast where type == .int64:
+            let whole = a.rounded(to: 0) { isHalf, isZero, _ in isHalf && !isZero }
+            guard case .decimal(let value)? = whole.literal(.decimal(precision: 38, scale: 0)) else {
+                return .some(nil)
+            }
+            return .some(Int64(exactly: value.unscaled).map { .int64($0) })
+        default: return nil
+        }
+    }
+
+    /// Arithmetic of dates, and casts to and from them; nil for anything else.
+    private static func date(_ operation: FeatureLanguage.Operation, _ x: [Literal], _ type: ValueType) -> Literal?? {
+        switch (operation, x[0], x.count > 1 ? x[1] : .null) {
+        case (.subtract, .date(let a), .date(let b)): return .int64(a - b)
+        case (.add, .date(let day), .int64(let days)), (.subtract, .date(let day), .int64(let days)):
+            let moved = Int128(day) + (operation == .add ? 1 : -1) * Int128(days)
+            return .some(moved >= -2_440_588 && moved <= 106_751_981 ? .date(days: Int64(moved)) : nil)
+        case (.cast, .date(let days), _) where type == .timestamp:
+            return .timestamp(Instant(microseconds: days * 86_400_000_000))
+        case (.cast, .timestamp(let time), _) where type == .date:
+            let day = Double(time.microseconds) / 86_400_000_000
+            // A float of so few digits is exact but for the last of them.
+            var days = Int64(day.rounded(.down))
+            while days * 86_400_000_000 > time.microseconds { days -= 1 }
+            while (days + 1) * 86_400_000_000 <= time.microseconds { days += 1 }
+            return .date(days: days)
+        default: return nil
+        }
+    }
 
     /// The float64 nearest to a number of millionths.
     private static func seconds(_ microseconds: Int128) -> Double {

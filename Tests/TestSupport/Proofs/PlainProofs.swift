@@ -26,6 +26,12 @@ extension AggregateProof {
         calls: [Call(text: "sum($)", takes: .numbers)],
         twin: { rows, _ in rows.present.isEmpty ? .null : Naive.sum(rows.present, average: false) },
         judged: { random in
+            if random.random.chance(30) {
+                let x = random.draw(.decimal(precision: 38, scale: 0), depth: 2), scale = x.type.scale
+                return Judged(
+                    firn: "sum(\(x.firn))", sql: "judge.fitting(sum((\(x.sql))::numeric)",
+                    type: .decimal(precision: 38, scale: scale), end: ", 38, \(scale))")
+            }
             if random.random.chance(50) {
                 let x = random.draw(.int64, depth: 2)
                 return Judged(firn: "sum(\(x.firn))", sql: "judge.fitting(sum(\(x.sql))", type: .int64, end: ")")
@@ -41,7 +47,7 @@ extension AggregateProof {
         calls: [Call(text: "avg($)", takes: .numbers)],
         twin: { rows, _ in rows.present.isEmpty ? .null : Naive.sum(rows.present, average: true) },
         judged: { random in
-            let x = random.random.chance(50) ? random.draw(.int64, depth: 2) : random.moderate()
+            let x = random.exactNumber()
             return Judged(
                 firn: "avg(\(x.firn))", sql: "(avg((\(x.sql))::text::numeric)", type: .float64, tolerance: 1e-11,
                 end: ")::float8")
@@ -63,7 +69,7 @@ extension AggregateProof {
                 }
                 return Judged(
                     firn: "\(name)(\(x.firn))", sql: "\(name)(\(x.sql)\(type == .string ? " collate \"C\"" : ""))",
-                    type: type)
+                    type: x.type)
             },
             mutant: "an extreme that left a run stays")
     }
@@ -76,8 +82,7 @@ extension AggregateProof {
                     ?? .null
             },
             judged: { random in
-                let x = random.random.chance(50) ? random.draw(.int64, depth: 2) : random.moderate(),
-                    called = random.random.pick([name, spelling])
+                let x = random.exactNumber(), called = random.random.pick([name, spelling])
                 // PostgreSQL's numeric deviation has few digits where it is large; the root of its variance has all.
                 return Judged(
                     firn: "\(called)(\(x.firn))",
@@ -99,12 +104,13 @@ extension AggregateProof {
             return .float64(Naive.percentile(rows.present, Double(bitPattern: bits)))
         },
         judged: { random in
-            let x = random.draw(random.random.pick([.int64, .float64]), depth: 2),
+            let x = random.draw(random.random.pick([.int64, .float64, .decimal(precision: 38, scale: 0)]), depth: 2),
                 fraction = random.random.pick(["0", "0.1", "0.5", "0.9", "0.99", "1"])
             let call = fraction == "0.5" ? "median(\(x.firn))" : "percentile(\(x.firn), \(fraction))"
             return Judged(
                 firn: call, sql: "percentile_cont(\(fraction)) within group (order by (\(x.sql))::float8)",
-                type: .float64)
+                // Between decimals it is exact until it is rounded.
+                type: .float64, tolerance: x.type.layout == .wides ? 1e-12 : 0)
         },
         mutant: "a percentile takes the lower value")
 
@@ -128,7 +134,8 @@ extension AggregateProof {
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
             return Judged(
-                firn: "latest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t desc, n desc)", type: type, end: ")[1]")
+                firn: "latest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t desc, n desc)", type: x.type,
+                end: ")[1]")
         },
         mutant: "latest skips NULL")
 
@@ -138,12 +145,21 @@ extension AggregateProof {
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
             return Judged(
-                firn: "earliest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t, n)", type: type, end: ")[1]")
+                firn: "earliest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t, n)", type: x.type, end: ")[1]")
         },
         mutant: "the newest row of an earlier part is forgotten")
 }
 
 extension RandomExpressions {
+    /// A number whose decimal digits are exact, or close to it.
+    fileprivate mutating func exactNumber() -> JudgedExpression {
+        switch random.pick([0, 1, 2]) {
+        case 0: draw(.int64, depth: 2)
+        case 1: draw(.decimal(precision: 38, scale: 0), depth: 2)
+        default: moderate()
+        }
+    }
+
     /// Floats so near to zero that their decimal digits are close to them.
     fileprivate mutating func moderate() -> JudgedExpression {
         let x = draw(.float64, depth: 2)

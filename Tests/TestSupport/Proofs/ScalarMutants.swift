@@ -1,7 +1,7 @@
 // Breaks the kernel of each operation in one place; `scripts/mutants` sees to it that the tests notice.
 
 // mutant: +: floats are subtracted | Sources/FeatureEngine/Scalars/Arithmetic.swift | { $0 + $1 } | { $0 - $1 }
-// mutant: -: integers wrap | Sources/FeatureEngine/Scalars/Arithmetic.swift | $0.subtractingReportingOverflow($1) | ($0 &- $1, false)
+// mutant: -: integers wrap | Sources/FeatureEngine/Scalars/Arithmetic.swift | numbers(pair, { $0.subtractingReportingOverflow($1) } | numbers(pair, { ($0 &- $1, false) }
 // mutant: *: integers wrap | Sources/FeatureEngine/Scalars/Arithmetic.swift | $0.multipliedReportingOverflow(by: $1) | ($0 &* $1, false)
 // mutant: /: a NaN over zero is NULL | Sources/FeatureEngine/Scalars/Arithmetic.swift | $1 == 0 && !$0.isNaN ? nil | $1 == 0 ? nil
 // mutant: %: the least int64 % -1 is NULL | Sources/FeatureEngine/Scalars/Arithmetic.swift | $1 == -1 ? (0, false) : $0.rem | $0.rem
@@ -31,7 +31,7 @@
 // mutant: round: halves are rounded away from zero | Sources/FeatureEngine/Scalars/Scalar.swift | floats(arguments[0]) { $0.rounded(.toNearestOrEven) } | floats(arguments[0]) { $0.rounded() }
 // mutant: floor: it cuts off | Sources/FeatureEngine/Scalars/Scalar.swift | $0.rounded(.down) | $0.rounded(.towardZero)
 // mutant: ceil: it cuts off | Sources/FeatureEngine/Scalars/Scalar.swift | $0.rounded(.up) | $0.rounded(.towardZero)
-// mutant: trunc: it rounds down | Sources/FeatureEngine/Scalars/Scalar.swift | case .trunc: floats(arguments[0]) { $0.rounded(.towardZero) } | case .trunc: floats(arguments[0]) { $0.rounded(.down) }
+// mutant: trunc: it rounds down | Sources/FeatureEngine/Scalars/Scalar.swift | ?? floats(arguments[0]) { $0.rounded(.towardZero) } | ?? floats(arguments[0]) { $0.rounded(.down) }
 // mutant: sign: NaN has one | Sources/FeatureEngine/Scalars/Scalar.swift | $0 > 0 ? 1 : $0 < 0 ? -1 : 0 | $0 > 0 ? 1 : $0 <= 0 ? -1 : $0
 // mutant: sqrt: a negative number has one | Sources/FeatureEngine/Scalars/Scalar.swift | $0 < 0 ? nil : $0.squareRoot() | $0.magnitude.squareRoot()
 // mutant: ln: it is to base 10 | Sources/FeatureEngine/Scalars/Scalar.swift | case .ln: floats(arguments[0]) { logarithm($0)?.rounded } | case .ln: floats(arguments[0]) { logarithm($0).map { ($0 / .ln10).rounded } }

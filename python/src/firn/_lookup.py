@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from ._tables import to_pandas
-from ._times import EPOCH, as_python, microseconds
+from ._times import EPOCH, as_date, as_python, days, microseconds
 
-_TYPES = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "timestamp": pa.timestamp("us", "UTC")}
+_TYPES = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "timestamp": pa.timestamp("us", "UTC"), "date": pa.date32()}
+
+
+def _arrow(kind: str) -> "pa.DataType":
+    """The Arrow type of one of Firn's."""
+    if kind.startswith("decimal("):
+        precision, scale = kind[8:-1].split(",")
+        return pa.decimal128(int(precision), int(scale))
+    return _TYPES[kind]
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -20,7 +29,11 @@ def _typed(value: Any, kind: str) -> Any:
         return None
     if kind == "float64":
         return float(value)
-    return as_python(microseconds(value)) if kind == "timestamp" else value
+    if kind == "timestamp":
+        return as_python(microseconds(value))
+    if kind == "date":
+        return as_date(value)
+    return Decimal(value) if kind.startswith("decimal(") else value
 
 
 class Lookup:
@@ -30,7 +43,7 @@ class Lookup:
         set: the set asked for; of a pointer the one that it stood for.
         features: names of the values, in their order.
         keys: for each key its values, one for each entity.
-        rows: for each entity its values. A time that no ``datetime`` holds is a text.
+        rows: for each entity its values. A decimal is a ``Decimal``; a time or date that no ``datetime`` holds is a text.
         statuses: for each value ``present``, ``null``, ``not_found`` or ``stale``.
         as_of: the instant of all values.
         cuts: how far each source's log was read, where it was asked for.
@@ -93,8 +106,10 @@ def _index(name: str, values: list[Any]) -> Any:
 
 
 def _array(values: list[Any], kind: str) -> "pa.Array":
+    if kind == "date":
+        return pa.array([None if value is None else days(value) for value in values], pa.int32()).cast(pa.date32())
     if kind != "timestamp":
-        return pa.array(values, _TYPES[kind])
+        return pa.array(values, _arrow(kind))
     return pa.array([_microseconds(value) for value in values], pa.int64()).cast(_TYPES[kind])
 
 

@@ -160,11 +160,6 @@ def plain_column(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
         return pa.chunked_array([pa.array(texts, pa.string())])
     if getattr(kind, "extension_name", None) == "arrow.bool8":
         return column.cast(kind.storage_type).cast(pa.bool_())
-    if pa.types.is_decimal(kind) and kind.scale == 0:
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return column
     return column
 
 

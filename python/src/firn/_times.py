@@ -45,6 +45,17 @@ def as_python(microseconds: int) -> datetime | str:
     return EPOCH + timedelta(microseconds=microseconds) if FIRST <= microseconds <= LAST else written(microseconds)
 
 
+def days(day: date | str) -> int:
+    """Days since 1970 of a date, or of one as Firn writes it."""
+    return microseconds(f"{day}T00:00:00Z") // 86_400_000_000
+
+
+def as_date(text: str) -> date | str:
+    """A ``date`` where one holds it, else the text that Firn writes."""
+    number = days(text)
+    return (EPOCH + timedelta(days=number)).date() if FIRST <= number * 86_400_000_000 <= LAST else text
+
+
 def as_text(instant: Instant | None) -> str | None:
     """A time of any library as Firn reads it."""
     if isinstance(instant, datetime):

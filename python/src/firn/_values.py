@@ -70,7 +70,7 @@ def _value(name: str, value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, Decimal):
-        return _decimal(name, value)
+        return _decimal(value)
     advice = ": .decode() makes a text of it" if isinstance(value, (bytes, bytearray)) else ": give a number, a text, a bool, a time or None"
     raise FirnError(f"'{name}' has a value of type {kind.__name__}, which can't be looked up{advice}", code="invalid_request")
 
@@ -82,13 +82,12 @@ def _float(value: float) -> Any:
     return int(value) if is_whole else value
 
 
-def _decimal(name: str, value: Decimal) -> Any:
-    """A decimal as a number whose digits come back."""
+def _decimal(value: Decimal) -> Any:
+    """A decimal as a number whose digits come back, else as a text of its digits."""
     if not value.is_finite():
         return "NaN" if value.is_nan() else "Infinity" if value > 0 else "-Infinity"
     if value == value.to_integral_value():
         return int(value)
     nearest = float(value)
-    if Decimal(f"{nearest:.{max(0, -int(value.as_tuple().exponent))}f}") != value:
-        raise FirnError(f"'{name}' has a decimal with more digits than a float64 keeps: float() rounds it, str() keeps it as a text", code="invalid_request")
-    return nearest
+    # More digits than a float64 keeps are for a decimal.
+    return nearest if Decimal(f"{nearest:.{max(0, -int(value.as_tuple().exponent))}f}") == value else f"{value:f}"

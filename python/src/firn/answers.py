@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict, Union
 
 
-ValueType = Literal["bool", "int64", "float64", "string", "timestamp"]
-"""The type of a column, key, request input, feature or label."""
+ValueType = str
+"""The type of a column, key, request input, feature or label: bool, int64, float64, string, timestamp, date, or a decimal of so many digits, as in decimal(12,2)."""
 Instant = str
 """RFC 3339 in UTC, to the microsecond; a fraction only where there is one, without zeros at its end. Years before 1 go on as 0000, -0001, …"""
 
@@ -300,7 +300,7 @@ class ComparisonPart(TypedDict):
 Float = Union[float, Literal["NaN", "Infinity", "-Infinity"]]
 """A number, or its name where JSON has none."""
 Value = Union[bool, float, str, None]
-"""A value of one of the types. An int64 is a whole number, exact to its last digit; a float64 a number, or "NaN", "Infinity", "-Infinity"; a timestamp an Instant. NULL is null."""
+"""A value of one of the types. An int64 is a whole number, exact to its last digit; a float64 a number, or "NaN", "Infinity", "-Infinity"; a timestamp an Instant; a date a string such as "2024-05-08"; a decimal a string of its digits, such as "19.90". NULL is null."""
 
 
 class ComparisonExample(TypedDict):
