@@ -40,15 +40,7 @@ public enum ArrowBlock {
                 let batch = try readBatch(
                     header, file, position..<position + Int(bodyLength), [field], bytesLeft: bytesLeft)
                 bytesLeft = batch.bytesLeft
-                for part in batch.columns {
-                    switch part {
-                    case .flat(let part): parts.append(part.typed(as: field.field.type))
-                    case .other:
-                        guard let type = ValueType(written: field.field.type) else { throw .damaged }
-                        parts.append(try field.field.values(part, as: type))
-                    case .absent: break
-                    }
-                }
+                for part in batch.columns { parts.append(try field.field.own(part)) }
             } else {
                 field = try ArrowMetadata.columns(header).first
             }
@@ -115,9 +107,20 @@ public enum ArrowBlock {
     }
 }
 
+extension ArrowField {
+    /// A column of ours, as it was before it was written.
+    package func own(_ column: ArrowColumn) throws(ArrowError) -> Column {
+        guard case .flat(let flat) = column else {
+            guard let type = ValueType(written: type) else { throw .damaged }
+            return try values(column, as: type)
+        }
+        return flat.typed(as: type)
+    }
+}
+
 extension Column {
     /// This column as our type that is written as `type`: times, for one, travel as plain words.
-    package func typed(as type: ArrowType) -> Column {
+    fileprivate func typed(as type: ArrowType) -> Column {
         guard let meant = ValueType(written: type), meant != self.type, meant.layout == self.type.layout
         else { return self }
         return Column(meant, values, validity: validity)

@@ -138,6 +138,11 @@ private struct PlainReader {
             builder.append(value)
             return take(word: value ? "true" : "false")
         case .words:
+            if type == .date {
+                guard let text = quoted(), let days = Instant.incomingDate(text.span) else { return false }
+                builder.append(days)
+                return true
+            }
             guard type == .int64, let (digits, places, isNegative) = number(), places == 0 else { return false }
             builder.append(isNegative ? -digits : digits)
             return true
@@ -147,8 +152,22 @@ private struct PlainReader {
             let value = Double(digits) / PlainReader.powers[places]
             builder.append(isNegative ? -value : value)
             return true
-        // A text of digits, which the code that reads all of JSON reads.
-        case .wides: return false
+        case .wides:
+            let scale = type.scale
+            guard case .decimal(let precision, _) = type else { return false }
+            if byte == UInt8(ascii: "\"") {
+                guard let text = quoted(), let digits = DecimalDigits(text: text),
+                    let value = DecimalValue(exactly: digits, precision, scale)
+                else { return false }
+                builder.append(value.unscaled)
+                return true
+            }
+            guard let (digits, places, isNegative) = number(),
+                let value = DecimalValue(
+                    exactly: DecimalDigits(Int128(isNegative ? -digits : digits), scale: places), precision, scale)
+            else { return false }
+            builder.append(value.unscaled)
+            return true
         case .bytes:
             guard type == .string, let text = quoted() else { return false }
             builder.append(bytes: text)

@@ -18,7 +18,7 @@ import Testing
           all: {keys: {}}
         sources:
           facts: {columns: {k: int64, l: string, fact: int64, gone: bool, x: float64, n: int64, at: timestamp}, event_time: at, id: [fact], tombstone: gone}
-          events: {columns: {k: int64, l: string, x: float64, s: string, at: timestamp}, event_time: at, known_at: {after: 1h}}
+          events: {columns: {k: int64, l: string, x: float64, s: string, due: date, amount: "decimal(12, 2)", at: timestamp}, event_time: at, known_at: {after: 1h}}
           people: {columns: {k: int64, country: string}, event_time: none, id: [k]}
         features:
           total.v1: {entity: customer, source: facts, expression: sum(x)}
@@ -33,8 +33,11 @@ import Testing
           country.v1: {entity: customer, source: people, expression: latest(country)}
           scaled.v1: {entity: customer, source: facts, request: {factor: float64}, expression: request.factor * sum(x) over last_2d}
           age.v1: {entity: pair, source: events, expression: extract(hour from as_of) + count(*) over last_2d}
+          due.v1: {entity: place, source: events, expression: latest(due)}
+          owed.v1: {entity: pair, source: events, expression: sum(amount) over last_4d}
+          most.v1: {entity: pair, source: events, request: {limit: "decimal(12, 2)", until: date}, expression: case when latest(due) < request.until then request.limit - max(amount) end}
         sets:
-          all.v1: {features: [total.v1, recent.v1, largest.v1, newest.v1, kinds.v1, last.v1, middle.v1, every.v1, country.v1, scaled.v1, age.v1]}
+          all.v1: {features: [total.v1, recent.v1, largest.v1, newest.v1, kinds.v1, last.v1, middle.v1, every.v1, country.v1, scaled.v1, age.v1, due.v1, owed.v1, most.v1]}
           some.v1: {features: [recent.v1, last.v1]}
         """
 
@@ -67,7 +70,7 @@ import Testing
         }
 
         func rows(_ random: inout Randomness, _ source: String, around time: Int64, count: Int) -> String {
-            var text: String = source == "facts" ? "k,l,fact,gone,x,n,at\n" : "k,l,x,s,at\n"
+            var text: String = source == "facts" ? "k,l,fact,gone,x,n,at\n" : "k,l,x,s,due,amount,at\n"
             for _ in 0..<count {
                 let key: String = random.chance(10) ? "" : String(Int.random(in: 0..<5, using: &random))
                 let place: String = random.pick(["a", "é", "c"])
@@ -81,7 +84,9 @@ import Testing
                     text += [key, place, fact, gone, value, number, at].joined(separator: ",") + "\n"
                 } else {
                     let word: String = random.pick(["u", "v", "w", ""])
-                    text += [key, place, value, word, at].joined(separator: ",") + "\n"
+                    let due: String = random.pick(["2024-02-29", "1969-12-31", ""]),
+                        amount: String = random.pick(["19.90", "-0.05", "9999999999.99", ""])
+                    text += [key, place, value, word, due, amount, at].joined(separator: ",") + "\n"
                 }
             }
             return text
@@ -106,7 +111,12 @@ import Testing
             }
             let whole = random.chance(70)
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: ["k": keys, "l": places])
-            if whole { request.request = ["factor": [.json(JSON(2))]] }
+            if whole {
+                request.request = [
+                    "factor": [.json(JSON(2))], "limit": [.json(random.pick(["10.05", JSON(7)]))],
+                    "until": [.json("2024-01-01")],
+                ]
+            }
             var here = try await served.serving.lookup(request)
             // A machine with too much to do may not hear of the database for a while, and then says so.
             for _ in 0..<3000 where here.age != nil {
@@ -443,7 +453,17 @@ import Testing
                         JSON.Member("k", .array(keys)),
                         JSON.Member("l", random.chance(30) ? places[0] : .array(places)),
                     ])))
-            if whole { members.append(JSON.Member("request", .object([JSON.Member("factor", factor)]))) }
+            if whole {
+                members.append(
+                    JSON.Member(
+                        "request",
+                        .object([
+                            JSON.Member("factor", factor),
+                            JSON.Member(
+                                "limit", random.pick(["19.90", "-0.050", .number("7"), .number("7.5"), .null])),
+                            JSON.Member("until", random.pick(["2024-02-29", "2024-02-29T00:00:00Z", .null])),
+                        ])))
+            }
             var request = LookupRequest(.set(whole ? "all.v1" : "some.v1"), entities: [:])
             for member in members.dropFirst() {
                 guard case .object(let values) = member.value else { continue }

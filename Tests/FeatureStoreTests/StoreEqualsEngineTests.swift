@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    private static let header = "k,l,fact,t,known,gone,x,s\n"
+    private static let header = "k,l,fact,t,known,gone,x,s,d,n\n"
 
     private static func time(_ seconds: ClosedRange<Int>, _ random: inout Randomness) -> String {
         let second = Int.random(in: seconds, using: &random)
@@ -89,7 +89,8 @@ import Testing
                 random.pick(["0", "1", "2", ""]), random.pick(["a", "b", ""]),
                 String(Int.random(in: 0...8, using: &random)), time(0...30, &random), known,
                 random.pick(["true", "false", "false", ""]), random.pick(["1.5", "-2", "0.1", ""]),
-                random.pick(["p", "q", ""]),
+                random.pick(["p", "q", ""]), random.pick(["2024-02-29", "1969-12-31", ""]),
+                random.pick(["19.90", "-0.05", "9999999999.99", ""]),
             ]
             rows.append(fields.joined(separator: ",") + "\n")
         }
@@ -97,6 +98,7 @@ import Testing
     }
 
     private static func definitions(_ random: inout Randomness) -> String {
+        let key = random.chance(70) ? "int64" : "\"decimal(20, 0)\""
         var settings = random.chance(70) ? ", id: [fact]" : ""
         if random.chance(50) { settings += ", tombstone: gone" }
         settings += random.pick(["", ", known_at: {after: 3s}", ", known_at: known", ", known_at: known"])
@@ -109,16 +111,18 @@ import Testing
             ])
             let call = random.pick([
                 "count(*)", "sum(x)", "avg(x)", "latest(s)", "earliest(x)", "max(x)", "count(distinct s)", "stddev(x)",
-                "median(x)",
+                "median(x)", "latest(d)", "min(d)", "count(distinct d)", "sum(n)", "avg(n)", "latest(n)", "max(n)",
+                "median(n)",
+                "mode(n)",
             ])
             let filter = random.chance(30) ? " filter (where x > 0)" : ""
             features +=
                 "  f\(index).v1: {entity: \(random.pick(["pair", "one"])), source: s, expression: \"\(call)\(filter)\(window)\"}\n"
         }
         return """
-            entities: {pair: {keys: {k: int64, l: string}}, one: {keys: {k: int64}}}
+            entities: {pair: {keys: {k: \(key), l: string}}, one: {keys: {k: \(key)}}}
             sources:
-              s: {columns: {k: int64, l: string, fact: int64, t: timestamp, known: timestamp, gone: bool, x: float64, s: string}, event_time: t\(settings)}
+              s: {columns: {k: \(key), l: string, fact: int64, t: timestamp, known: timestamp, gone: bool, x: float64, s: string, d: date, n: "decimal(12, 2)"}, event_time: t\(settings)}
             features:
             \(features)
               pair.v1: {entity: pair, source: s, expression: count(x)}

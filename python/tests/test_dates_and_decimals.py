@@ -63,7 +63,7 @@ FORMS: dict[str, Callable[[], Any]] = {
     "pandas": lambda: pandas.DataFrame(ROWS).astype({"due": object}),
     "pandas with times": lambda: TABLE.to_pandas().assign(day=lambda frame: pandas.to_datetime(frame["day"]), due=lambda frame: pandas.to_datetime(frame["due"])),
     "polars": lambda: polars.from_arrow(TABLE),
-    "duckdb": lambda: duckdb.sql("select * from TABLE").to_arrow_table(),
+    "duckdb": lambda: duckdb.from_arrow(TABLE).to_arrow_table(),
 }
 
 
@@ -109,4 +109,4 @@ def test_what_would_lose_something_is_refused(money: firn.Client) -> None:
 def test_a_day_is_an_event_time_with_a_warning(money: firn.Client) -> None:
     plan = money.plan(DEFINITIONS.replace("days:", "other_days:"))
     assert any("known_at: {after: 24h}" in warning for warning in plan["warnings"])
-    money.push("days", [{"day": DAY, "amount": "1.00"}])
+    money.push("days", [{"day": DAY, "amount": Decimal("1.00")}])

@@ -53,17 +53,9 @@ final class Spill {
                 return piece
             }
             while let (columns, _) = try reader.next() {
-                batches.append(try zip(fields, columns).map { try $0.typed($1) })
+                batches.append(try zip(fields, columns).map { try $0.own($1) })
             }
         }
         return batches
-    }
-}
-
-extension ArrowField {
-    /// One of our columns, as it was before it was written.
-    fileprivate func typed(_ column: ArrowColumn) throws -> Column {
-        guard case .flat(let column) = column else { throw StoreError(.damaged, "a temporary file can't be read") }
-        return column.typed(as: type)
     }
 }

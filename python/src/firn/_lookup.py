@@ -101,7 +101,7 @@ def _index(name: str, values: list[Any]) -> Any:
 
     try:
         return pandas.Index(to_pandas(pa.table({name: pa.array(values)}))[name])
-    except pa.ArrowException:  # numbers and "NaN"
+    except (pa.ArrowException, OverflowError):  # numbers and "NaN", or beyond 64 bits
         return pandas.Index(values, dtype=object, name=name)
 
 
