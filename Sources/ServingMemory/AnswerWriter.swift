@@ -18,7 +18,7 @@ extension LookupAnswer {
 
     /// Writes the answer from values as they are in memory.
     static func write(_ cells: Cells, _ prepared: ServingPlan, rows: Int, at instant: Instant) -> [UInt8] {
-        let types = prepared.types, layouts = prepared.layouts, width = cells.width
+        let textRules = prepared.textRules, layouts = prepared.layouts, width = cells.width
         var bytes: [UInt8] = []
         bytes.reserveCapacity(
             prepared.opening.count + prepared.middle.count + 64 + rows * (width * 24 + 32) + cells.texts.count)
@@ -38,9 +38,9 @@ extension LookupAnswer {
                 }
                 switch layouts[index] {
                 case .floats: JSON.write(Double(bitPattern: word), to: &bytes)
-                case .words: JSON.write(word: Int64(bitPattern: word), types[index], to: &bytes)
+                case .words: JSON.write(word: Int64(bitPattern: word), textRules[index], to: &bytes)
                 case .bits: bytes += (word == 1 ? "true" : "false").utf8
-                case .wides: JSON.write(Int128(littleEndianBytes: cells.text(word)), types[index], to: &bytes)
+                case .wides: JSON.write(wide: Int128(littleEndianBytes: cells.text(word)), textRules[index], to: &bytes)
                 case .bytes: JSON.write(cells.text(word), to: &bytes)
                 }
             }

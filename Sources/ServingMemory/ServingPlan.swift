@@ -24,9 +24,9 @@ package struct ServingPlan: Sendable {
     let parts: [Part]
     /// Where the statuses of its values are counted; nil if it isn't a set.
     let tally: Int?
-    /// The types of its outputs, and the layout of each.
-    let types: [ValueType]
+    /// The layout of each output, and the rules of those whose words JSON has as texts; nil for the others.
     let layouts: [PhysicalLayout]
+    let textRules: [TypeRules?]
     /// Whether every output is just an aggregate.
     let isPlain: Bool
     /// An answer up to its instant; from there to its rows; and what follows a row's values if all are present.
@@ -43,8 +43,8 @@ package struct ServingPlan: Sendable {
         self.functions = functions
         self.warnings = warnings
         self.tally = tally
-        types = plan.outputs.map(\.type)
-        layouts = types.map(\.layout)
+        layouts = plan.outputs.map(\.type.layout)
+        textRules = plan.outputs.map { $0.type.rules.isTextInJSON ? $0.type.rules : nil }
         let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
         isPlain = !aggregates.contains { $0 == nil }
         self.parts = parts.enumerated().map { group, part in

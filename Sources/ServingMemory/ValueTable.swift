@@ -3,7 +3,8 @@ internal import FeatureLanguage
 
 /// Every aggregate's value for each entity; an entity's values lie side by side.
 struct ValueTable {
-    private let types: [ValueType]
+    /// Whether 64 bits hold an aggregate's values.
+    private let fitsWord: [Bool]
     private var words: [UInt64] = []
     private var isNull: [Bool] = []
     /// By aggregate and then by entity, the values that no word holds: texts, and decimals as sixteen bytes. Empty for
@@ -11,20 +12,20 @@ struct ValueTable {
     private var texts: [[[UInt8]]]
 
     init(_ types: [ValueType]) {
-        self.types = types
+        fitsWord = types.map(\.layout.fitsWord)
         texts = types.map { _ in [] }
     }
 
     mutating func grow() {
-        for (index, type) in types.enumerated() {
+        for (index, fits) in fitsWord.enumerated() {
             words.append(0)
             isNull.append(true)
-            if !type.layout.fitsWord { texts[index].append([]) }
+            if !fits { texts[index].append([]) }
         }
     }
 
     mutating func set(_ place: Int, _ index: Int, _ column: Column, _ row: Int) {
-        let cell = place * types.count + index
+        let cell = place * fitsWord.count + index
         isNull[cell] = column.isNull(row)
         switch column.values {
         case .bits(let values): words[cell] = values[row] ? 1 : 0
@@ -38,18 +39,18 @@ struct ValueTable {
     }
 
     /// Whether a count is 0.
-    func isZero(_ place: Int, _ index: Int) -> Bool { words[place * types.count + index] == 0 }
+    func isZero(_ place: Int, _ index: Int) -> Bool { words[place * fitsWord.count + index] == 0 }
 
     func copy(
         _ place: Int, isFound: Bool, isStale: Bool, _ fields: [(field: Int, aggregate: Int)], _ row: Int,
         to cells: inout Cells
     ) {
-        let first = place * types.count, target = row * cells.width
+        let first = place * fitsWord.count, target = row * cells.width
         let (value, null): (Cells.Kind, Cells.Kind) =
             isStale ? (.stale, .staleNull) : isFound ? (.present, .null) : (.notFound, .notFoundNull)
         for (field, aggregate) in fields {
             cells.kinds[target + field] = isNull[first + aggregate] ? null : value
-            if !types[aggregate].layout.fitsWord {
+            if !fitsWord[aggregate] {
                 let text = texts[aggregate][place]
                 cells.words[target + field] = UInt64(cells.texts.count) | UInt64(text.count) << 32
                 cells.texts += text
@@ -60,7 +61,7 @@ struct ValueTable {
     }
 
     func append(_ place: Int, _ index: Int, to builder: inout ColumnBuilder) {
-        let cell = place * types.count + index
+        let cell = place * fitsWord.count + index
         if isNull[cell] { return builder.appendNull() }
         switch builder.layout {
         case .bits: builder.append(words[cell] == 1)

@@ -123,24 +123,21 @@ extension JSON: CustomStringConvertible {
         case .floats(let values): write(values[row], to: &bytes)
         case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
         case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
-        case .words(let values): write(word: values[row], column.type, to: &bytes)
-        case .wides(let values): write(values[row], column.type, to: &bytes)
+        case .words(let values): write(word: values[row], column.textRules, to: &bytes)
+        case .wides(let values): write(wide: values[row], column.textRules, to: &bytes)
         }
     }
 
-    /// Appends a word of a type: a number, or a text if that is how JSON has the type.
-    package static func write(word value: Int64, _ type: ValueType, to bytes: inout [UInt8]) {
-        let rules = type.rules
-        if rules.isTextInJSON {
-            write(rules.text(rules.literal(word: value)).utf8, to: &bytes)
-        } else {
-            write(value, to: &bytes)
-        }
+    /// Appends a word: a number, or by these rules a text.
+    package static func write(word value: Int64, _ textRules: TypeRules?, to bytes: inout [UInt8]) {
+        guard let textRules else { return write(value, to: &bytes) }
+        write(textRules.text(textRules.literal(word: value)).utf8, to: &bytes)
     }
 
-    /// Appends a decimal: a text of its digits.
-    package static func write(_ value: Int128, _ type: ValueType, to bytes: inout [UInt8]) {
-        write(type.rules.text(type.rules.literal(wide: value)).utf8, to: &bytes)
+    /// Appends a decimal: by its type's rules a text of its digits.
+    package static func write(wide value: Int128, _ rules: TypeRules?, to bytes: inout [UInt8]) {
+        guard let rules else { preconditionFailure("JSON has decimals as texts") }
+        write(rules.text(rules.literal(wide: value)).utf8, to: &bytes)
     }
 
     package static func write(_ value: Int64, to bytes: inout [UInt8]) {
@@ -383,4 +380,9 @@ private struct JSONParser {
         position += 1
         return .object(members)
     }
+}
+
+extension Column {
+    /// The rules of a type whose values JSON has as texts; nil for others.
+    fileprivate var textRules: TypeRules? { type.rules.isTextInJSON ? type.rules : nil }
 }
