@@ -46,3 +46,7 @@
 // mutant: substring: it begins one later | Sources/FeatureEngine/Scalars/Text.swift | let begin = max(start, 1) | let begin = max(start, 2)
 // mutant: extract: Sunday is 7 | Sources/FeatureEngine/Scalars/Calendar.swift | isoWeekday(days) % 7 | isoWeekday(days)
 // mutant: date_trunc: a week begins on Sunday | Sources/FeatureEngine/Scalars/Calendar.swift | (days - isoWeekday(days) + 1) * day | (days - isoWeekday(days)) * day
+// mutant: +: a carry of decimals is lost | Sources/FeatureEngine/Scalars/Decimals.swift | let high = x.high &+ y.high &+ (carry ? 1 : 0) | let high = x.high &+ y.high &+ (carry ? 0 : 0)
+// mutant: %: a remainder of decimals has no sign | Sources/FeatureEngine/Scalars/Decimals.swift | map { a < 0 ? -$0 : $0 } | map { a < 0 ? $0 : $0 }
+// mutant: round: a half of a decimal is cut off | Sources/FeatureEngine/Scalars/Decimals.swift | isHalf ? Int128(value.signum()) : 0 | isHalf ? 0 : 0
+// mutant: cast: a decimal too wide for its type stays | Sources/FeatureEngine/Scalars/Decimals.swift | $0.magnitude < limit ? $0 : nil | $0.magnitude < limit ? $0 : $0
