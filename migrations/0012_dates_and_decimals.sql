@@ -9,6 +9,12 @@ begin
 end
 $$;
 
+-- How PostgreSQL shows the type of a column that is declared so.
+create function firn.declared_type(type text) returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case type when 'bool' then 'boolean' when 'int64' then 'bigint' when 'float64' then 'double precision' when 'string' then 'text'
+        when 'timestamp' then 'timestamp with time zone' when 'date' then 'date' else replace(type, 'decimal', 'numeric') end
+$$;
+
 -- Registers a definition; a source again, with more columns. A source's table has to have just these.
 create or replace function firn.register(who text, of_kind text, named text, its_fingerprint text, its_body text, revised_at text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -22,8 +28,7 @@ begin
     if its_fingerprint !~ '^[0-9a-f]{64}$' then raise exception 'a fingerprint has 64 digits' using errcode = 'check_violation'; end if;
     if of_kind = 'source' and exists (
         select from (
-            select c ->> 'name', case c ->> 'type' when 'bool' then 'boolean' when 'int64' then 'bigint' when 'float64' then 'double precision' when 'string' then 'text'
-                when 'timestamp' then 'timestamp with time zone' when 'date' then 'date' else replace(c ->> 'type', 'decimal', 'numeric') end from json_array_elements(its_body::json #> '{source,_0,columns}') c) declared(name, type)
+            select c ->> 'name', firn.declared_type(c ->> 'type') from json_array_elements(its_body::json #> '{source,_0,columns}') c) declared(name, type)
         full join (
             select attname::text, format_type(atttypid, atttypmod) from pg_attribute
             where attrelid = to_regclass(format('firn_source.%I', named)) and attnum > 3 and not attisdropped) there(name, type) using (name, type)

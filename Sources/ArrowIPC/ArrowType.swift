@@ -40,6 +40,9 @@ public indirect enum ArrowType: Sendable, Hashable {
         case second, millisecond, microsecond, nanosecond
 
         var text: String { ["s", "ms", "us", "ns"][Int(rawValue)] }
+
+        /// How many of them make a second.
+        var perSecond: Int { [1, 1000, 1_000_000, 1_000_000_000][Int(rawValue)] }
     }
 
     /// The type as pyarrow prints it.

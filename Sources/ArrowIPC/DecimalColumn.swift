@@ -4,29 +4,16 @@ internal import FeatureLanguage
 // Numbers as decimals of ours, and the digits of Arrow's.
 
 extension ArrowField {
-    /// A decimal for each value of a flat column.
+    /// A decimal for each of `count` values.
     ///
     /// - Parameter decimal: the value's, which is nil where something would be lost; nil for a value that means NULL.
     func decimals(
-        _ column: Column, _ type: ValueType, _ advice: String, _ decimal: (Int) -> DecimalValue??
+        _ count: Int, isNull: (Int) -> Bool, _ type: ValueType, _ advice: String, _ decimal: (Int) -> DecimalValue??
     ) throws(ArrowError) -> Column {
-        try decimals(column.count, type, advice) { column.isNull($0) ? nil : decimal($0) }
-    }
-
-    /// A decimal for each value of an array.
-    func decimals(
-        _ array: ArrowArray, _ type: ValueType, _ advice: String, _ decimal: (Int) -> DecimalValue??
-    ) throws(ArrowError) -> Column {
-        try decimals(array.count, type, advice) { array.isNull($0) ? nil : decimal($0) }
-    }
-
-    private func decimals(_ count: Int, _ type: ValueType, _ advice: String, _ decimal: (Int) -> DecimalValue??)
-        throws(ArrowError) -> Column
-    {
         var builder = ColumnBuilder(type)
         builder.reserve(count)
         for row in 0..<count {
-            guard let present = decimal(row) else {
+            guard !isNull(row), let present = decimal(row) else {
                 builder.appendNull()
                 continue
             }

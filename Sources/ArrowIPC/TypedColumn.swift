@@ -49,20 +49,18 @@ extension ArrowField {
             return Column(.date, values, validity: column.validity)
         case (.date64, .words(let values), .date): return try dates(column, values, unit: 86_400_000)
         case (.timestamp(let unit, _), .words(let values), .date):
-            let second: Int64 =
-                switch unit {
-                case .second: 1
-                case .millisecond: 1000
-                case .microsecond: 1_000_000
-                case .nanosecond: 1_000_000_000
-                }
-            return try dates(column, values, unit: 86_400 * second)
+            return try dates(column, values, unit: 86_400 * Int64(unit.perSecond))
         case (.float, .floats(let values), .decimal(let precision, let scale)):
-            return try decimals(column, type, "\(scale) digits after its point don't give it back: round it") { row in
+            return try decimals(
+                column.count, isNull: column.isNull, type,
+                "\(scale) digits after its point don't give it back: round it"
+            ) { row in
                 values[row].isNaN ? nil : .some(DecimalValue(exactly: values[row], precision, scale))
             }
         case (.integer(let bits, let isSigned), .words(let values), .decimal(let precision, let scale)):
-            return try decimals(column, type, "it has more digits than the type: declare it wider") { row in
+            return try decimals(
+                column.count, isNull: column.isNull, type, "it has more digits than the type: declare it wider"
+            ) { row in
                 let value = values[row]
                 let whole = bits == 64 && !isSigned ? Int128(UInt64(bitPattern: value)) : Int128(value)
                 return .some(DecimalValue(exactly: DecimalDigits(whole, scale: 0), precision, scale))
@@ -71,7 +69,7 @@ extension ArrowField {
         }
     }
 
-    func refusal(_ type: ValueType) -> ArrowError {
+    private func refusal(_ type: ValueType) -> ArrowError {
         ArrowError(
             "is \(typeName), not \(type.phrase)", column: name,
             advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
@@ -152,7 +150,10 @@ extension ArrowField {
         case (.decimal(_, let given, bits: 128), .decimal(let precision, let scale)) where given == scale:
             return try wides(array, type, precision)
         case (.decimal, .decimal(let precision, let scale)), (.integer, .decimal(let precision, let scale)):
-            return try decimals(array, type, "it has other digits than the type: cast it: \(type.rules.castAdvice)") {
+            return try decimals(
+                array.count, isNull: array.isNull, type,
+                "it has other digits than the type: cast it: \(type.rules.castAdvice)"
+            ) {
                 array.decimal($0).map { DecimalValue(exactly: $0, precision, scale) }
             }
         case (.decimal, .float64), (.decimal, .int64), (.integer, .float64), (.integer, .int64):
@@ -323,7 +324,7 @@ extension ArrowArray {
     /// A time of day, with as many decimals as the unit has, or none if they are all zero.
     fileprivate func timeOfDay(_ row: Int, _ unit: ArrowType.TimeUnit) -> String {
         let value = index(row, width: type.width ?? 8),
-            scale = [1, 1000, 1_000_000, 1_000_000_000][Int(unit.rawValue)], seconds = value / scale
+            scale = unit.perSecond, seconds = value / scale
         func two(_ number: Int) -> String { (number < 10 ? "0" : "") + String(number) }
         let fraction = value % scale, digits = [0, 3, 6, 9][Int(unit.rawValue)], text = String(fraction)
         var result = "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"

@@ -40,7 +40,10 @@ extension LookupAnswer {
                 case .floats: JSON.write(Double(bitPattern: word), to: &bytes)
                 case .words: JSON.write(word: Int64(bitPattern: word), textRules[index], to: &bytes)
                 case .bits: bytes += (word == 1 ? "true" : "false").utf8
-                case .wides: JSON.write(wide: Int128(littleEndianBytes: cells.text(word)), textRules[index], to: &bytes)
+                case .wides:
+                    JSON.write(
+                        DecimalValue(Int128(littleEndianBytes: cells.text(word)), of: prepared.types[index]), to: &bytes
+                    )
                 case .bytes: JSON.write(cells.text(word), to: &bytes)
                 }
             }

@@ -153,12 +153,9 @@ private struct PlainReader {
             builder.append(isNegative ? -value : value)
             return true
         case .wides:
-            let scale = type.scale
-            guard case .decimal(let precision, _) = type else { return false }
+            guard case .decimal(let precision, let scale) = type else { return false }
             if byte == UInt8(ascii: "\"") {
-                guard let text = quoted(), let digits = DecimalDigits(text: text),
-                    let value = DecimalValue(exactly: digits, precision, scale)
-                else { return false }
+                guard let text = quoted(), let value = DecimalValue(text: text, precision, scale) else { return false }
                 builder.append(value.unscaled)
                 return true
             }

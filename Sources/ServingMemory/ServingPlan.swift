@@ -24,7 +24,8 @@ package struct ServingPlan: Sendable {
     let parts: [Part]
     /// Where the statuses of its values are counted; nil if it isn't a set.
     let tally: Int?
-    /// The layout of each output, and the rules of those whose words JSON has as texts; nil for the others.
+    /// The type and layout of each output, and the rules of those whose words JSON has as texts; nil for the others.
+    let types: [ValueType]
     let layouts: [PhysicalLayout]
     let textRules: [TypeRules?]
     /// Whether every output is just an aggregate.
@@ -43,8 +44,9 @@ package struct ServingPlan: Sendable {
         self.functions = functions
         self.warnings = warnings
         self.tally = tally
-        layouts = plan.outputs.map(\.type.layout)
-        textRules = plan.outputs.map { $0.type.rules.isTextInJSON ? $0.type.rules : nil }
+        types = plan.outputs.map(\.type)
+        layouts = types.map(\.layout)
+        textRules = types.map { $0.rules.isTextInJSON ? $0.rules : nil }
         let aggregates = plan.outputs.map { plan.aggregate(of: $0) }
         isPlain = !aggregates.contains { $0 == nil }
         self.parts = parts.enumerated().map { group, part in

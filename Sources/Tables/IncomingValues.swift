@@ -46,8 +46,7 @@ struct FieldParser {
             guard let days = Instant.incomingDate(bytes.span) else { return false }
             builder.append(days)
         case .decimal(let precision, let scale):
-            guard let digits = DecimalDigits(text: bytes), let value = DecimalValue(exactly: digits, precision, scale)
-            else { return false }
+            guard let value = DecimalValue(text: bytes, precision, scale) else { return false }
             builder.append(value.unscaled)
         case .timestamp:
             let instant =
@@ -206,9 +205,7 @@ extension JSON {
         case (.string(let text), .date): Instant.incomingDate(Array(text.utf8).span).map { .date(days: $0) }
         case (.number(let digits), .decimal(let precision, let scale)),
             (.string(let digits), .decimal(let precision, let scale)):
-            DecimalDigits(text: digits.utf8).flatMap { DecimalValue(exactly: $0, precision, scale) }.map {
-                .decimal($0)
-            }
+            DecimalValue(text: digits.utf8, precision, scale).map { .decimal($0) }
         case (.bool, .date), (.bool, .decimal), (.number, .date), (.bool, .int64), (.bool, .float64), (.bool, .string),
             (.bool, .timestamp), (.number, .bool),
             (.number, .string), (.string, .bool), (.array, _), (.object, _):

@@ -96,7 +96,7 @@ public struct Column: Sendable {
         case .bits(let values): .bool(values[row])
         case .words(let values): type.rules.literal(word: values[row])
         case .floats(let values): .float64(values[row])
-        case .wides(let values): type.rules.literal(wide: values[row])
+        case .wides(let values): .decimal(DecimalValue(values[row], of: type))
         case .bytes(let values): .string(values[row])
         }
     }

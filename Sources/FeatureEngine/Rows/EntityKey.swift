@@ -65,8 +65,9 @@ package enum EntityKey: Hashable {
                 parts.append(.text(Array(rest.prefix(Int(count)))))
                 rest = rest.dropFirst(Int(count))
             case .wides:
-                guard let low = number(8), let high = number(8) else { return nil }
-                parts.append(.wide(Int128(truncatingIfNeeded: UInt128(high) << 64 | UInt128(low))))
+                guard rest.count >= 16 else { return nil }
+                parts.append(.wide(Int128(littleEndianBytes: rest.prefix(16))))
+                rest = rest.dropFirst(16)
             case .bits, .words, .floats:
                 guard let word = number(8) else { return nil }
                 parts.append(.word(word))

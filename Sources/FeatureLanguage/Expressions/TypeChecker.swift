@@ -69,7 +69,7 @@ struct TypeChecker {
         case .digits(let value, let digits, let isNegated):
             var literal = Expression.literal(.float64(value), .float64)
             if case .decimal? = type, let decimal = TypeChecker.decimal(digits) {
-                literal = .literal(.decimal(decimal), Literal.decimal(decimal).type!)
+                literal = .literal(.decimal(decimal), decimal.type)
             }
             return isNegated ? .call(.negate, [literal], literal.type) : literal
         case .span:
@@ -108,7 +108,7 @@ struct TypeChecker {
             case .known(let expression): type = expression.type
             case .digits(_, let digits, _):
                 type =
-                    isDecimal ? TypeChecker.decimal(digits).flatMap { Literal.decimal($0).type } ?? .float64 : .float64
+                    isDecimal ? TypeChecker.decimal(digits)?.type ?? .float64 : .float64
             case .unknown, .span: continue
             }
             guard let joined = common.map({ TypeChecker.join($0, type) }) ?? type else {

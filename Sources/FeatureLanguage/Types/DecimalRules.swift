@@ -38,7 +38,6 @@ extension TypeRules {
             text: { $0.decimal?.description ?? "" },
             // A sign before digits would be an operator, and other digits would be of another type.
             expression: { "'\($0.decimal?.description ?? "")'::\(type.rawValue)" },
-            wide: { .decimal(DecimalValue($0, precision: precision, scale: scale)) },
             number: { $0.decimal?.float64 })
     }
 }

@@ -22,6 +22,17 @@ public struct DecimalValue: Sendable, Hashable {
         self.scale = scale
     }
 
+    /// Takes a wide word of a column of this type, unchecked.
+    package init(_ unscaled: Int128, of type: ValueType) {
+        guard case .decimal(let precision, let scale) = type else {
+            preconditionFailure("a wide word of \(type.rawValue)")
+        }
+        self.init(unscaled, precision: precision, scale: scale)
+    }
+
+    /// The type that it is a value of.
+    package var type: ValueType { .decimal(precision: precision, scale: scale) }
+
     /// The number with `scale` digits after the point, rounded half away from zero; nil if it has more than `precision`
     /// digits then.
     public init?(_ digits: DecimalDigits, _ precision: Int, _ scale: Int) {
@@ -41,6 +52,12 @@ public struct DecimalValue: Sendable, Hashable {
         let dropped = digits.digits.suffix(max(0, min(digits.scale - scale, digits.digits.count)))
         guard dropped.allSatisfy({ $0 == 0 }), let value = DecimalValue(digits, precision, scale) else { return nil }
         self = value
+    }
+
+    /// The number that a text writes, as `init(exactly:_:_:)` takes its digits; nil for a text that is no number, too.
+    package init?(text: some Sequence<UInt8>, _ precision: Int, _ scale: Int) {
+        guard let digits = DecimalDigits(text: text) else { return nil }
+        self.init(exactly: digits, precision, scale)
     }
 
     /// A float64 as a decimal whose nearest float64 it is, with `scale` digits after the point; nil if there is none of

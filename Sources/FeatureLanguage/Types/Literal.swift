@@ -23,7 +23,7 @@ public enum Literal: Sendable, Hashable {
         case .string: .string
         case .timestamp: .timestamp
         case .date: .date
-        case .decimal(let value): .decimal(precision: value.precision, scale: value.scale)
+        case .decimal(let value): value.type
         }
     }
 

@@ -36,8 +36,6 @@ public final class TypeRules: Sendable {
     /// The value for a word, and the word for a value, if the layout is words.
     private let fromWord: (@Sendable (Int64) -> Literal)?
     private let toWord: (@Sendable (Literal) -> Int64?)?
-    /// The value for a wide word, if that is the layout.
-    private let fromWide: (@Sendable (Int128) -> Literal)?
     /// How many of its words come to 1 as `number` has them, if the layout is words; for loops over many values.
     package let wordUnit: Double
     /// The value as models take it in and statistics describe it; nil if it is no quantity.
@@ -52,11 +50,9 @@ public final class TypeRules: Sendable {
         text: @escaping @Sendable (Literal) -> String, sqlText: (@Sendable (Literal) -> String)? = nil,
         expression: @escaping @Sendable (Literal) -> String,
         word: (from: @Sendable (Int64) -> Literal, to: @Sendable (Literal) -> Int64?)? = nil, wordUnit: Double = 1,
-        wide: (@Sendable (Int128) -> Literal)? = nil,
         number: (@Sendable (Literal) -> Double?)? = nil
     ) {
         precondition((layout == .words) == (word != nil), "a type of words says what they mean")
-        precondition((layout == .wides) == (wide != nil), "a type of wide words says what they mean")
         self.layout = layout
         self.spellings = spellings
         self.narrowSpellings = narrowSpellings
@@ -75,7 +71,6 @@ public final class TypeRules: Sendable {
         self.expression = expression
         fromWord = word?.from
         toWord = word?.to
-        fromWide = wide
         self.wordUnit = wordUnit
         self.number = number
     }
@@ -88,10 +83,4 @@ public final class TypeRules: Sendable {
 
     /// The word for a value; nil if the value is of another type or the layout isn't words.
     package func word(_ literal: Literal) -> Int64? { toWord?(literal) }
-
-    /// The value that a wide word stands for; only types whose layout is wide words have any.
-    package func literal(wide: Int128) -> Literal {
-        guard let fromWide else { preconditionFailure("a wide word for \(phrase)") }
-        return fromWide(wide)
-    }
 }

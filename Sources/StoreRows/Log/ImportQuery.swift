@@ -209,9 +209,7 @@ extension QueryRows {
         case .decimals:
             guard let text = row.text() else { return builder.appendNull() }
             if case .decimal(let precision, let scale) = columns[index].type {
-                guard let digits = DecimalDigits(text: text),
-                    let value = DecimalValue(exactly: digits, precision, scale)
-                else { throw loss(columns[index]) }
+                guard let value = DecimalValue(text: text, precision, scale) else { throw loss(columns[index]) }
                 builder.append(value.unscaled)
             } else if columns[index].type == .int64 {
                 guard let whole = DecimalDigits(text: text)?.int64 else { throw loss(columns[index]) }

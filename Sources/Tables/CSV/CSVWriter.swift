@@ -66,7 +66,8 @@ enum CSVField {
         if column.isNull(row) { return }
         switch column.values {
         case .bytes(let texts): write(texts.bytes[texts.range(row)], isQuoted: texts.range(row).isEmpty, to: &bytes)
-        case .bits, .words, .floats, .wides: bytes += column[row].fileText.utf8
+        case .wides(let values): bytes += DecimalValue(values[row], of: column.type).description.utf8
+        case .bits, .words, .floats: bytes += column[row].fileText.utf8
         }
     }
 }

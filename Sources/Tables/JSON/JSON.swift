@@ -124,7 +124,7 @@ extension JSON: CustomStringConvertible {
         case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
         case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
         case .words(let values): write(word: values[row], column.textRules, to: &bytes)
-        case .wides(let values): write(wide: values[row], column.textRules, to: &bytes)
+        case .wides(let values): write(DecimalValue(values[row], of: column.type), to: &bytes)
         }
     }
 
@@ -134,10 +134,9 @@ extension JSON: CustomStringConvertible {
         write(textRules.text(textRules.literal(word: value)).utf8, to: &bytes)
     }
 
-    /// Appends a decimal: by its type's rules a text of its digits.
-    package static func write(wide value: Int128, _ rules: TypeRules?, to bytes: inout [UInt8]) {
-        guard let rules else { preconditionFailure("JSON has decimals as texts") }
-        write(rules.text(rules.literal(wide: value)).utf8, to: &bytes)
+    /// Appends a decimal: a text of its digits.
+    package static func write(_ value: DecimalValue, to bytes: inout [UInt8]) {
+        write(value.description.utf8, to: &bytes)
     }
 
     package static func write(_ value: Int64, to bytes: inout [UInt8]) {
