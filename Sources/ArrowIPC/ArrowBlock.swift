@@ -52,7 +52,7 @@ public enum ArrowBlock {
 
     /// Where the values of an uncompressed block lie, for reading some of them in place.
     public struct Layout: Sendable {
-        /// A type of fixed width, whose layout isn't bytes.
+        /// A type whose layout is fixed.
         public var type: ValueType
         /// The number of rows, all of which are in one record batch.
         public var rowCount: Int
@@ -65,7 +65,8 @@ public enum ArrowBlock {
 
     /// Finds the values in an uncompressed block.
     ///
-    /// - Returns: nil for texts and dates, for compressed blocks, and for anything that isn't in one record batch.
+    /// - Returns: nil for texts, lists, vectors and dates, for compressed blocks, and for anything that isn't in one
+    ///   record batch.
     public static func layout(of file: UnsafeRawBufferPointer) throws(ArrowError) -> Layout? {
         var position = 8
         var type: ValueType?
@@ -87,7 +88,7 @@ public enum ArrowBlock {
             guard let known = type else {
                 type = (try? ArrowMetadata.columns(header).first?.field.type).flatMap { ValueType(written: $0) }
                 // A date has fewer bytes there than in memory.
-                guard let type, type != .date, type.layout != .bytes else { return nil }
+                guard let type, type != .date, type.layout.isFixed else { return nil }
                 continue
             }
             let buffers = try header.pairs(2), rows = Int(try header.int64(0))

@@ -1,4 +1,5 @@
 public import FeatureEngine
+internal import FeatureLanguage
 
 /// Writes columns as an Arrow IPC stream or file.
 ///
@@ -7,6 +8,7 @@ public import FeatureEngine
 ///     message  FFFFFFFF  i32 length of the metadata, a multiple of 8  metadata (FlatBuffers)  body
 ///     body     for each column: validity bits (none where nothing is NULL)  values; each buffer padded to 64 bytes
 ///     values   bool: bits · numbers, timestamps: little-endian · strings: i32 ends of each, from 0, then the bytes
+///              · lists: i32 ends of each, from 0, and their elements as a column of its own
 ///
 /// Dictionaries come before the first record batch, in messages of their own.
 ///
@@ -89,11 +91,12 @@ public struct ArrowWriter {
     /// hold for all; a batch too large for its offsets is split.
     public mutating func write(_ columns: [ArrowColumn], rows: Range<Int>) throws {
         precondition(columns.count == fields.count, "a batch of \(columns.count) columns for \(fields.count) fields")
-        let text = columns.map { column in
-            if case .flat(let column) = column, case .bytes(let texts) = column.values {
+        let text = columns.map { column -> Int in
+            guard case .flat(let column) = column else { return 0 }
+            return switch column.values {
+            case .bytes(let texts), .packed(let texts):
                 texts.offsets[rows.upperBound] - texts.offsets[rows.lowerBound]
-            } else {
-                0
+            case .bits, .words, .floats, .wides: 0
             }
         }
         if text.contains(where: { $0 > ArrowWriter.maximumText }), rows.count > 1 {
@@ -225,7 +228,27 @@ private struct BodyWriter {
             }
         case .wides(let values): slice(values, rows)
         case .bytes(let texts): try append(texts: texts.bytes, texts.offsets[rows.lowerBound...rows.upperBound], type)
+        case .packed: try append(lists: column, type, rows)
         }
+    }
+
+    /// Appends lists as their ends and an array of elements, vectors as an array of components.
+    private mutating func append(lists column: Column, _ type: ArrowType, _ rows: Range<Int>) throws(ArrowError) {
+        let
+            some =
+                rows == 0..<column.count ? column : column.gathered(rows.map { Int32($0) }),
+            item = type.children[0].type
+        guard column.type.isOrdered else {
+            let components = some.components
+            nodes.append(word: UInt64(components.count))
+            nodes.append(word: UInt64(0))
+            buffer([UInt8]())
+            return buffer(components)
+        }
+        let (ends, elements) = some.unpacked()
+        guard elements.count <= Int(Int32.max) else { throw .tooLarge }
+        append(places: ends[...], isLarge: false)
+        try append(elements, item, 0..<elements.count)
     }
 
     /// Appends texts, either as their ends and then their bytes or as views.

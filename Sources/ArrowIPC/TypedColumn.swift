@@ -69,7 +69,7 @@ extension ArrowField {
         }
     }
 
-    private func refusal(_ type: ValueType) -> ArrowError {
+    func refusal(_ type: ValueType) -> ArrowError {
         ArrowError(
             "is \(typeName), not \(type.phrase)", column: name,
             advice: "cast it to \(ArrowType(type).description): \(type.rules.castAdvice)")
@@ -145,6 +145,9 @@ extension ArrowField {
                 // Some value isn't of the type: this says whether a row has it, and which.
                 return try values.values(array.plain().column, as: type)
             }
+        case (_, .list), (_, .vector):
+            guard let lists = array.itemRanges else { throw refusal(type) }
+            return try self.lists(array, lists, type)
         case (.fixedBinary(16), .string) where `extension` == "arrow.uuid":
             return Column(.string, array.uuids, validity: array.validity)
         case (.decimal(_, let given, bits: 128), .decimal(let precision, let scale)) where given == scale:
@@ -247,6 +250,7 @@ extension Column {
             case .floats: .float64
             case .wides: .decimal(precision: DecimalValue.maximumPrecision, scale: 0)
             case .bytes: .string
+            case .packed: preconditionFailure("a list that is flat")
             }
         self.init(type, values, validity: validity)
     }
@@ -345,6 +349,8 @@ extension ArrowType {
             case .timestamp: .timestamp(.microsecond, zone: "UTC")
             case .date: .date32
             case .decimal(let precision, let scale): .decimal(precision: precision, scale: scale, bits: 128)
+            case .list(let element): .list(ArrowField("item", ArrowType(element.type)))
+            case .vector(let count): .fixedList(ArrowField("item", .float(bits: 32)), count: count)
             }
     }
 }
@@ -360,6 +366,10 @@ extension ValueType {
         case .timestamp(.microsecond, zone: "UTC"): self = .timestamp
         case .date32: self = .date
         case .decimal(let precision, let scale, bits: 128): self.init(precision: precision, scale: scale)
+        case .list(let item):
+            guard let element = ValueType(written: item.type).flatMap({ ScalarType($0) }) else { return nil }
+            self = .list(element)
+        case .fixedList(let item, let count) where item.type == .float(bits: 32): self.init(components: count)
         default: return nil
         }
     }

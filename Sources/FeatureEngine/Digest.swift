@@ -8,7 +8,9 @@ internal import FeatureLanguage
 ///     column  = text name, text type, SHA-256 of each block of 1,024 rows
 ///     block   = validity bits (least significant first, padded with 0)  value…
 ///     value   = bool: 1 byte · int64, timestamp, float64: 8 bytes · date: 8 bytes, days since 1970
-///             · decimal: 16 bytes, its digits at its scale · string: text; zeros and no text where NULL
+///             · decimal: 16 bytes, its digits at its scale · string: text
+///             · list: u64 elements, their validity bits, a value for each · vector: 4 bytes for each float32
+///               (zeros, no text and no elements where NULL)
 ///     text    = u64 length, UTF-8
 ///
 /// Numbers are little-endian; every NaN is 0x7FF8000000000000.
@@ -80,7 +82,7 @@ public struct Digest: Sendable, Hashable {
             for row in rows where values[row].isNaN { return nil }
             return hash(values)
         case .wides(let values): return hash(values)
-        case .bits, .bytes: return nil
+        case .bits, .bytes, .packed: return nil
         }
     }
 
@@ -100,6 +102,14 @@ public struct Digest: Sendable, Hashable {
         case .wides(let values): for row in rows { bytes.append(littleEndian: isNull(row) ? 0 : values[row]) }
         case .bytes(let values):
             for row in rows { append(text: values.bytes[isNull(row) ? 0..<0 : values.range(row)], to: &bytes) }
+        case .packed(let values):
+            for row in rows {
+                if isNull(row) {
+                    bytes += repeatElement(0, count: column.type.packedZeros)
+                } else {
+                    bytes += values.bytes[values.range(row)]
+                }
+            }
         }
         return bytes
     }

@@ -1,4 +1,5 @@
 import Tables
+import FeatureLanguage
 
 /// The API's paths and their methods, as openapi.json describes them.
 enum DescribedPaths {

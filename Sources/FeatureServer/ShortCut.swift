@@ -1,4 +1,5 @@
 import FeatureStore
+import FeatureLanguage
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes

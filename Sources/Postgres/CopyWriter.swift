@@ -67,6 +67,42 @@ public struct CopyWriter {
         buffer += bytes
     }
 
+    /// Writes an array of one dimension.
+    ///
+    /// - Parameter body: writes the elements, as many as there are.
+    public mutating func writeArray(of kind: Parameter.Kind, count: Int, _ body: (inout CopyWriter) -> Void) {
+        let start = buffer.count
+        append(UInt32(0))
+        append(UInt32(count == 0 ? 0 : 1))
+        // Whether an element may be NULL.
+        append(UInt32(1))
+        append(kind.rawValue)
+        if count > 0 {
+            append(UInt32(count))
+            append(UInt32(1))
+            body(&self)
+        }
+        let length = UInt32(buffer.count - start - 4)
+        for byte in 0..<4 { buffer[start + byte] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(byte))) }
+    }
+
+    /// Writes a `real[]`, given as little-endian float32s.
+    public mutating func write(reals bytes: ArraySlice<UInt8>) {
+        let count = bytes.count / 4
+        append(UInt32(20 + 8 * count))
+        for word in [1, 0, 700, UInt32(count), 1] { append(word) }
+        buffer.reserveCapacity(buffer.count + 8 * count)
+        var place = bytes.startIndex
+        for _ in 0..<count {
+            append(UInt32(4))
+            buffer.append(bytes[place + 3])
+            buffer.append(bytes[place + 2])
+            buffer.append(bytes[place + 1])
+            buffer.append(bytes[place])
+            place += 4
+        }
+    }
+
     mutating func finish() throws(PostgresError) {
         append(UInt16.max)
         try send(buffer)

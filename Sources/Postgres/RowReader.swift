@@ -9,9 +9,10 @@ internal import CLibPQ
     private let row: Int32
     private var column: Int32 = 0
 
-    init(result: OpaquePointer, row: Int = 0) {
+    init(result: OpaquePointer, row: Int = 0, column: Int = 0) {
         unsafe self.result = unsafe result
         self.row = Int32(row)
+        self.column = Int32(column)
         unsafe copied = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
@@ -71,6 +72,46 @@ internal import CLibPQ
     public mutating func numeric(scale: Int) -> Int128? {
         let value: Int128?? = unsafe field { unsafe Numeric.unscaled($0, scale: scale) }
         return value ?? nil
+    }
+
+    /// Reads an array of one dimension that begins at 1; also nil for any other.
+    ///
+    /// - Parameter element: reads the next element; called once for each.
+    /// - Returns: how many elements there are.
+    public mutating func array(_ element: (inout RowReader) -> Void) -> Int? {
+        let count: Int?? = unsafe field { bytes in
+            // Dimensions, whether one is NULL, the elements' type; then the length and the first index of each.
+            guard bytes.count >= 12 else { return nil }
+            func word(_ place: Int) -> Int {
+                unsafe Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)))
+            }
+            if word(0) == 0 { return 0 }
+            guard word(0) == 1, bytes.count >= 20, word(16) == 1, word(12) >= 0 else { return nil }
+            var reader = unsafe RowReader(copied: UnsafeRawBufferPointer(rebasing: bytes[20...]))
+            for _ in 0..<word(12) { element(&reader) }
+            return word(12)
+        }
+        return count ?? nil
+    }
+
+    /// Reads a `real[]` without NULLs as little-endian float32s; also nil for any other array.
+    public mutating func reals() -> [UInt8]? {
+        let reals: [UInt8]?? = unsafe field { bytes in
+            func word(_ place: Int) -> UInt32 {
+                unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
+            }
+            guard bytes.count >= 20, word(0) == 1, word(8) == 700, word(16) == 1, bytes.count == 20 + 8 * Int(word(12))
+            else { return nil }
+            var reals: [UInt8] = []
+            reals.reserveCapacity(4 * Int(word(12)))
+            for index in 0..<Int(word(12)) {
+                guard word(20 + 8 * index) == 4 else { return nil }
+                let bits = word(24 + 8 * index)
+                for shift in 0..<4 as Range<UInt32> { reals.append(UInt8(truncatingIfNeeded: bits >> (8 * shift))) }
+            }
+            return reals
+        }
+        return reals ?? nil
     }
 
     /// Reads a `boolean`.

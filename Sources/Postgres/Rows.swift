@@ -86,6 +86,14 @@ internal import CLibPQ
         /// Whether a column is NULL.
         public func isNull(_ column: Int) -> Bool { rows.bytes(row, column) == nil }
 
+        /// A value, read as those of a COPY are.
+        public func read<T>(_ column: Int, _ body: (inout RowReader) -> T) -> T {
+            withExtendedLifetime(rows) {
+                var reader = unsafe RowReader(result: rows.result, row: row, column: column)
+                return body(&reader)
+            }
+        }
+
         /// A value's bytes in binary form, such as the content of a `bytea`.
         public func bytes(_ column: Int) throws(PostgresError) -> [UInt8] { try present(optionalBytes(column), column) }
         /// A value's bytes in binary form; nil for NULL.

@@ -73,7 +73,7 @@ package final class PlainBlock: Sendable {
         case .words: return Column(layout.type, copied(Int64.self))
         case .floats: return Column(layout.type, copied(Double.self))
         case .wides: return Column(layout.type, copied(Int128.self))
-        case .bits, .bytes: return try ArrowBlock.decode(bytes)
+        case .bits, .bytes, .packed: return try ArrowBlock.decode(bytes)
         }
     }
 }

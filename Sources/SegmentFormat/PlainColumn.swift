@@ -27,7 +27,7 @@ struct PlainColumn: DeferredColumn {
         case .floats: Column(type, values(rows, none: 0.0) { $0.append($1, less: $2, to: &$3) }, validity: validity)
         case .wides:
             Column(type, values(rows, none: Int128(0)) { $0.append($1, less: $2, to: &$3) }, validity: validity)
-        case .bytes: preconditionFailure("texts aren't read in place")
+        case .bytes, .packed: preconditionFailure("texts and lists aren't read in place")
         }
     }
 

@@ -45,6 +45,8 @@ extension LookupAnswer {
                         DecimalValue(Int128(littleEndianBytes: cells.text(word)), of: prepared.types[index]), to: &bytes
                     )
                 case .bytes: JSON.write(cells.text(word), to: &bytes)
+                case .packed:
+                    JSON(Literal(packed: cells.text(word)[...], prepared.types[index])).write(to: &bytes)
                 }
             }
             if areAllPresent {

@@ -4,7 +4,8 @@ package import FeatureLanguage
 /// An entity's rows as memory holds them, one after another, so that a new one is added at the end.
 ///
 ///     row   = i64 offset  i64 known_at  [i64 event time]  u8 1 for a retraction  u8… 1 where a column is NULL, a bit each  value…
-///     value = bool u8 · int64, float64, timestamp, date 8 bytes · decimal 16 bytes · string u32 length, UTF-8; nothing where NULL
+///     value = bool u8 · int64, float64, timestamp, date 8 bytes · decimal 16 bytes · string u32 length, UTF-8
+///           · list, vector u32 length, as in a column; nothing where NULL
 package struct EntityRows {
     package fileprivate(set) var bytes: [UInt8] = []
     package fileprivate(set) var count = 0
@@ -53,7 +54,7 @@ package struct RowForm {
             case .words(let values): word(values[row])
             case .floats(let values): word(Int64(bitPattern: values[row].bitPattern))
             case .wides(let values): entity.bytes.append(littleEndian: values[row])
-            case .bytes(let texts):
+            case .bytes(let texts), .packed(let texts):
                 let range = texts.range(row)
                 entity.bytes.append(littleEndian: UInt32(range.count))
                 entity.bytes += texts.bytes[range]
@@ -76,7 +77,7 @@ package struct RowForm {
                 case .bits: position += 1
                 case .words, .floats: position += 8
                 case .wides: position += 16
-                case .bytes:
+                case .bytes, .packed:
                     guard position + 4 <= bytes.count else { return false }
                     position += 4 + bytes[position..<position + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
                 }
@@ -110,7 +111,7 @@ package struct RowForm {
                     case .words: builders[index].append(reader.word())
                     case .floats: builders[index].append(Double(bitPattern: UInt64(bitPattern: reader.word())))
                     case .wides: builders[index].append(reader.wide())
-                    case .bytes: builders[index].append(bytes: reader.text())
+                    case .bytes, .packed: builders[index].append(bytes: reader.text())
                     }
                 }
             }

@@ -1,5 +1,5 @@
 public import FeatureLanguage
-public import Tables
+internal import Tables
 
 /// What a lookup asks for.
 public struct LookupRequest: Sendable {

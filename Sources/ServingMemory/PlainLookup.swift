@@ -165,6 +165,7 @@ private struct PlainReader {
             else { return false }
             builder.append(value.unscaled)
             return true
+        case .packed: return false
         case .bytes:
             guard type == .string, let text = quoted() else { return false }
             builder.append(bytes: text)

@@ -7,12 +7,13 @@ struct ValueTable {
     private let fitsWord: [Bool]
     private var words: [UInt64] = []
     private var isNull: [Bool] = []
-    /// By aggregate and then by entity, the values that no word holds: texts, and decimals as sixteen bytes. Empty for
+    /// By aggregate and then by entity, the values that no word holds: texts, lists and
+    /// vectors, and decimals as sixteen bytes. Empty for
     /// aggregates of other types.
     private var texts: [[[UInt8]]]
 
     init(_ types: [ValueType]) {
-        fitsWord = types.map(\.layout.fitsWord)
+        fitsWord = types.map { $0.layout.isFixed && $0.layout != .wides }
         texts = types.map { _ in [] }
     }
 
@@ -34,7 +35,7 @@ struct ValueTable {
         case .wides(let values):
             texts[index][place].removeAll(keepingCapacity: true)
             texts[index][place].append(littleEndian: values[row])
-        case .bytes(let values): texts[index][place] = Array(values.bytes[values.range(row)])
+        case .bytes(let values), .packed(let values): texts[index][place] = Array(values.bytes[values.range(row)])
         }
     }
 
@@ -68,17 +69,7 @@ struct ValueTable {
         case .words: builder.append(Int64(bitPattern: words[cell]))
         case .floats: builder.append(Double(bitPattern: words[cell]))
         case .wides: builder.append(Int128(littleEndianBytes: texts[index][place][...]))
-        case .bytes: builder.append(bytes: texts[index][place])
-        }
-    }
-}
-
-extension PhysicalLayout {
-    /// Whether 64 bits hold a value.
-    fileprivate var fitsWord: Bool {
-        switch self {
-        case .bits, .words, .floats: true
-        case .wides, .bytes: false
+        case .bytes, .packed: builder.append(bytes: texts[index][place])
         }
     }
 }

@@ -3,7 +3,7 @@ internal import FeatureEngine
 public import FeatureLanguage
 internal import Foundation
 package import Postgres
-public import Tables
+internal import Tables
 
 /// One thing that was registered, loaded or governed: who did it, when, and to what.
 public struct LedgerEntry: Sendable {

@@ -1,5 +1,5 @@
 public import FeatureLanguage
-public import Tables
+internal import Tables
 
 /// What a token is bounded to, as patterns of names in which `*` stands for anything: `fraud.*`, `risk_*`. No patterns
 /// at all means no bounds.

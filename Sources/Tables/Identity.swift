@@ -50,7 +50,7 @@ enum Identity {
             case (_, .bytes(let texts)): builder.append(bytes: bytes(ofText: texts.bytes[texts.range(row)]))
             case (.timestamp, .words(let times)): builder.append(bytes: bytes(times[row], 0))
             case (.date, .words(let days)): builder.append(bytes: bytes(days[row] &* Instant.microsecondsPerDay, 0))
-            case (_, .bits), (_, .words), (_, .floats), (_, .wides):
+            case (_, .bits), (_, .words), (_, .floats), (_, .wides), (_, .packed):
                 var text: [UInt8] = []
                 CSVField.write(values, row, to: &text)
                 builder.append(bytes: bytes(ofText: text[...]))

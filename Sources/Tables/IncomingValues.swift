@@ -48,6 +48,11 @@ struct FieldParser {
         case .decimal(let precision, let scale):
             guard let value = DecimalValue(text: bytes, precision, scale) else { return false }
             builder.append(value.unscaled)
+        case .list, .vector:
+            guard let value = (try? JSON(parsing: Array(bytes)))?.literal(as: type, epoch: epoch), value != .null else {
+                return false
+            }
+            builder.append(value)
         case .timestamp:
             let instant =
                 epoch.map { epoch in FieldParser.whole(bytes).flatMap { epoch.instant($0) } }
@@ -149,6 +154,10 @@ struct FieldParser {
         case .decimal(_, let scale):
             return
                 "digits, at most \(scale) after the point: round it where it is written (.round(\(scale)) in pandas, ::\(type.rules.sqlName) in SQL)"
+        case .list(let element):
+            return "a JSON array of at most \(ListValue.maximumCount) values, each \(element.type.phrase) or null"
+        case .vector(let count):
+            return "a JSON array of \(count) numbers, each finite as a float32; null for the whole vector"
         case .string: return "texts are UTF-8 without NUL"
         case .bool: return "true or false"
         case .int64, .float64:
@@ -206,10 +215,25 @@ extension JSON {
         case (.number(let digits), .decimal(let precision, let scale)),
             (.string(let digits), .decimal(let precision, let scale)):
             DecimalValue(text: digits.utf8, precision, scale).map { .decimal($0) }
-        case (.bool, .date), (.bool, .decimal), (.number, .date), (.bool, .int64), (.bool, .float64), (.bool, .string),
+        case (.array(let items), .list(let element)): JSON.list(items, element, epoch, isRow)
+        case (.array(let items), .vector(let count)): Literal(components: items, count)
+        case (.bool, .list), (.bool, .vector), (.number, .list), (.number, .vector), (.string, .list),
+            (.string, .vector), (.bool, .date), (.bool, .decimal), (.number, .date), (.bool, .int64), (.bool, .float64),
+            (.bool, .string),
             (.bool, .timestamp), (.number, .bool),
             (.number, .string), (.string, .bool), (.array, _), (.object, _):
             nil
         }
+    }
+
+    private static func list(_ items: [JSON], _ element: ScalarType, _ epoch: Epoch?, _ isRow: Bool) -> Literal? {
+        guard items.count <= ListValue.maximumCount else { return nil }
+        var values: [Literal] = []
+        values.reserveCapacity(items.count)
+        for item in items {
+            guard let value = item.literal(as: element.type, epoch: epoch, isRow: isRow) else { return nil }
+            values.append(value)
+        }
+        return .list(ListValue(element, values))
     }
 }

@@ -1,3 +1,5 @@
+internal import FeatureLanguage
+
 /// How fields are read.
 public struct ReadOptions: Sendable {
     /// Another word that means NULL when it isn't quoted, such as `NA`.
@@ -55,5 +57,17 @@ public enum OptionNames: Sendable {
         case .flags: sentence("--" + option)
         case .parameters: sentence("'" + String(option.map { $0 == "-" ? "_" : $0 }) + "'")
         }
+    }
+}
+
+/// The unit of times given as integers since 1970-01-01T00:00:00Z.
+public enum Epoch: String, Sendable, CaseIterable {
+    case seconds = "s", milliseconds = "ms", microseconds = "us"
+
+    func instant(_ number: Int64) -> Instant? {
+        let scale: Int64 = self == .seconds ? 1_000_000 : self == .milliseconds ? 1000 : 1
+        let (microseconds, overflow) = number.multipliedReportingOverflow(by: scale)
+        let instant = Instant(microseconds: microseconds)
+        return !overflow && Instant.range.contains(instant) ? instant : nil
     }
 }

@@ -20,6 +20,12 @@ private func randomColumn(_ type: ValueType, rows: Int, nulls: Bool, using rando
         case .decimal(let precision, _):
             let most = DecimalValue.powers[precision] - 1
             builder.append([Int128(0), -1, 1990, most, -most].randomElement(using: &random)!)
+        case .list(let element):
+            let items = randomColumn(
+                element.type, rows: Int.random(in: 0..<4, using: &random), nulls: true, using: &random)
+            builder.append(.list(ListValue(element, (0..<items.count).map { items[$0] })))
+        case .vector(let count):
+            builder.append(.vector((0..<count).map { _ in Float.random(in: -1...1, using: &random) }))
         case .bool: builder.append(Bool.random(using: &random))
         case .timestamp:
             builder.append(
@@ -40,6 +46,9 @@ private func randomColumn(_ type: ValueType, rows: Int, nulls: Bool, using rando
     return builder.finish()
 }
 
+/// Types of all layouts.
+private let writtenTypes = RandomExpressions.types + [.vector(3)]
+
 private struct Written {
     var layout: ArrowWriter.Layout
     var fields: [ArrowField]
@@ -48,8 +57,8 @@ private struct Written {
 
     init(rows: Int, compressed: Bool, layout: ArrowWriter.Layout, using random: inout Randomness) throws {
         self.layout = layout
-        fields = RandomExpressions.types.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
-        columns = RandomExpressions.types.map {
+        fields = writtenTypes.enumerated().map { ArrowField("column \($0)", ArrowType($1)) }
+        columns = writtenTypes.map {
             randomColumn($0, rows: rows, nulls: Bool.random(using: &random), using: &random)
         }
         var bytes: [UInt8] = []
@@ -105,7 +114,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
                 let (fields, batches) = try read(written.bytes, layout, pieces: pieces)
                 #expect(fields == written.fields)
                 for (index, (field, column)) in zip(fields, written.columns).enumerated() {
-                    let type = RandomExpressions.types[index]
+                    let type = writtenTypes[index]
                     guard rows > 0 else { continue }
                     let values = try field.values(field.joined(batches.map { $0[index] }), as: type)
                     #expect(values.count == column.count)
@@ -115,7 +124,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
         }
     }
 
-    @Test(arguments: RandomExpressions.types)
+    @Test(arguments: writtenTypes)
     func `a block with any byte changed or cut off is read or refused, and ends nothing`(type: ValueType) throws {
         var random = Randomness(seed: 25)
         let column = randomColumn(type, rows: 20, nulls: true, using: &random)
@@ -178,7 +187,7 @@ private func read(_ bytes: [UInt8], _ layout: ArrowWriter.Layout, pieces: Int = 
             guard let (fields, batches) = try? read(bytes, layout, maximumBytes: 1 << 24) else { continue }
             for batch in batches {
                 for (field, column) in zip(fields, batch) {
-                    for type in RandomExpressions.types {
+                    for type in writtenTypes {
                         if let values = try? field.values(column, as: type) {
                             for row in 0..<values.count { _ = values[row] }
                         }

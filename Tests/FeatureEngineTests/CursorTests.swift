@@ -67,6 +67,7 @@ struct Trial: CustomStringConvertible {
         .init("known", .timestamp), .init("gone", .bool),
         .init("i", .int64), .init("f", .float64), .init("s", .string), .init("b", .bool),
         .init("d", .date), .init("n", .decimal(precision: 12, scale: 2)), .init("m", .decimal(precision: 38, scale: 4)),
+        .init("li", .list(.float64)), .init("v", .vector(2)),
     ]
 
     static func table(_ columns: [ColumnDefinition], _ rows: [[Literal]]) -> Table {
@@ -265,7 +266,27 @@ struct Trial: CustomStringConvertible {
             decimal(
                 &random, [0, 3, -7, 5000, DecimalValue.powers[37] * 9, -DecimalValue.powers[37] * 9], precision: 38,
                 scale: 4),
+            random.chance(15) ? .null : list(&random), random.chance(15) ? .null : vector(&random),
         ]
+    }
+
+    private static func list(_ random: inout Randomness) -> Literal {
+        .list(
+            ListValue(
+                .float64,
+                (0..<Int.random(in: 0...2, using: &random)).map { _ in
+                    random.pick([.null, .float64(0), .float64(-0.0), .float64(1.5), .float64(.nan)])
+                }))
+    }
+
+    private static func vector(_ random: inout Randomness) -> Literal {
+        .vector(
+            (0..<2).map { _ in
+                random.pick([
+                    0, -0.0, 1, -1, 0.1, 3, 16_777_215, -2.5e-3, .leastNonzeroMagnitude, -.leastNonzeroMagnitude,
+                    .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+                ])
+            })
     }
 
     private static func decimal(_ random: inout Randomness, _ values: [Int128], precision: Int, scale: Int) -> Literal {
@@ -278,7 +299,9 @@ struct Trial: CustomStringConvertible {
             let columns: [String?] =
                 switch call.takes {
                 case .rows: [nil]
-                case .anything: ["i", "f", "s", "b", "time", "fact", "d", "n", "m"]
+                case .ordered: ["i", "f", "s", "b", "time", "fact", "d", "n", "m", "li"]
+                case .anything: ["i", "f", "s", "b", "time", "fact", "d", "n", "m", "li", "v"]
+                case .vectors: ["v"]
                 case .numbers: ["i", "f", "n", "m"]
                 case .truths: ["b"]
                 }

@@ -60,16 +60,15 @@ import Testing
 
     @Test(.timeLimit(.minutes(Fuzzer.minutes)))
     func `expressions`() throws {
-        let columns: [ColumnDefinition] = ["i1", "i2", "f1", "f2", "s1", "s2", "b1", "b2", "t1", "t2"].map {
-            ColumnDefinition($0, ["i": .int64, "f": .float64, "s": .string, "b": .bool, "t": .timestamp][$0.first!]!)
-        }
+        let columns = RandomExpressions.inputs
         let source = Source(name: "s", columns: columns + [.init("t", .timestamp), .init("k", .int64)], eventTime: "t")
         let entity = Entity(name: "e", keys: [.init("k", .int64)])
         var inputs: [String] = []
         for seed in 0..<UInt64(300) {
             var expressions = RandomExpressions(
                 seed: seed, prefix: seed % 2 == 0 ? "request." : "", hasInstant: seed % 2 == 0)
-            let text = expressions.draw(RandomExpressions.types[Int(seed % 7)], depth: 2).firn
+            let text = expressions.draw(RandomExpressions.types[Int(seed) % RandomExpressions.types.count], depth: 2)
+                .firn
             inputs.append(
                 seed % 2 == 0
                     ? text : "max(\(text)) filter (where \(expressions.draw(.bool, depth: 1).firn)) over last_7d")

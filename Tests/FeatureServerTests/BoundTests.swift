@@ -1,3 +1,4 @@
+import FeatureLanguage
 import FeatureServer
 import FeatureStore
 import Foundation

@@ -1,3 +1,4 @@
+import FeatureLanguage
 import FeatureServer
 import Foundation
 import Tables

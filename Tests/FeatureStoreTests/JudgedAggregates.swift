@@ -79,7 +79,7 @@ struct JudgedFacts {
                 [.int64(key), .timestamp(Instant(microseconds: time))]
                 + RandomExpressions.inputs.map { HardValues.draw($0.type, &random) }
             for (index, value) in values.enumerated() { builders[index].append(value) }
-            let parameters = zip(values, columns).map { value, column -> SQL in "\(value.parameter(column.type))" }
+            let parameters = zip(values, columns).map { Judge.sql($0, $1.type) }
             try connection.execute(
                 "insert into judge.facts (k, t, \(SQL(raw: Judge.names))) values (\(SQL.joined(parameters, by: ", ")))"
             )
@@ -147,6 +147,9 @@ struct JudgedFacts {
 
     /// Zeros of both signs are equal to PostgreSQL, which takes either as a minimum.
     private static func isSame(_ a: Literal, _ b: Literal, _ aggregate: AggregateProof.Judged) -> Bool {
+        if case .list(let list) = a, case .list(let others) = b {
+            return list.items.elementsEqual(others.items) { isSame($0, $1, aggregate) }
+        }
         guard case .float64(let x) = a, case .float64(let y) = b else { return a == b }
         var left = Double(bitPattern: x), right = Double(bitPattern: y)
         if left.isNaN || right.isNaN { return left.isNaN && right.isNaN }

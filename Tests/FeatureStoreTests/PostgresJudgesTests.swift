@@ -13,7 +13,9 @@ import Testing
     @Test func `scalar expressions equal PostgreSQL`() throws {
         let judge = try Judge()
         for seed in 0..<UInt64(380) {
-            let isSame = judge.compare(seed: seed) { $0.draw(RandomExpressions.types[$1 % 7], depth: 1 + $1 % 4) }
+            let isSame = judge.compare(seed: seed) {
+                $0.draw(RandomExpressions.types[$1 % RandomExpressions.types.count], depth: 1 + $1 % 4)
+            }
             if !isSame { return }
         }
     }
@@ -137,6 +139,21 @@ struct Judge {
             $$ begin return date_trunc(a, b); exception when others then return null; end $$;
         create function judge.plus(a timestamptz, b interval) returns timestamptz language plpgsql immutable strict as
             $$ begin return a + b; exception when others then return null; end $$;
+        create function judge.element(a anyarray, i bigint) returns anyelement language sql immutable as
+            $$ select a[greatest(0, least(i, 1000))::int] $$;
+        create function judge.to_bigints(a float8[]) returns bigint[] language sql immutable as
+            $$ select case when a is not null then coalesce((select array_agg(judge.to_bigint(x) order by n) from unnest(a) with ordinality u(x, n)), '{}') end $$;
+        create function judge.to_real(a float8) returns real language plpgsql immutable strict as
+            $$ begin return a::real; exception when numeric_value_out_of_range then return case when sqlerrm like '%underflow%' then 0 end; end $$;
+        create function judge.to_vector(a float8[], count int) returns real[] language sql immutable as
+            $$ select case when cardinality(a) = count and array_position(v, null) is null and not ('NaN' = any (v) or 'inf' = any (v) or '-inf' = any (v)) then v end
+                from (select array(select judge.to_real(x) from unnest(a) with ordinality u(x, n) order by n)) c(v) $$;
+        create function judge.dot_product(a real[], b real[]) returns float8 language sql immutable as
+            $$ select sum(x::float8 * y::float8 order by n) from unnest(a, b) with ordinality u(x, y, n) where a is not null and b is not null $$;
+        create function judge.cosine_similarity(a real[], b real[]) returns float8 language sql immutable as
+            $$ select judge.dot_product(a, b) / nullif(sqrt(judge.dot_product(a, a)) * sqrt(judge.dot_product(b, b)), 0) $$;
+        create function judge.l2_distance(a real[], b real[]) returns float8 language sql immutable as
+            $$ select sqrt(sum((x::float8 - y::float8) * (x::float8 - y::float8) order by n)) from unnest(a, b) with ordinality u(x, y, n) where a is not null and b is not null $$;
         create table judge.rows (n serial, as_of timestamptz, \(sqlColumns));
         """
 
@@ -145,6 +162,11 @@ struct Judge {
         "\($0.name) \($0.type.rules.sqlName)\($0.type == .string ? " collate \"C\"" : "")"
     }.joined(separator: ", ")
     static let names = RandomExpressions.inputs.map(\.name).joined(separator: ", ")
+
+    /// A value, bound.
+    static func sql(_ value: Literal, _ type: ValueType) -> SQL {
+        value == .null ? "null" : "\(value.parameter(type))"
+    }
 
     init() throws {
         connection = try Connection(uri: TestCluster.newDatabase())
@@ -161,7 +183,7 @@ struct Judge {
         columns = zip(RandomExpressions.inputs, builders.indices).map { ($0.name, builders[$1].finish()) }
         self.instants = instants
         for row in instants.indices {
-            let values = columns.map { column -> SQL in "\(column.column[row].parameter(column.column.type))" }
+            let values = columns.map { Judge.sql($0.column[row], $0.column.type) }
             try connection.execute(
                 "insert into judge.rows (as_of, \(SQL(raw: Judge.names))) values (\(.timestamp(instants[row])), \(SQL.joined(values, by: ", ")))"
             )
@@ -243,6 +265,26 @@ extension Rows.Row {
         case .date: return try .date(days: date(column))
         case .decimal(let precision, let scale):
             return try .decimal(DecimalValue(numeric(column, scale: scale), precision: precision, scale: scale))
+        case .list(let element):
+            var items: [Literal] = []
+            func item<T>(_ value: T?, _ make: (T) -> Literal) { items.append(value.map(make) ?? .null) }
+            _ = read(column) { reader in
+                reader.array { reader in
+                    switch element {
+                    case .int64: item(reader.int64()) { .int64($0) }
+                    case .float64: item(reader.float64()) { .float64($0) }
+                    case .string: item(reader.text()) { .string(String(decoding: $0, as: UTF8.self)) }
+                    case .bool, .timestamp, .date, .decimal: preconditionFailure("no such lists are judged")
+                    }
+                }
+            }
+            return .list(ListValue(element, items))
+        case .vector:
+            var components: [Float] = []
+            _ = read(column) { reader in
+                reader.array { components.append(Float(bitPattern: UInt32(truncatingIfNeeded: $0.int64()!))) }
+            }
+            return .vector(components)
         }
     }
 }
@@ -259,6 +301,7 @@ extension Literal {
             case .timestamp: .null(.timestamp)
             case .date: .null(.date)
             case .decimal: .null(.numeric)
+            case .list, .vector: preconditionFailure("a NULL list is written, not bound")
             }
         case .bool(let value): .bool(value)
         case .int64(let value): .int64(value)
@@ -267,11 +310,19 @@ extension Literal {
         case .timestamp(let instant): .timestamp(instant.microseconds)
         case .date(let days): .date(days)
         case .decimal(let value): .numeric(unscaled: value.unscaled, scale: value.scale)
+        case .list(let list):
+            .array(
+                list.element == .int64 ? .int64 : list.element == .float64 ? .float64 : .text,
+                list.items.map { $0.parameter(list.element.type) })
+        case .vector(let components): .array(.float64, components.map { .float64(Double($0)) })
         }
     }
 
     /// Bit for bit, all NaNs being one; with a tolerance, floats that far apart relative to their size are the same.
     func isJudgedSame(as other: Literal, tolerance: Double) -> Bool {
+        if case .list(let list) = self, case .list(let others) = other {
+            return list.items.elementsEqual(others.items) { $0.isJudgedSame(as: $1, tolerance: tolerance) }
+        }
         guard case .float64(let a) = self, case .float64(let b) = other else { return self == other }
         let x = Double(bitPattern: a), y = Double(bitPattern: b)
         if x.isNaN || y.isNaN { return x.isNaN && y.isNaN }

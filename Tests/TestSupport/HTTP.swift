@@ -1,3 +1,4 @@
+import FeatureLanguage
 import Foundation
 
 /// A request to a server under test, over a socket of its own: plain HTTP/1.1, read to the end of the connection.

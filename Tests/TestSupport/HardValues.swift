@@ -34,6 +34,17 @@ public enum HardValues {
             ])
             return .decimal(
                 DecimalValue(value.magnitude > most.magnitude ? 7 : value, precision: precision, scale: scale))
+        case .list(let element):
+            return .list(
+                ListValue(element, (0..<Int.random(in: 0...3, using: &random)).map { _ in draw(element.type, &random) })
+            )
+        case .vector(let count):
+            return .vector(
+                (0..<count).map { _ in
+                    random.pick([
+                        0, -0.0, 1, -1, 0.5, 0.1, 3.25, 1e-3, 1e10, .leastNonzeroMagnitude, .greatestFiniteMagnitude,
+                    ])
+                })
         case .bool: return .bool(random.chance(50))
         case .timestamp:
             return .timestamp(

@@ -25,10 +25,14 @@ public struct RandomExpressions {
         .init("s2", .string), .init("b1", .bool), .init("b2", .bool), .init("t1", .timestamp), .init("t2", .timestamp),
         .init("d1", .date), .init("d2", .date), .init("n1", .decimal(precision: 12, scale: 2)),
         .init("n2", .decimal(precision: 12, scale: 2)), .init("m1", .decimal(precision: 38, scale: 10)),
-        .init("w1", .decimal(precision: 20, scale: 0)),
+        .init("w1", .decimal(precision: 20, scale: 0)), .init("li1", .list(.int64)), .init("li2", .list(.int64)),
+        .init("lf1", .list(.float64)), .init("lf2", .list(.float64)), .init("ls1", .list(.string)),
+        .init("ls2", .list(.string)), .init("v1", .vector(3)), .init("v2", .vector(3)),
     ]
-    /// The types that are drawn; one of decimals stands for all of them.
-    public static let types: [ValueType] = ValueType.plain + [someDecimal]
+    /// The types that are drawn, all of which have an order; one of decimals stands for all of them.
+    public static let types: [ValueType] = singles + [.list(.int64), .list(.float64), .list(.string)]
+    /// Those of single values.
+    public static let singles: [ValueType] = ValueType.plain + [someDecimal]
     private static let someDecimal = ValueType.decimal(precision: 38, scale: 0)
 
     public var random: Randomness
@@ -72,10 +76,13 @@ public struct RandomExpressions {
         case .timestamp: return time(depth - 1)
         case .date: return date(depth - 1)
         case .decimal: return decimal(depth - 1)
+        case .list: return list(type, depth - 1)
+        case .vector: return vector(depth - 1)
         }
     }
 
     public mutating func anyType() -> ValueType { random.pick(RandomExpressions.types) }
+    public mutating func anySingle() -> ValueType { random.pick(RandomExpressions.singles) }
 
     // MARK: Leaves
 
@@ -100,6 +107,14 @@ public struct RandomExpressions {
             return JudgedExpression(
                 "\(random.pick(["''", "'a'", "'It''s'", "'é日'", "'12'", "'-7.5'", "'true'"]))::text", nil, .string)
         case .bool: return JudgedExpression(random.pick(["true", "false", "null::bool"]), nil, .bool)
+        case .list(let element):
+            let sql = element == .int64 ? "bigint" : element == .float64 ? "float8" : "text"
+            let (json, array) = random.pick([("[]", "{}"), ("[1,null,2]", "{1,null,2}"), ("[\"12\"]", "{12}")])
+            return JudgedExpression(
+                element == .string && json.contains("1,") ? "null::list(string)" : "'\(json)'::\(type.rawValue)",
+                element == .string && json.contains("1,") ? "null::text[]" : "'\(array)'::\(sql)[]", type)
+        case .vector:
+            return JudgedExpression("'[1,-0.5,1e3]'::vector(3)", "'{1,-0.5,1e3}'::real[]", type)
         case .date:
             return JudgedExpression(
                 "date '\(random.pick(["2024-02-29", "1969-12-31", "2000-01-01", "0001-01-01", "9999-12-31"]))'", nil,
@@ -126,7 +141,7 @@ public struct RandomExpressions {
         case .string: random.pick(["'a'", "'abc'", "null"])
         case .bool: random.pick(["true", "'f'", "null"])
         case .timestamp, .date: random.pick(["'2024-02-29'", "null"])
-        case .decimal: "null"
+        case .decimal, .list, .vector: "null"
         }
     }
 
@@ -140,6 +155,7 @@ public struct RandomExpressions {
             return JudgedExpression("nullif(\(a.firn), \(b.firn))", "nullif(\(a.sql), \(b.sql))", .float64)
         }
         if type.isLike(RandomExpressions.someDecimal) { return decimalChoice(depth) }
+        if case .vector = type { return vector(depth) }
         let a = draw(type, depth: depth), b = draw(type, depth: depth)
         let plain = literal(of: type)
         let isPlain = random.chance(25)
@@ -233,7 +249,15 @@ public struct RandomExpressions {
     }
 
     private mutating func integer(_ depth: Int) -> JudgedExpression {
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<15, using: &random) {
+        case 12:
+            let (a, value) = search(depth)
+            return random.chance(50)
+                ? JudgedExpression("cardinality(\(a.firn))", "cardinality(\(a.sql))::bigint", .int64)
+                : JudgedExpression(
+                    "array_position(\(a.firn), \(value.firn))", "array_position(\(a.sql), \(value.sql))::bigint", .int64
+                )
+        case 13, 14: return element(.list(.int64), depth)
         case 10:
             let a = draw(.date, depth: depth), b = draw(.date, depth: depth)
             return JudgedExpression("(\(a.firn) - \(b.firn))", "(\(a.sql) - \(b.sql))::bigint", .int64)
@@ -265,7 +289,14 @@ public struct RandomExpressions {
     }
 
     private mutating func float(_ depth: Int) -> JudgedExpression {
-        switch Int.random(in: 0..<16, using: &random) {
+        switch Int.random(in: 0..<20, using: &random) {
+        case 16: return element(.list(.float64), depth)
+        case 17: return element(.vector(3), depth)
+        case 18, 19:
+            let name = random.pick(["dot_product", "cosine_similarity", "l2_distance"])
+            let a = draw(.vector(3), depth: depth), b = draw(.vector(3), depth: depth)
+            return JudgedExpression(
+                "\(name)(\(a.firn), \(b.firn))", "judge.\(name)(\(a.sql), \(b.sql))", .float64)
         case 12:
             let a = draw(RandomExpressions.someDecimal, depth: depth), b = operand(depth)
             return JudgedExpression(
@@ -341,12 +372,13 @@ public struct RandomExpressions {
     // MARK: Texts and times
 
     private mutating func text(_ depth: Int) -> JudgedExpression {
-        switch Int.random(in: 0..<8, using: &random) {
+        switch Int.random(in: 0..<9, using: &random) {
+        case 8: return element(.list(.string), depth)
         case 0, 1:
-            let a = draw(.string, depth: depth), b = draw(random.chance(60) ? .string : anyType(), depth: depth)
+            let a = draw(.string, depth: depth), b = draw(random.chance(60) ? .string : anySingle(), depth: depth)
             return JudgedExpression("(\(a.firn) || \(b.firn))", "(\(a.sql) || \(b.sql))", .string)
         case 2:
-            let a = draw(anyType(), depth: depth), b = draw(anyType(), depth: depth)
+            let a = draw(anySingle(), depth: depth), b = draw(anySingle(), depth: depth)
             return JudgedExpression("concat(\(a.firn), \(b.firn), null)", "concat(\(a.sql), \(b.sql), null)", .string)
         case 3:
             let name = random.pick(["lower", "upper"]), a = draw(.string, depth: depth)
@@ -361,7 +393,7 @@ public struct RandomExpressions {
                 "substring(\(a.firn) from \(from) for \(count))", "judge.substring(\(a.sql), \(from), \(count))",
                 .string)
         default:
-            let a = draw(anyType(), depth: depth)
+            let a = draw(anySingle(), depth: depth)
             return JudgedExpression(
                 "(\(a.firn))::\(random.pick(["text", "string", "varchar"]))", "(\(a.sql))::text", .string)
         }
@@ -418,10 +450,76 @@ public struct RandomExpressions {
         }
     }
 
+    // MARK: Lists and vectors
+
+    /// A list, and a value that may be in it.
+    private mutating func search(_ depth: Int) -> (list: JudgedExpression, value: JudgedExpression) {
+        let type = random.pick(RandomExpressions.types.filter { $0.layout == .packed })
+        guard case .list(let element) = type else { preconditionFailure("a list is wanted") }
+        return (draw(type, depth: depth), draw(element.type, depth: depth))
+    }
+
+    private mutating func element(_ type: ValueType, _ depth: Int) -> JudgedExpression {
+        let a = draw(type, depth: depth)
+        let place =
+            random.chance(70)
+            ? JudgedExpression("\(Int.random(in: 1...3, using: &random))", nil, .int64) : draw(.int64, depth: depth)
+        let value: ValueType = if case .list(let element) = type { element.type } else { .float64 }
+        return JudgedExpression(
+            "(\(a.firn))[\(place.firn)]",
+            "judge.element(\(a.sql), \(place.sql))\(value == .float64 ? "::float8" : "")", value)
+    }
+
+    private mutating func list(_ type: ValueType, _ depth: Int) -> JudgedExpression {
+        guard case .list(let element) = type else { preconditionFailure("a list is wanted") }
+        let a = draw(type, depth: depth)
+        switch (Int.random(in: 0..<6, using: &random), element) {
+        case (0, .int64):
+            let b = draw(.list(.float64), depth: depth)
+            return JudgedExpression("(\(b.firn))::list(int64)", "judge.to_bigints(\(b.sql))", type)
+        case (0, .float64):
+            let b = draw(.list(.int64), depth: depth), v = vector(depth)
+            return random.chance(50)
+                ? JudgedExpression("(\(b.firn))::double precision[]", "(\(b.sql))::float8[]", type)
+                : JudgedExpression("(\(v.firn))::list(float64)", "(\(v.sql))::float8[]", type)
+        case (0, _):
+            let b = draw(.list(.int64), depth: depth)
+            return JudgedExpression("(\(b.firn))::list(string)", "(\(b.sql))::text[]", type)
+        case (1, _), (2, _):
+            let value = draw(element.type, depth: depth)
+            return random.chance(50)
+                ? JudgedExpression("(\(value.firn) || \(a.firn))", "(\(value.sql) || \(a.sql))", type)
+                : JudgedExpression("(\(a.firn) || \(value.firn))", "(\(a.sql) || \(value.sql))", type)
+        default:
+            let b = draw(type, depth: depth)
+            return JudgedExpression("(\(a.firn) || \(b.firn))", "(\(a.sql) || \(b.sql))", type)
+        }
+    }
+
+    private mutating func vector(_ depth: Int) -> JudgedExpression {
+        let a = draw(.vector(3), depth: depth), b = draw(.vector(3), depth: depth)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: return JudgedExpression("coalesce(\(a.firn), \(b.firn))", "coalesce(\(a.sql), \(b.sql))", a.type)
+        case 1:
+            let when = draw(.bool, depth: depth)
+            return JudgedExpression(
+                "case when \(when.firn) then \(a.firn) else \(b.firn) end",
+                "case when \(when.sql) then \(a.sql) else \(b.sql) end", a.type)
+        default:
+            let list = draw(random.pick([.list(.float64), .list(.int64)]), depth: depth)
+            return JudgedExpression(
+                "(\(list.firn))::vector(3)", "judge.to_vector((\(list.sql))::float8[], 3)", a.type)
+        }
+    }
+
     // MARK: Truth
 
     private mutating func truth(_ depth: Int) -> JudgedExpression {
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<13, using: &random) {
+        case 12:
+            let (a, value) = search(depth)
+            return JudgedExpression(
+                "(\(value.firn) = any (\(a.firn)))", "(\(value.sql) = any (\(a.sql)))", .bool)
         case 0..<4:
             let symbol = random.pick(["=", "<>", "<", "<=", ">", ">=", "is distinct from", "is not distinct from"])
             let (a, b) = pair(depth)

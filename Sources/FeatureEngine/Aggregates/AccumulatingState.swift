@@ -297,7 +297,7 @@ struct Moments: Accumulation {
         case .words(let values): moments.change(values[row], sign)
         case .floats(let values): moments.change(values[row], sign)
         case .wides(let values): moments.change(values[row], sign)
-        case .bits, .bytes: preconditionFailure("a variance of \(argument.type.rawValue)")
+        case .bits, .bytes, .packed: preconditionFailure("a variance of \(argument.type.rawValue)")
         }
     }
 

@@ -80,6 +80,7 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
                 DecimalSums(
                     values: values, sums: input.sums!, selection: input.selection, scale: input.argument!.type.scale,
                     isAverage: aggregate.operator == .avg), input)
+        case .packed: AccumulatingState(VectorAverages(input.argument!), input)
         case .bits, .bytes: preconditionFailure("a sum is of numbers")
         }
     case .stddevSamp, .stddevPop, .varSamp, .varPop: AccumulatingState(Moments(input, aggregate.operator), input)

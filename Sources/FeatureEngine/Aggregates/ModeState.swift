@@ -70,11 +70,14 @@ final class ModeState: AggregateState {
 }
 
 extension Column {
-    /// This column with −0.0 replaced by 0.0, which it equals.
-    fileprivate func withOneZero() -> Column {
+    /// This column with −0.0 replaced by 0.0, which it equals, in lists too.
+    func withOneZero() -> Column {
         switch values {
-        case .floats(let values): Column(type, values.map { $0 == 0 ? 0 : $0 }, validity: validity)
-        case .bits, .words, .wides, .bytes: self
+        case .floats(let values): return Column(type, values.map { $0 == 0 ? 0 : $0 }, validity: validity)
+        case .packed where type == .list(.float64):
+            let (ends, elements) = unpacked()
+            return Column(listsOf: elements.withOneZero(), ends: ends, validity: validity)
+        case .bits, .words, .wides, .bytes, .packed: return self
         }
     }
 }

@@ -140,23 +140,32 @@ struct Natural {
         return (Natural(quotient), u.allSatisfy { $0 == 0 })
     }
 
-    /// The float64 nearest to `numerator` / `denominator`·2^`unit`, ties to even. The denominator must not be 0.
-    static func nearest(_ numerator: Natural, over denominator: Natural, unit: Int = 0) -> Double {
+    /// The number of a format nearest to `numerator` / `denominator`·2^`unit`, ties to even. The denominator must not be 0.
+    static func nearest(
+        _ numerator: Natural, over denominator: Natural, unit: Int = 0, as format: Format = .float64
+    ) -> Double {
         if numerator.isZero { return 0 }
         // Two words more than the denominator has, so that the quotient has digits to spare; what is left over only
         // breaks ties.
         let words = max(0, denominator.words.count + 3 - numerator.words.count)
         let (quotient, isExact) = numerator.shifted(words: words).divided(by: denominator)
-        return quotient.rounded(unit: unit - 32 * words, isInexact: !isExact)
+        return quotient.rounded(unit: unit - 32 * words, isInexact: !isExact, as: format)
     }
 
     private func bit(_ index: Int) -> Bool { index >= 0 && words[index / 32] >> (index % 32) & 1 == 1 }
 
-    /// The float64 nearest to (this + something below 1 if `isInexact`)·2^`unit`, ties to even. Subnormals are rounded
-    /// once; beyond the range, the result is infinite.
-    func rounded(unit: Int, isInexact: Bool) -> Double {
-        // Bits to drop: all but 53, and all that are worth less than 2^−1074.
-        let drop = max(bitCount - 53, -1074 - unit, 0)
+    /// A binary format: how many bits a number has, and what its last one is worth at least, as a power of two.
+    enum Format {
+        case float32, float64
+
+        var bits: Int { self == .float32 ? 24 : 53 }
+        var least: Int { self == .float32 ? -149 : -1074 }
+    }
+
+    /// The number of the format nearest to (this + something below 1 if `isInexact`)·2^`unit`, ties to even. Subnormals
+    /// are rounded once; beyond a float64's range, the result is infinite.
+    func rounded(unit: Int, isInexact: Bool, as format: Format = .float64) -> Double {
+        let drop = max(bitCount - format.bits, format.least - unit, 0)
         var mantissa: UInt64 = 0
         for index in stride(from: bitCount - 1, through: drop, by: -1) {
             mantissa = mantissa << 1 | (bit(index) ? 1 : 0)

@@ -30,7 +30,7 @@ final class PercentileState: AggregateState {
             switch argument.values {
             case .floats(let values): .floats(values)
             case .wides(let values): .decimals(values, scale: argument.type.scale)
-            case .bits, .words, .bytes: preconditionFailure("a percentile of \(argument.type.rawValue)")
+            case .bits, .words, .bytes, .packed: preconditionFailure("a percentile of \(argument.type.rawValue)")
             }
         keys = input.argument!.sortKeys()
         takes = input.selection.takes

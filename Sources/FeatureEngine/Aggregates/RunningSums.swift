@@ -60,7 +60,7 @@ final class RunningSums {
             case .floats(let values): .floats(values)
             case .wides(let values): .wides(values)
             case .words(let values): .integers(values)
-            case .bits, .bytes: preconditionFailure("a sum of \(argument.type.rawValue)")
+            case .bits, .bytes, .packed: preconditionFailure("a sum of \(argument.type.rawValue)")
             }
         self.selection = selection
     }

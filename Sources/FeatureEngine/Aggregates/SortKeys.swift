@@ -1,7 +1,7 @@
 /// Sort keys for `min` and `max`: values of any type are ordered by comparing single int64s.
 extension Column {
     /// A key for each value, ordered as the values are: false below true, NaN above all numbers, −0.0 below 0.0, texts
-    /// by their bytes.
+    /// by their bytes, lists as PostgreSQL's arrays.
     func sortKeys() -> [Int64] {
         switch values {
         case .bits(let values): values.map { $0 ? 1 : 0 }
@@ -13,6 +13,11 @@ extension Column {
                 ? values.map { Int64(truncatingIfNeeded: $0) }
                 : ranks(values.count) { values[$0] < values[$1] ? -1 : values[$0] == values[$1] ? 0 : 1 }
         case .bytes(let values): ranks(values.count) { values.compare($0, values, $1) }
+        case .packed(let values):
+            ranks(values.count) { left, right in
+                let order = values.compareLists(left, values, right, type)
+                return order != 0 ? order : values.compareLists(left, values, right, type, isTotal: true)
+            }
         }
     }
 }

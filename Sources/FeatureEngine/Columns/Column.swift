@@ -9,6 +9,7 @@ public struct Column: Sendable {
         case floats([Double])
         case wides([Int128])
         case bytes(StringColumn)
+        case packed(StringColumn)
 
         /// Which layout the values have.
         public var layout: PhysicalLayout {
@@ -18,6 +19,7 @@ public struct Column: Sendable {
             case .floats: .floats
             case .wides: .wides
             case .bytes: .bytes
+            case .packed: .packed
             }
         }
     }
@@ -67,7 +69,7 @@ public struct Column: Sendable {
         case .words(let values): values.count
         case .floats(let values): values.count
         case .wides(let values): values.count
-        case .bytes(let values): values.count
+        case .bytes(let values), .packed(let values): values.count
         }
     }
 
@@ -79,7 +81,7 @@ public struct Column: Sendable {
             case .words(let values): values.count * 8
             case .floats(let values): values.count * 8
             case .wides(let values): values.count * 16
-            case .bytes(let values): values.bytes.count + values.offsets.count * 8
+            case .bytes(let values), .packed(let values): values.bytes.count + values.offsets.count * 8
             }
         return values + (validity?.count ?? 0)
     }
@@ -98,6 +100,7 @@ public struct Column: Sendable {
         case .floats(let values): .float64(values[row])
         case .wides(let values): .decimal(DecimalValue(values[row], of: type))
         case .bytes(let values): .string(values[row])
+        case .packed(let values): Literal(packed: values.bytes[values.range(row)], type)
         }
     }
 
@@ -128,6 +131,7 @@ public struct Column: Sendable {
             case .floats: .floats(columns.flatMap(\.floats))
             case .wides: .wides(columns.flatMap(\.wides))
             case .bytes: .bytes(StringColumn(concatenating: columns.map(\.texts)))
+            case .packed: .packed(StringColumn(concatenating: columns.map(\.packs)))
             }
         self.init(columns[0].type, values, validity: validity)
     }
@@ -151,6 +155,7 @@ public struct Column: Sendable {
             case .floats(let values): .floats(pick(values, 0))
             case .wides(let values): .wides(pick(values, 0))
             case .bytes(let values): .bytes(values.gathered(rows))
+            case .packed(let values): .packed(values.gathered(rows))
             }
         return Column(type, picked, validity: validity)
     }

@@ -37,7 +37,7 @@ public struct ColumnBuilder: Sendable {
         case .words: integers.reserveCapacity(rows)
         case .floats: floats.reserveCapacity(rows)
         case .wides: wides.reserveCapacity(rows)
-        case .bytes: strings.offsets.reserveCapacity(rows + 1)
+        case .bytes, .packed: strings.offsets.reserveCapacity(rows + 1)
         }
     }
 
@@ -50,7 +50,7 @@ public struct ColumnBuilder: Sendable {
         case .words: integers.append(0)
         case .floats: floats.append(0)
         case .wides: wides.append(0)
-        case .bytes: strings.offsets.append(strings.bytes.count)
+        case .bytes, .packed: strings.offsets.append(strings.bytes.count)
         }
     }
 
@@ -78,7 +78,7 @@ public struct ColumnBuilder: Sendable {
         wides.append(value)
     }
 
-    /// Appends a text's UTF-8, without checking it.
+    /// Appends a text's UTF-8, or a list or vector as it is packed, without checking it.
     public mutating func append(bytes text: some Sequence<UInt8>) {
         validity.append(true)
         strings.append(bytes: text)
@@ -94,6 +94,8 @@ public struct ColumnBuilder: Sendable {
             append(Double(bitPattern: bits))
         } else if case .string(let text) = literal {
             append(bytes: text.utf8)
+        } else if type.isPacked {
+            append(bytes: literal.packed)
         } else if case .decimal(let value) = literal {
             append(value.unscaled)
         } else {
@@ -110,6 +112,7 @@ public struct ColumnBuilder: Sendable {
             case .floats: .floats(floats)
             case .wides: .wides(wides)
             case .bytes: .bytes(strings)
+            case .packed: .packed(strings)
             }
         let column = Column(type, values, validity: hasNull ? validity : nil)
         self = ColumnBuilder(type)

@@ -13,7 +13,7 @@ final class SharedColumn: Sendable {
         var integers: [Int64] = []
         var floats: [Double] = []
         var wides: [Int128] = []
-        /// Texts have no fixed place: they are put in order at the end.
+        /// Texts and lists have no fixed place: they are put in order at the end.
         var texts: [(column: Column, rows: [Int32])] = []
         /// Empty as long as nothing is NULL.
         var validity: [Bool] = []
@@ -29,7 +29,7 @@ final class SharedColumn: Sendable {
         case .words: state.integers = Array(repeating: 0, count: count)
         case .floats: state.floats = Array(repeating: 0, count: count)
         case .wides: state.wides = Array(repeating: 0, count: count)
-        case .bytes: break
+        case .bytes, .packed: break
         }
         self.state = Mutex(state)
     }
@@ -37,7 +37,7 @@ final class SharedColumn: Sendable {
     /// Puts values of the column's type at the places in `rows`.
     func place(_ column: Column, at rows: [Int32]) {
         state.withLock { state in
-            if let valid = column.validity, type.layout != .bytes {
+            if let valid = column.validity, type.layout.isFixed {
                 if state.validity.isEmpty { state.validity = Array(repeating: true, count: count) }
                 SharedColumn.place(valid, at: rows, in: &state.validity)
             }
@@ -46,7 +46,7 @@ final class SharedColumn: Sendable {
             case .words(let values): SharedColumn.place(values, at: rows, in: &state.integers)
             case .floats(let values): SharedColumn.place(values, at: rows, in: &state.floats)
             case .wides(let values): SharedColumn.place(values, at: rows, in: &state.wides)
-            case .bytes: state.texts.append((column, rows))
+            case .bytes, .packed: state.texts.append((column, rows))
             }
         }
     }
@@ -67,8 +67,11 @@ final class SharedColumn: Sendable {
             case .words: return Column(type, state.integers, validity: validity)
             case .floats: return Column(type, state.floats, validity: validity)
             case .wides: return Column(type, state.wides, validity: validity)
-            case .bytes:
-                guard !state.texts.isEmpty else { return Column(type, StringColumn()) }
+            case .bytes, .packed:
+                guard !state.texts.isEmpty else {
+                    var none = ColumnBuilder(type)
+                    return none.finish()
+                }
                 let all = Column(concatenating: state.texts.map(\.column))
                 var places = Array(repeating: Int32(0), count: count)
                 for (index, row) in state.texts.lazy.flatMap(\.rows).enumerated() { places[Int(row)] = Int32(index) }

@@ -61,7 +61,8 @@ struct TupleTable {
     }
 }
 
-/// A column as a part of tuples: fixed-width values as canonical words of 64 bits, decimals of 128, texts as bytes.
+/// A column as a part of tuples: fixed-width values as canonical words of 64 bits, decimals of 128, texts and lists as
+/// bytes.
 struct TupleColumn {
     private let words: [UInt64]
     private let wides: [Int128]?
@@ -81,6 +82,10 @@ struct TupleColumn {
         case .bytes(let texts):
             words = []
             self.texts = texts
+            return
+        case .packed:
+            words = []
+            texts = column.withOneZero().packs
             return
         }
         texts = nil

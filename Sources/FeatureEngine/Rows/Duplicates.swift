@@ -54,7 +54,7 @@ extension Column {
         case .words(let values): values[left] == values[right]
         case .floats(let values): values[left].bitPattern == values[right].bitPattern
         case .wides(let values): values[left] == values[right]
-        case .bytes(let values): values.compare(left, values, right) == 0
+        case .bytes(let values), .packed(let values): values.compare(left, values, right) == 0
         }
     }
 }

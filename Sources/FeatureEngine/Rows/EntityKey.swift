@@ -32,6 +32,7 @@ package enum EntityKey: Hashable {
             self = .word(values[row].isNaN ? Double.nan.bitPattern : (values[row] + 0.0).bitPattern)
         case .wides(let values): self = .wide(values[row])
         case .bytes(let texts): self = .text(Array(texts.bytes[texts.range(row)]))
+        case .packed: preconditionFailure("a list as a key")
         }
     }
 
@@ -68,6 +69,7 @@ package enum EntityKey: Hashable {
                 guard rest.count >= 16 else { return nil }
                 parts.append(.wide(Int128(littleEndianBytes: rest.prefix(16))))
                 rest = rest.dropFirst(16)
+            case .packed: preconditionFailure("a list as a key")
             case .bits, .words, .floats:
                 guard let word = number(8) else { return nil }
                 parts.append(.word(word))
@@ -89,7 +91,7 @@ package enum EntityKey: Hashable {
                 case (.word(let word), .floats): builder.append(Double(bitPattern: word))
                 case (.word(let word), .words): builder.append(Int64(bitPattern: word))
                 case (.wide(let word), .wides): builder.append(word)
-                case (.text, _), (.word, .bytes), (.word, .wides), (.wide, _), (.tuple, _):
+                case (.text, _), (.word, .bytes), (.word, .wides), (.word, .packed), (.wide, _), (.tuple, _):
                     preconditionFailure("a part of a key of another type")
                 }
             }

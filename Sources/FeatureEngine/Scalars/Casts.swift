@@ -39,6 +39,10 @@ func cast(_ operand: Column, to type: ValueType) -> Column {
             operand.integers.map { $0.flooredQuotientAndRemainder(dividingBy: Instant.microsecondsPerDay).quotient },
             validity: operand.validity)
     }
+    if case .list(let element) = type, operand.type.isPacked {
+        return operand.type.isOrdered ? castLists(operand, to: element) : castToLists(operand)
+    }
+    if case .vector = type, operand.type.isPacked { return castToVectors(operand, type) }
     var builder = ColumnBuilder(type)
     builder.reserve(operand.count)
     for row in 0..<operand.count {

@@ -18,6 +18,7 @@ private func order(_ left: Column, _ right: Column) -> [Int] {
         let (one, other) = (left.type.scale, right.type.scale)
         return zip(a, right.wides).map { DecimalValue.order($0, scale: one, $1, scale: other) }
     case .bytes(let a): return (0..<a.count).map { a.compare($0, right.texts, $0) }
+    case .packed(let a): return (0..<a.count).map { a.compareLists($0, right.packs, $0, left.type) }
     }
 }
 
@@ -131,7 +132,7 @@ private func merge(_ candidates: [Column], _ picks: [Int]) -> Column {
         case .words(let values): builder.append(values[row])
         case .floats(let values): builder.append(values[row])
         case .wides(let values): builder.append(values[row])
-        case .bytes(let values): builder.append(bytes: values.bytes[values.range(row)])
+        case .bytes(let values), .packed(let values): builder.append(bytes: values.bytes[values.range(row)])
         }
     }
     return builder.finish()

@@ -141,7 +141,7 @@ func decimal(_ operand: Column, to type: ValueType) -> Column {
             value.isFinite
                 ? DecimalDigits(text: value.sqlText.utf8).flatMap { DecimalValue($0, precision, scale)?.unscaled } : nil
         }
-    case .bits, .bytes: preconditionFailure("a cast of \(operand.type.rawValue)")
+    case .bits, .bytes, .packed: preconditionFailure("a cast of \(operand.type.rawValue)")
     }
     return Column(type, result.0, validity: result.1)
 }

@@ -81,7 +81,7 @@ private func compute(_ operation: Operation, _ arguments: [Column], _ type: Valu
     case .log: floats(arguments[0]) { logarithm($0).map { ($0 / .ln10).rounded } }
     case .exp: floats(arguments[0]) { exponential(DoubleDouble($0)) }
     case .power: floats(arguments, power)
-    case .concatenate: concatenation(arguments, skipsNull: false)
+    case .concatenate: type.isPacked ? joinedLists(arguments, type) : concatenation(arguments, skipsNull: false)
     case .concat: concatenation(arguments, skipsNull: true)
     case .lower: lowercased(arguments)
     case .upper: uppercased(arguments)
@@ -89,6 +89,13 @@ private func compute(_ operation: Operation, _ arguments: [Column], _ type: Valu
     case .substring: substring(arguments)
     case .extract: extract(arguments)
     case .dateTruncate: truncate(arguments)
+    case .element: elements(arguments, type)
+    case .isAny: isAny(arguments)
+    case .cardinality: cardinalities(arguments[0])
+    case .arrayPosition: positions(arguments)
+    case .dotProduct: similarity(arguments, dotProduct)
+    case .cosineSimilarity: similarity(arguments, cosineSimilarity)
+    case .distance: similarity(arguments, distance)
     }
 }
 
@@ -164,6 +171,12 @@ extension Column {
     /// Wide words: decimals, at the scale of the type.
     package var wides: [Int128] {
         guard case .wides(let values) = values else { preconditionFailure("a \(type.rawValue) for a decimal") }
+        return values
+    }
+
+    /// Lists or vectors, as they are packed.
+    package var packs: StringColumn {
+        guard case .packed(let values) = values else { preconditionFailure("a \(type.rawValue) for a list") }
         return values
     }
 

@@ -192,6 +192,7 @@ private struct SharedInputs {
             deferred: elsewhere)
         switch entry.shares {
         case .nothing: break
+        case .sums where argument!.type.isPacked: break
         case .sums:
             input.sums = sums[chosen] ?? RunningSums(argument!, selection)
             sums[chosen] = input.sums

@@ -2,13 +2,14 @@
 
 extension TypeChecker {
     mutating func concatenation(_ call: Call, _ operation: Operation) throws(SyntaxError) -> Expression {
-        let nodes = call.arguments
+        let nodes = call.arguments, typed = try all(nodes)
+        if operation == .concatenate, let joined = try lists(typed, nodes) { return joined }
         var parts: [Expression] = []
-        for (part, node) in zip(try all(nodes), nodes) { parts.append(try resolve(part, as: .string, node)) }
+        for (part, node) in zip(typed, nodes) { parts.append(try resolve(part, as: .string, node)) }
         if operation == .concatenate, !parts.contains(where: { $0.type == .string }) {
             throw SyntaxError(
                 offset: nodes[0].offset,
-                message: "'||' joins strings, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)",
+                message: "'||' joins strings and lists, not \(parts[0].type.rawValue) and \(parts[1].type.rawValue)",
                 advice: "cast one of them: …::string")
         }
         let texts = parts.map { part -> Expression in

@@ -58,7 +58,7 @@ extension Literal {
             let value = number ?? .nan
             return "0x" + String((value.isNaN ? .nan : value).bitPattern, radix: 16)
         case .wides: return String(decimal?.unscaled ?? 0)
-        case .bytes: return canonicalText(rules.text(self))
+        case .bytes, .packed: return canonicalText(rules.text(self))
         }
     }
 }

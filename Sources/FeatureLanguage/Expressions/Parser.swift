@@ -1,9 +1,9 @@
 /// A recursive-descent parser for the expression language, with PostgreSQL's precedences, loosest first.
 ///
-///     or ◂ and ◂ not ◂ is ◂ comparison ◂ between in like ◂ || ◂ + - ◂ * / % ◂ unary - ◂ ::
+///     or ◂ and ◂ not ◂ is ◂ comparison ◂ between in like ◂ || ◂ + - ◂ * / % ◂ unary - ◂ :: []
 struct Parser {
-    private let tokens: [Token]
-    private var position = 0
+    let tokens: [Token]
+    var position = 0
     private var depth = 0
 
     /// The most levels and the most parts that a tree may have.
@@ -28,7 +28,7 @@ struct Parser {
 
     // MARK: Operators, loosest first
 
-    private mutating func expression() throws(SyntaxError) -> Syntax.Node {
+    mutating func expression() throws(SyntaxError) -> Syntax.Node {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Parser.maximumDepth else { throw tooDeep(token.offset) }
@@ -83,6 +83,7 @@ struct Parser {
     private mutating func comparison() throws(SyntaxError) -> Syntax.Node {
         let left = try range()
         guard let (symbol, offset) = take(symbols: Parser.comparisons) else { return left }
+        if let list = try anyOf(symbol, offset) { return try call("= any", [left, list], offset) }
         let node = try call(symbol, [left, try range()], offset)
         if take(symbols: Parser.comparisons) != nil {
             throw SyntaxError(
@@ -153,10 +154,31 @@ struct Parser {
         return try call(symbol == "+" ? "plus" : "negate", [operand], offset)
     }
 
+    /// After `=`: the list in `any (…)`; nil for anything else.
+    private mutating func anyOf(_ symbol: String, _ offset: Int) throws(SyntaxError) -> Syntax.Node? {
+        guard isWord("any") || isWord("some") || isWord("all"), tokens[position + 1].kind == .symbol("(") else {
+            return nil
+        }
+        guard symbol == "=", !isWord("all") else {
+            throw SyntaxError(
+                offset: offset, message: "a value is compared with a list by = any (…) only",
+                advice: "for <> all write not x = any (…)")
+        }
+        position += 2
+        let list = try expression()
+        try expect(symbol: ")")
+        return list
+    }
+
     private mutating func casting() throws(SyntaxError) -> Syntax.Node {
         var operand = try primary()
-        while let (_, offset) = take(symbols: ["::"]) {
-            operand = try node(.cast(operand, try typeName()), offset, [operand])
+        while let (symbol, offset) = take(symbols: ["::", "["]) {
+            if symbol == "::" {
+                operand = try node(.cast(operand, try typeName()), offset, [operand])
+            } else {
+                operand = try call("element", [operand, try expression()], offset)
+                try expect(symbol: "]")
+            }
         }
         return operand
     }
@@ -449,79 +471,33 @@ struct Parser {
         "filter", "over", "where", "as",
     ]
 
-    private mutating func typeName() throws(SyntaxError) -> ValueType {
-        let start = token
-        guard var name = takeName()?.asciiLowercased else { throw unexpected("a type") }
-        for (first, rest) in [("double", ["precision"]), ("character", ["varying"])]
-        where name == first && isWord(rest[0]) {
-            position += 1
-            name += " " + rest[0]
-        }
-        if name == "timestamp", isWord("with") || isWord("without"), wordAhead == "time" {
-            position += 2
-            try expect(word: "zone")
-        }
-        if TypeRules.decimalSpellings.contains(name) { return try decimalType(start.offset) }
-        guard let type = ValueType(spelling: name) else {
-            if ValueType.narrowFloats.contains(name) {
-                throw SyntaxError(
-                    offset: start.offset,
-                    message: "'\(name)' is no type to cast to: a cast would round to 32 bits, and values have 64",
-                    advice: "cast to float64")
-            }
-            throw SyntaxError(
-                offset: start.offset, message: "unknown type '\(name)'",
-                advice: "types are bool, int64, float64, string, timestamp, date and decimal(p, s)")
-        }
-        return type
-    }
+    var token: Token { tokens[position] }
 
-    /// The rest of `decimal(12, 2)`; without a scale it is 0, as in PostgreSQL.
-    private mutating func decimalType(_ offset: Int) throws(SyntaxError) -> ValueType {
-        var numbers: [Int] = []
-        if take(symbols: ["("]) != nil {
-            repeat {
-                guard case .integer(let digits) = token.kind else { throw unexpected("a number of digits") }
-                position += 1
-                numbers.append(Int(digits) ?? .max)
-            } while numbers.count < 2 && take(symbols: [","]) != nil
-            try expect(symbol: ")")
-        }
-        guard let precision = numbers.first,
-            let type = ValueType(precision: precision, scale: numbers.count == 2 ? numbers[1] : 0)
-        else {
-            throw SyntaxError(offset: offset, message: "a decimal needs its digits", advice: TypeRules.decimalAdvice)
-        }
-        return type
-    }
-
-    private var token: Token { tokens[position] }
-
-    private var wordAhead: String {
+    var wordAhead: String {
         if position + 1 < tokens.count, case .word(let word) = tokens[position + 1].kind { return word.asciiLowercased }
         return ""
     }
 
-    private func isWord(_ word: String) -> Bool {
+    func isWord(_ word: String) -> Bool {
         if case .word(let spelling) = token.kind { return spelling.asciiLowercased == word }
         return false
     }
 
-    private func isSymbol(_ symbol: String) -> Bool { token.kind == .symbol(symbol) }
+    func isSymbol(_ symbol: String) -> Bool { token.kind == .symbol(symbol) }
 
-    private mutating func take(word: String) -> Int? {
+    mutating func take(word: String) -> Int? {
         guard isWord(word) else { return nil }
         position += 1
         return tokens[position - 1].offset
     }
 
-    private mutating func take(symbols: [String]) -> (String, Int)? {
+    mutating func take(symbols: [String]) -> (String, Int)? {
         guard case .symbol(let symbol) = token.kind, symbols.contains(symbol) else { return nil }
         position += 1
         return (symbol, tokens[position - 1].offset)
     }
 
-    private mutating func takeName() -> String? {
+    mutating func takeName() -> String? {
         switch token.kind {
         case .word(let word):
             position += 1
@@ -533,11 +509,11 @@ struct Parser {
         }
     }
 
-    private mutating func expect(word: String) throws(SyntaxError) {
+    mutating func expect(word: String) throws(SyntaxError) {
         guard take(word: word) != nil else { throw unexpected(word) }
     }
 
-    private mutating func expect(symbol: String, _ what: String? = nil) throws(SyntaxError) {
+    mutating func expect(symbol: String, _ what: String? = nil) throws(SyntaxError) {
         guard take(symbols: [symbol]) != nil else {
             var advice: String?
             if case .word(let second) = token.kind {
@@ -554,7 +530,7 @@ struct Parser {
         }
     }
 
-    private func unexpected(_ wanted: String, advice: String? = nil) -> SyntaxError {
+    func unexpected(_ wanted: String, advice: String? = nil) -> SyntaxError {
         let found =
             switch token.kind {
             case .word(let text), .integer(let text), .decimal(let text), .symbol(let text): "'\(text)'"

@@ -33,17 +33,32 @@ extension Expression {
     private static func text(_ operation: Operation, _ arguments: [Expression], _ type: ValueType) -> String {
         switch operation.entry.form {
         case .function: return "\(operation.entry.names[0])(\(list(arguments)))"
-        case .infix: return "\(arguments[0].operand) \(operation.entry.names[0]) \(arguments[1].operand)"
+        case .infix:
+            // Next to a list, a quoted literal would be one.
+            let parts = arguments.map { $0.operand + (type.isPacked && $0.isQuoted ? "::string" : "") }
+            return "\(parts[0]) \(operation.entry.names[0]) \(parts[1])"
         case .cast:
             // A quoted literal would take the type on itself.
-            let isQuoted = if case .literal(.string, _) = arguments[0] { true } else { false }
-            return "\(arguments[0].operand)\(isQuoted ? "::string" : "")::\(type.rawValue)"
+            return "\(arguments[0].operand)\(arguments[0].isQuoted ? "::string" : "")::\(type.rawValue)"
         case .own(_, let write): return write(arguments)
         }
     }
 
+    /// Whether its text is in quotes and says nothing of a type.
+    private var isQuoted: Bool { if case .literal(.string, _) = self { true } else { false } }
+
     static func list(_ expressions: some Sequence<Expression>) -> String {
         expressions.map(\.text).joined(separator: ", ")
+    }
+
+    /// The text as a bound of a decimal, next to which the digits of a float64 would be a decimal.
+    func boundText(beside other: Expression) -> String {
+        let isDigits =
+            switch self {
+            case .literal, .call(.negate, _, _): type == .float64
+            case .column, .request, .asOf, .aggregate, .feature, .call: false
+            }
+        return isDigits && other.type.layout == .wides ? "\(operand)::float64" : operand
     }
 
     /// The text of a literal that names a field or a unit.

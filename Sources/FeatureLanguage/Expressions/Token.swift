@@ -158,11 +158,11 @@ struct Lexer {
             position += 2
             return .symbol(pair == "!=" ? "<>" : pair)
         }
-        guard "+-*/%()<>=,.".utf8.contains(peek()) else {
+        guard "+-*/%()[]<>=,.".utf8.contains(peek()) else {
             let rest = String(decoding: bytes[position...].prefix(8), as: UTF8.self)
             let advice = [
                 "&": "write and", "|": "write or, or || to join strings", "^": "write power(x, y)", "!": "write not",
-                "[": "there are no arrays", "$": "an input is request.name",
+                "$": "an input is request.name",
             ]
             throw SyntaxError(
                 offset: position, message: "unexpected character '\(rest.prefix(1))'",

@@ -82,6 +82,11 @@ struct TypeChecker {
     /// How two types that don't go together can be made to: by a cast that exists.
     static func advice(mixing one: ValueType, _ other: ValueType) -> String {
         let pair: Set<ValueType> = [one, other]
+        if let packed = pair.first(where: \.isPacked) {
+            return one.isPacked && other.isPacked && one.isOrdered == other.isOrdered
+                ? one.isOrdered ? "cast one of them: …::\(one.rawValue)" : "vectors go with vectors of the same length"
+                : "take an element of the \(packed.isOrdered ? "list" : "vector"): x[1]"
+        }
         if let time = [one, other].first(where: \.isTime), !pair.contains(.string) {
             return "a \(time.rawValue) goes with \(time.rawValue)s ('2024-05-01') and intervals (+ interval '1 day')"
         }
@@ -155,7 +160,7 @@ struct TypeChecker {
             case .float64: from.isNumber && from != type
             case .decimal: from == .int64 || from.layout == .wides && from != type
             case .timestamp: from == .date
-            case .bool, .int64, .string, .date: false
+            case .bool, .int64, .string, .date, .list, .vector: false
             }
         return converts ? .call(.cast, [expression], type) : expression
     }
@@ -355,7 +360,9 @@ struct TypeChecker {
         var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
         if `operator`.entry.asFloats, argument.type == .int64 { argument = convert(argument, to: .float64) }
         guard let type = `operator`.entry.result(argument.type) else {
-            let kinds = ValueType.plain.map { ($0.rawValue, $0) } + [("decimal", .decimal(precision: 1, scale: 0))]
+            let kinds =
+                ValueType.plain.map { ($0.rawValue, $0) }
+                + [("decimal", .decimal(precision: 1, scale: 0)), ("list", .list(.bool)), ("vector", .vector(1))]
             let taken = kinds.filter { `operator`.entry.result($0.1) != nil }.map(\.0).joined(separator: " or ")
             throw SyntaxError(
                 offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
@@ -400,7 +407,9 @@ struct TypeChecker {
         "isnull": "x is null",
         "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)",
         "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
-        "len": "length(x)", "strlen": "length(x)", "date_part": "extract(field from ts)",
+        "array_length": "cardinality(x)", "array_append": "x || y", "array_cat": "x || y", "unnest": "x = any (list)",
+        "array_contains": "y = any (x)", "cosine_distance": "1 - cosine_similarity(x, y)", "len": "length(x)",
+        "strlen": "length(x)", "date_part": "extract(field from ts)",
         "age": "a - b, which is in seconds", "datediff": "a - b, which is in seconds",
         "quantile": "percentile(x, 0.9)", "nunique": "count(distinct x)", "any": "bool_or(x)", "all": "bool_and(x)",
         "cbrt": "power(x, 1.0 / 3)",
@@ -429,6 +438,7 @@ struct TypeChecker {
         switch entry.takes {
         case .alike(let type):
             let values = try unify(try all(arguments), arguments, quoted(name), rescales: type == nil)
+            if operation != .coalesce, !values[0].type.isOrdered { throw unordered(call) }
             return .call(operation, values, type ?? values[0].type)
         case .exactly(let types, let type):
             var values: [Expression] = []
@@ -513,7 +523,9 @@ struct TypeChecker {
     mutating func between(_ call: Call) throws(SyntaxError) -> Expression {
         let nodes = call.arguments, parts = try all(nodes)
         guard case .known(let operand) = parts[0], operand.type.isNumber else {
-            return .call(.between, try unify(parts, nodes, "between", rescales: false), .bool)
+            let values = try unify(parts, nodes, "between", rescales: false)
+            guard values[0].type.isOrdered else { throw unordered(call) }
+            return .call(.between, values, .bool)
         }
         var bounds: [Expression] = []
         for index in 1...2 {

@@ -23,7 +23,7 @@ extension AggregateOperator {
             AggregateEntry(["count"], { _ in .int64 }, takesRows: true, keeps: .constant, example: "count(status)", "5")
         case .countDistinct:
             AggregateEntry(
-                ["count"], { _ in .int64 }, isDistinct: true, keeps: .rows("every value is remembered"),
+                ["count"], { $0.isOrdered ? .int64 : nil }, isDistinct: true, keeps: .rows("every value is remembered"),
                 example: "count(distinct merchant)", "3")
         case .sum:
             AggregateEntry(
@@ -31,17 +31,20 @@ extension AggregateOperator {
                 example: "sum(amount)", "42.75")
         case .avg:
             AggregateEntry(
-                ["avg"], AggregateEntry.number, shares: .sums, keeps: .constant, example: "avg(cents)", "1068.75")
+                ["avg"], { $0.isOrdered ? AggregateEntry.number($0) : $0 }, shares: .sums, keeps: .constant,
+                example: "avg(cents)", "1068.75")
         case .min:
             AggregateEntry(
-                ["min"], { $0 }, shares: .minima, decides: .equal, keeps: .constant, example: "min(amount)", "5.5")
+                ["min"], AggregateEntry.ordered, shares: .minima, decides: .equal, keeps: .constant,
+                example: "min(amount)", "5.5")
         case .max:
             AggregateEntry(
-                ["max"], { $0 }, shares: .maxima, decides: .equal, keeps: .constant, example: "max(merchant)", "\"Zoo\""
+                ["max"], AggregateEntry.ordered, shares: .maxima, decides: .equal, keeps: .constant,
+                example: "max(merchant)", "\"Zoo\""
             )
         case .mode:
             AggregateEntry(
-                ["mode"], { $0 }, decides: .equal, keeps: .rows("every row's value is remembered"),
+                ["mode"], AggregateEntry.ordered, decides: .equal, keeps: .rows("every row's value is remembered"),
                 example: "mode(status)", "\"settled\"")
         case .stddevSamp:
             AggregateEntry(
@@ -145,6 +148,9 @@ public struct AggregateEntry: Sendable {
         case .all, .equal, .oldest: false
         }
     }
+
+    /// The `result` of aggregates that take values which can be compared, and give one of them.
+    fileprivate static let ordered: @Sendable (ValueType) -> ValueType? = { $0.isOrdered ? $0 : nil }
 
     /// The `result` of aggregates that take numbers and give a float64.
     fileprivate static let number: @Sendable (ValueType) -> ValueType? = { $0.isNumber ? .float64 : nil }

@@ -21,6 +21,13 @@ public enum Operation: String, Sendable, Hashable, CaseIterable {
     /// Arguments: the field as a string literal, and the timestamp.
     case extract
     case dateTruncate = "date_trunc"
+    /// Arguments: a list or vector, and a place from 1.
+    case element
+    /// Arguments: a value and a list.
+    case isAny = "= any"
+    case cardinality
+    case arrayPosition = "array_position"
+    case dotProduct = "dot_product", cosineSimilarity = "cosine_similarity", distance = "l2_distance"
 }
 
 extension Operation {
@@ -81,7 +88,10 @@ extension Operation {
         case .between:
             OperationEntry(
                 ["between"],
-                .own(isOperand: false) { "\($0[0].operand) between \($0[1].operand) and \($0[2].operand)" }, 3...3,
+                .own(isOperand: false) { parts in
+                    let bounds = parts.dropFirst().map { $0.boundText(beside: parts[0]) }
+                    return "\(parts[0].operand) between \(bounds[0]) and \(bounds[1])"
+                }, 3...3,
                 .own { checker, call throws(SyntaxError) in try checker.between(call) },
                 example: "3 between 1 and 5", "true")
         case .in:
@@ -165,6 +175,30 @@ extension Operation {
                 ["date_trunc"], .own(isOperand: true) { "date_trunc('\($0[0].constantText)', \($0[1].text))" }, 2...2,
                 .own { checker, call throws(SyntaxError) in try checker.truncation(call) },
                 example: "date_trunc('week', timestamp '2024-05-08 13:45:00')", "\"2024-05-06T00:00:00Z\"")
+        case .element:
+            OperationEntry(
+                ["element"], .own(isOperand: false) { "\($0[0].operand)[\($0[1].text)]" }, 2...2,
+                .own { checker, call throws(SyntaxError) in try checker.element(call) },
+                example: "'[5,7]'::list(int64)[2]", "7")
+        case .isAny:
+            OperationEntry(
+                ["= any"], .own(isOperand: false) { "\($0[0].operand) = any (\($0[1].text))" }, 2...2,
+                .own { checker, call throws(SyntaxError) in try checker.search(call, .isAny) },
+                example: "5 = any ('[5,7]'::list(int64))", "true")
+        case .cardinality:
+            OperationEntry(
+                ["cardinality"], .function, 1...1,
+                .own { checker, call throws(SyntaxError) in try checker.cardinality(call) },
+                example: "cardinality('[5,7]'::list(int64))", "2")
+        case .arrayPosition:
+            OperationEntry(
+                ["array_position"], .function, 2...2,
+                .own { checker, call throws(SyntaxError) in try checker.search(call, .arrayPosition) },
+                example: "array_position('[5,7]'::list(int64), 7)", "2")
+        case .dotProduct: .vectors("dot_product", "dot_product('[1,2]'::vector(2), '[3,4]'::vector(2))", "11.0")
+        case .cosineSimilarity:
+            .vectors("cosine_similarity", "cosine_similarity('[1,0]'::vector(2), '[3,4]'::vector(2))", "0.6")
+        case .distance: .vectors("l2_distance", "l2_distance('[1,2]'::vector(2), '[4,6]'::vector(2))", "5.0")
         }
     }
 
@@ -244,6 +278,13 @@ public struct OperationEntry: Sendable {
     fileprivate static func arithmetic(_ symbol: String, _ expression: String, _ value: String) -> OperationEntry {
         OperationEntry(
             [symbol], .infix, 2...2, .own { checker, call throws(SyntaxError) in try checker.arithmetic(call) },
+            example: expression, value)
+    }
+
+    /// A function of two vectors of the same length.
+    fileprivate static func vectors(_ name: String, _ expression: String, _ value: String) -> OperationEntry {
+        OperationEntry(
+            [name], .function, 2...2, .own { checker, call throws(SyntaxError) in try checker.vectors(call) },
             example: expression, value)
     }
 

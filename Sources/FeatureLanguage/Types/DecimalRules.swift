@@ -1,5 +1,3 @@
-internal import Synchronization
-
 extension TypeRules {
     /// PostgreSQL's names, and ours first.
     static let decimalSpellings: Set<String> = ["decimal", "numeric"]
@@ -7,16 +5,9 @@ extension TypeRules {
     /// How the type is written.
     static let decimalAdvice = "write decimal(12, 2): up to 38 digits, 2 of them after the point"
 
-    private static let made = Mutex<[ValueType: TypeRules]>([:])
-
     static func decimal(_ precision: Int, _ scale: Int) -> TypeRules {
         let type = ValueType.decimal(precision: precision, scale: scale)
-        return made.withLock { made in
-            if let rules = made[type] { return rules }
-            let rules = makeDecimal(type, precision, scale)
-            made[type] = rules
-            return rules
-        }
+        return made(type) { makeDecimal(type, precision, scale) }
     }
 
     private static func makeDecimal(_ type: ValueType, _ precision: Int, _ scale: Int) -> TypeRules {

@@ -9,6 +9,9 @@ public enum Literal: Sendable, Hashable {
     /// Days since 1970-01-01.
     case date(days: Int64)
     case decimal(DecimalValue)
+    case list(ListValue)
+    /// The components of a vector, each finite.
+    case vector([Float])
 
     /// A float64 constant with the bits of `value`.
     public static func float64(_ value: Double) -> Literal { .float64(bits: value.bitPattern) }
@@ -24,6 +27,8 @@ public enum Literal: Sendable, Hashable {
         case .timestamp: .timestamp
         case .date: .date
         case .decimal(let value): value.type
+        case .list(let value): .list(value.element)
+        case .vector(let components): .vector(components.count)
         }
     }
 
@@ -39,8 +44,10 @@ public enum Literal: Sendable, Hashable {
         case (.timestamp(let a), .timestamp(let b)): a == b
         case (.date(let a), .date(let b)): a == b
         case (.decimal(let a), .decimal(let b)): a == b
+        case (.list(let a), .list(let b)): a == b
+        case (.vector(let a), .vector(let b)): a.map(\.bitPattern) == b.map(\.bitPattern)
         case (.null, _), (.bool, _), (.int64, _), (.float64, _), (.string, _), (.timestamp, _), (.date, _),
-            (.decimal, _):
+            (.decimal, _), (.list, _), (.vector, _):
             false
         }
     }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// What makes a logical type: its names, how its values are read and written, and what it is called elsewhere. The
 /// kernels over its values belong to the engine.
 public final class TypeRules: Sendable {
@@ -83,4 +85,20 @@ public final class TypeRules: Sendable {
 
     /// The word for a value; nil if the value is of another type or the layout isn't words.
     package func word(_ literal: Literal) -> Int64? { toWord?(literal) }
+}
+
+extension TypeRules {
+    private static let kept = Mutex<[ValueType: TypeRules]>([:])
+
+    /// The rules of a type with parameters, made when they are first asked for.
+    static func made(_ type: ValueType, _ make: () -> TypeRules) -> TypeRules {
+        if let rules = kept.withLock({ $0[type] }) { return rules }
+        // Outside the lock, since it may ask for the rules of another.
+        let rules = make()
+        return kept.withLock { kept in
+            if let first = kept[type] { return first }
+            kept[type] = rules
+            return rules
+        }
+    }
 }

@@ -3,6 +3,10 @@ public enum ValueType: Sendable, Hashable {
     case bool, int64, float64, string, timestamp, date
     /// Numbers of up to `precision` digits (1 to 38), `scale` of them after the point (0 to `precision`).
     case decimal(precision: Int, scale: Int)
+    /// Up to 65,536 elements of one type, in an order, some of which may be NULL.
+    case list(ScalarType)
+    /// So many numbers (1 to 8,192), each a float32.
+    case vector(Int)
 
     /// The types without parameters.
     public static let plain: [ValueType] = [.bool, .int64, .float64, .string, .timestamp, .date]
@@ -17,6 +21,8 @@ public enum ValueType: Sendable, Hashable {
         case .timestamp: .timestamp
         case .date: .date
         case .decimal(let precision, let scale): .decimal(precision, scale)
+        case .list(let element): .list(element)
+        case .vector(let count): .vector(count)
         }
     }
 
@@ -28,6 +34,7 @@ public enum ValueType: Sendable, Hashable {
         case .float64: .floats
         case .decimal: .wides
         case .string: .bytes
+        case .list, .vector: .packed
         }
     }
 
@@ -41,10 +48,33 @@ public enum ValueType: Sendable, Hashable {
             self = type
             return
         }
-        guard let (name, numbers) = ValueType.parameters(lower), TypeRules.decimalSpellings.contains(name),
-            let precision = numbers.first, numbers.count <= 2
-        else { return nil }
-        self.init(precision: precision, scale: numbers.count == 2 ? numbers[1] : 0)
+        if let element = ValueType.element(lower) {
+            guard let scalar = ValueType(spelling: element).flatMap({ ScalarType($0) }) else { return nil }
+            self = .list(scalar)
+            return
+        }
+        guard let (name, numbers) = ValueType.parameters(lower), let first = numbers.first else { return nil }
+        if name == "vector", numbers.count == 1 {
+            self.init(components: first)
+        } else if TypeRules.decimalSpellings.contains(name), numbers.count <= 2 {
+            self.init(precision: first, scale: numbers.count == 2 ? numbers[1] : 0)
+        } else {
+            return nil
+        }
+    }
+
+    /// A vector type; nil if no vector has so many components.
+    public init?(components: Int) {
+        guard (1...TypeRules.maximumComponents).contains(components) else { return nil }
+        self = .vector(components)
+    }
+
+    /// What is in `list(…)`, or before PostgreSQL's `[]`.
+    private static func element(_ lower: String) -> String? {
+        if lower.hasSuffix("[]") { return String(lower.dropLast(2)) }
+        guard lower.hasPrefix("list"), lower.last == ")" else { return nil }
+        let rest = lower.dropFirst(4).drop { $0 == " " }
+        return rest.first == "(" ? rest.dropFirst().dropLast().trimmed : nil
     }
 
     /// A decimal type; nil if no number has so many digits, or so many of them after the point.
@@ -81,12 +111,26 @@ public enum ValueType: Sendable, Hashable {
     /// What to write in the place of a text that is no type.
     static func advice(onSpelling text: String) -> String? {
         guard let name = text.lowercased().split(separator: "(", maxSplits: 1).first,
-            TypeRules.decimalSpellings.contains(name.filter { $0 != " " })
-        else { return suggestion(for: text, among: plain.map(\.rawValue) + ["decimal(12, 2)"], what: "types") }
+            case let name = name.filter({ $0 != " " }), TypeRules.decimalSpellings.contains(name) || isPacked(name)
+        else {
+            return suggestion(
+                for: text, among: plain.map(\.rawValue) + ["decimal(12, 2)", "list(string)", "vector(384)"],
+                what: "types")
+        }
+        if name == "vector" { return "write vector(384): 1 to \(TypeRules.maximumComponents) components" }
+        if name == "list" {
+            return text.lowercased().dropFirst(4).contains("list") || text.lowercased().contains("vector")
+                ? "a list's elements are single values: make it two sources, or one list of all"
+                : text.contains("(") && !text.contains(")")
+                    ? "between braces it needs quotes: \"list(decimal(12, 2))\""
+                    : "write list(string), with the type of its elements"
+        }
         // YAML's {a: decimal(12, 2)} ends the value at the comma.
         return text.contains("(") && !text.contains(")")
             ? "between braces it needs quotes: \"decimal(12, 2)\"" : TypeRules.decimalAdvice
     }
+
+    private static func isPacked(_ name: String) -> Bool { name == "list" || name == "vector" }
 
     static let narrowFloats = TypeRules.float64.narrowSpellings
 
@@ -97,9 +141,15 @@ public enum ValueType: Sendable, Hashable {
     public var isNumber: Bool {
         switch self {
         case .int64, .float64, .decimal: true
-        case .bool, .string, .timestamp, .date: false
+        case .bool, .string, .timestamp, .date, .list, .vector: false
         }
     }
+
+    /// Whether its values can be compared: all but vectors.
+    package var isOrdered: Bool { if case .vector = self { false } else { true } }
+
+    /// Whether a value is one of many, a list or a vector.
+    package var isPacked: Bool { layout == .packed }
 
     /// How many digits its values have after the point.
     package var scale: Int { if case .decimal(_, let scale) = self { scale } else { 0 } }
@@ -117,7 +167,7 @@ public enum ValueType: Sendable, Hashable {
     package var isTime: Bool {
         switch self {
         case .timestamp, .date: true
-        case .bool, .int64, .float64, .string, .decimal: false
+        case .bool, .int64, .float64, .string, .decimal, .list, .vector: false
         }
     }
 }
@@ -134,6 +184,8 @@ extension ValueType: RawRepresentable, Codable {
         case .timestamp: "timestamp"
         case .date: "date"
         case .decimal(let precision, let scale): "decimal(\(precision),\(scale))"
+        case .list(let element): "list(\(element.type.rawValue))"
+        case .vector(let count): "vector(\(count))"
         }
     }
 
@@ -157,4 +209,20 @@ public enum PhysicalLayout: Sendable, CaseIterable {
     case wides
     /// Any number of bytes: texts in UTF-8.
     case bytes
+    /// Any number of bytes: the elements of a list, or the components of a vector (`PackedList`).
+    case packed
+
+    /// Whether all values take the same number of bytes.
+    package var isFixed: Bool {
+        switch self {
+        case .bits, .words, .floats, .wides: true
+        case .bytes, .packed: false
+        }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
 }

@@ -1,6 +1,6 @@
 public import FeatureLanguage
 public import StoreRecord
-public import Tables
+internal import Tables
 
 /// One registered definition as people look at it.
 public struct CatalogEntry: Sendable {

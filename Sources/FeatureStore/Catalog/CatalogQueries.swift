@@ -3,7 +3,7 @@ public import FeatureLanguage
 internal import Postgres
 public import StoreRecord
 public import StoreRows
-public import Tables
+internal import Tables
 
 /// What the database is asked for people's sake.
 extension StoreCatalog {

@@ -248,6 +248,9 @@ extension Literal {
     /// Equality in the sense of SQL's `is not distinct from`; numbers are compared by value.
     fileprivate func isSame(as other: Literal) -> Bool {
         if case .int64 = self, case .int64 = other { return self == other }
+        if case .list(let list) = self, case .list(let others) = other {
+            return list.items.elementsEqual(others.items) { $0.isSame(as: $1) }
+        }
         if let a = exact, let b = other.exact {
             return DecimalValue.order(a.unscaled, scale: a.scale, b.unscaled, scale: b.scale) == 0
         }
@@ -267,7 +270,7 @@ extension Literal {
         switch self {
         case .decimal(let value): value
         case .int64(let value): DecimalValue(Int128(value), precision: 19, scale: 0)
-        case .null, .bool, .float64, .string, .timestamp, .date: nil
+        case .null, .bool, .float64, .string, .timestamp, .date, .list, .vector: nil
         }
     }
 

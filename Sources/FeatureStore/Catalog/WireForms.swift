@@ -3,7 +3,7 @@ public import FeatureLanguage
 public import ServingMemory
 public import StoreRecord
 public import StoreRows
-public import Tables
+internal import Tables
 
 // What the CLI's --json and the HTTP API say alike.
 

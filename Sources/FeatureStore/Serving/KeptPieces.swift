@@ -1,3 +1,4 @@
+internal import FeatureLanguage
 internal import FeatureEngine
 internal import Foundation
 internal import Postgres

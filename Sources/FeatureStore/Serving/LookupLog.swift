@@ -4,7 +4,7 @@ internal import Foundation
 internal import Postgres
 public import ServingMemory
 internal import StoreRecord
-public import Tables
+internal import Tables
 
 /// The result of computing receipts again.
 public struct ReplayedLookups: Sendable {

@@ -47,7 +47,7 @@ public struct ColumnStatistics: Sendable, Codable, Equatable {
         let sampledRows = stride(from: 0, to: rows, by: step).filter { !column.isNull($0) }
         sampled = sampledRows.count
         switch column.values {
-        case .bits, .bytes: break
+        case .bits, .bytes, .packed: break
         case .words(let values):
             let unit = column.type.rules.wordUnit
             describe(rows, { Double(values[$0]) / unit }, column, sampledRows)

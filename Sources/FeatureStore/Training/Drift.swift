@@ -4,7 +4,7 @@ internal import Foundation
 internal import Postgres
 internal import StoreRecord
 internal import StoreRows
-public import Tables
+internal import Tables
 
 /// How far two sets of rows are apart, feature by feature.
 public struct Drift: Sendable {

@@ -274,7 +274,7 @@ package struct RowsDigest {
                 case .words(let values): append(UInt64(bitPattern: values[row]))
                 case .floats(let values): append(values[row].bitPattern)
                 case .wides(let values): buffer.append(littleEndian: values[row])
-                case .bytes(let values):
+                case .bytes(let values), .packed(let values):
                     let range = values.range(row)
                     append(UInt64(range.count))
                     buffer += values.bytes[range]

@@ -79,7 +79,10 @@ final class BatchWriter {
 
     /// Adds the rows of each batch: few of them in one statement, which is sent with the next one.
     func write(_ tables: [Table]) throws {
-        guard tables.reduce(0, { $0 + $1.rowCount }) <= BatchWriter.fewRows else {
+        // PostgreSQL has no arrays of lists.
+        guard tables.reduce(0, { $0 + $1.rowCount }) <= BatchWriter.fewRows,
+            !source.columns.contains(where: \.type.isPacked)
+        else {
             return try connection.copyIn("copy \(target) (\(table.columns)) from stdin (format binary)") { writer in
                 for (place, rows) in tables.enumerated() { try copy(rows, of: place, to: &writer) }
             }

@@ -99,6 +99,8 @@ final class QueryRows {
         case decimals
         /// An int64 for a float64.
         case integers
+        /// A list or vector as JSON.
+        case json
     }
 
     /// The source's columns that the query returns.
@@ -136,15 +138,21 @@ final class QueryRows {
             case .decimal: return .decimals
             case .int64: return given == 1700 ? .decimals : .asTheyAre
             case .float64: return given == 1700 ? .decimals : given == 20 ? .integers : .asTheyAre
+            case .list, .vector: return .json
             case .bool, .string, .timestamp, .date: return .asTheyAre
             }
         }
+        let arrays = try QueryRows.arrays(Set(given.map(\.type)), connection)
         let list = SQL.joined(
             zip(columns, numbers).map { column, numbers -> SQL in
                 switch numbers {
                 case .asTheyAre: "q.\(identifier: column.name)::\(column.type.sql)"
                 case .decimals: "q.\(identifier: column.name)::text"
                 case .integers: "q.\(identifier: column.name)"
+                case .json:
+                    arrays.contains(types[column.name]!)
+                        ? "case when array_lower(q.\(identifier: column.name), 1) <> 1 then '' else to_json(q.\(identifier: column.name))::text end"
+                        : "to_json(q.\(identifier: column.name))::text"
                 }
             }, by: ", ")
         copy = try ofQuery {
@@ -206,6 +214,13 @@ extension QueryRows {
             guard let number = row.int64() else { return builder.appendNull() }
             guard let exact = Double(exactly: number) else { throw loss(columns[index]) }
             builder.append(exact)
+        case .json:
+            guard let text = row.text() else { return builder.appendNull() }
+            var value = try? JSON(parsing: text)
+            // Other types of vectors, such as pgvector's, have JSON as their text.
+            if case .string(let inner)? = value { value = try? JSON(parsing: Array(inner.utf8)) }
+            guard let literal = value?.literal(as: columns[index].type) else { throw loss(columns[index]) }
+            builder.append(literal)
         case .decimals:
             guard let text = row.text() else { return builder.appendNull() }
             if case .decimal(let precision, let scale) = columns[index].type {
@@ -224,10 +239,18 @@ extension QueryRows {
         }
     }
 
+    /// Which of some types are arrays.
+    private static func arrays(_ types: Set<UInt32>, _ connection: Connection) throws -> Set<UInt32> {
+        let wanted = Parameter.array(.int64, types.sorted().map { .int64(Int64($0)) })
+        let rows = try connection.execute(
+            "select oid::int8 from pg_type where oid::int8 = any (\(wanted)) and typcategory = 'A' and typlen = -1")
+        return Set(try rows.map { UInt32(try $0.int64(0)) })
+    }
+
     private func loss(_ column: ColumnDefinition) -> TableError {
         TableError(
             file: "query", column: column.name,
-            message: "has a number that isn't \(column.type.phrase) without loss",
+            message: "has a value that isn't \(column.type.phrase) without loss",
             advice: "where that is meant, cast it in the query, as in \(column.name)::\(column.type.sql.text)"
         )
     }

@@ -1,3 +1,4 @@
+public import FeatureLanguage
 internal import Crypto
 internal import Foundation
 internal import Synchronization

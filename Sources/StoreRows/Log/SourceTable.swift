@@ -301,7 +301,7 @@ package enum RowWidth {
             switch type.layout {
             case .bits: (bytes, isAligned) = (bytes + 1, false)
             // Longer values are stored elsewhere.
-            case .bytes: (bytes, isAligned) = (bytes + 24, false)
+            case .bytes, .packed: (bytes, isAligned) = (bytes + 24, false)
             // Ten or eleven digits of base 10,000, and their head.
             case .wides: (bytes, isAligned) = (bytes + 32, false)
             // It begins at a multiple of eight.

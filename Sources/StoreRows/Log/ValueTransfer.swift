@@ -27,6 +27,7 @@ extension ValueType {
         case .timestamp: .timestamp
         case .date: .date
         case .decimal: .numeric
+        case .list, .vector: preconditionFailure("lists are copied, not bound")
         }
     }
 }
@@ -42,6 +43,7 @@ extension Literal {
         case .timestamp(let instant): .timestamp(instant.microseconds)
         case .date(let days): .date(days)
         case .decimal(let value): .numeric(unscaled: value.unscaled, scale: value.scale)
+        case .list, .vector: preconditionFailure("lists are copied, not bound")
         }
     }
 }
@@ -59,6 +61,12 @@ extension Rows.Row {
         case .date: try .date(days: date(column))
         case .decimal(let precision, let scale):
             try .decimal(DecimalValue(numeric(column, scale: scale), precision: precision, scale: scale))
+        case .list, .vector:
+            read(column) { reader in
+                var builder = ColumnBuilder(type)
+                builder.append(&reader)
+                return builder.finish()[0]
+            }
         }
     }
 }
@@ -84,11 +92,19 @@ extension CopyWriter {
             switch column.type {
             case .timestamp: write(timestamp: values[row])
             case .date: write(date: values[row])
-            case .bool, .int64, .float64, .string, .decimal: write(values[row])
+            case .bool, .int64, .float64, .string, .decimal, .list, .vector: write(values[row])
             }
         case .floats(let values): write(values[row])
         case .wides(let values): write(values[row], scale: column.type.scale)
         case .bytes(let values): write(bytes: values.bytes[values.range(row)])
+        case .packed(let values):
+            guard case .list(let element) = column.type else {
+                return write(reals: values.bytes[values.range(row)])
+            }
+            let elements = column.gathered([Int32(row)]).unpacked().elements
+            writeArray(of: element.type.parameterKind, count: elements.count) { writer in
+                for index in 0..<elements.count { writer.write(elements, index) }
+            }
         }
     }
 }
@@ -103,6 +119,15 @@ extension ColumnBuilder {
         case .date: if let value = reader.date() { append(value) } else { appendNull() }
         case .decimal(_, let scale): if let value = reader.numeric(scale: scale) { append(value) } else { appendNull() }
         case .string: if let value = reader.text() { append(bytes: value) } else { appendNull() }
+        case .vector(let count):
+            if let value = reader.reals(), value.count == 4 * count { append(bytes: value) } else { appendNull() }
+        case .list(let element):
+            var elements = ColumnBuilder(element.type)
+            if reader.array({ elements.append(&$0) }) == nil {
+                appendNull()
+            } else {
+                append(list: elements.finish())
+            }
         }
     }
 }

@@ -65,6 +65,7 @@ enum CSVField {
     static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
         if column.isNull(row) { return }
         switch column.values {
+        case .packed: write(JSON(column[row]).description.utf8, isQuoted: false, to: &bytes)
         case .bytes(let texts): write(texts.bytes[texts.range(row)], isQuoted: texts.range(row).isEmpty, to: &bytes)
         case .wides(let values): bytes += DecimalValue(values[row], of: column.type).description.utf8
         case .bits, .words, .floats: bytes += column[row].fileText.utf8

@@ -1,33 +1,22 @@
-public import FeatureLanguage
+package import FeatureEngine
+package import FeatureLanguage
 
-/// Values of our types as JSON: int64 exact, NaN and the infinities as strings, times in RFC 3339.
 extension JSON {
-    /// A value as JSON; NaN, the infinities and timestamps become strings.
-    public init(_ literal: Literal) {
-        guard let rules = literal.type?.rules else {
-            self = .null
-            return
-        }
-        if case .bool(let value) = literal {
-            self = .bool(value)
-        } else if case .float64(let bits) = literal {
-            let value = Double(bitPattern: bits)
-            self =
-                value.isFinite ? .number(value.description) : value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
-        } else {
-            self = rules.isTextInJSON ? .string(literal.fileText) : .number(literal.fileText)
+    /// Appends a value of a column.
+    package static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
+        if column.isNull(row) { return bytes.append(contentsOf: "null".utf8) }
+        switch column.values {
+        case .floats(let values): write(values[row], to: &bytes)
+        case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
+        case .packed: JSON(column[row]).write(to: &bytes)
+        case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
+        case .words(let values): write(word: values[row], column.textRules, to: &bytes)
+        case .wides(let values): write(DecimalValue(values[row], of: column.type), to: &bytes)
         }
     }
 }
 
-/// The unit of times given as integers since 1970-01-01T00:00:00Z.
-public enum Epoch: String, Sendable, CaseIterable {
-    case seconds = "s", milliseconds = "ms", microseconds = "us"
-
-    func instant(_ number: Int64) -> Instant? {
-        let scale: Int64 = self == .seconds ? 1_000_000 : self == .milliseconds ? 1000 : 1
-        let (microseconds, overflow) = number.multipliedReportingOverflow(by: scale)
-        let instant = Instant(microseconds: microseconds)
-        return !overflow && Instant.range.contains(instant) ? instant : nil
-    }
+extension Column {
+    /// The rules of a type whose values JSON has as texts; nil for others.
+    fileprivate var textRules: TypeRules? { type.rules.isTextInJSON ? type.rules : nil }
 }

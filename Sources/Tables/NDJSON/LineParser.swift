@@ -1,3 +1,5 @@
+internal import FeatureLanguage
+
 /// One JSON value per line.
 struct LineParser {
     private let reader: ByteReader

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FeatureLanguage
 import FeatureStore
 import Tables
 

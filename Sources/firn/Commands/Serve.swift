@@ -1,4 +1,5 @@
 public import ArgumentParser
+import FeatureLanguage
 import FeatureServer
 import FeatureStore
 import Foundation

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FeatureLanguage
 import Postgres
 import Tables
 

@@ -5,7 +5,8 @@ public import FeatureLanguage
 public struct AggregateProof: Sendable {
     /// What may be written, with `$` for the argument.
     public struct Call: Sendable {
-        public enum Argument: Sendable { case rows, anything, numbers, truths }
+        /// Which columns it may be called over; those with an order are all but vectors.
+        public enum Argument: Sendable { case rows, anything, ordered, numbers, truths, vectors }
 
         public var text: String
         public var takes: Argument

@@ -3,7 +3,7 @@ import FeatureLanguage
 // mutant: of several modes the largest | Sources/FeatureEngine/Aggregates/ModeState.swift | counts[Int(right)] > counts[Int(left)] | counts[Int(right)] >= counts[Int(left)] && counts[Int(right)] > 0
 extension AggregateProof {
     static let mode = AggregateProof(
-        calls: [Call(text: "mode($)", takes: .anything)],
+        calls: [Call(text: "mode($)", takes: .ordered)],
         twin: { rows, _ in
             let values = rows.present.map(Naive.folded)
             let counts = Dictionary(values.map { ($0, 1) }, uniquingKeysWith: +), most = counts.values.max() ?? 0

@@ -31,6 +31,23 @@ enum Naive {
         return total.isNegative && magnitude != 0 ? -magnitude : magnitude
     }
 
+    /// The float32 nearest to the mean, ties to even.
+    static func mean(_ values: [Float]) -> Float {
+        let total = total(values.map { Double($0) }), count = BigNumber(UInt64(values.count))
+        // In the units of 2^−1074, as the sum is: of the float32s beside an estimate, the one that is nearest.
+        let estimate = Float(nearest(total) / Double(values.count)).magnitude
+        let candidates = [estimate.nextDown, estimate, estimate.nextUp].filter { $0 >= 0 && $0.isFinite }
+        func distance(_ candidate: Float) -> BigNumber {
+            let product = BigNumber(units: Double(candidate)) * count
+            return product < total.magnitude ? total.magnitude - product : product - total.magnitude
+        }
+        let mean = candidates.min { a, b in
+            let x = distance(a), y = distance(b)
+            return x == y ? a.bitPattern % 2 == 0 && b.bitPattern % 2 == 1 : x < y
+        }!
+        return total.isNegative ? -mean : mean
+    }
+
     static func percentile(_ values: [Literal], _ fraction: Double) -> Double {
         if case .decimal? = values.first {
             let sorted = values.map { NaiveDecimal($0)! }.sorted { NaiveDecimal.order($0, $1) < 0 }
@@ -79,6 +96,7 @@ enum Naive {
 
     /// −0.0 and 0.0 are one distinct value, and so are all NaNs.
     static func folded(_ literal: Literal) -> Literal {
+        if case .list(let list) = literal { return .list(ListValue(list.element, list.items.map(folded))) }
         guard case .float64(let bits) = literal else { return literal }
         let value = Double(bitPattern: bits)
         return value.isNaN ? .float64(.nan) : .float64(value + 0.0)
@@ -93,8 +111,20 @@ enum Naive {
         case (.bool(let x), .bool(let y)): x == y ? 0 : x ? 1 : -1
         case (.string(let x), .string(let y)): x == y ? 0 : x.utf8.lexicographicallyPrecedes(y.utf8) ? -1 : 1
         case (.float64(let x), .float64(let y)): orderOfFloats(Double(bitPattern: x), Double(bitPattern: y))
+        case (.list(let x), .list(let y)):
+            [orderOfLists(x.items.map(folded), y.items.map(folded)), orderOfLists(x.items, y.items)].first { $0 != 0 }
+                ?? 0
         default: preconditionFailure("values of two types")
         }
+    }
+
+    /// As PostgreSQL's arrays: NULL is above all, and what ends first comes first.
+    private static func orderOfLists(_ x: [Literal], _ y: [Literal]) -> Int {
+        for (a, b) in zip(x, y) where a != b {
+            let order = a == .null ? 1 : b == .null ? -1 : order(a, b)
+            if order != 0 { return order }
+        }
+        return (x.count - y.count).signum()
     }
 
     static func orderOfFloats(_ x: Double, _ y: Double) -> Int {

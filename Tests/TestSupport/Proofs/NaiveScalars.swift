@@ -45,6 +45,8 @@ public enum NaiveScalars {
             for pair in 0..<(x.count / 2) where x[pair * 2] == .bool(true) { return x[pair * 2 + 1] }
             return x[x.count - 1]
         case .concat: return .string(x.filter { $0 != .null }.map(text).joined())
+        case .isAny, .arrayPosition: return search(operation, x)
+        case .concatenate where type.layout == .packed: return joined(x, types, type)
         default: return x.contains(.null) ? .null : strict(operation, x, types, type) ?? .null
         }
     }
@@ -67,7 +69,9 @@ public enum NaiveScalars {
     )
         -> Literal?
     {
-        if let result = decimal(operation, x, type) ?? date(operation, x, type) { return result }
+        if let result = lists(operation, x, type) ?? decimal(operation, x, type) ?? date(operation, x, type) {
+            return result
+        }
         return switch operation {
         case .add: integer(x) { $0 + $1 } ?? float(x) { $0 + $1 }
         case .subtract:
@@ -123,9 +127,75 @@ public enum NaiveScalars {
         case .substring: substring(x)
         case .extract: TimeField(rawValue: text(x[0])).map { .float64(extract($0, x[1])) }
         case .dateTruncate: TimeUnit(rawValue: text(x[0])).flatMap { truncate($0, x[1]) }
-        case .isNull, .isDistinct, .and, .or, .coalesce, .greatest, .least, .nullif, .in, .between, .cases, .concat:
+        case .element, .cardinality, .dotProduct, .cosineSimilarity, .distance:
+            preconditionFailure("\(operation) of single values")
+        case .isAny, .arrayPosition, .isNull, .isDistinct, .and, .or, .coalesce, .greatest, .least, .nullif, .in,
+            .between, .cases, .concat:
             preconditionFailure("they see NULL")
         }
+    }
+
+    // MARK: Lists and vectors
+
+    private static func items(_ list: Literal) -> [Literal] {
+        if case .list(let list) = list { list.items } else { [] }
+    }
+
+    private static func search(_ operation: FeatureLanguage.Operation, _ x: [Literal]) -> Literal {
+        let value = x[operation == .isAny ? 0 : 1], list = x[operation == .isAny ? 1 : 0]
+        if list == .null { return .null }
+        if operation == .arrayPosition {
+            let place = items(list).firstIndex {
+                $0 == .null || value == .null ? $0 == value : order($0, value) == 0
+            }
+            return place.map { .int64(Int64($0 + 1)) } ?? .null
+        }
+        let tests = items(list).map { $0 == .null || value == .null ? .null : Literal.bool(order($0, value) == 0) }
+        return tests.contains(.bool(true)) ? .bool(true) : tests.contains(.null) ? .null : .bool(false)
+    }
+
+    private static func joined(_ x: [Literal], _ types: [ValueType], _ type: ValueType) -> Literal {
+        guard case .list(let element) = type else { preconditionFailure("a list is wanted") }
+        if types == [type, type], x == [.null, .null] { return .null }
+        return .list(ListValue(element, zip(x, types).flatMap { $1 == type ? items($0) : [$0] }))
+    }
+
+    /// Operations of lists and vectors, and casts to and from them; nil for anything else.
+    private static func lists(_ operation: FeatureLanguage.Operation, _ x: [Literal], _ type: ValueType) -> Literal?? {
+        switch (operation, x[0], x.count > 1 ? x[1] : .null) {
+        case (.element, .list(let list), .int64(let place)):
+            return .some(list.items.enumerated().first { $0.offset + 1 == place }?.element)
+        case (.element, .vector(let vector), .int64(let place)):
+            return .some(vector.enumerated().first { $0.offset + 1 == place }.map { .float64(Double($0.element)) })
+        case (.cardinality, .list(let list), _): return .int64(Int64(list.items.count))
+        case (.dotProduct, .vector(let a), .vector(let b)): return .float64(dot(a, b))
+        case (.cosineSimilarity, .vector(let a), .vector(let b)):
+            let lengths = [dot(a, a), dot(b, b)].map { $0.squareRoot() }
+            return .some(lengths.contains(0) ? nil : .float64(dot(a, b) / (lengths[0] * lengths[1])))
+        case (.distance, .vector(let a), .vector(let b)):
+            let steps = zip(a, b).map { Double($0) - Double($1) }
+            return .float64(steps.map { $0 * $0 }.reduce(0, +).squareRoot())
+        case (.cast, .list(let list), _):
+            let numbers = list.items.map { $0 == .null ? .null : cast($0, to: .float64) ?? .null }
+            if case .list(let to) = type {
+                return .list(
+                    ListValue(
+                        to,
+                        list.items.map { $0 == .null ? .null : call(.cast, [$0], [list.element.type], to.type) }))
+            }
+            guard case .vector(let count) = type else { return nil }
+            let components = numbers.compactMap { $0 == .null ? nil : Float(Naive.floats([$0])[0]) }
+            return .some(
+                numbers.count == count && components.count == count && components.allSatisfy(\.isFinite)
+                    ? .vector(components) : nil)
+        case (.cast, .vector(let vector), _) where type == .list(.float64):
+            return .list(ListValue(.float64, vector.map { .float64(Double($0)) }))
+        default: return nil
+        }
+    }
+
+    private static func dot(_ a: [Float], _ b: [Float]) -> Double {
+        zip(a, b).map { Double($0) * Double($1) }.reduce(0, +)
     }
 
     // MARK: Numbers

@@ -12,7 +12,7 @@ extension AggregateProof {
         mutant: "a row exactly at t doesn't count")
 
     static let countDistinct = AggregateProof(
-        calls: [Call(text: "count(distinct $)", takes: .anything)],
+        calls: [Call(text: "count(distinct $)", takes: .ordered)],
         twin: { rows, _ in .int64(Int64(Set(rows.present.map(Naive.folded)).count)) },
         judged: { random in
             let type = random.anyType(), x = random.draw(type, depth: 2)
@@ -44,8 +44,14 @@ extension AggregateProof {
         mutant: "a sum ignores what lies far below")
 
     static let avg = AggregateProof(
-        calls: [Call(text: "avg($)", takes: .numbers)],
-        twin: { rows, _ in rows.present.isEmpty ? .null : Naive.sum(rows.present, average: true) },
+        calls: [Call(text: "avg($)", takes: .numbers), Call(text: "avg($)", takes: .vectors)],
+        twin: { rows, _ in
+            guard case .vector(let first)? = rows.present.first else {
+                return rows.present.isEmpty ? .null : Naive.sum(rows.present, average: true)
+            }
+            let vectors = rows.present.map { if case .vector(let vector) = $0 { vector } else { [Float]() } }
+            return .vector(first.indices.map { index in Naive.mean(vectors.map { $0[index] }) })
+        },
         judged: { random in
             let x = random.exactNumber()
             return Judged(
@@ -56,7 +62,7 @@ extension AggregateProof {
 
     static func extreme(_ name: String, isMinimum: Bool) -> AggregateProof {
         AggregateProof(
-            calls: [Call(text: "\(name)($)", takes: .anything)],
+            calls: [Call(text: "\(name)($)", takes: .ordered)],
             twin: { rows, _ in
                 let least = { (a: Literal, b: Literal) in Naive.order(a, b) < 0 }
                 return (isMinimum ? rows.present.min(by: least) : rows.present.max(by: least)) ?? .null
@@ -132,7 +138,7 @@ extension AggregateProof {
         calls: [Call(text: "latest($)", takes: .anything)],
         twin: { rows, _ in rows.values.last ?? .null },
         judged: { random in
-            let type = random.anyType(), x = random.draw(type, depth: 2)
+            let type = random.anySingle(), x = random.draw(type, depth: 2)
             return Judged(
                 firn: "latest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t desc, n desc)", type: x.type,
                 end: ")[1]")
@@ -143,7 +149,7 @@ extension AggregateProof {
         calls: [Call(text: "earliest($)", takes: .anything)],
         twin: { rows, _ in rows.values.first ?? .null },
         judged: { random in
-            let type = random.anyType(), x = random.draw(type, depth: 2)
+            let type = random.anySingle(), x = random.draw(type, depth: 2)
             return Judged(
                 firn: "earliest(\(x.firn))", sql: "(array_agg(\(x.sql) order by t, n)", type: x.type, end: ")[1]")
         },

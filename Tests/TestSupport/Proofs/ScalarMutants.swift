@@ -38,7 +38,7 @@
 // mutant: log: it is natural | Sources/FeatureEngine/Scalars/Scalar.swift | logarithm($0).map { ($0 / .ln10).rounded } | logarithm($0)?.rounded
 // mutant: exp: its sign turns | Sources/FeatureEngine/Scalars/Scalar.swift | exponential(DoubleDouble($0)) | exponential(DoubleDouble(-$0))
 // mutant: power: its sides are swapped | Sources/FeatureEngine/Scalars/Scalar.swift | case .power: floats(arguments, power) | case .power: floats([arguments[1], arguments[0]], power)
-// mutant: ||: a NULL is nothing | Sources/FeatureEngine/Scalars/Scalar.swift | case .concatenate: concatenation(arguments, skipsNull: false) | case .concatenate: concatenation(arguments, skipsNull: true)
+// mutant: ||: a NULL is nothing | Sources/FeatureEngine/Scalars/Scalar.swift | concatenation(arguments, skipsNull: false) | concatenation(arguments, skipsNull: true)
 // mutant: concat: a NULL is all | Sources/FeatureEngine/Scalars/Scalar.swift | case .concat: concatenation(arguments, skipsNull: true) | case .concat: concatenation(arguments, skipsNull: false)
 // mutant: lower: A stays | Sources/FeatureEngine/Scalars/Text.swift | $0 >= 0x41 && $0 <= 0x5A ? $0 + 32 | $0 >= 0x42 && $0 <= 0x5A ? $0 + 32
 // mutant: upper: a stays | Sources/FeatureEngine/Scalars/Text.swift | $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 | $0 >= 0x62 && $0 <= 0x7A ? $0 - 32
@@ -46,6 +46,14 @@
 // mutant: substring: it begins one later | Sources/FeatureEngine/Scalars/Text.swift | let begin = max(start, 1) | let begin = max(start, 2)
 // mutant: extract: Sunday is 7 | Sources/FeatureEngine/Scalars/Calendar.swift | isoWeekday(days) % 7 | isoWeekday(days)
 // mutant: date_trunc: a week begins on Sunday | Sources/FeatureEngine/Scalars/Calendar.swift | (days - isoWeekday(days) + 1) * day | (days - isoWeekday(days)) * day
+// mutant: element: it counts from 0 | Sources/FeatureEngine/Columns/PackedList.swift | let index = Int(place - 1) | let index = Int(place) % count
+// mutant: = any: a NULL element is passed over | Sources/FeatureEngine/Scalars/Lists.swift | if case .null = element { hasNull = true } | if case .null = element { hasNull = false }
+// mutant: cardinality: a NULL list has no elements | Sources/FeatureEngine/Scalars/Lists.swift | Int64(operand.list($0)?.count ?? 0) }, validity: operand.validity) | Int64(operand.list($0)?.count ?? 0) })
+// mutant: array_position: it counts from 0 | Sources/FeatureEngine/Scalars/Lists.swift | builder.append(Int64(place + 1)) | builder.append(Int64(place))
+// mutant: dot_product: it takes magnitudes | Sources/FeatureEngine/Scalars/Lists.swift | sum += Double(left[index]) * Double(right[index]) | sum += (Double(left[index]) * Double(right[index])).magnitude
+// mutant: cosine_similarity: one length is forgotten | Sources/FeatureEngine/Scalars/Lists.swift | dot / (one.squareRoot() * other.squareRoot()) | dot / (one.squareRoot() * one.squareRoot())
+// mutant: l2_distance: it stays squared | Sources/FeatureEngine/Scalars/Lists.swift | return sum.squareRoot() | return sum
+// mutant: ||: an element of a list is lost | Sources/FeatureEngine/Scalars/Lists.swift | elements.append(PackedList.Element(column, row)) | if !column.isNull(row) { elements.append(PackedList.Element(column, row)) }
 // mutant: +: a carry of decimals is lost | Sources/FeatureEngine/Scalars/Decimals.swift | let high = x.high &+ y.high &+ (carry ? 1 : 0) | let high = x.high &+ y.high &+ (carry ? 0 : 0)
 // mutant: %: a remainder of decimals has no sign | Sources/FeatureEngine/Scalars/Decimals.swift | map { a < 0 ? -$0 : $0 } | map { a < 0 ? $0 : $0 }
 // mutant: round: a half of a decimal is cut off | Sources/FeatureEngine/Scalars/Decimals.swift | isHalf ? Int128(value.signum()) : 0 | isHalf ? 0 : 0

@@ -1,6 +1,3 @@
-package import FeatureEngine
-package import FeatureLanguage
-
 /// A JSON value. Numbers keep their digits, so that an int64 is exact; keys keep their order.
 public enum JSON: Sendable, Hashable {
     case null
@@ -50,7 +47,7 @@ public enum JSON: Sendable, Hashable {
     }
 
     /// A string's text or a number's digits; nil for anything else.
-    var text: String? {
+    package var text: String? {
         switch self {
         case .string(let text), .number(let text): text
         default: nil
@@ -113,18 +110,6 @@ extension JSON: CustomStringConvertible {
                 member.value.write(to: &bytes)
             }
             bytes.append(UInt8(ascii: "}"))
-        }
-    }
-
-    /// Appends a value of a column.
-    package static func write(_ column: Column, _ row: Int, to bytes: inout [UInt8]) {
-        if column.isNull(row) { return bytes.append(contentsOf: "null".utf8) }
-        switch column.values {
-        case .floats(let values): write(values[row], to: &bytes)
-        case .bytes(let texts): write(texts.bytes[texts.range(row)], to: &bytes)
-        case .bits(let values): bytes += (values[row] ? "true" : "false").utf8
-        case .words(let values): write(word: values[row], column.textRules, to: &bytes)
-        case .wides(let values): write(DecimalValue(values[row], of: column.type), to: &bytes)
         }
     }
 
@@ -381,7 +366,26 @@ private struct JSONParser {
     }
 }
 
-extension Column {
-    /// The rules of a type whose values JSON has as texts; nil for others.
-    fileprivate var textRules: TypeRules? { type.rules.isTextInJSON ? type.rules : nil }
+/// Values of our types as JSON: int64 exact, NaN and the infinities as strings, times in RFC 3339.
+extension JSON {
+    /// A value as JSON; NaN, the infinities, times and decimals become strings, lists and vectors arrays.
+    public init(_ literal: Literal) {
+        guard let rules = literal.type?.rules else {
+            self = .null
+            return
+        }
+        if case .bool(let value) = literal {
+            self = .bool(value)
+        } else if case .list(let list) = literal {
+            self = .array(list.items.map { JSON($0) })
+        } else if case .vector(let components) = literal {
+            self = .array(components.map { .number($0.description) })
+        } else if case .float64(let bits) = literal {
+            let value = Double(bitPattern: bits)
+            self =
+                value.isFinite ? .number(value.description) : value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
+        } else {
+            self = rules.isTextInJSON ? .string(literal.fileText) : .number(literal.fileText)
+        }
+    }
 }
