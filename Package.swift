@@ -90,7 +90,7 @@ let package = Package(
                 "0001_foundation.sql", "0002_segments.sql", "0003_whole_runs.sql", "0004_tokens.sql",
                 "0005_server_role.sql", "0006_lookups.sql",
                 "0007_online_state.sql", "0008_governance.sql", "0009_hashed_keys.sql", "0010_server_functions.sql",
-                "0011_checksums.sql", "0012_dates_and_decimals.sql",
+                "0011_checksums.sql", "0012_dates_and_decimals.sql", "0013_lists_and_vectors.sql",
             ].map { .embedInCode($0) },
             swiftSettings: strict),
         // Segments: order, hash, blocks, addresses, and how they are read as rows. No I/O.

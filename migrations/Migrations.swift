@@ -14,5 +14,6 @@ public enum Migrations {
         (10, "0010_server_functions.sql", PackageResources._010_server_functions_sql),
         (11, "0011_checksums.sql", PackageResources._011_checksums_sql),
         (12, "0012_dates_and_decimals.sql", PackageResources._012_dates_and_decimals_sql),
+        (13, "0013_lists_and_vectors.sql", PackageResources._013_lists_and_vectors_sql),
     ]
 }
