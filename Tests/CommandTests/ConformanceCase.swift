@@ -185,6 +185,8 @@ struct ConformanceCase {
         case (.string(let a), .string(let b)):
             if a == b { return a.utf8.elementsEqual(b.utf8) }
             return Instant(text: a) != nil && Instant(text: a) == Instant(text: b)
+        case (.array(let a), .array(let b)):
+            return a.count == b.count && zip(a, b).allSatisfy { isSame($0, $1) }
         default: return expected == got
         }
     }

@@ -61,6 +61,9 @@ struct DefinitionReader {
     private mutating func entity(_ name: Word, _ fields: inout Fields) -> Definition? {
         let keys = fields.take("keys").flatMap { $0.isEmpty ? nil : columns($0, "keys") }
         if let keys, keys.count > 16 { report(name.place, "entity \(name.text) has \(keys.count) keys", "at most 16") }
+        for key in keys ?? [] where key.type.isPacked {
+            report(name.place, "key '\(key.name)' is \(key.type.phrase)", "keys are single values")
+        }
         guard plain(name, "an entity"), let keys else {
             if keys == nil {
                 report(
@@ -119,7 +122,12 @@ struct DefinitionReader {
             }
         }
         if !source.isStatic { expect(eventTime.text, .timestamp, .date, place: eventTime.place, "event_time") }
-        for column in id { expect(column.text, place: column.place, "id") }
+        for column in id {
+            expect(column.text, place: column.place, "id")
+            if let found = source.column(column.text), found.type.isPacked {
+                report(column.place, "id names '\(column.text)', \(found.type.phrase)", "ids are single values")
+            }
+        }
         if id.isEmpty, namesID {
             report(
                 name.place, "id of source \(name.text) names no column",

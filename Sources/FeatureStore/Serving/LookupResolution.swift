@@ -60,6 +60,10 @@ extension LookupRequest {
                     advice: "it takes \(known.isEmpty ? "none" : known.map(\.name).joined(separator: ", "))")
             }
         }
+        var request = request
+        for input in plan.requests where input.type.isPacked {
+            request[input.name] = request[input.name].map { LookupRequest.lists($0) }
+        }
         let lists = entities.values.map(\.count) + request.values.map(\.count)
         let count = lists.first { $0 != 1 } ?? 1
         guard lists.allSatisfy({ $0 == count || $0 == 1 }) else {
@@ -93,5 +97,22 @@ extension LookupRequest {
             }
         }
         return Spine(columns: columns, instants: Array(repeating: instant.microseconds, count: count))
+    }
+
+    /// The values of a list or vector: a JSON array of arrays and NULLs has one for each row, any other is a single one
+    /// for all.
+    private static func lists(_ values: [Value]) -> [Value] {
+        var items: [JSON] = []
+        for value in values {
+            guard case .json(let item) = value else { return values }
+            items.append(item)
+        }
+        let isOne = items.contains { item in
+            switch item {
+            case .array, .null: false
+            case .bool, .number, .string, .object: true
+            }
+        }
+        return isOne || items.isEmpty ? [.json(.array(items))] : values
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,10 @@ def _arrow(kind: str) -> "pa.DataType":
     if kind.startswith("decimal("):
         precision, scale = kind[8:-1].split(",")
         return pa.decimal128(int(precision), int(scale))
+    if kind.startswith("list("):
+        return pa.list_(_arrow(kind[5:-1]))
+    if kind.startswith("vector("):
+        return pa.list_(pa.float32(), int(kind[7:-1]))
     return _TYPES[kind]
 
 
@@ -33,6 +38,8 @@ def _typed(value: Any, kind: str) -> Any:
         return as_python(microseconds(value))
     if kind == "date":
         return as_date(value)
+    if kind.startswith("list("):
+        return [_typed(item, kind[5:-1]) for item in value]
     return Decimal(value) if kind.startswith("decimal(") else value
 
 
@@ -43,7 +50,7 @@ class Lookup:
         set: the set asked for; of a pointer the one that it stood for.
         features: names of the values, in their order.
         keys: for each key its values, one for each entity.
-        rows: for each entity its values. A decimal is a ``Decimal``; a time or date that no ``datetime`` holds is a text.
+        rows: for each entity its values. A decimal is a ``Decimal``, a list or vector a list; a time or date that no ``datetime`` holds is a text.
         statuses: for each value ``present``, ``null``, ``not_found`` or ``stale``.
         as_of: the instant of all values.
         cuts: how far each source's log was read, where it was asked for.
@@ -106,6 +113,12 @@ def _index(name: str, values: list[Any]) -> Any:
 
 
 def _array(values: list[Any], kind: str) -> "pa.Array":
+    if kind.startswith("list("):
+        # Their elements may be times that no ``datetime`` holds.
+        items = _array([item for value in values for item in value or []], kind[5:-1])
+        ends = [0, *itertools.accumulate(len(value or []) for value in values)]
+        starts = [None if value is None else end for value, end in zip(values, ends)]
+        return pa.ListArray.from_arrays(pa.array([*starts, ends[-1]], pa.int32()), items)
     if kind == "date":
         return pa.array([None if value is None else days(value) for value in values], pa.int32()).cast(pa.date32())
     if kind != "timestamp":

@@ -31,6 +31,8 @@ def json_values(given: Any) -> dict[str, Any]:
 def _column(name: str, values: Any) -> Any:
     if getattr(values, "ndim", 1) == 0:  # a scalar of NumPy
         return _value(name, values)
+    if getattr(values, "ndim", 1) == 2 and not hasattr(values, "iloc"):  # a vector for each row
+        return [_value(name, row) for row in values]
     if hasattr(values, "iloc") and values.dtype == object:  # pandas, whose NaN is NULL
         return [None if isinstance(value, float) and math.isnan(value) else _value(name, value) for value in values]
     if isinstance(values, (pa.Array, pa.ChunkedArray)) or hasattr(values, "to_arrow") or hasattr(values, "dtype") and hasattr(values, "__len__") and values.dtype != object:
@@ -57,6 +59,8 @@ def _value(name: str, value: Any) -> Any:
     kind = type(value)
     if value is None or is_missing_type(kind):
         return None
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:  # a list or vector
+        return [_value(name, item) for item in value]
     if hasattr(value, "dtype") and value.dtype.kind != "M":  # a scalar of NumPy
         value = value.item()
     if isinstance(value, (bool, int)):
@@ -71,7 +75,7 @@ def _value(name: str, value: Any) -> Any:
         return str(value)
     if isinstance(value, Decimal):
         return _decimal(value)
-    advice = ": .decode() makes a text of it" if isinstance(value, (bytes, bytearray)) else ": give a number, a text, a bool, a time or None"
+    advice = ": .decode() makes a text of it" if isinstance(value, (bytes, bytearray)) else ": give a number, a text, a bool, a time, a list of these or None"
     raise FirnError(f"'{name}' has a value of type {kind.__name__}, which can't be looked up{advice}", code="invalid_request")
 
 

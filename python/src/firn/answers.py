@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Union
 
 
 ValueType = str
-"""The type of a column, key, request input, feature or label: bool, int64, float64, string, timestamp, date, or a decimal of so many digits, as in decimal(12,2)."""
+"""The type of a column, key, request input, feature or label: bool, int64, float64, string, timestamp, date, a decimal of so many digits, as in decimal(12,2), a list of one of these, as in list(string), or a vector of so many float32 components, as in vector(384)."""
 Instant = str
 """RFC 3339 in UTC, to the microsecond; a fraction only where there is one, without zeros at its end. Years before 1 go on as 0000, -0001, …"""
 
@@ -299,8 +299,10 @@ class ComparisonPart(TypedDict):
 
 Float = Union[float, Literal["NaN", "Infinity", "-Infinity"]]
 """A number, or its name where JSON has none."""
-Value = Union[bool, float, str, None]
-"""A value of one of the types. An int64 is a whole number, exact to its last digit; a float64 a number, or "NaN", "Infinity", "-Infinity"; a timestamp an Instant; a date a string such as "2024-05-08"; a decimal a string of its digits, such as "19.90". NULL is null."""
+Single = Union[bool, float, str, None]
+"""A value that is no list and no vector."""
+Value = Union[Single, list[Single]]
+"""A value of one of the types. An int64 is a whole number, exact to its last digit; a float64 a number, or "NaN", "Infinity", "-Infinity"; a timestamp an Instant; a date a string such as "2024-05-08"; a decimal a string of its digits, such as "19.90"; a list an array of values and nulls, a vector an array of numbers. NULL is null."""
 
 
 class ComparisonExample(TypedDict):
