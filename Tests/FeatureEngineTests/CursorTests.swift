@@ -28,6 +28,8 @@ struct Trial: CustomStringConvertible {
         var expression: String
         var call: Call
         var column: String?
+        /// The x of pairs.
+        var second: String?
         var hasFilter: Bool
         var frame: Frame
     }
@@ -118,7 +120,8 @@ struct Trial: CustomStringConvertible {
                     feature.call, frame: feature.frame, key: Dictionary(uniqueKeysWithValues: zip(keys, key)),
                     at: instant, reading, hasFilter: feature.hasFilter,
                     test: { !feature.hasFilter || Trial.isPositive($0.values["i"]!) },
-                    value: { row in feature.column.map { row.values[$0]! } ?? .bool(true) })
+                    value: { row in feature.column.map { row.values[$0]! } ?? .bool(true) },
+                    second: { row in feature.second.map { row.values[$0]! } ?? .null })
                 if key.contains(.null) { expected = .null }
                 if feature.frame.looksForward, let knownBy = reading.knownBy,
                     instant - feature.frame.newer.microseconds > knownBy
@@ -147,6 +150,9 @@ struct Trial: CustomStringConvertible {
     }
 
     static func isSame(_ a: Literal, _ b: Literal) -> Bool {
+        if case .list(let list) = a, case .list(let others) = b {
+            return list.items.elementsEqual(others.items, by: isSame)
+        }
         if case .float64(let x) = a, case .float64(let y) = b, Double(bitPattern: x).isNaN {
             return Double(bitPattern: y).isNaN
         }
@@ -301,6 +307,8 @@ struct Trial: CustomStringConvertible {
                 case .rows: [nil]
                 case .ordered: ["i", "f", "s", "b", "time", "fact", "d", "n", "m", "li"]
                 case .anything: ["i", "f", "s", "b", "time", "fact", "d", "n", "m", "li", "v"]
+                case .singles: ["i", "f", "s", "b", "time", "fact", "d", "n", "m"]
+                case .pairs: ["i", "i", "n", "n", "f"]
                 case .vectors: ["v"]
                 case .numbers: ["i", "f", "n", "m"]
                 case .truths: ["b"]
@@ -310,8 +318,8 @@ struct Trial: CustomStringConvertible {
     }
 
     private static func feature(_ random: inout Randomness, isLabel: Bool) -> Feature {
-        let (call, columns) = random.pick(Trial.calls)
-        let column = random.pick(columns)
+        let (call, columns) = random.pick(isLabel ? Trial.calls.filter { !$0.0.operator.entry.isDecayed } : Trial.calls)
+        let column = random.pick(columns), second = call.text.contains("%") ? random.pick(["i", "n"]) : nil
         let hasFilter = random.chance(30)
         let span = TimeSpan(microseconds: Int64.random(in: 1...12, using: &random))
         let frame: Frame
@@ -328,8 +336,10 @@ struct Trial: CustomStringConvertible {
             window = " over (range between \(older) and interval '\(newer.microseconds) us' preceding)"
         }
         let expression =
-            call.text.replacing("$", with: column ?? "") + (hasFilter ? " filter (where i > 0)" : "") + window
-        return Feature(expression: expression, call: call, column: column, hasFilter: hasFilter, frame: frame)
+            call.text.replacing("$", with: column ?? "").replacing("%", with: second ?? "")
+            + (hasFilter ? " filter (where i > 0)" : "") + window
+        return Feature(
+            expression: expression, call: call, column: column, second: second, hasFilter: hasFilter, frame: frame)
     }
 }
 

@@ -77,7 +77,7 @@ struct NaiveStore {
     /// One aggregate's value: `test` is the filter, `value` the argument.
     func value(
         _ call: Trial.Call, frame: Frame, key: [String: Literal], at instant: Int64, _ reading: Reading,
-        hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal
+        hasFilter: Bool, test: (Row) -> Bool, value: (Row) -> Literal, second: (Row) -> Literal
     ) -> Literal {
         let seesTombstones = source.id.isEmpty && call.operator == .latest && !hasFilter
         let counting = standing(at: instant, reading).filter { row in
@@ -90,7 +90,9 @@ struct NaiveStore {
             a.eventTime != b.eventTime ? a.eventTime < b.eventTime : NaiveStore.isBefore(a, b)
         }
         return AggregateProof.of(call.operator).twin(
-            CountingRows(values: ordered.map { $0.isTombstone ? .null : value($0) }), call.parameters)
+            CountingRows(
+                values: ordered.map { $0.isTombstone ? .null : value($0) }, seconds: ordered.map(second),
+                ages: ordered.map { instant - $0.eventTime }), call.parameters)
     }
 
     /// Shewchuk's algorithm as Python's `math.fsum` has it: non-overlapping partial sums, then one correct rounding.

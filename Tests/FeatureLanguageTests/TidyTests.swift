@@ -60,6 +60,7 @@ import Testing
     /// Functions beyond 70 lines, each with as many as it has: tables of entries, routes and figures, and the few that
     /// read better whole.
     private static let longFunctions: [String: Int] = [
+        "FeatureLanguage/Functions/AggregateOperator.swift makeEntry": 115,
         "FeatureLanguage/Functions/Operation.swift makeEntry": 165,
         "FeatureServer/GovernanceRoutes.swift governance": 120,
         "FeatureServer/Routes.swift router": 115,

@@ -65,6 +65,14 @@ struct JudgedFacts {
             script: """
                 create function judge.fitting(a numeric) returns bigint language sql immutable as
                     $$ select case when a between -9223372036854775808 and 9223372036854775807 then a::bigint end $$;
+                create function judge.first(a anyarray, k int) returns anyarray language sql immutable as $$ select a[1:k] $$;
+                create function judge.last(a anyarray, k int) returns anyarray language sql immutable as
+                    $$ select a[greatest(1, cardinality(a) - k + 1):] $$;
+                create function judge.top_k(a anyarray, k int) returns anyarray language sql immutable as
+                    $$ select array_agg(v order by c desc, v) from (
+                        select v, count(*) c from unnest(a) v where v is not null group by v order by c desc, v limit k) counted $$;
+                create function judge.distinct_count(a anyarray) returns bigint language sql immutable as
+                    $$ select case when a is not null then (select count(distinct v) from unnest(a) v) end $$;
                 create table judge.facts (n serial, k bigint, t timestamptz, \(Judge.sqlColumns));
                 create table judge.spine (n serial, k bigint, t timestamptz);
                 """)
@@ -150,12 +158,16 @@ struct JudgedFacts {
         if case .list(let list) = a, case .list(let others) = b {
             return list.items.elementsEqual(others.items) { isSame($0, $1, aggregate) }
         }
+        if case .int64(let x) = a, case .int64(let y) = b {
+            return Double((Int128(x) - Int128(y)).magnitude) <= aggregate.tolerance
+        }
         guard case .float64(let x) = a, case .float64(let y) = b else { return a == b }
         var left = Double(bitPattern: x), right = Double(bitPattern: y)
         if left.isNaN || right.isNaN { return left.isNaN && right.isNaN }
         if left == right { return true }
-        guard aggregate.tolerance > 0 else { return false }
+        guard aggregate.tolerance + aggregate.relative > 0 else { return false }
         if aggregate.isRoot { (left, right) = (left * left, right * right) }
-        return (left - right).magnitude <= aggregate.tolerance + 1e-12 * max(left.magnitude, right.magnitude)
+        return (left - right).magnitude <= aggregate.tolerance + max(1e-12, aggregate.relative)
+            * max(left.magnitude, right.magnitude)
     }
 }

@@ -274,7 +274,13 @@ extension Rows.Row {
                     case .int64: item(reader.int64()) { .int64($0) }
                     case .float64: item(reader.float64()) { .float64($0) }
                     case .string: item(reader.text()) { .string(String(decoding: $0, as: UTF8.self)) }
-                    case .bool, .timestamp, .date, .decimal: preconditionFailure("no such lists are judged")
+                    case .bool: item(reader.bool()) { .bool($0) }
+                    case .timestamp: item(reader.timestamp()) { .timestamp(Instant(microseconds: $0)) }
+                    case .date: item(reader.date()) { .date(days: $0) }
+                    case .decimal(let precision, let scale):
+                        item(reader.numeric(scale: Int(scale))) {
+                            .decimal(DecimalValue($0, precision: Int(precision), scale: Int(scale)))
+                        }
                     }
                 }
             }

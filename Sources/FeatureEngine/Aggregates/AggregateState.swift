@@ -1,24 +1,5 @@
 internal import FeatureLanguage
 
-/// What an aggregate needs from the rows it reduces, computed for all of them at once.
-struct AggregateInput {
-    /// The argument's value for each row; nil for `count(*)`.
-    var argument: Column?
-    /// Whether each row takes part: it passes the filter and isn't a tombstone. Nil if all do.
-    var mask: [Bool]?
-    /// Tombstones of a source without `id`, for a `latest` that sees them: after one, it is NULL until a newer row
-    /// comes.
-    var tombstones: [Bool]?
-    /// The mask, minus rows whose argument is NULL if the operator skips those.
-    var selection: Selection
-    /// Running sums of the argument, for operators that add it up.
-    var sums: RunningSums?
-    /// What a `min` or `max` shares with others over the same values.
-    var family: ExtremeFamily?
-    /// The argument of `latest` and `earliest` if it is stored elsewhere; `argument` is nil then.
-    var deferred: (any DeferredColumn)?
-}
-
 /// One aggregate's state for one entity: rows enter and leave, and its value can be read at any instant.
 ///
 /// One object serves entity after entity; `begin` forgets the previous one. An entity's rows are a range of the input's
@@ -89,5 +70,13 @@ func makeState(_ aggregate: Aggregate, _ input: AggregateInput) -> any Aggregate
     case .boolAnd, .boolOr:
         AccumulatingState(Truths(values: input.argument!.bools, isAnd: aggregate.operator == .boolAnd), input)
     case .min, .max, .latest, .earliest: ExtremeState(input, aggregate.operator)
+    case .firstK, .lastK: EndState(input, aggregate)
+    case .topK, .distinctValues: ValuesState(input, aggregate)
+    case .corr, .covarPop, .covarSamp, .regrSlope, .regrIntercept, .regrR2, .regrCount, .regrAvgx, .regrAvgy, .regrSxx,
+        .regrSyy, .regrSxy:
+        AccumulatingState(PairStatistics(input, aggregate.operator), input)
+    case .decayedSum, .decayedCount: DecayedState(input, aggregate.parameters[0])
+    case .approxCountDistinct: AccumulatingState(DistinctSketch(input.argument!), input)
+    case .approxPercentile: AccumulatingState(PercentileSketch(input.argument!, aggregate.parameters[0]), input)
     }
 }

@@ -9,9 +9,7 @@ final class ModeState: AggregateState {
     private let keys: [Int64]
     private let takes: [Bool]?
     private var base = 0
-    /// Each row's rank among the distinct values, and for each rank some row that has the value.
-    private var ranks: [Int32] = []
-    private var rows: [Int32] = []
+    private var values = ValueRanks()
     /// How many rows have each value now.
     private var counts: [Int32] = []
     /// Node `n` is above nodes `2n` and `2n + 1`; the last half are the ranks themselves.
@@ -28,14 +26,8 @@ final class ModeState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        var byValue = (0..<Int32(range.count)).filter { takes?[base + Int($0)] ?? true }
-        byValue.sort { keys[base + Int($0)] < keys[base + Int($1)] }
-        ranks = Array(repeating: -1, count: range.count)
-        rows.removeAll(keepingCapacity: true)
-        for row in byValue {
-            if let last = rows.last, keys[base + Int(last)] == keys[base + Int(row)] {} else { rows.append(row) }
-            ranks[Int(row)] = Int32(rows.count - 1)
-        }
+        values = ValueRanks(range, keys, takes)
+        let rows = values.rows
         counts = Array(repeating: 0, count: rows.count)
         var leaves = 1
         while leaves < rows.count { leaves *= 2 }
@@ -46,8 +38,8 @@ final class ModeState: AggregateState {
     }
 
     private func change(_ changed: [Int32], _ by: Int32) {
-        for row in changed where ranks[Int(row)] >= 0 {
-            let rank = Int(ranks[Int(row)])
+        for row in changed where values.ranks[Int(row)] >= 0 {
+            let rank = Int(values.ranks[Int(row)])
             counts[rank] += by
             var node = (tree.count / 2 + rank) / 2
             while node > 0 {
@@ -62,8 +54,8 @@ final class ModeState: AggregateState {
     func leave(_ rows: [Int32]) { change(rows, -1) }
 
     func record(at instant: Int64) {
-        guard !rows.isEmpty, counts[Int(tree[1])] > 0 else { return output.append(-1) }
-        output.append(Int32(base) + rows[Int(tree[1])])
+        guard !values.rows.isEmpty, counts[Int(tree[1])] > 0 else { return output.append(-1) }
+        output.append(Int32(base) + values.rows[Int(tree[1])])
     }
 
     func finish() -> Column { argument.gathered(output) }

@@ -152,6 +152,24 @@ struct Natural {
         return quotient.rounded(unit: unit - 32 * words, isInexact: !isExact, as: format)
     }
 
+    /// The float64 nearest to the square root of `numerator` / `denominator`, which is at most 1. The denominator must
+    /// not be 0.
+    static func nearestRoot(_ numerator: Natural, over denominator: Natural) -> Double {
+        if numerator.isZero { return 0 }
+        // 125 to 128 bits under the root, so that it has 63 or 64; what is left over only breaks ties.
+        let shift = (denominator.bitCount - numerator.bitCount + 126) / 2
+        let (square, isExact) = numerator.shifted(by: 2 * shift).divided(by: denominator)
+        let radicand = square.words.reversed().reduce(UInt128(0)) { $0 << 32 | UInt128($1) }
+        // Newton's method from above.
+        var root = UInt128(1) << UInt128((128 - radicand.leadingZeroBitCount + 1) / 2)
+        while true {
+            let next = (root + radicand / root) / 2
+            if next >= root { break }
+            root = next
+        }
+        return Natural(root).rounded(unit: -shift, isInexact: !isExact || root * root != radicand)
+    }
+
     private func bit(_ index: Int) -> Bool { index >= 0 && words[index / 32] >> (index % 32) & 1 == 1 }
 
     /// A binary format: how many bits a number has, and what its last one is worth at least, as a power of two.

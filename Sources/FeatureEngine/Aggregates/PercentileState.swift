@@ -14,8 +14,7 @@ final class PercentileState: AggregateState {
     /// The entity's rows in the order of their values, and each row's place in that order.
     private var byRank: [Int32] = []
     private var ranks: [Int32] = []
-    private var tree: [Int32] = []
-    private var count = 0
+    private var tree = RankTree()
     private var output = ColumnBuilder(.float64)
 
     /// What is interpolated between.
@@ -42,46 +41,26 @@ final class PercentileState: AggregateState {
 
     func begin(_ range: Range<Int>) {
         base = range.lowerBound
-        count = 0
         byRank = (0..<Int32(range.count)).filter { takes?[base + Int($0)] ?? true }
         byRank.sort { (keys[base + Int($0)], $0) < (keys[base + Int($1)], $1) }
         ranks = Array(repeating: -1, count: range.count)
         for (rank, row) in byRank.enumerated() { ranks[Int(row)] = Int32(rank) }
-        tree = Array(repeating: 0, count: byRank.count + 1)
+        tree.reset(byRank.count)
     }
 
     private func change(_ rows: [Int32], _ by: Int32) {
-        for row in rows where ranks[Int(row)] >= 0 {
-            count += Int(by)
-            var node = Int(ranks[Int(row)]) + 1
-            while node < tree.count {
-                tree[node] += by
-                node += node & -node
-            }
-        }
+        for row in rows where ranks[Int(row)] >= 0 { tree.change(Int(ranks[Int(row)]), by) }
     }
 
     func enter(_ rows: [Int32], _ timeline: borrowing Timeline) { change(rows, 1) }
     func leave(_ rows: [Int32]) { change(rows, -1) }
 
     /// The row that has `place` rows before it among those present, in the order of their values.
-    private func row(_ place: Int) -> Int {
-        var node = 0, left = Int32(place)
-        var step = 1
-        while step * 2 < tree.count { step *= 2 }
-        while step > 0 {
-            if node + step < tree.count, tree[node + step] <= left {
-                node += step
-                left -= tree[node]
-            }
-            step /= 2
-        }
-        return base + Int(byRank[node])
-    }
+    private func row(_ place: Int) -> Int { base + Int(byRank[tree.rank(place)]) }
 
     func record(at instant: Int64) {
-        guard count > 0 else { return output.appendNull() }
-        let place = fraction * Double(count - 1)
+        guard tree.count > 0 else { return output.appendNull() }
+        let place = fraction * Double(tree.count - 1)
         let below = place.rounded(.down), above = place.rounded(.up)
         let low = row(Int(below)), high = below == above ? low : row(Int(above))
         switch values {

@@ -126,6 +126,7 @@ private struct SharedInputs {
     private let deferred: [String: any DeferredColumn]
     private let count: Int
     private let tombstones: [Bool]?
+    private let eventTimes: [Int64]
     private var computed: [Expression: Column] = [:]
     private var selections: [Chosen: Selection] = [:]
     private var sums: [Chosen: RunningSums] = [:]
@@ -134,6 +135,7 @@ private struct SharedInputs {
 
     private struct Chosen: Hashable {
         var argument: Expression?
+        var second: Expression?
         var filter: Expression?
         var seesTombstones: Bool
         var skipsNull: Bool
@@ -144,6 +146,7 @@ private struct SharedInputs {
         columns = rows.columns
         deferred = rows.deferred
         count = rows.count
+        eventTimes = rows.eventTimes
     }
 
     private mutating func column(_ name: String) -> Column {
@@ -173,11 +176,12 @@ private struct SharedInputs {
         let entry = aggregate.operator.entry, seesTombstones = entry.seesTombstones && aggregate.filter == nil,
             skipsNull = entry.skipsNull
         let chosen = Chosen(
-            argument: skipsNull ? aggregate.argument : nil, filter: aggregate.filter, seesTombstones: seesTombstones,
+            argument: skipsNull ? aggregate.argument : nil, second: aggregate.second, filter: aggregate.filter,
+            seesTombstones: seesTombstones,
             skipsNull: skipsNull)
         // From a column that is stored elsewhere, only the rows that win are needed.
         var elsewhere: (any DeferredColumn)?
-        if !skipsNull, case .column(let name, _)? = aggregate.argument, columns[name] == nil {
+        if entry.picksRows, case .column(let name, _)? = aggregate.argument, columns[name] == nil {
             elsewhere = deferred[name]
         }
         let argument = elsewhere == nil ? aggregate.argument.map { compute($0) } : nil
@@ -185,10 +189,14 @@ private struct SharedInputs {
         if let tombstones, !seesTombstones {
             mask = mask.map { zip($0, tombstones).map { $0 && !$1 } } ?? tombstones.map { !$0 }
         }
-        let selection = selections[chosen] ?? Selection(skipsNull ? both(mask, argument?.validity) : mask)
+        let second = aggregate.second.map { compute($0) }
+        let selection =
+            selections[chosen]
+            ?? Selection(skipsNull ? both(both(mask, argument?.validity), second?.validity) : mask)
         selections[chosen] = selection
         var input = AggregateInput(
-            argument: argument, mask: mask, tombstones: seesTombstones ? tombstones : nil, selection: selection,
+            argument: argument, second: second, eventTimes: eventTimes, mask: mask,
+            tombstones: seesTombstones ? tombstones : nil, selection: selection,
             deferred: elsewhere)
         switch entry.shares {
         case .nothing: break

@@ -188,7 +188,8 @@ private struct Fates {
             let isTombstone = tombstones?[row] ?? false
             if let mask = input.mask, !mask[row] { return isTombstone ? .isTombstone : .filtered }
             if isTombstone { return .takesBack }
-            return entry.skipsNull && input.argument?.isNull(row) ?? false ? .skipped : .counted
+            let isNull = input.argument?.isNull(row) ?? false || input.second?.isNull(row) ?? false
+            return entry.skipsNull && isNull ? .skipped : .counted
         }
         func distance(_ row: Int) -> UInt64 {
             if rows.eventTimes.isEmpty { return 0 }

@@ -126,13 +126,17 @@ struct GroupSweep {
         var absorbed: [Any?]
     }
 
-    /// The first instant after `instant` at which one of an entity's rows begins or ceases to count in some frame.
+    /// The first instant after `instant` at which one of an entity's rows begins or ceases to count in some frame, or
+    /// has another weight.
     private func nextChange(_ prepared: Prepared, _ range: Range<Int>, after instant: Int64) -> Int64 {
         var next = Int64.max
+        let decayed = Set(group.aggregates.filter(\.operator.entry.isDecayed).map(\.frame))
         for frame in Set(group.aggregates.map(\.frame)) {
             for row in range {
                 let (start, end) = prepared.lifetimes.counting(row, of: prepared.rows, in: frame)
                 if start >= end { continue }
+                // Weights change all the time.
+                if start <= instant, instant < end, decayed.contains(frame) { return instant + 1 }
                 if start > instant { next = min(next, start) } else if end > instant { next = min(next, end) }
             }
         }

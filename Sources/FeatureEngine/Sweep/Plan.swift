@@ -27,13 +27,15 @@ public struct Plan: Sendable {
             return names
         }
 
-        /// The columns that only `latest` and `earliest` read, as single values, and nothing else is computed from.
+        /// The columns that only `latest`, `earliest`, `first_k` and `last_k` read, as single values, and nothing else is
+        /// computed from.
         public var pickedColumns: Set<String> {
             var picked: Set<String> = [], computed = Set(keys.map(\.column)).union(source.id)
             if let tombstone = source.tombstone { computed.insert(tombstone) }
             for aggregate in aggregates {
                 if let filter = aggregate.filter { computed.formUnion(filter.columns) }
-                if !aggregate.operator.entry.skipsNull, case .column(let name, _)? = aggregate.argument {
+                if let second = aggregate.second { computed.formUnion(second.columns) }
+                if aggregate.operator.entry.picksRows, case .column(let name, _)? = aggregate.argument {
                     picked.insert(name)
                 } else if let argument = aggregate.argument {
                     computed.formUnion(argument.columns)

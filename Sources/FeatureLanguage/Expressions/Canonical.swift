@@ -38,6 +38,10 @@ extension Expression {
             text += "(\(aggregate.operator.rawValue):\(aggregate.type.rawValue) "
             for parameter in aggregate.parameters { text += parameter.canonical + " " }
             if let argument = aggregate.argument { argument.write(to: &text, reference) } else { text += "*" }
+            if let second = aggregate.second {
+                text += " "
+                second.write(to: &text, reference)
+            }
             if let filter = aggregate.filter {
                 text += " filter "
                 filter.write(to: &text, reference)

@@ -215,6 +215,8 @@ struct Parser {
             return inner
         case .word(let word):
             return try named(word.asciiLowercased, start)
+        case .span:
+            throw SyntaxError.runs(into: start.offset)
         default:
             position -= 1
             throw unexpected("a value")
@@ -367,6 +369,21 @@ struct Parser {
 
     // MARK: Aggregates
 
+    /// What an aggregate takes, up to the closing parenthesis: expressions, and durations such as `7d`.
+    private mutating func parts() throws(SyntaxError) -> [Syntax.Node] {
+        var parts: [Syntax.Node] = []
+        repeat {
+            if case .span(let text) = token.kind, let span = TimeSpan(text: text[...]) {
+                parts.append(Syntax.Node(syntax: .interval(span), offset: token.offset))
+                position += 1
+            } else {
+                parts.append(try expression())
+            }
+        } while take(symbols: [","]) != nil
+        try expect(symbol: ")")
+        return parts
+    }
+
     private mutating func aggregate(_ name: String, _ offset: Int) throws(SyntaxError) -> Syntax.Node {
         var call = Syntax.Call(name: name)
         if take(symbols: ["*"]) != nil {
@@ -377,7 +394,7 @@ struct Parser {
                 advice: name == "count" ? "count(*) counts rows" : "as in \(name)(amount)")
         } else {
             call.isDistinct = take(word: "distinct") != nil
-            call.arguments = try list()
+            call.arguments = try parts()
         }
         if take(word: "filter") != nil {
             try expect(symbol: "(")
@@ -533,7 +550,8 @@ struct Parser {
     func unexpected(_ wanted: String, advice: String? = nil) -> SyntaxError {
         let found =
             switch token.kind {
-            case .word(let text), .integer(let text), .decimal(let text), .symbol(let text): "'\(text)'"
+            case .word(let text), .integer(let text), .decimal(let text), .span(let text), .symbol(let text):
+                "'\(text)'"
             case .quoted(let name): "\"\(name)\""
             case .string(let text): "'\(text.prefix(20))'"
             case .end: "the end"

@@ -80,7 +80,8 @@ extension Aggregate {
     /// The aggregate as an expression writes it: `sum(amount) filter (where status = 'settled') over last_7d`.
     public var text: String {
         let entry = `operator`.entry
-        let arguments = [argument?.text ?? "*"] + (preset == nil ? parameters.map(\.parameterText) : [])
+        let values = entry.values == 0 ? [] : [argument?.text ?? "*"] + [second?.text].compactMap(\.self)
+        let arguments = values + (preset == nil ? zip(entry.parameters, parameters).map { $0.text($1) } : [])
         var text =
             "\(preset ?? entry.names[0])(\(entry.isDistinct ? "distinct " : "")\(arguments.joined(separator: ", ")))"
         if let filter { text += " filter (where \(filter.text))" }
@@ -100,11 +101,6 @@ extension Frame {
 }
 
 extension Literal {
-    /// Its text as a parameter after an aggregate's argument.
-    fileprivate var parameterText: String {
-        if case .float64(let bits) = self { "\(Double(bitPattern: bits))" } else { canonical }
-    }
-
     /// Its text in a form that has the type wherever it is.
     fileprivate func text(_ type: ValueType) -> String {
         self == .null ? "null::\(type.rawValue)" : type.rules.expression(self)

@@ -6,6 +6,8 @@ struct Token: Sendable, Equatable {
         case string(String)  // 'a text'
         case integer(String)
         case decimal(String)
+        /// A number and a unit of time: `7d`.
+        case span(String)
         case symbol(String)
         case end
     }
@@ -21,6 +23,15 @@ struct SyntaxError: Error {
     var offset: Int
     var message: String
     var advice: String?
+}
+
+extension SyntaxError {
+    /// The error for a number with letters behind it.
+    static func runs(into offset: Int) -> SyntaxError {
+        SyntaxError(
+            offset: offset, message: "a number runs into a name",
+            advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
+    }
 }
 
 /// Splits an expression into tokens, as PostgreSQL does.
@@ -137,9 +148,10 @@ struct Lexer {
             while isDigit(peek()) { position += 1 }
         }
         if isNameStart(peek()) {
-            throw SyntaxError(
-                offset: start, message: "a number runs into a name",
-                advice: "put a space or an operator between them; names that begin with a digit are quoted: \"7d\"")
+            while isNameStart(peek()) || isDigit(peek()) { position += 1 }
+            let text = String(decoding: bytes[start..<position], as: UTF8.self)
+            guard !isDecimal, TimeSpan(text: text[...]) != nil else { throw SyntaxError.runs(into: start) }
+            return .span(text)
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         return isDecimal ? .decimal(text) : .integer(text)

@@ -357,19 +357,58 @@ struct TypeChecker {
             throw SyntaxError(
                 offset: node.offset, message: "distinct only goes with count", advice: "min and max don't need it")
         }
-        var argument = try resolve(try typed(arguments[0]), as: nil, arguments[0])
-        if `operator`.entry.asFloats, argument.type == .int64 { argument = convert(argument, to: .float64) }
-        guard let type = `operator`.entry.result(argument.type) else {
+        var values: [Expression] = []
+        for node in arguments.prefix(`operator`.entry.values) {
+            values.append(try value(of: `operator`, call, node))
+        }
+        let frame = try frame(of: `operator`, call, parameters, node)
+        let type = `operator`.entry.result(values.first?.type ?? .float64)!
+        return .aggregate(
+            Aggregate(
+                `operator`, values.first, values.count > 1 ? values[1] : nil, parameters: parameters, filter: filter,
+                frame: frame, type: type))
+    }
+
+    /// An expression over the row's columns, in a type that the aggregate takes.
+    private mutating func value(of operator: AggregateOperator, _ call: Syntax.Call, _ node: Syntax.Node)
+        throws(SyntaxError) -> Expression
+    {
+        let argument = try resolve(try typed(node), as: nil, node)
+        guard `operator`.entry.result(argument.type) != nil else {
             let kinds =
                 ValueType.plain.map { ($0.rawValue, $0) }
                 + [("decimal", .decimal(precision: 1, scale: 0)), ("list", .list(.bool)), ("vector", .vector(1))]
             let taken = kinds.filter { `operator`.entry.result($0.1) != nil }.map(\.0).joined(separator: " or ")
             throw SyntaxError(
-                offset: arguments[0].offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
+                offset: node.offset, message: "\(call.name) takes \(taken), not \(argument.type.rawValue)",
                 advice: taken == "bool" ? "compare it with something, as in … > 0" : argument.type.rules.numberAdvice)
         }
-        return .aggregate(
-            Aggregate(`operator`, argument, parameters: parameters, filter: filter, frame: call.frame, type: type))
+        switch `operator`.entry.asFloats {
+        case .none: return argument
+        case .integers: return argument.type == .int64 ? convert(argument, to: .float64) : argument
+        case .numbers: return convert(argument, to: .float64)
+        }
+    }
+
+    /// The frame as written; without an older bound, a decayed aggregate reaches back 64 half-lives.
+    private func frame(
+        of operator: AggregateOperator, _ call: Syntax.Call, _ parameters: [Literal], _ node: Syntax.Node
+    ) throws(SyntaxError) -> Frame {
+        guard `operator`.entry.isDecayed else { return call.frame }
+        if scope.isLabel {
+            throw SyntaxError(
+                offset: node.offset, message: "\(call.name) doesn't belong in a label",
+                advice: "its weights fade with the past: write a feature")
+        }
+        guard call.frame.older == nil, case .int64(let halfLife)? = parameters.first else { return call.frame }
+        let (reach, overflow) = halfLife.multipliedReportingOverflow(by: 64)
+        guard !overflow, reach > call.frame.newer.microseconds else {
+            throw SyntaxError(
+                offset: node.offset,
+                message: "64 half-lives of \(call.name) don't reach back beyond its window's newer bound",
+                advice: "write both bounds of the window")
+        }
+        return Frame(older: TimeSpan(microseconds: reach), newer: call.frame.newer)
     }
 
     /// The constants after the argument: those written out, or those that the name implies.
@@ -377,18 +416,24 @@ struct TypeChecker {
         of operator: AggregateOperator, _ call: Syntax.Call, _ arguments: [Syntax.Node], _ node: Syntax.Node
     ) throws(SyntaxError) -> [Literal] {
         let entry = `operator`.entry, wanted = entry.presets[call.name] == nil ? entry.parameters : []
-        let wrong = "\(call.name) takes \((["a value"] + wanted.map(\.phrase)).joined(separator: " and "))"
-        guard arguments.count == 1 + wanted.count else {
+        let values = [[], ["a value"], ["two values, y and x"]][entry.values]
+        let wrong = "\(call.name) takes \((values + wanted.map(\.phrase)).joined(separator: " and "))"
+        guard arguments.count == entry.values + wanted.count else {
+            if entry.values == 2 {
+                throw SyntaxError(offset: node.offset, message: wrong, advice: "as in \(call.name)(y, x)")
+            }
             if wanted.isEmpty {
                 throw SyntaxError(offset: arguments[1].offset, message: "\(call.name) takes one argument", advice: nil)
             }
             throw SyntaxError(
                 offset: node.offset, message: wrong,
-                advice: "as in \(call.name)(amount, \(wanted.map(\.example).joined(separator: ", ")))")
+                advice:
+                    "as in \(call.name)(\((["amount"].prefix(entry.values) + wanted.map(\.example)).joined(separator: ", ")))"
+            )
         }
         var parameters: [Literal] = []
-        for (parameter, argument) in zip(wanted, arguments.dropFirst()) {
-            guard let value = argument.syntax.constant.flatMap(parameter.read) else {
+        for (parameter, argument) in zip(wanted, arguments.dropFirst(entry.values)) {
+            guard let value = parameter.read(argument.syntax) else {
                 throw SyntaxError(
                     offset: argument.offset, message: wrong, advice: "written out, as in \(parameter.example)")
             }
@@ -405,7 +450,9 @@ struct TypeChecker {
         "lag": "latest(x) over (range between … ), a frame that ends before t",
         "iif": "case when … then … else … end", "ifnull": "coalesce(x, y)", "nvl": "coalesce(x, y)",
         "isnull": "x is null",
-        "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)", "first_value": "earliest(x)",
+        "array_agg": "last_k(x, 10), or distinct_values(x)", "approx_distinct": "approx_count_distinct(x)",
+        "hll": "approx_count_distinct(x)", "last": "latest(x)", "last_value": "latest(x)", "first": "earliest(x)",
+        "first_value": "earliest(x)",
         "mean": "avg(x)", "std": "stddev(x)", "mod": "x % y",
         "array_length": "cardinality(x)", "array_append": "x || y", "array_cat": "x || y", "unnest": "x = any (list)",
         "array_contains": "y = any (x)", "cosine_distance": "1 - cosine_similarity(x, y)", "len": "length(x)",

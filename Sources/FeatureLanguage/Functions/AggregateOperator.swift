@@ -8,6 +8,14 @@ public enum AggregateOperator: String, Sendable, Hashable, CaseIterable {
     case percentile
     case boolAnd = "bool_and", boolOr = "bool_or"
     case latest, earliest
+    case firstK = "first_k", lastK = "last_k", topK = "top_k", distinctValues = "distinct_values"
+    case corr
+    case covarPop = "covar_pop", covarSamp = "covar_samp"
+    case regrSlope = "regr_slope", regrIntercept = "regr_intercept", regrR2 = "regr_r2", regrCount = "regr_count"
+    case regrAvgx = "regr_avgx", regrAvgy = "regr_avgy"
+    case regrSxx = "regr_sxx", regrSyy = "regr_syy", regrSxy = "regr_sxy"
+    case decayedSum = "decayed_sum", decayedCount = "decayed_count"
+    case approxCountDistinct = "approx_count_distinct", approxPercentile = "approx_percentile"
 }
 
 extension AggregateOperator {
@@ -64,7 +72,7 @@ extension AggregateOperator {
         case .percentile:
             // Interpolates between the two nearest values, like PostgreSQL's percentile_cont.
             AggregateEntry(
-                ["percentile"], AggregateEntry.number, asFloats: true, parameters: [.fraction],
+                ["percentile"], AggregateEntry.number, asFloats: .integers, parameters: [.fraction],
                 presets: ["median": [.float64(0.5)]],
                 keeps: .rows("every row's value is remembered"),
                 example: "percentile(amount, 0.9)", "17.0")
@@ -81,6 +89,51 @@ extension AggregateOperator {
         case .earliest:
             AggregateEntry(
                 ["earliest"], { $0 }, decides: .oldest, keeps: .constant, example: "earliest(amount)", "10.0")
+        case .firstK:
+            AggregateEntry(
+                ["first_k"], AggregateEntry.list, parameters: [.count], decides: .oldest, keeps: .constant,
+                example: "first_k(amount, 3)", "[10.0,20.0,null]")
+        case .lastK:
+            AggregateEntry(
+                ["last_k"], AggregateEntry.list, parameters: [.count], keepsNull: true, keeps: .constant,
+                example: "last_k(merchant, 2)", "[\"Bar\",\"Zoo\"]")
+        case .topK:
+            AggregateEntry(
+                ["top_k"], AggregateEntry.list, parameters: [.count], keeps: .rows("every row's value is remembered"),
+                example: "top_k(merchant, 2)", "[\"Bar\",\"Café\"]")
+        case .distinctValues:
+            AggregateEntry(
+                ["distinct_values"], AggregateEntry.list, keeps: .rows("every row's value is remembered"),
+                example: "distinct_values(status)", "[\"open\",\"refused\",\"settled\"]")
+        case .corr: .pairs("corr", "1.0")
+        case .covarPop: .pairs("covar_pop", "3148.046875")
+        case .covarSamp: .pairs("covar_samp", "4197.395833333333")
+        case .regrSlope: .pairs("regr_slope", "0.01")
+        case .regrIntercept: .pairs("regr_intercept", "0.0")
+        case .regrR2: .pairs("regr_r2", "1.0")
+        case .regrCount: .pairs("regr_count", "4", .int64)
+        case .regrAvgx: .pairs("regr_avgx", "1068.75")
+        case .regrAvgy: .pairs("regr_avgy", "10.6875")
+        case .regrSxx: .pairs("regr_sxx", "1259218.75")
+        case .regrSyy: .pairs("regr_syy", "125.921875")
+        case .regrSxy: .pairs("regr_sxy", "12592.1875")
+        case .decayedSum:
+            AggregateEntry(
+                ["decayed_sum"], AggregateEntry.number, asFloats: .numbers, parameters: [.halfLife], isDecayed: true,
+                keeps: .rows("each row's weight changes with t"), example: "decayed_sum(amount, 12h)",
+                "12.44602501083942")
+        case .decayedCount:
+            AggregateEntry(
+                ["decayed_count"], { _ in .float64 }, values: 0, parameters: [.halfLife], isDecayed: true,
+                keeps: .rows("each row's weight changes with t"), example: "decayed_count(12h)", "1.9498267900598012")
+        case .approxCountDistinct:
+            AggregateEntry(
+                ["approx_count_distinct"], { $0.isOrdered ? .int64 : nil }, keepsNull: true, isPicked: false,
+                keeps: .constant, example: "approx_count_distinct(merchant)", "3")
+        case .approxPercentile:
+            AggregateEntry(
+                ["approx_percentile"], AggregateEntry.number, asFloats: .numbers, parameters: [.fraction],
+                keeps: .constant, example: "approx_percentile(amount, 0.5)", "7.3156532611648615")
         }
     }
 
@@ -100,8 +153,10 @@ public struct AggregateEntry: Sendable {
     public let isDistinct: Bool
     /// Whether it may be written `name(*)`, which counts rows.
     let takesRows: Bool
-    /// Whether an int64 argument is converted to float64 before the aggregate sees it.
-    let asFloats: Bool
+    /// Which arguments are converted to float64 before the aggregate sees them.
+    let asFloats: Conversion
+    /// How many expressions over the row's columns it takes: one, a pair, or none.
+    package let values: Int
     /// The parameters that follow the argument, in order.
     public let parameters: [AggregateParameter]
     /// Names with the parameters built in, such as `median`.
@@ -114,6 +169,14 @@ public struct AggregateEntry: Sendable {
     public let keeps: Memory
     /// An example from docs/language.md, with the value it has there.
     public let example: (expression: String, value: String)
+
+    /// Whether its value changes as time goes by though no row enters or leaves.
+    package let isDecayed: Bool
+    /// Whether it gives values of single rows as they are, so that only those rows' values need to be read.
+    package let picksRows: Bool
+    private let keepsNull: Bool
+
+    enum Conversion: Sendable { case none, integers, numbers }
 
     /// What is computed once for all aggregates of the same argument and filter.
     public enum Shared: Sendable { case nothing, sums, minima, maxima }
@@ -136,7 +199,7 @@ public struct AggregateEntry: Sendable {
     /// Whether it skips rows whose argument is NULL. An aggregate that takes one row's value doesn't.
     public var skipsNull: Bool {
         switch decides {
-        case .all, .equal: true
+        case .all, .equal: !keepsNull
         case .newest, .oldest: false
         }
     }
@@ -149,6 +212,16 @@ public struct AggregateEntry: Sendable {
         }
     }
 
+    /// The `result` of aggregates that give a list of values.
+    fileprivate static let list: @Sendable (ValueType) -> ValueType? = { ScalarType($0).map { .list($0) } }
+
+    /// An aggregate of pairs of numbers, y and x.
+    fileprivate static func pairs(_ name: String, _ value: String, _ type: ValueType = .float64) -> AggregateEntry {
+        AggregateEntry(
+            [name], { $0.isNumber ? type : nil }, asFloats: .numbers, values: 2, keeps: .constant,
+            example: "\(name)(amount, cents)", value)
+    }
+
     /// The `result` of aggregates that take values which can be compared, and give one of them.
     fileprivate static let ordered: @Sendable (ValueType) -> ValueType? = { $0.isOrdered ? $0 : nil }
 
@@ -157,9 +230,10 @@ public struct AggregateEntry: Sendable {
 
     fileprivate init(
         _ names: [String], _ result: @escaping @Sendable (ValueType) -> ValueType?, isDistinct: Bool = false,
-        takesRows: Bool = false, asFloats: Bool = false,
+        takesRows: Bool = false, asFloats: Conversion = .none, values: Int = 1,
         parameters: [AggregateParameter] = [],
-        presets: [String: [Literal]] = [:], shares: Shared = .nothing, decides: Deciding = .all, keeps: Memory,
+        presets: [String: [Literal]] = [:], shares: Shared = .nothing, decides: Deciding = .all,
+        keepsNull: Bool = false, isPicked: Bool = true, isDecayed: Bool = false, keeps: Memory,
         example expression: String, _ value: String
     ) {
         self.names = names
@@ -172,21 +246,45 @@ public struct AggregateEntry: Sendable {
         self.shares = shares
         self.decides = decides
         self.keeps = keeps
+        self.values = values
+        self.isDecayed = isDecayed
+        self.keepsNull = keepsNull
+        picksRows = isPicked && (keepsNull || decides == .newest || decides == .oldest)
         example = (expression, value)
     }
 }
 
-/// A parameter that follows an aggregate's argument: a constant, written out as a literal.
+/// A parameter that follows an aggregate's argument: a constant, written out as a literal or as a duration.
 public struct AggregateParameter: Sendable {
     /// Completes the message `percentile takes a value and …`.
     let phrase: String
     let example: String
-    /// The parameter's value; nil for a literal that can't be one.
-    let read: @Sendable (Literal) -> Literal?
+    /// The parameter's value; nil for a constant that can't be one.
+    let read: @Sendable (Syntax) -> Literal?
+    /// How an expression writes it.
+    let text: @Sendable (Literal) -> String
 
     /// A number from 0 to 1, both included.
-    static let fraction = AggregateParameter(phrase: "a number from 0 to 1", example: "0.9") { literal in
-        let number = literal.type?.isNumber == true ? literal.number : nil
-        return number.flatMap { (0...1).contains($0) ? .float64($0) : nil }
+    static let fraction = AggregateParameter(phrase: "a number from 0 to 1", example: "0.9") { syntax in
+        guard let literal = syntax.constant, let number = literal.type?.isNumber == true ? literal.number : nil else {
+            return nil
+        }
+        return (0...1).contains(number) ? .float64(number) : nil
+    } text: { literal in
+        if case .float64(let bits) = literal { "\(Double(bitPattern: bits))" } else { literal.canonical }
+    }
+
+    /// A whole number from 1 to 1000.
+    static let count = AggregateParameter(phrase: "a whole number from 1 to 1000", example: "10") { syntax in
+        if case .int64(let count)? = syntax.constant, (1...1000).contains(count) { .int64(count) } else { nil }
+    } text: {
+        $0.canonical
+    }
+
+    /// A duration, in microseconds.
+    static let halfLife = AggregateParameter(phrase: "a duration", example: "7d") { syntax in
+        if case .interval(let span) = syntax, span > .zero { .int64(span.microseconds) } else { nil }
+    } text: { literal in
+        if case .int64(let span) = literal { "\(TimeSpan(microseconds: span))" } else { literal.canonical }
     }
 }

@@ -3,10 +3,10 @@ public import FeatureLanguage
 /// How an aggregate is proven: a twin that follows its definition to the letter, PostgreSQL as the judge of both, and a
 /// mutant that the tests have to notice.
 public struct AggregateProof: Sendable {
-    /// What may be written, with `$` for the argument.
+    /// What may be written, with `$` for the argument and `%` for the x of pairs.
     public struct Call: Sendable {
         /// Which columns it may be called over; those with an order are all but vectors.
-        public enum Argument: Sendable { case rows, anything, ordered, numbers, truths, vectors }
+        public enum Argument: Sendable { case rows, anything, ordered, singles, numbers, pairs, truths, vectors }
 
         public var text: String
         public var takes: Argument
@@ -20,6 +20,8 @@ public struct AggregateProof: Sendable {
         public var type: ValueType
         /// How far PostgreSQL may be off, which computes with decimal digits that are nearly the floats.
         public var tolerance = 0.0
+        /// How far a sketch may be off, relative to the value.
+        public var relative = 0.0
         /// Of a deviation the tolerance is that of its square.
         public var isRoot = false
         /// What stands in SQL behind the aggregate's filter.
@@ -53,6 +55,17 @@ public struct AggregateProof: Sendable {
         case .boolOr: truth("bool_or", ["bool_or"], isAnd: false)
         case .latest: latest
         case .earliest: earliest
+        case .firstK: ends("first_k", isNewest: false)
+        case .lastK: ends("last_k", isNewest: true)
+        case .topK: topK
+        case .distinctValues: distinctValues
+        case .corr, .covarPop, .covarSamp, .regrSlope, .regrIntercept, .regrR2, .regrCount, .regrAvgx, .regrAvgy,
+            .regrSxx, .regrSyy, .regrSxy:
+            pairs(`operator`)
+        case .decayedSum: decayed("decayed_sum", takes: .numbers)
+        case .decayedCount: decayed("decayed_count", takes: .rows)
+        case .approxCountDistinct: approxCountDistinct
+        case .approxPercentile: approxPercentile
         }
     }
 }
@@ -61,6 +74,14 @@ public struct AggregateProof: Sendable {
 public struct CountingRows: Sendable {
     public var values: [Literal]
     public var present: [Literal] { values.filter { $0 != .null } }
+    /// The x of pairs; empty for other aggregates.
+    public var seconds: [Literal]
+    /// How long before the instant each was, in microseconds.
+    public var ages: [Int64]
 
-    public init(values: [Literal]) { self.values = values }
+    public init(values: [Literal], seconds: [Literal] = [], ages: [Int64] = []) {
+        self.values = values
+        self.seconds = seconds
+        self.ages = ages
+    }
 }
