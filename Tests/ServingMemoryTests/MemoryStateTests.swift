@@ -160,11 +160,19 @@ private struct World {
         .init("at", .timestamp),
     ]
     private static let features = [
-        "events": ["sum(x) over last_40us", "count(*) over last_9us", "latest(s)", "max(x)"],
-        "facts": ["sum(x) over last_60us", "count(distinct fact)", "latest(x) over last_20us"],
+        "events": [
+            "sum(x) over last_40us", "count(*) over last_9us", "latest(s)", "max(x)", "last_k(s, 2)",
+            "approx_count_distinct(x)", "decayed_sum(x, 2us)",
+            "corr(x, k) over last_40us",
+        ],
+        "facts": [
+            "sum(x) over last_60us", "count(distinct fact)", "latest(x) over last_20us", "distinct_values(x)",
+            "decayed_count(3us)",
+        ],
     ]
     private static let sets = [
         ["events0", "facts0"], ["events1", "events2"], ["events0", "events3", "facts1", "facts2"],
+        ["events4", "events5", "facts3"], ["events6", "events7", "facts4"],
     ]
 
     init(bytes: Int) throws {

@@ -13,24 +13,29 @@ public struct Catalog: Sendable {
 
     /// Registered definitions, checked again. They may come in any order.
     public init(_ definitions: [Definition]) throws(DefinitionError) {
-        try self.init(base: Catalog(), items: definitions.map { CatalogItem(definition: $0, places: nil, text: nil) })
+        try self.init(base: Catalog(), items: definitions.map { CatalogItem(definition: $0) }, notes: [:])
     }
 
     /// The definitions of documents on top of those that are registered.
     ///
     /// A document's definition hides a registered one of the same name (`RegistrationPlan` decides whether it may). A
     /// source keeps its registered columns and gains the document's new ones.
+    /// - Parameter notes: the newest registered notes by kind and name, for sets that name tags.
     /// - Throws: everything wrong with the documents, each fault with file, line, column and advice.
-    public init(base: Catalog = Catalog(), documents: [DefinitionDocument]) throws(DefinitionError) {
+    public init(base: Catalog = Catalog(), documents: [DefinitionDocument], notes: [String: Notes] = [:])
+        throws(DefinitionError)
+    {
         let items = documents.flatMap { document in
-            document.items.map { CatalogItem(definition: $0.definition, places: $0.places, text: document.source) }
+            document.items.map {
+                CatalogItem(definition: $0.definition, notes: $0.notes, places: $0.places, text: document.source)
+            }
         }
-        try self.init(base: base, items: items)
+        try self.init(base: base, items: items, notes: notes)
     }
 
-    private init(base: Catalog, items: [CatalogItem]) throws(DefinitionError) {
+    private init(base: Catalog, items: [CatalogItem], notes: [String: Notes]) throws(DefinitionError) {
         self = base
-        var checker = CatalogChecker(catalog: base, items: items)
+        var checker = CatalogChecker(catalog: base, items: items, notes: notes)
         self = try checker.check()
     }
 

@@ -1,6 +1,7 @@
 /// One definition to check, with its places if it comes from a file.
 struct CatalogItem {
     var definition: Definition
+    var notes = Notes()
     var places: DefinitionDocument.Places?
     var text: SourceText?
 }
@@ -9,6 +10,7 @@ struct CatalogItem {
 struct CatalogChecker {
     private var catalog: Catalog
     private let items: [CatalogItem]
+    private let notes: [String: Notes]
     private var diagnostics: [Diagnostic] = []
     private var pending: [VersionedName: CatalogItem] = [:]
     /// The features being checked, outermost first: a reference back to one of them is a cycle.
@@ -19,9 +21,11 @@ struct CatalogChecker {
     private static let maximumDepth = 50
     private static let maximumSize = 20_000
 
-    init(catalog: Catalog, items: [CatalogItem]) {
+    /// - Parameter notes: those registered, by kind and name.
+    init(catalog: Catalog, items: [CatalogItem], notes: [String: Notes] = [:]) {
         self.catalog = catalog
         self.items = items
+        self.notes = notes
     }
 
     mutating func check() throws(DefinitionError) -> Catalog {
@@ -37,10 +41,26 @@ struct CatalogChecker {
         for item in items { if case .function(let function) = item.definition { check(function.name) } }
         for item in items {
             guard case .set(let set) = item.definition else { continue }
+            refusePatterns(set, item)
             if let checked = check(set, item) { catalog.insert(checked) }
         }
         guard diagnostics.isEmpty else { throw DefinitionError(diagnostics) }
         return catalog
+    }
+
+    /// A set is a list of pinned names: what a pattern stands for may be more tomorrow.
+    private mutating func refusePatterns(_ set: SetDefinition, _ item: CatalogItem) {
+        for (list, patterns) in (item.places?.patterns ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let known = catalog.tagged(items.map { ($0.definition, $0.notes) }, notes, ofLabels: list == "labels")
+            for pattern in patterns {
+                let matches = pattern.matches(known).map(\.description)
+                report(
+                    item, pattern.place,
+                    "set \(set.name) names '\(pattern.text)', and what is registered stays as it is",
+                    matches.isEmpty
+                        ? "nothing matches it" : "write what it stands for: \(matches.joined(separator: ", "))")
+            }
+        }
     }
 
     mutating func resolve(_ set: SetDefinition) throws(DefinitionError) -> FeatureSet {

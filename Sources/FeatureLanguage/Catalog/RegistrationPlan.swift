@@ -54,7 +54,7 @@ public struct RegistrationPlan: Sendable {
     public init(documents: [DefinitionDocument], registered: Catalog, notes: [String: Notes] = [:])
         throws(DefinitionError)
     {
-        catalog = try Catalog(base: registered, documents: documents)
+        catalog = try Catalog(base: registered, documents: documents, notes: notes)
         steps = []
         warnings = []
         for item in documents.flatMap(\.items) {

@@ -20,6 +20,8 @@ public struct DefinitionDocument: Sendable {
         var name: Place
         /// By key of the definition or entry of a set (`entity`, `join`, `features.0`, …).
         var parts: [String: Place] = [:]
+        /// What a set's `features` and `labels` say by pattern.
+        var patterns: [String: [SetPattern]] = [:]
         /// Where each byte of the expression is; nil for definitions without one.
         var expression: ExpressionPlaces?
 

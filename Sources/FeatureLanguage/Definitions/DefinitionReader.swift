@@ -184,7 +184,7 @@ struct DefinitionReader {
         let features = fields.take("features").map { entries($0, "features", &fields) } ?? []
         let labels = fields.take("labels").map { entries($0, "labels", &fields) } ?? []
         guard let versionedName = versioned(name, "set") else { return nil }
-        guard !features.isEmpty || !labels.isEmpty else {
+        guard !features.isEmpty || !labels.isEmpty || !fields.places.patterns.isEmpty else {
             report(name.place, "set \(name.text) is empty", "write features: [spend_7d.v1]")
             return nil
         }
@@ -219,7 +219,13 @@ struct DefinitionReader {
                 guard let name = versioned(word, kind) else { continue }
                 entries.append(SetEntry(function: name, output: output?.text, keys: keys))
             } else {
-                guard let word = text(item, kind), let name = versioned(word, kind) else { continue }
+                guard let word = text(item, kind) else { continue }
+                if SetPattern.isOne(word.text) {
+                    fields.places.patterns[what, default: []].append(
+                        SetPattern(text: word.text, place: word.place, position: entries.count))
+                    continue
+                }
+                guard let name = versioned(word, kind) else { continue }
                 entries.append(SetEntry(function: name))
             }
             fields.places.parts["\(what).\(entries.count - 1)"] = place(item)

@@ -171,7 +171,10 @@ struct TypeChecker {
         let expression = convert(try resolve(try typed(node), as: type, node), to: type)
         guard expression.type == type else {
             let advice: String? =
-                type == .bool ? "compare it with something, as in … > 0" : type == .string ? "cast it: …::string" : nil
+                type == .bool
+                ? "compare it with something, as in … > 0"
+                : type != .string
+                    ? nil : expression.type.isPacked ? expression.type.rules.numberAdvice : "cast it: …::string"
             throw SyntaxError(
                 offset: node.offset, message: "\(what) takes \(type.rawValue), not \(expression.type.rawValue)",
                 advice: advice)

@@ -18,6 +18,13 @@ extension StoreCatalog {
         }
     }
 
+    /// What the patterns in the documents' sets stand for today, for people to write out; nothing is registered.
+    public func expansions(of documents: [DefinitionDocument]) async throws -> [SetExpansion] {
+        try await withRegistry { connection, known in
+            try known.catalog.expansions(of: documents, notes: Registry(connection).notes())
+        }
+    }
+
     /// Registers the documents, all or nothing. Safe against another apply at the same time: the second sees what the
     /// first registered.
     ///

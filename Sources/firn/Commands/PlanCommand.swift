@@ -16,6 +16,9 @@ struct PlanCommand: AsyncParsableCommand {
     @Flag(help: "Print the plan as Markdown, for a pull request.")
     var markdown = false
 
+    @Flag(help: "Print what patterns and tags in sets stand for, to be written out.")
+    var expand = false
+
     @Flag(help: "Exit with 2 if there is something to register.")
     var exitCode = false
 
@@ -23,12 +26,19 @@ struct PlanCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        guard !(expand && (json || markdown || exitCode)) else { throw ValidationError("--expand stands alone.") }
         guard !(json && markdown) else { throw ValidationError("--json and --markdown exclude each other.") }
     }
 
     func run() async throws {
         let documents = try readDocuments(definitions)
         let store = try await Environment.store(connections: 1)
+        if expand {
+            let expansions = try await store.catalog.expansions(of: documents)
+            if expansions.isEmpty { Terminal.note("no set names a pattern or tag") }
+            for expansion in expansions { Terminal.out("\(expansion.set):\n  \(expansion.yaml)") }
+            return
+        }
         let plan = try await store.catalog.plan(documents)
         let comparisons = try await store.catalog.comparisons(plan)
         if json {
