@@ -97,7 +97,9 @@ package final class EntityTable {
         for (row, place) in due.enumerated() {
             states[place].until = computed.until[row]
             states[place].foundFrom = min(states[place].foundFrom, computed.foundFrom[row])
-            for (index, column) in computed.columns.enumerated() { values.set(place, index, column, row) }
+            for (index, column) in computed.columns.enumerated() {
+                values.set(place, index, column, row, states[place].rows)
+            }
         }
     }
 
@@ -107,7 +109,7 @@ package final class EntityTable {
         builder.reserve(wanted.count)
         for place in wanted {
             if let place {
-                values.append(place, aggregate, to: &builder)
+                values.append(place, aggregate, rows(place), to: &builder)
             } else {
                 builder.append(nothing[aggregate][0])
             }
@@ -132,10 +134,15 @@ package final class EntityTable {
         for (row, place) in found.enumerated() {
             let isFound = states[place].foundFrom <= now,
                 isStale = isFound && part.fresh.map { values.isZero(place, $0) } ?? false
-            values.copy(place, isFound: isFound, isStale: isStale, part.fields, row, to: &cells)
+            values.copy(place, rows(place), isFound: isFound, isStale: isStale, part.fields, row, to: &cells)
         }
         return true
     }
+
+    /// An entity's rows, if values may lie among them.
+    private func rows(_ place: Int) -> EntityRows { values.hasPacked ? states[place].rows : EntityTable.noRows }
+
+    private static let noRows = EntityRows()
 
     func isFound(_ place: Int?, at now: Int64) -> Bool { place.map { states[$0].foundFrom <= now } ?? false }
 
