@@ -228,9 +228,9 @@ private struct SegmentWork {
     }
 
     /// Limits a segment's rows so that each column stays well below what one value in PostgreSQL can hold, judging by
-    /// the first rows of a stretch. Only texts can make a row long.
+    /// the first rows of a stretch. Only texts, lists and vectors can make a row long.
     private func fitting(after: Int64, upTo: Int64) throws -> Int {
-        guard need.source.columns.contains(where: { $0.type == .string }) else { return segmentRows }
+        guard need.source.columns.contains(where: { !$0.type.layout.isFixed }) else { return segmentRows }
         let table = SourceTable(need.source)
         let row = try connection.execute(
             """
