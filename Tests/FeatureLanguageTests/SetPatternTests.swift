@@ -36,8 +36,10 @@ import Testing
         ("'spend_7*', buys.v1, '*'", "spend_7d.v2, buys.v1, spend_1d.v1"),
         ("{feature: buys.v1, as: n, keys: {k: other}}, 'b*'", "{feature: buys.v1, as: n, keys: {k: other}}, buys.v1"),
     ])
-    func `a pattern stands for the newest versions that it matches, in its place`(entries: String, list: String) throws {
-        let quoted = entries.hasPrefix("*") || entries.contains("*") && !entries.contains("'") ? "'\(entries)'" : entries
+    func `a pattern stands for the newest versions that it matches, in its place`(entries: String, list: String) throws
+    {
+        let quoted =
+            entries.hasPrefix("*") || entries.contains("*") && !entries.contains("'") ? "'\(entries)'" : entries
         #expect(try expanded(quoted) == "features: [\(list)]")
     }
 
