@@ -221,7 +221,7 @@ def test_any_number_that_is_whole_does_for_an_integer(kinds: firn.Client) -> Non
 
 
 @pytest.mark.parametrize(("value", "message"), [
-    (b"x", "'k' has a value of type bytes, which can't be looked up: .decode"), (timedelta(1), "of type timedelta"), ([1], "of type list"), ({"a": 1}, "of type dict"), (object(), "of type object"),
+    (b"x", "'k' has a value of type bytes, which can't be looked up: .decode"), (timedelta(1), "of type timedelta"), ([1], "not an int64"), ({"a": 1}, "of type dict"), (object(), "of type object"),
     (pandas.Timestamp(1), "nanoseconds"),
 ])
 def test_what_cannot_be_looked_up_is_named(kinds: firn.Client, value: Any, message: str) -> None:
